@@ -1,0 +1,2 @@
+//! picoformer
+#![no_std]
