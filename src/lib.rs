@@ -1,2 +1,7 @@
-//! picoformer
+//! picoformer runs transformers on microcontrollers.
 #![no_std]
+#![deny(unsafe_code)]
+
+pub mod blob;
+pub mod config;
+pub mod error;

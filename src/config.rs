@@ -1,0 +1,283 @@
+//! Hyperparameters of one transformer and every size that follows from them.
+//!
+//! A [`Config`] is plain data: it can be read from a blob in `const` context, printed, compared.
+//! It imports nothing.
+
+/// What the model is made of (Vaswani et al. 2017, "Attention Is All You Need", figure 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Architecture {
+    /// Bidirectional layers, all rows at once (BERT).
+    Encoder = 0,
+    /// Causal layers with a key/value cache (GPT-2, Llama).
+    Decoder = 1,
+}
+
+/// How the rows of the residual stream begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Input {
+    /// Token ids, looked up in an embedding table of `vocab_size` rows.
+    Tokens = 0,
+    /// Frames of `frame_len` features each (audio, motion, image patches) through a linear layer.
+    Frames = 1,
+}
+
+/// How a row knows its position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Position {
+    /// Nothing is added.
+    None = 0,
+    /// A table of `context` rows is added to the embedding.
+    Learned = 1,
+    /// `sin` in the first half of the row, `cos` in the second (Vaswani et al. 2017, §3.5, in the
+    /// order Marian uses), computed on the fly from a table of frequencies.
+    Sinusoidal = 2,
+    /// `q` and `k` are rotated (Su et al. 2021, "RoFormer", §3.2.2); pairs are neighbours.
+    Rotary = 3,
+}
+
+/// Which normalisation the layers use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Norm {
+    /// LayerNorm (Ba et al. 2016).
+    Layer = 0,
+    /// RMSNorm (Zhang & Sennrich 2019).
+    Rms = 1,
+}
+
+/// Where the normalisation stands (Xiong et al. 2020, "On Layer Normalization in the Transformer").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum NormOrder {
+    /// Before attention and feed-forward; its gain and bias are folded into the next linear layer.
+    Pre = 0,
+    /// After the residual addition.
+    Post = 1,
+}
+
+/// The non-linearity of the feed-forward part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Activation {
+    /// `max(x, 0)`.
+    Relu = 0,
+    /// `x Φ(x)` with the exact error function (Hendrycks & Gimpel 2016).
+    GeluErf = 1,
+    /// The tanh approximation of GELU (GPT-2's `gelu_new`).
+    GeluTanh = 2,
+    /// `x σ(x)` (Elfwing et al. 2018), also called swish.
+    Silu = 3,
+}
+
+/// What the last hidden rows become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Head {
+    /// Nothing: the hidden rows are the answer.
+    None = 0,
+    /// Logits over the vocabulary from the embedding table itself.
+    TiedVocabulary = 1,
+    /// Logits over the vocabulary from a matrix of its own.
+    Vocabulary = 2,
+    /// One of `n_labels` labels for the whole input, from the pooled row.
+    Classifier = 3,
+    /// One of `n_labels` labels for each row.
+    TokenLabels = 4,
+    /// The pooled row, scaled to length one (Reimers & Gurevych 2019, "Sentence-BERT").
+    Embedding = 5,
+}
+
+/// How rows become one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Pooling {
+    /// The first row (`[CLS]`).
+    First = 0,
+    /// The mean of all rows.
+    Mean = 1,
+}
+
+/// How the weights of the linear layers lie in the blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum WeightLayout {
+    /// Four output rows interleaved by words of four inputs, each halfword `256 w[2i+1] + w[2i]`
+    /// (see `docs/FORMAT.md`). Serves every core.
+    Paired = 0,
+}
+
+/// Keys per block of the streaming softmax. Part of the numerics: the running maximum is updated
+/// once a block, so this number is the same on every core and in every tile size.
+pub const KEY_BLOCK: usize = 16;
+/// Inputs per partial sum of a linear layer, so that `256 Σ w x` stays in 32 bits:
+/// 256 · 127² · 512 < 2³¹.
+pub const SEGMENT: usize = 512;
+
+/// Hyperparameters of one model. Every field is in the blob's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Encoder or decoder.
+    pub architecture: Architecture,
+    /// Tokens or frames.
+    pub input: Input,
+    /// How positions enter.
+    pub position: Position,
+    /// LayerNorm or RMSNorm.
+    pub norm: Norm,
+    /// Pre-norm or post-norm.
+    pub norm_order: NormOrder,
+    /// Non-linearity of the feed-forward part.
+    pub activation: Activation,
+    /// What comes out.
+    pub head: Head,
+    /// How a classifier or embedding pools its rows.
+    pub pooling: Pooling,
+    /// Packing of the weights.
+    pub weight_layout: WeightLayout,
+    /// Feed-forward is `down(activation(gate x) ⊙ up x)` (Shazeer 2020, "GLU Variants").
+    pub gated: bool,
+    /// `q`, `k`, `v` have a bias (also when a norm's bias was folded into them).
+    pub qkv_bias: bool,
+    /// The attention output projection has a bias.
+    pub output_bias: bool,
+    /// `gate` and `up` have a bias.
+    pub up_bias: bool,
+    /// `down` has a bias.
+    pub down_bias: bool,
+    /// The head has a bias.
+    pub head_bias: bool,
+    /// The embedding is normalised before the first layer (BERT).
+    pub embedding_norm: bool,
+    /// The last layer's rows are normalised (pre-norm models).
+    pub final_norm: bool,
+    /// A dense layer with tanh stands between pooled row and classifier (BERT's pooler).
+    pub pooler: bool,
+    /// Rows of the embedding table; 0 for frame input.
+    pub vocab_size: usize,
+    /// Features per frame; 0 for token input.
+    pub frame_len: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Layers.
+    pub n_layers: usize,
+    /// Query heads.
+    pub n_heads: usize,
+    /// Key/value heads (grouped-query attention, Ainslie et al. 2023); divides `n_heads`.
+    pub n_kv_heads: usize,
+    /// Width of a head; a multiple of 4 (the converter pads with zeros).
+    pub head_dim: usize,
+    /// Width of the feed-forward part.
+    pub d_ff: usize,
+    /// Greatest number of rows: positions of the cache, or rows of one encoder input.
+    pub context: usize,
+    /// Keys a query sees at most, itself included; 0 means all.
+    pub window: usize,
+    /// Labels of a classifier; 0 without one.
+    pub n_labels: usize,
+    /// Rows of one pass over the flash.
+    pub tile_rows: usize,
+}
+
+/// Why a [`Config`] cannot be run; the word is the name of the field at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ConfigError(pub &'static str);
+
+impl core::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "the value of `{}` is out of range or does not fit the others", self.0)
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// `n` rounded up to a multiple of `of`, a power of two.
+pub const fn round_up(n: usize, of: usize) -> usize {
+    (n + of - 1) & !(of - 1)
+}
+
+impl Config {
+    /// Checks every field's range and that the fields fit each other.
+    ///
+    /// Bounds: widths up to 8192 (accumulators of 32 bits stay exact), vocabulary and context up to
+    /// 2²⁰, so no derived size can overflow 32-bit arithmetic unnoticed.
+    pub const fn validate(&self) -> Result<(), ConfigError> {
+        macro_rules! check {
+            ($ok:expr, $name:literal) => {
+                if !$ok {
+                    return Err(ConfigError($name));
+                }
+            };
+        }
+        let tokens = matches!(self.input, Input::Tokens);
+        let vocabulary = matches!(self.head, Head::TiedVocabulary | Head::Vocabulary);
+        let labelled = matches!(self.head, Head::Classifier | Head::TokenLabels);
+        check!(self.d_model >= 4 && self.d_model <= 8192 && self.d_model % 4 == 0, "d_model");
+        check!(self.d_ff >= 1 && self.d_ff <= 8192, "d_ff");
+        check!(self.n_layers >= 1 && self.n_layers <= 256, "n_layers");
+        check!(self.n_heads >= 1 && self.n_heads <= 256, "n_heads");
+        check!(self.n_kv_heads >= 1 && self.n_heads % self.n_kv_heads == 0, "n_kv_heads");
+        check!(
+            self.head_dim >= 4 && self.head_dim <= 256 && self.head_dim % 4 == 0,
+            "head_dim"
+        );
+        check!(self.n_heads * self.head_dim <= 8192, "head_dim");
+        check!(self.context >= 1 && self.context <= 1 << 20, "context");
+        check!(self.window <= self.context, "window");
+        check!(self.tile_rows >= 1 && self.tile_rows <= 64, "tile_rows");
+        check!(tokens == (self.vocab_size > 0) && self.vocab_size <= 1 << 20, "vocab_size");
+        check!(tokens != (self.frame_len > 0) && self.frame_len <= 8192, "frame_len");
+        check!(tokens || !vocabulary, "head");
+        check!(labelled == (self.n_labels > 0) && self.n_labels <= 65536, "n_labels");
+        check!(!self.head_bias || labelled || matches!(self.head, Head::Vocabulary), "head_bias");
+        check!(
+            !self.pooler || matches!(self.head, Head::Classifier | Head::Embedding),
+            "pooler"
+        );
+        check!(
+            matches!(self.architecture, Architecture::Encoder) != vocabulary
+                || matches!(self.head, Head::None),
+            "head"
+        );
+        check!(
+            matches!(self.norm, Norm::Layer) || matches!(self.norm_order, NormOrder::Pre),
+            "norm_order"
+        );
+        Ok(())
+    }
+
+    /// Width of all query heads together.
+    pub const fn q_dim(&self) -> usize {
+        self.n_heads * self.head_dim
+    }
+
+    /// Width of all key (or value) heads together.
+    pub const fn kv_dim(&self) -> usize {
+        self.n_kv_heads * self.head_dim
+    }
+
+    /// Positions that the key/value cache holds: the context, or the window plus one tile as a ring
+    /// when it is shorter, rounded up to whole blocks of [`KEY_BLOCK`] keys.
+    pub const fn cache_rows(&self) -> usize {
+        let needed = if self.window > 0 && self.window + self.tile_rows < self.context {
+            // The ring must hold the window of the first row of a tile while the last is written,
+            // and no block may be shared by the oldest visible key and the newest one.
+            self.window + self.tile_rows + KEY_BLOCK
+        } else {
+            self.context
+        };
+        round_up(needed, KEY_BLOCK)
+    }
+
+    /// Outputs of the head per row: vocabulary, labels, or the width of the hidden row.
+    pub const fn n_outputs(&self) -> usize {
+        match self.head {
+            Head::TiedVocabulary | Head::Vocabulary => self.vocab_size,
+            Head::Classifier | Head::TokenLabels => self.n_labels,
+            Head::Embedding | Head::None => self.d_model,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Errors: small `Copy` enums, one per operation, each with what was needed and what was given.
+
+use core::fmt;
+
+/// What is wrong with a blob. Returned by [`Model::parse`](crate::Model::parse).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum FormatError {
+    /// Fewer bytes than a header.
+    TooShort {
+        /// Bytes of a header.
+        needed: usize,
+        /// Bytes found.
+        given: usize,
+    },
+    /// The first four bytes are not `PICO`.
+    BadMagic {
+        /// The bytes found.
+        found: [u8; 4],
+    },
+    /// Written for another version of the format.
+    UnsupportedVersion {
+        /// The version this engine reads.
+        supported: u16,
+        /// The version found.
+        found: u16,
+    },
+    /// A field of the header is out of range or does not fit the others.
+    BadConfig {
+        /// The name of the field.
+        field: &'static str,
+    },
+    /// The file is shorter or longer than its header says.
+    WrongLength {
+        /// The length that the header's fields add up to.
+        needed: usize,
+        /// Bytes found.
+        given: usize,
+    },
+    /// A byte that must be zero is not.
+    BadPadding {
+        /// Where.
+        offset: usize,
+    },
+    /// A number in a section is outside its range.
+    BadSection {
+        /// The section's name.
+        section: &'static str,
+        /// Where it begins.
+        offset: usize,
+    },
+    /// The bytes are not the ones that were written.
+    BadChecksum {
+        /// CRC-32 that the header promises.
+        expected: u32,
+        /// CRC-32 of the bytes.
+        found: u32,
+    },
+    /// The blob does not begin at a multiple of 4 bytes, so words cannot be read in place.
+    /// [`include_blob!`](crate::include_blob) aligns.
+    Misaligned,
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::TooShort { needed, given } => {
+                write!(f, "the blob is too short: a header has {needed} bytes, given are {given}")
+            }
+            Self::BadMagic { found } => {
+                write!(f, "not a picoformer blob: it begins with {found:02x?}, expected `PICO`")
+            }
+            Self::UnsupportedVersion { supported, found } => {
+                write!(f, "blob of format version {found}, this engine reads version {supported}")
+            }
+            Self::BadConfig { field } => write!(f, "bad header: field `{field}` is out of range"),
+            Self::WrongLength { needed, given } => {
+                write!(f, "wrong length: the header asks for {needed} bytes, given are {given}")
+            }
+            Self::BadPadding { offset } => {
+                write!(f, "byte {offset} is padding and must be zero")
+            }
+            Self::BadSection { section, offset } => {
+                write!(f, "section `{section}` at byte {offset} holds a value outside its range")
+            }
+            Self::BadChecksum { expected, found } => {
+                write!(f, "checksum mismatch: header says {expected:#010x}, found {found:#010x}")
+            }
+            Self::Misaligned => {
+                write!(f, "the blob must begin at a multiple of 4 bytes (see `include_blob!`)")
+            }
+        }
+    }
+}
+
+impl core::error::Error for FormatError {}
+
+/// Why a model cannot be run on an arena, or an input not be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum RunError {
+    /// The arena is smaller than [`Model::arena`](crate::Model::arena) says.
+    ArenaTooSmall {
+        /// Which of the arena's three parts: `bytes`, `halves` or `words`.
+        part: &'static str,
+        /// Elements needed.
+        needed: usize,
+        /// Elements given.
+        given: usize,
+    },
+    /// The model is of another kind than the operation asked for.
+    WrongModel {
+        /// What the operation needs, for example `a decoder with a vocabulary head`.
+        needed: &'static str,
+    },
+    /// No token or frame was given.
+    EmptyInput,
+    /// More rows than the model's context holds.
+    TooLong {
+        /// Rows needed.
+        needed: usize,
+        /// Rows that the context holds (or has left).
+        given: usize,
+    },
+    /// A token id outside the vocabulary.
+    TokenOutOfRange {
+        /// The token.
+        token: u32,
+        /// Tokens of the vocabulary.
+        vocab_size: usize,
+    },
+    /// Features do not make whole frames.
+    WrongFrameLength {
+        /// Features per frame.
+        needed: usize,
+        /// Features given.
+        given: usize,
+    },
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::ArenaTooSmall { part, needed, given } => {
+                write!(f, "arena too small: {needed} {part} needed, {given} given")
+            }
+            Self::WrongModel { needed } => write!(f, "this model cannot do that: needed {needed}"),
+            Self::EmptyInput => write!(f, "the input is empty"),
+            Self::TooLong { needed, given } => {
+                write!(f, "the input needs {needed} positions, the context has {given}")
+            }
+            Self::TokenOutOfRange { token, vocab_size } => {
+                write!(f, "token {token} is outside the vocabulary of {vocab_size}")
+            }
+            Self::WrongFrameLength { needed, given } => {
+                write!(f, "{given} features are not whole frames of {needed}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for RunError {}
