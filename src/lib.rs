@@ -5,3 +5,4 @@
 pub mod blob;
 pub mod config;
 pub mod error;
+pub mod matrix;

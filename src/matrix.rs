@@ -1,0 +1,52 @@
+//! The packing of int8 matrices that every kernel reads: words of four inputs, four rows interleaved.
+//!
+//! A word holds the weights `w[4j] … w[4j+3]` of one row as two little-endian halfwords, each the
+//! exact 16-bit number `256 · w[odd] + w[even]` (so the high byte carries a borrow when `w[even]` is
+//! negative). Word `j` of rows `4g … 4g+3` stand side by side, at bytes
+//! `(g · in_dim + 4j) · 4 + 4 · (row mod 4)`. On a core with SMLAD one sign extension then serves four
+//! weights instead of two; on a core without, the halfword is loaded sign-extended for nothing.
+
+/// Packs four weights, each in −127…127.
+#[inline(always)]
+pub const fn pair_word(w: [i8; 4]) -> u32 {
+    let low = (256 * w[1] as i32 + w[0] as i32) as u16;
+    let high = (256 * w[3] as i32 + w[2] as i32) as u16;
+    low as u32 | (high as u32) << 16
+}
+
+/// The four weights of a packed word.
+#[inline(always)]
+pub const fn unpair_word(word: u32) -> [i8; 4] {
+    let (h0, h1) = (word as u16 as i16 as i32, (word >> 16) as u16 as i16 as i32);
+    let (w0, w2) = (h0 as i8, h1 as i8);
+    [w0, ((h0 - w0 as i32) >> 8) as i8, w2, ((h1 - w2 as i32) >> 8) as i8]
+}
+
+/// Byte offset of word `word` (inputs `4·word …`) of row `row` in a matrix of `padded_in` inputs.
+#[inline(always)]
+pub const fn word_offset(row: usize, word: usize, padded_in: usize) -> usize {
+    ((row / 4) * padded_in + 4 * word) * 4 + 4 * (row % 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_weights_survives_packing() {
+        for a in -127i8..=127 {
+            for b in -127i8..=127 {
+                let w = [a, b, b, a];
+                assert_eq!(unpair_word(pair_word(w)), w);
+            }
+        }
+    }
+
+    #[test]
+    fn offsets_interleave_four_rows() {
+        assert_eq!(word_offset(0, 0, 8), 0);
+        assert_eq!(word_offset(3, 0, 8), 12);
+        assert_eq!(word_offset(0, 1, 8), 16);
+        assert_eq!(word_offset(4, 0, 8), 32);
+    }
+}
