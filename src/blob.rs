@@ -487,8 +487,7 @@ impl Header {
             None => return Err(FormatError::BadConfig { field: "total_bytes" }),
         };
         if header.total_bytes != layout.bytes || blob.len() != layout.bytes {
-            let needed =
-                if blob.len() != layout.bytes { layout.bytes } else { header.total_bytes };
+            let needed = if blob.len() != layout.bytes { layout.bytes } else { header.total_bytes };
             return Err(FormatError::WrongLength { needed, given: blob.len() });
         }
         let mut reserved = 25;

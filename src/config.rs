@@ -220,10 +220,7 @@ impl Config {
         check!(self.n_layers >= 1 && self.n_layers <= 256, "n_layers");
         check!(self.n_heads >= 1 && self.n_heads <= 256, "n_heads");
         check!(self.n_kv_heads >= 1 && self.n_heads % self.n_kv_heads == 0, "n_kv_heads");
-        check!(
-            self.head_dim >= 4 && self.head_dim <= 256 && self.head_dim % 4 == 0,
-            "head_dim"
-        );
+        check!(self.head_dim >= 4 && self.head_dim <= 256 && self.head_dim % 4 == 0, "head_dim");
         check!(self.n_heads * self.head_dim <= 8192, "head_dim");
         check!(self.context >= 1 && self.context <= 1 << 20, "context");
         check!(self.window <= self.context, "window");
@@ -233,10 +230,7 @@ impl Config {
         check!(tokens || !vocabulary, "head");
         check!(labelled == (self.n_labels > 0) && self.n_labels <= 65536, "n_labels");
         check!(!self.head_bias || labelled || matches!(self.head, Head::Vocabulary), "head_bias");
-        check!(
-            !self.pooler || matches!(self.head, Head::Classifier | Head::Embedding),
-            "pooler"
-        );
+        check!(!self.pooler || matches!(self.head, Head::Classifier | Head::Embedding), "pooler");
         check!(
             matches!(self.architecture, Architecture::Encoder) != vocabulary
                 || matches!(self.head, Head::None),

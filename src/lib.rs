@@ -5,4 +5,6 @@
 pub mod blob;
 pub mod config;
 pub mod error;
+pub mod fixed;
+pub mod kernels;
 pub mod matrix;

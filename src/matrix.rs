@@ -14,12 +14,12 @@ pub const fn pair_word(w: [i8; 4]) -> u32 {
     low as u32 | (high as u32) << 16
 }
 
-/// The four weights of a packed word.
+/// The four weights of a packed word. (16 bits wide, because a forged word can decode to 128.)
 #[inline(always)]
-pub const fn unpair_word(word: u32) -> [i8; 4] {
+pub const fn unpair_word(word: u32) -> [i16; 4] {
     let (h0, h1) = (word as u16 as i16 as i32, (word >> 16) as u16 as i16 as i32);
-    let (w0, w2) = (h0 as i8, h1 as i8);
-    [w0, ((h0 - w0 as i32) >> 8) as i8, w2, ((h1 - w2 as i32) >> 8) as i8]
+    let (w0, w2) = (h0 as i8 as i32, h1 as i8 as i32);
+    [w0 as i16, ((h0 - w0) >> 8) as i16, w2 as i16, ((h1 - w2) >> 8) as i16]
 }
 
 /// Byte offset of word `word` (inputs `4·word …`) of row `row` in a matrix of `padded_in` inputs.
@@ -37,7 +37,7 @@ mod tests {
         for a in -127i8..=127 {
             for b in -127i8..=127 {
                 let w = [a, b, b, a];
-                assert_eq!(unpair_word(pair_word(w)), w);
+                assert_eq!(unpair_word(pair_word(w)), w.map(i16::from));
             }
         }
     }

@@ -1,2 +1,2 @@
 //! conv
-fn main(){}
+fn main() {}
