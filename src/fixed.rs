@@ -301,7 +301,7 @@ pub const fn even_part(which: u8, steps_per_unit: f64) -> [u16; 258] {
             // SiLU: u / (1 + e^u)
             2 => u / (1.0 + exp(u)),
             // tanh: 1 − tanh(u) = 2 / (1 + e^(2u))
-            _ => 2.0 / (1.0 + exp(2.0 * u)) * 0.999_99,
+            _ => 2.0 / (1.0 + exp(2.0 * u)) * 65535.0 / 65536.0,
         };
         table[i] = (value * 65536.0 + 0.5) as u16;
         i += 1;

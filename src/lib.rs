@@ -2,9 +2,17 @@
 #![no_std]
 #![deny(unsafe_code)]
 
+pub mod arena;
 pub mod blob;
 pub mod config;
 pub mod error;
 pub mod fixed;
 pub mod kernels;
 pub mod matrix;
+pub mod model;
+pub mod nn;
+
+pub use arena::{Arena, ArenaParts, ArenaSize};
+pub use config::Config;
+pub use error::{FormatError, RunError};
+pub use model::Model;

@@ -1,0 +1,252 @@
+//! RAM: the [`Arena`] that the user owns, its exact size, and [`RunState`], the named buffers in it.
+
+use crate::config::*;
+use crate::error::RunError;
+
+/// Exact need of RAM, in elements of the arena's three parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ArenaSize {
+    /// Keys, values and their scales; a multiple of 16.
+    pub bytes: usize,
+    /// Residual stream and tile buffers, 16 bits each; a multiple of 8.
+    pub halves: usize,
+    /// Sums and logits, 32 bits each; a multiple of 4.
+    pub words: usize,
+}
+
+/// One line of the RAM bill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// Its name in [`RunState`].
+    pub name: &'static str,
+    /// Bytes of one element: 1, 2 or 4.
+    pub width: usize,
+    /// Elements.
+    pub len: usize,
+}
+
+impl Buffer {
+    /// Bytes of the buffer.
+    pub const fn bytes(&self) -> usize {
+        self.width * self.len
+    }
+}
+
+/// Number of buffers in a [`RunState`].
+pub const BUFFERS: usize = 11;
+
+/// Every buffer of a model, in the order in which the arena is carved. The single source of RAM sizes.
+pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
+    let decoder = matches!(c.architecture, Architecture::Decoder);
+    let caches = if decoder { c.n_layers } else { 1 };
+    let rows = if decoder { c.tile_rows } else { c.context };
+    let keys = caches * c.cache_rows();
+    let tile_width = max(max(c.q_dim(), c.d_ff), c.d_model);
+    let widest = max(max(tile_width, c.d_model), c.frame_len);
+    let lanes = max(min(round_up(widest, 4), SEGMENT), c.head_dim);
+    let rotary = if matches!(c.position, Position::Rotary) { c.head_dim } else { 0 };
+    let outputs = match c.head {
+        Head::None => 0,
+        Head::TokenLabels => c.n_labels,
+        _ => c.n_outputs(),
+    };
+    macro_rules! buffer {
+        ($name:literal, $width:literal, $len:expr) => {
+            // Whole 16-byte units, so that every buffer is aligned for the widest load.
+            Buffer { name: $name, width: $width, len: round_up($len, 16 / $width) }
+        };
+    }
+    [
+        buffer!("keys", 1, keys * c.kv_dim()),
+        buffer!("values", 1, keys * c.kv_dim()),
+        buffer!("key_scales", 1, keys * c.n_kv_heads),
+        buffer!("value_scales", 1, keys * c.n_kv_heads),
+        buffer!("residual", 2, rows * c.d_model),
+        buffer!("exponents", 2, rows),
+        buffer!("tile", 2, c.tile_rows * tile_width),
+        buffer!("lanes", 2, 2 * lanes),
+        buffer!("rotary", 2, c.tile_rows * rotary),
+        buffer!("sums", 4, max(2 * c.d_model, 2 * c.head_dim)),
+        buffer!("outputs", 4, outputs),
+    ]
+}
+
+const fn max(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
+const fn min(a: usize, b: usize) -> usize {
+    if a < b { a } else { b }
+}
+
+impl ArenaSize {
+    /// The exact need of a configuration.
+    pub const fn new(config: &Config) -> Self {
+        let buffers = buffers(config);
+        let mut size = Self { bytes: 0, halves: 0, words: 0 };
+        let mut i = 0;
+        while i < BUFFERS {
+            match buffers[i].width {
+                1 => size.bytes += buffers[i].len,
+                2 => size.halves += buffers[i].len,
+                _ => size.words += buffers[i].len,
+            }
+            i += 1;
+        }
+        size
+    }
+
+    /// All parts together, in bytes.
+    pub const fn total_bytes(&self) -> usize {
+        self.bytes + 2 * self.halves + 4 * self.words
+    }
+}
+
+/// Static memory for one model. All zeros, so a `static` lies in `.bss`.
+///
+/// ```
+/// # use picoformer::{Arena, ArenaSize};
+/// const SIZE: ArenaSize = ArenaSize { bytes: 64, halves: 32, words: 16 }; // from `MODEL.arena()`
+/// let mut arena: Arena<{ SIZE.bytes }, { SIZE.halves }, { SIZE.words }> = Arena::new();
+/// let parts = arena.parts();
+/// ```
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub struct Arena<const BYTES: usize, const HALVES: usize, const WORDS: usize> {
+    bytes: [u8; BYTES],
+    halves: [i16; HALVES],
+    words: [i32; WORDS],
+}
+
+impl<const BYTES: usize, const HALVES: usize, const WORDS: usize> Arena<BYTES, HALVES, WORDS> {
+    /// An arena of zeros.
+    pub const fn new() -> Self {
+        Self { bytes: [0; BYTES], halves: [0; HALVES], words: [0; WORDS] }
+    }
+
+    /// Lends the memory.
+    pub fn parts(&mut self) -> ArenaParts<'_> {
+        ArenaParts { bytes: &mut self.bytes, halves: &mut self.halves, words: &mut self.words }
+    }
+}
+
+impl<const BYTES: usize, const HALVES: usize, const WORDS: usize> Default
+    for Arena<BYTES, HALVES, WORDS>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Borrowed memory for one model; on a host, three vectors of the sizes in [`ArenaSize`].
+/// What it holds at first does not matter.
+#[derive(Debug)]
+pub struct ArenaParts<'a> {
+    /// See [`ArenaSize::bytes`].
+    pub bytes: &'a mut [u8],
+    /// See [`ArenaSize::halves`].
+    pub halves: &'a mut [i16],
+    /// See [`ArenaSize::words`].
+    pub words: &'a mut [i32],
+}
+
+impl<'a, const BYTES: usize, const HALVES: usize, const WORDS: usize>
+    From<&'a mut Arena<BYTES, HALVES, WORDS>> for ArenaParts<'a>
+{
+    fn from(arena: &'a mut Arena<BYTES, HALVES, WORDS>) -> Self {
+        arena.parts()
+    }
+}
+
+/// Keys and values of one or more layers, int8 with an 8-bit scale per position and head.
+///
+/// A *block* is [`KEY_BLOCK`] positions of one head of one layer: keys packed as weights of
+/// `KEY_BLOCK` outputs and `head_dim` inputs, values transposed to `[head_dim][KEY_BLOCK]`.
+#[derive(Debug)]
+pub struct Cache<'a> {
+    /// `(layers, blocks, n_kv_heads, KEY_BLOCK · head_dim)`.
+    pub keys: &'a mut [u8],
+    /// `(layers, blocks, n_kv_heads, head_dim, KEY_BLOCK)`.
+    pub values: &'a mut [u8],
+    /// `(layers, blocks, n_kv_heads, KEY_BLOCK)`, see [`scale_code`](crate::fixed::scale_code).
+    pub key_scales: &'a mut [u8],
+    /// As `key_scales`.
+    pub value_scales: &'a mut [u8],
+}
+
+/// The current wave of activations: the arena, carved into named buffers.
+#[derive(Debug)]
+pub struct RunState<'a> {
+    /// Keys and values.
+    pub cache: Cache<'a>,
+    /// `(rows, d_model)`: residual stream, 16-bit mantissas.
+    pub residual: &'a mut [i16],
+    /// `(rows)`: power of two of each residual row.
+    pub exponents: &'a mut [i16],
+    /// `(tile_rows, max(q_dim, d_ff, d_model))`: q, attention output, hidden rows.
+    pub tile: &'a mut [i16],
+    /// Two quantised rows, see [`kernels`](crate::kernels).
+    pub lanes: &'a mut [i16],
+    /// `(tile_rows, head_dim)`: cosine and sine of each pair, Q1.14.
+    pub rotary: &'a mut [i16],
+    /// Two rows of sums.
+    pub sums: &'a mut [i32],
+    /// `(n_outputs)`: logits in Q15.16, or the embedding.
+    pub outputs: &'a mut [i32],
+}
+
+/// Takes the first `len` elements off a slice.
+fn take<'a, T>(rest: &mut &'a mut [T], len: usize) -> &'a mut [T] {
+    let (head, tail) = core::mem::take(rest).split_at_mut_checked(len).unwrap_or_default();
+    *rest = tail;
+    head
+}
+
+impl<'a> RunState<'a> {
+    /// Carves the buffers of a model.
+    ///
+    /// # Errors
+    /// [`RunError::ArenaTooSmall`] with the part, the need and the given size.
+    pub fn new(config: &Config, arena: ArenaParts<'a>) -> Result<Self, RunError> {
+        let size = ArenaSize::new(config);
+        for (part, needed, given) in [
+            ("bytes", size.bytes, arena.bytes.len()),
+            ("halves", size.halves, arena.halves.len()),
+            ("words", size.words, arena.words.len()),
+        ] {
+            if given < needed {
+                return Err(RunError::ArenaTooSmall { part, needed, given });
+            }
+        }
+        let [
+            keys,
+            values,
+            key_scales,
+            value_scales,
+            residual,
+            exponents,
+            tile,
+            lanes,
+            rotary,
+            sums,
+            outputs,
+        ] = buffers(config).map(|buffer| buffer.len);
+        let (mut bytes, mut halves, mut words) = (arena.bytes, arena.halves, arena.words);
+        Ok(Self {
+            cache: Cache {
+                keys: take(&mut bytes, keys),
+                values: take(&mut bytes, values),
+                key_scales: take(&mut bytes, key_scales),
+                value_scales: take(&mut bytes, value_scales),
+            },
+            residual: take(&mut halves, residual),
+            exponents: take(&mut halves, exponents),
+            tile: take(&mut halves, tile),
+            lanes: take(&mut halves, lanes),
+            rotary: take(&mut halves, rotary),
+            sums: take(&mut words, sums),
+            outputs: take(&mut words, outputs),
+        })
+    }
+}

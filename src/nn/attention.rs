@@ -1,0 +1,385 @@
+//! Tiled streaming attention: softmax(q kᵀ / √d) v without a row, let alone a matrix, of scores.
+//!
+//! The online softmax of Milakov & Gimelshein 2018 ("Online normalizer calculation for softmax", §3)
+//! as FlashAttention tiles it (Dao et al. 2022, algorithm 1): blocks of [`KEY_BLOCK`] keys, a running
+//! maximum `m` and sum `l`, and the weighted values rescaled when `m` grows. Blocks are aligned to
+//! positions, so a result does not depend on how rows were grouped into tiles.
+//!
+//! Numbers: q, k and v are int8 with an 8-bit scale per position and head
+//! ([`scale_code`]); scores stay 32 bits; numerators are Q1.15.
+
+use crate::arena::Cache;
+use crate::config::{Config, KEY_BLOCK};
+use crate::fixed::{
+    INVERSE_SCALE, decode_scale, exp2_negative, round_shift, saturate, saturate_16, scale_code,
+};
+use crate::kernels::{Kernels, Quantizer};
+use crate::matrix::{pair_word, word_offset};
+use crate::model::LayerWeights;
+
+/// Which keys a query may see.
+#[derive(Clone, Copy)]
+pub enum Mask<'a> {
+    /// All keys up to the query's own position.
+    Causal,
+    /// All keys.
+    Bidirectional,
+    /// All keys whose flag is true; positions beyond the flags are invisible.
+    Padding(&'a [bool]),
+    /// The last `n` keys up to the query's own position (Beltagy et al. 2020, "Longformer", causal).
+    SlidingWindow(usize),
+    /// The first `n` keys for every query, causal beyond (a prefix LM, Raffel et al. 2020, §3.2.1).
+    Prefix(usize),
+    /// Whatever the caller's `(query, key)` says, within the keys that exist.
+    Predicate(&'a dyn Fn(usize, usize) -> bool),
+}
+
+impl core::fmt::Debug for Mask<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Causal => "Causal",
+            Self::Bidirectional => "Bidirectional",
+            Self::Padding(_) => "Padding",
+            Self::SlidingWindow(_) => "SlidingWindow",
+            Self::Prefix(_) => "Prefix",
+            Self::Predicate(_) => "Predicate",
+        })
+    }
+}
+
+impl Mask<'_> {
+    /// Keys that `query` can see at most, as a range, of `keys` that exist.
+    fn range(&self, query: usize, keys: usize) -> (usize, usize) {
+        match *self {
+            Self::Causal => (0, keys.min(query + 1)),
+            Self::SlidingWindow(n) => ((query + 1).saturating_sub(n), keys.min(query + 1)),
+            Self::Prefix(n) => (0, keys.min(n.max(query + 1))),
+            Self::Bidirectional | Self::Padding(_) | Self::Predicate(_) => (0, keys),
+        }
+    }
+
+    /// One bit per key of the block that begins at `first`, for a query whose range is known.
+    fn visible(&self, query: usize, first: usize, (low, high): (usize, usize)) -> u32 {
+        let from = low.saturating_sub(first).min(KEY_BLOCK) as u32;
+        let to = high.saturating_sub(first).min(KEY_BLOCK) as u32;
+        let bits = ((1u32 << to) - 1) & !((1u32 << from) - 1);
+        let keep = |test: &dyn Fn(usize) -> bool| {
+            (0..KEY_BLOCK).filter(|&j| test(first + j)).fold(0u32, |bits, j| bits | 1 << j)
+        };
+        match self {
+            Self::Padding(flags) => bits & keep(&|key| flags.get(key).copied().unwrap_or(false)),
+            Self::Predicate(test) => bits & keep(&|key| test(query, key)),
+            _ => bits,
+        }
+    }
+}
+
+/// Where one block of one head of one layer lies in the cache.
+struct Block {
+    index: usize,
+    head_dim: usize,
+}
+
+impl Block {
+    fn new(config: &Config, layer: usize, position: usize, head: usize) -> Self {
+        let blocks = config.cache_rows() / KEY_BLOCK;
+        let block = (position / KEY_BLOCK) % blocks.max(1);
+        Self {
+            index: (layer * blocks + block) * config.n_kv_heads + head,
+            head_dim: config.head_dim,
+        }
+    }
+
+    fn data(&self) -> core::ops::Range<usize> {
+        let len = KEY_BLOCK * self.head_dim;
+        self.index * len..(self.index + 1) * len
+    }
+
+    fn scales(&self) -> core::ops::Range<usize> {
+        self.index * KEY_BLOCK..(self.index + 1) * KEY_BLOCK
+    }
+}
+
+/// One head's vector in int8: the scale's code, and how to get the numbers.
+struct HeadVector<'a> {
+    x: &'a [i16],
+    code: u8,
+}
+
+impl<'a> HeadVector<'a> {
+    fn new<K: Kernels>(x: &'a [i16]) -> Self {
+        Self { x, code: scale_code(K::largest(x)) }
+    }
+
+    /// `round(x · inverse / 2^(12 + exponent))` in −127…127.
+    fn quantized(&self) -> impl Iterator<Item = i8> + '_ {
+        let inverse = INVERSE_SCALE.get((self.code & 15) as usize).copied().unwrap_or(0) as i32;
+        let shift = 12 + (self.code >> 4) as u32;
+        self.x.iter().map(move |&x| round_shift((x as i32 * inverse) as i64, shift) as i8)
+    }
+
+    /// The same as a [`Quantizer`] for lanes: shifting first would lose bits, so the product is
+    /// brought to the kernel's `/ 2^23` by shifting `x` left.
+    fn quantizer(&self) -> Quantizer {
+        let inverse = INVERSE_SCALE.get((self.code & 15) as usize).copied().unwrap_or(0) as i32;
+        let shift = (self.code >> 4) as i32 - 11;
+        Quantizer { multiply: 1, subtract: 0, shift, inverse, bits: 8 }
+    }
+}
+
+/// Writes one position's keys (all heads, 16-bit `row` of `kv_dim`) into the cache.
+pub fn write_keys<K: Kernels>(
+    config: &Config,
+    cache: &mut Cache,
+    layer: usize,
+    position: usize,
+    row: &[i16],
+) {
+    let slot = position % KEY_BLOCK;
+    for (head, x) in row.chunks_exact(config.head_dim.max(1)).enumerate() {
+        let block = Block::new(config, layer, position, head);
+        let vector = HeadVector::new::<K>(x);
+        if let Some(scale) = cache.key_scales.get_mut(block.scales()).and_then(|s| s.get_mut(slot))
+        {
+            *scale = vector.code;
+        }
+        let data = cache.keys.get_mut(block.data()).unwrap_or_default();
+        let mut quantized = vector.quantized();
+        for word in 0..config.head_dim / 4 {
+            let mut next = || quantized.next().unwrap_or(0);
+            let packed = pair_word([next(), next(), next(), next()]);
+            let offset = word_offset(slot, word, config.head_dim);
+            if let Some(to) = data.get_mut(offset..offset + 4) {
+                to.copy_from_slice(&packed.to_le_bytes());
+            }
+        }
+    }
+}
+
+/// Writes one position's values (all heads, 16-bit `row` of `kv_dim`) into the cache.
+pub fn write_values<K: Kernels>(
+    config: &Config,
+    cache: &mut Cache,
+    layer: usize,
+    position: usize,
+    row: &[i16],
+) {
+    let slot = position % KEY_BLOCK;
+    for (head, x) in row.chunks_exact(config.head_dim.max(1)).enumerate() {
+        let block = Block::new(config, layer, position, head);
+        let vector = HeadVector::new::<K>(x);
+        let scales = cache.value_scales.get_mut(block.scales());
+        if let Some(scale) = scales.and_then(|s| s.get_mut(slot)) {
+            *scale = vector.code;
+        }
+        let data = cache.values.get_mut(block.data()).unwrap_or_default();
+        for (to, value) in data.iter_mut().skip(slot).step_by(KEY_BLOCK).zip(vector.quantized()) {
+            *to = value as u8;
+        }
+    }
+}
+
+/// The running state of one query: maximum, sum, and what turns a distance into 1/256 of log2.
+#[derive(Clone, Copy, Debug)]
+struct Query {
+    position: usize,
+    offset: usize,
+    range: (usize, usize),
+    maximum: i32,
+    sum: u32,
+    factor: u32,
+}
+
+/// `max|q| · score_multiplier · 2^(score_exponent + 49)`, see [`Kernels::scores`] for the 2⁻¹⁷ and
+/// [`Kernels::weigh`] for the 2³².
+fn factor(code: u8, layer: &LayerWeights) -> u32 {
+    let product = decode_scale(code) as u64 * layer.score_multiplier as u64; // at most 30 bits
+    let shift = layer.score_exponent + 49;
+    let value = match shift {
+        32.. => u64::MAX,
+        0..=31 => product << shift,
+        _ => round_shift(product as i64, shift.unsigned_abs()) as u64,
+    };
+    value.min(u32::MAX as u64) as u32
+}
+
+/// One attention call: which rows attend to what.
+#[derive(Clone, Copy, Debug)]
+pub struct Attention<'a> {
+    /// Hyperparameters.
+    pub config: &'a Config,
+    /// Weights of the layer (only the score's scale is read).
+    pub layer: &'a LayerWeights<'a>,
+    /// Which layer of the cache.
+    pub layer_index: usize,
+    /// Who sees whom.
+    pub mask: Mask<'a>,
+    /// Position of the first query row.
+    pub first_position: usize,
+    /// Positions that exist in the cache.
+    pub keys: usize,
+    /// Query rows.
+    pub rows: usize,
+    /// Distance of query rows in `q`.
+    pub stride: usize,
+}
+
+impl Attention<'_> {
+    /// Attends. `q` holds the query rows (`q_dim` each, in the 16-bit unit of the layer's q); the
+    /// result replaces it, in the unit of the layer's v. A query that sees no key gets zeros.
+    /// Scratch: `lanes` `(2, head_dim)`, `sums` `(head_dim, 2)`.
+    pub fn forward<K: Kernels>(
+        &self,
+        cache: &Cache,
+        q: &mut [i16],
+        lanes: &mut [i16],
+        sums: &mut [i32],
+    ) {
+        let config = self.config;
+        let group = config.n_heads / config.n_kv_heads.max(1);
+        for kv_head in 0..config.n_kv_heads {
+            // All queries that read this head's keys, two at a time: neighbours in the group first.
+            for first in (0..self.rows * group).step_by(2) {
+                let count = (self.rows * group - first).min(2);
+                let query = |i: usize| {
+                    let (row, position) = (i / group, self.first_position + i / group);
+                    let range = self.mask.range(position, self.keys);
+                    let offset =
+                        row * self.stride + (kv_head * group + i % group) * config.head_dim;
+                    Query { position, range, offset, maximum: i32::MIN, sum: 0, factor: 0 }
+                };
+                let mut queries = [query(first), query(first + count - 1)];
+                let queries = queries.get_mut(..count).unwrap_or_default();
+                self.stream::<K>(kv_head, queries, cache, q, lanes, sums);
+            }
+        }
+    }
+
+    /// One or two queries over all blocks of one key/value head.
+    fn stream<K: Kernels>(
+        &self,
+        kv_head: usize,
+        queries: &mut [Query],
+        cache: &Cache,
+        q: &mut [i16],
+        lanes: &mut [i16],
+        sums: &mut [i32],
+    ) {
+        let (head_dim, count) = (self.config.head_dim, queries.len());
+        let lanes = lanes.get_mut(..head_dim * count).unwrap_or_default();
+        let sums = sums.get_mut(..head_dim * count).unwrap_or_default();
+        sums.fill(0);
+        for (i, query) in queries.iter_mut().enumerate() {
+            let x = q.get(query.offset..query.offset + head_dim).unwrap_or_default();
+            let vector = HeadVector::new::<K>(x);
+            query.factor = factor(vector.code, self.layer);
+            K::quantize(x, &vector.quantizer(), count, i, lanes);
+        }
+        let low = queries.iter().map(|query| query.range.0).min().unwrap_or(0);
+        let high = queries.iter().map(|query| query.range.1).max().unwrap_or(0);
+        // 15-bit numerators of up to 512 keys fit 32-bit sums of values; of more keys, fewer bits.
+        let bits = usize::BITS - (self.config.cache_rows() - 1).leading_zeros();
+        let shift = 15 + bits.saturating_sub(9);
+        for first in (low / KEY_BLOCK * KEY_BLOCK..high).step_by(KEY_BLOCK) {
+            self.block::<K>(first, kv_head, shift, queries, cache, lanes, sums);
+        }
+        for (i, query) in queries.iter().enumerate() {
+            let out = q.get_mut(query.offset..query.offset + head_dim).unwrap_or_default();
+            divide(sums.iter().skip(i).step_by(count), query.sum, shift, out);
+        }
+    }
+
+    /// One block of keys: scores, new maxima, numerators, weighted values.
+    #[allow(clippy::too_many_arguments)] // one caller
+    fn block<K: Kernels>(
+        &self,
+        first: usize,
+        kv_head: usize,
+        shift: u32,
+        queries: &mut [Query],
+        cache: &Cache,
+        lanes: &[i16],
+        sums: &mut [i32],
+    ) {
+        let count = queries.len();
+        let block = Block::new(self.config, self.layer_index, first, kv_head);
+        let mut products = [0i32; 2 * KEY_BLOCK];
+        let products = products.get_mut(..KEY_BLOCK * count).unwrap_or_default();
+        let keys = cache.keys.get(block.data()).unwrap_or_default();
+        K::matmul(lanes, count, keys, self.config.head_dim * 4, products);
+        let key_scales = scales(cache.key_scales, &block);
+        let value_scales = scales(cache.value_scales, &block);
+        let mut weights = [0i16; 2 * KEY_BLOCK];
+        let weights = weights.get_mut(..KEY_BLOCK * count).unwrap_or_default();
+        let mut any = 0;
+        for (i, query) in queries.iter_mut().enumerate() {
+            let visible = self.mask.visible(query.position, first, query.range);
+            any |= visible;
+            if visible == 0 {
+                continue; // the lane stays 0
+            }
+            let mut scores = [0; KEY_BLOCK];
+            let maximum = K::scores(products, count, i, &key_scales, visible, &mut scores);
+            if maximum > query.maximum {
+                query.raise(maximum, sums.iter_mut().skip(i).step_by(count));
+            }
+            let sum = K::weigh(
+                &scores,
+                query.maximum,
+                query.factor,
+                &value_scales,
+                visible,
+                shift,
+                count,
+                i,
+                weights,
+            );
+            query.sum = query.sum.saturating_add(sum);
+        }
+        if any != 0 {
+            let values = cache.values.get(block.data()).unwrap_or_default();
+            K::weighted_sum(weights, count, values, sums);
+        }
+    }
+}
+
+/// The 16 decoded scales of a block.
+fn scales(codes: &[u8], block: &Block) -> [u16; KEY_BLOCK] {
+    let mut scales = [0; KEY_BLOCK];
+    for (scale, &code) in scales.iter_mut().zip(codes.get(block.scales()).unwrap_or_default()) {
+        *scale = decode_scale(code) as u16;
+    }
+    scales
+}
+
+impl Query {
+    /// Takes a larger maximum: everything summed so far shrinks by `2^-(new − old)`.
+    fn raise<'s>(&mut self, maximum: i32, sums: impl Iterator<Item = &'s mut i32>) {
+        if self.sum > 0 {
+            let distance = maximum.wrapping_sub(self.maximum) as u32;
+            let shrink = exp2_negative(((distance as u64 * self.factor as u64) >> 32) as u32);
+            self.sum = ((self.sum as u64 * shrink as u64 + (1 << 14)) >> 15) as u32;
+            for sum in sums {
+                *sum = round_shift(*sum as i64 * shrink as i64, 15) as i32;
+            }
+        }
+        self.maximum = maximum;
+    }
+}
+
+/// `out = sums / sum · 2^shift / 127`: the weighted mean of the values, in the unit of v.
+///
+/// With `l` = the 16 leading bits of `sum`, `floor(2^31 / l) · (128/127)` is the reciprocal in 15 bits.
+fn divide<'s>(sums: impl Iterator<Item = &'s i32>, sum: u32, shift: u32, out: &mut [i16]) {
+    let zeros = sum.leading_zeros();
+    let leading = sum.checked_shl(zeros).unwrap_or(0) >> 16;
+    let Some(reciprocal) = (1u32 << 31).checked_div(leading) else {
+        out.fill(0);
+        return;
+    };
+    let factor = ((reciprocal as u64 * 33026 + (1 << 15)) >> 16) as i64;
+    let right = (53 - zeros as i32 - shift as i32).clamp(1, 62) as u32;
+    for (out, &sum) in out.iter_mut().zip(sums) {
+        *out = saturate_16(saturate(round_shift(sum as i64 * factor, right)));
+    }
+}

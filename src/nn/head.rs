@@ -1,0 +1,115 @@
+//! From the last hidden rows to the answer: logits, pooled rows, embeddings.
+
+use super::activation::tanh;
+use super::linear::Rows;
+use super::row::{Input, renormalize};
+use crate::fixed::{round_shift, rsqrt, saturate, shift_by};
+use crate::kernels::Kernels;
+use crate::model::Linear;
+
+/// Unit of every logit that the engine gives out: Q15.16.
+pub const LOGIT_EXPONENT: i32 = -16;
+
+/// Logits of one row in Q15.16 into `out` (`out_dim`).
+pub fn logits<K: Kernels>(
+    layer: &Linear,
+    row: &[i16],
+    exponent: i32,
+    lanes: &mut [i16],
+    out: &mut [i32],
+) {
+    let mut rows = Rows::new(Input::new::<K>(row, exponent, layer.wide), None, lanes);
+    rows.forward_wide::<K>(layer, [LOGIT_EXPONENT; 2], out);
+}
+
+/// The mean of rows, into the first of them. Returns its exponent. `sums` is scratch of `d`.
+pub fn mean(
+    residual: &mut [i16],
+    exponents: &[i16],
+    d: usize,
+    rows: usize,
+    sums: &mut [i32],
+) -> i16 {
+    let sums = sums.get_mut(..d).unwrap_or_default();
+    sums.fill(0);
+    let largest = exponents.iter().take(rows).copied().max().unwrap_or(0) as i32;
+    // 15 bits a row, 2^20 rows at most: keep as many guard bits as fit beside the count.
+    let guard = 15 - (usize::BITS - rows.leading_zeros()) as i32;
+    for (row, &exponent) in residual.chunks_exact(d.max(1)).zip(exponents).take(rows) {
+        let shift = largest - guard - exponent as i32;
+        for (sum, &x) in sums.iter_mut().zip(row) {
+            *sum = sum.saturating_add(shift_by(x as i32, shift));
+        }
+    }
+    // 2^31 / rows keeps the division out of the loop.
+    let reciprocal = (1u64 << 31).checked_div(rows as u64).unwrap_or(0) as i64;
+    for sum in sums.iter_mut() {
+        *sum = saturate(round_shift(*sum as i64 * reciprocal, 31));
+    }
+    let first = residual.get_mut(..d).unwrap_or_default();
+    renormalize(sums, largest - guard, first)
+}
+
+/// BERT's pooler: `tanh(W row + b)` into `row` in Q0.15; returns its exponent.
+pub fn pool<K: Kernels>(
+    layer: &Linear,
+    row: &mut [i16],
+    exponent: i32,
+    lanes: &mut [i16],
+    sums: &mut [i32],
+) -> i16 {
+    let sums = sums.get_mut(..row.len()).unwrap_or_default();
+    logits::<K>(layer, row, exponent, lanes, sums);
+    for (x, &sum) in row.iter_mut().zip(sums.iter()) {
+        *x = tanh(shift_by(sum, 4), LOGIT_EXPONENT + 4);
+    }
+    -15
+}
+
+/// The row scaled to length one, in Q1.30 into `out`.
+pub fn unit_length(row: &[i16], out: &mut [i32]) {
+    let squares: u64 = row.iter().map(|&x| (x as i64 * x as i64) as u64).sum();
+    let (root, exponent) = rsqrt(squares);
+    let right = (-30 - exponent).clamp(0, 62) as u32;
+    for (out, &x) in out.iter_mut().zip(row) {
+        *out = saturate(round_shift(x as i64 * root as i64, right));
+    }
+}
+
+/// Index of the largest logit; the first of equals.
+pub fn argmax(logits: &[i32]) -> usize {
+    let best = logits.iter().enumerate().reduce(|a, b| if b.1 > a.1 { b } else { a });
+    best.map_or(0, |(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unit_length_rows_have_length_one() {
+        for scale in [1i16, 7, 900, 30000] {
+            let row = [scale, -scale, scale / 2, 0, scale / 3];
+            let mut out = [0; 5];
+            unit_length(&row, &mut out);
+            let length: f64 = out.iter().map(|&x| (x as f64 / (1u64 << 30) as f64).powi(2)).sum();
+            assert!((length - 1.0).abs() < 1e-7, "{scale}: {length}");
+        }
+    }
+
+    #[test]
+    fn means_respect_each_rows_exponent() {
+        let mut rows = [1000i16, -2000, 4000, 8000];
+        let mut sums = [0; 2];
+        let exponent = mean(&mut rows, &[-3, -5], 2, 2, &mut sums);
+        let real = |x: i16| x as f64 * 2f64.powi(exponent as i32);
+        assert!((real(rows[0]) - (1000.0 / 8.0 + 4000.0 / 32.0) / 2.0).abs() < 0.01);
+        assert!((real(rows[1]) - (-2000.0 / 8.0 + 8000.0 / 32.0) / 2.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn argmax_takes_the_first_of_equals() {
+        assert_eq!(argmax(&[3, 9, 9, -1]), 1);
+        assert_eq!(argmax(&[]), 0);
+    }
+}

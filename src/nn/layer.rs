@@ -1,0 +1,264 @@
+//! One transformer layer over a tile of rows: attention, residual, feed-forward, residual, with the
+//! norms before (pre-norm) or after (post-norm) each.
+
+use super::attention::{Attention, Mask, write_keys, write_values};
+use super::feed_forward::hidden;
+use super::linear::Rows;
+use super::norm::{self, Epsilon};
+use super::position::rotate;
+use super::row::{Input, add, pair_mut, renormalize};
+use crate::arena::RunState;
+use crate::config::{Config, NormOrder};
+use crate::kernels::Kernels;
+use crate::model::{LayerWeights, Linear, Model, NormWeights};
+
+/// A tile: rows `first_row …` of the residual stream, at positions `first_position …`.
+#[derive(Clone, Copy, Debug)]
+pub struct Tile {
+    /// First row of the residual stream.
+    pub first_row: usize,
+    /// Position of the first row.
+    pub first_position: usize,
+    /// Rows, at most `tile_rows`.
+    pub rows: usize,
+}
+
+/// One layer about to run.
+pub struct Layer<'m> {
+    config: &'m Config,
+    weights: LayerWeights<'m>,
+    index: usize,
+    epsilon: Epsilon,
+    tile_width: usize,
+}
+
+impl<'m> Layer<'m> {
+    /// Layer `index` of a model.
+    pub fn new(model: &'m Model, index: usize) -> Self {
+        let config = model.config();
+        let header = model.header();
+        Self {
+            config,
+            weights: model.layer(index),
+            index,
+            epsilon: (header.epsilon_mantissa, header.epsilon_exponent),
+            tile_width: config.q_dim().max(config.d_ff).max(config.d_model),
+        }
+    }
+
+    /// Which layer of the cache this one uses: an encoder has one cache for all layers.
+    fn cache_index(&self) -> usize {
+        match self.config.architecture {
+            crate::config::Architecture::Decoder => self.index,
+            crate::config::Architecture::Encoder => 0,
+        }
+    }
+
+    /// Keys and values of a tile into the cache.
+    pub fn project_keys_values<K: Kernels>(&self, state: &mut RunState, tile: Tile) {
+        self.project::<K>(state, tile, true, false);
+    }
+
+    /// Queries of a tile into `state.tile`, then attention over `keys` positions and its residual.
+    pub fn attend<K: Kernels>(
+        &self,
+        state: &mut RunState,
+        tile: Tile,
+        with_keys_values: bool,
+        mask: Mask,
+        keys: usize,
+    ) {
+        self.project::<K>(state, tile, with_keys_values, true);
+        let attention = Attention {
+            config: self.config,
+            layer: &self.weights,
+            layer_index: self.cache_index(),
+            mask,
+            first_position: tile.first_position,
+            keys,
+            rows: tile.rows,
+            stride: self.tile_width,
+        };
+        attention.forward::<K>(&state.cache, state.tile, state.lanes, state.sums);
+        let exponent = self.weights.v.output_exponent;
+        self.add_residual::<K>(state, tile, &self.weights.o, self.config.q_dim(), exponent);
+        self.post_norm::<K>(state, tile, self.weights.norm_1.as_ref());
+    }
+
+    /// The feed-forward part of a tile and its residual.
+    pub fn feed_forward<K: Kernels>(&self, state: &mut RunState, tile: Tile) {
+        let (config, width) = (self.config, self.tile_width);
+        let mut exponent = 0;
+        for first in (0..tile.rows).step_by(2) {
+            let count = (tile.rows - first).min(2);
+            let row = |i: usize| {
+                self.input::<K>(
+                    state.residual,
+                    state.exponents,
+                    tile.first_row + i,
+                    self.weights.up.wide,
+                )
+            };
+            let second = (count > 1).then(|| row(first + 1));
+            let mut rows = Rows::new(row(first), second, state.lanes);
+            let out = pair_mut(state.tile, first, count, width, config.d_ff);
+            exponent = hidden::<K>(&mut rows, &self.weights, config.activation, out);
+        }
+        self.add_residual::<K>(state, tile, &self.weights.down, config.d_ff, exponent);
+        self.post_norm::<K>(state, tile, self.weights.norm_2.as_ref());
+    }
+
+    /// A residual row as the input of q, k, v or the feed-forward part.
+    fn input<'a, K: Kernels>(
+        &self,
+        residual: &'a [i16],
+        exponents: &[i16],
+        row: usize,
+        wide: bool,
+    ) -> Input<'a> {
+        let d = self.config.d_model;
+        let x = residual.get(row * d..(row + 1) * d).unwrap_or_default();
+        let exponent = exponents.get(row).copied().unwrap_or(0) as i32;
+        match self.config.norm_order {
+            NormOrder::Pre => {
+                norm::normalized::<K>(x, exponent, self.config.norm, self.epsilon, wide)
+            }
+            NormOrder::Post => Input::new::<K>(x, exponent, wide),
+        }
+    }
+
+    /// q, k and v of a tile: k and v go to the cache, q stays in `state.tile`.
+    fn project<K: Kernels>(
+        &self,
+        state: &mut RunState,
+        tile: Tile,
+        keys_values: bool,
+        queries: bool,
+    ) {
+        let (config, weights, width) = (self.config, &self.weights, self.tile_width);
+        for first in (0..tile.rows).step_by(2) {
+            let count = (tile.rows - first).min(2);
+            let row = |i: usize| {
+                self.input::<K>(state.residual, state.exponents, tile.first_row + i, weights.q.wide)
+            };
+            let second = (count > 1).then(|| row(first + 1));
+            let mut rows = Rows::new(row(first), second, state.lanes);
+            let tables = state.rotary.chunks_exact(config.head_dim).skip(first);
+            if keys_values {
+                let position = tile.first_position + first;
+                rows.forward::<K>(
+                    &weights.k,
+                    pair_mut(state.tile, first, count, width, config.kv_dim()),
+                );
+                let keys = pair_mut(state.tile, first, count, width, config.kv_dim());
+                for (table, row) in tables.clone().zip(keys) {
+                    rotate(row, table);
+                }
+                let keys = pair_mut(state.tile, first, count, width, config.kv_dim());
+                for (i, row) in keys.into_iter().enumerate().take(count) {
+                    write_keys::<K>(
+                        config,
+                        &mut state.cache,
+                        self.cache_index(),
+                        position + i,
+                        row,
+                    );
+                }
+                rows.forward::<K>(
+                    &weights.v,
+                    pair_mut(state.tile, first, count, width, config.kv_dim()),
+                );
+                let values = pair_mut(state.tile, first, count, width, config.kv_dim());
+                for (i, row) in values.into_iter().enumerate().take(count) {
+                    write_values::<K>(
+                        config,
+                        &mut state.cache,
+                        self.cache_index(),
+                        position + i,
+                        row,
+                    );
+                }
+            }
+            if queries {
+                rows.forward::<K>(
+                    &weights.q,
+                    pair_mut(state.tile, first, count, width, config.q_dim()),
+                );
+                let q = pair_mut(state.tile, first, count, width, config.q_dim());
+                for (table, row) in tables.zip(q) {
+                    rotate(row, table);
+                }
+            }
+        }
+    }
+
+    /// `residual += layer(tile rows)`, the tile's rows being 16 bits of unit `2^exponent`.
+    fn add_residual<K: Kernels>(
+        &self,
+        state: &mut RunState,
+        tile: Tile,
+        layer: &Linear,
+        width: usize,
+        exponent: i32,
+    ) {
+        let d = self.config.d_model;
+        for first in (0..tile.rows).step_by(2) {
+            let count = (tile.rows - first).min(2);
+            let input = |i: usize| {
+                let start = i * self.tile_width;
+                let x = state.tile.get(start..start + width).unwrap_or_default();
+                Input::new::<K>(x, exponent, layer.wide)
+            };
+            let second = (count > 1).then(|| input(first + 1));
+            let mut rows = Rows::new(input(first), second, state.lanes);
+            let exponents = state.exponents.get_mut(tile.first_row + first..).unwrap_or_default();
+            let old = |i: usize| exponents.get(i).copied().unwrap_or(0) as i32;
+            let units = [0, 1].map(|i| rows.sum_exponent(layer, i, old(i)));
+            let sums = state.sums.get_mut(..count * d).unwrap_or_default();
+            rows.forward_wide::<K>(layer, units, sums);
+            let residual = pair_mut(state.residual, tile.first_row + first, count, d, d);
+            let exponents = exponents.iter_mut();
+            for (((row, exponent), sums), unit) in
+                residual.into_iter().zip(exponents).zip(sums.chunks_mut(d.max(1))).zip(units)
+            {
+                add(row.iter().copied(), *exponent as i32, sums, unit);
+                *exponent = renormalize(sums, unit, row);
+            }
+        }
+    }
+
+    fn post_norm<K: Kernels>(
+        &self,
+        state: &mut RunState,
+        tile: Tile,
+        weights: Option<&NormWeights>,
+    ) {
+        if let Some(weights) = weights {
+            normalize_rows::<K>(
+                self.config,
+                self.epsilon,
+                weights,
+                state,
+                tile.first_row,
+                tile.rows,
+            );
+        }
+    }
+}
+
+/// Applies an explicit norm to rows of the residual stream, in place.
+pub fn normalize_rows<K: Kernels>(
+    config: &Config,
+    epsilon: Epsilon,
+    weights: &NormWeights,
+    state: &mut RunState,
+    first_row: usize,
+    rows: usize,
+) {
+    let d = config.d_model;
+    let residual = state.residual.chunks_exact_mut(d.max(1)).skip(first_row).take(rows);
+    for (row, exponent) in residual.zip(state.exponents.iter_mut().skip(first_row)) {
+        *exponent =
+            norm::apply::<K>(row, *exponent as i32, config.norm, epsilon, weights, state.sums);
+    }
+}

@@ -1,0 +1,185 @@
+//! LayerNorm (Ba et al. 2016) and RMSNorm (Zhang & Sennrich 2019) of a row, exact in 64 bits.
+//!
+//! ```text
+//! LayerNorm  n_i = (x_i − mean) / sqrt(var + ε)         RMSNorm  n_i = x_i / sqrt(mean(x²) + ε)
+//! ```
+//!
+//! Both are `c_i / sqrt(V)` with integers `c_i = d·x_i − Σx` (or `x_i`), `V = d·Σx² − (Σx)² + ε·d²` (or,
+//! for RMSNorm, `d·x_i / sqrt(d·Σx² + ε·d²)`). A norm only scales the row, and a linear layer's input is scaled to its
+//! largest magnitude anyway: so [`normalized`] costs one pass for the sums and one to find the largest
+//! `c`, and the linear layer's own quantisation does the rest.
+
+use super::row::{Input, add, halves, renormalize};
+use crate::config::Norm;
+use crate::fixed::{Scale, round_shift, rsqrt, saturate};
+use crate::kernels::Kernels;
+use crate::model::NormWeights;
+
+/// ε as `mantissa · 2^exponent`.
+pub type Epsilon = (u16, i16);
+
+/// The row `n` (without gain and bias) as input of a linear layer. `exponent` is the row's unit.
+pub fn normalized<'a, K: Kernels>(
+    x: &'a [i16],
+    exponent: i32,
+    norm: Norm,
+    epsilon: Epsilon,
+    wide: bool,
+) -> Input<'a> {
+    let d = x.len() as u64;
+    let (sum, squares) = K::moments(x);
+    let (multiply, subtract, variance) = match norm {
+        // Cauchy-Schwarz: d·Σx² ≥ (Σx)², and both fit: d ≤ 2^13, |x| ≤ 2^15.
+        Norm::Layer => {
+            (x.len() as i32, sum, (d * squares).saturating_sub((sum as i64 * sum as i64) as u64))
+        }
+        Norm::Rms => (1, 0, d * squares),
+    };
+    let largest = match norm {
+        Norm::Rms => K::largest(x),
+        Norm::Layer => {
+            let (low, high) =
+                x.iter().fold((i16::MAX, i16::MIN), |(low, high), &x| (low.min(x), high.max(x)));
+            let centre = |x: i16| (x as i32 * multiply - subtract).unsigned_abs();
+            centre(low).max(centre(high))
+        }
+    };
+    let (root, root_exponent) =
+        rsqrt(variance.saturating_add(scaled_epsilon(d, exponent, epsilon)));
+    let mut unit = Scale::new(root, root_exponent);
+    if matches!(norm, Norm::Rms) {
+        unit = unit.times(Scale::new(d as u32, 0));
+    }
+    Input::centred(x, multiply, subtract, largest, unit, wide)
+}
+
+/// `ε d²` in units of `2^(2 · exponent)`, saturated.
+fn scaled_epsilon(d: u64, exponent: i32, epsilon: Epsilon) -> u64 {
+    let value = epsilon.0 as u64 * d * d; // 16 + 26 bits
+    let shift = epsilon.1 as i32 - 2 * exponent;
+    if value != 0 && shift >= value.leading_zeros() as i32 - 1 {
+        1 << 62
+    } else if shift >= 0 {
+        value.checked_shl(shift as u32).unwrap_or(0)
+    } else {
+        value.checked_shr(shift.unsigned_abs()).unwrap_or(0)
+    }
+}
+
+/// `gain · n + bias` as a row of the residual stream, in place. `sums` is scratch of `x.len()`.
+/// Returns the row's new exponent.
+pub fn apply<K: Kernels>(
+    x: &mut [i16],
+    exponent: i32,
+    norm: Norm,
+    epsilon: Epsilon,
+    weights: &NormWeights,
+    sums: &mut [i32],
+) -> i16 {
+    let input = normalized::<K>(x, exponent, norm, epsilon, false);
+    let (by, unit) = (input.by, unit_of(&input));
+    let mut new_exponent = unit.exponent + 15 + weights.gain_exponent;
+    // Keep the bias below 2^29, as the normalised part is below 2^30.
+    if !weights.biases.is_empty() {
+        new_exponent = new_exponent.max(weights.bias_exponent - 14);
+    }
+    let shift = (new_exponent - unit.exponent - weights.gain_exponent).clamp(1, 62) as u32;
+    for ((sum, &x), gain) in sums.iter_mut().zip(x.iter()).zip(halves(weights.gains)) {
+        let centred = x as i32 * by.multiply - by.subtract;
+        let shifted = if by.shift >= 0 {
+            centred >> by.shift.min(31)
+        } else {
+            centred << (-by.shift).min(31)
+        };
+        // 15 + 15 + 15 bits, one rounding.
+        let factor = gain as i64 * unit.mantissa as i64;
+        *sum = saturate(round_shift(shifted as i64 * factor, shift));
+    }
+    let sums = sums.get_mut(..x.len()).unwrap_or_default();
+    add(halves(weights.biases), weights.bias_exponent, sums, new_exponent);
+    renormalize(sums, new_exponent, x)
+}
+
+/// Unit of the 15-bit number that the quantiser shifts a normalised row to: its quantised unit taken
+/// back through `inverse / 2^23`.
+fn unit_of(input: &Input) -> Scale {
+    Scale::new(input.by.inverse as u32, -23).times(input.scale)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::kernels::Portable;
+    use std::vec::Vec;
+
+    fn row(len: usize, amplitude: f64, offset: f64, seed: u64) -> Vec<i16> {
+        let mut state = seed;
+        (0..len)
+            .map(|_| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                let u = (state >> 33) as f64 / (1u64 << 31) as f64 * 2.0 - 1.0;
+                (u * amplitude + offset) as i16
+            })
+            .collect()
+    }
+
+    fn reference(x: &[i16], exponent: i32, norm: Norm, epsilon: f64) -> Vec<f64> {
+        let real: Vec<f64> = x.iter().map(|&x| x as f64 * 2f64.powi(exponent)).collect();
+        let d = real.len() as f64;
+        let mean = if norm == Norm::Layer { real.iter().sum::<f64>() / d } else { 0.0 };
+        let variance = real.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / d;
+        real.iter().map(|x| (x - mean) / (variance + epsilon).sqrt()).collect()
+    }
+
+    /// Largest error of the quantised row, in units of the last place (0.5 is ideal).
+    #[test]
+    fn quantized_norms_are_within_half_a_unit_of_f64() {
+        let (mantissa, exponent) = (42949u16, -32i16); // 1e-5
+        for norm in [Norm::Layer, Norm::Rms] {
+            for (len, amplitude, offset) in
+                [(64, 30000.0, 0.0), (96, 200.0, 50.0), (384, 9000.0, -700.0), (512, 20.0, 3.0)]
+            {
+                for unit in [-20, -12, -3] {
+                    let x = row(len, amplitude, offset, len as u64);
+                    let epsilon = mantissa as f64 * 2f64.powi(exponent as i32);
+                    let expected = reference(&x, unit, norm, epsilon);
+                    let input = normalized::<Portable>(&x, unit, norm, (mantissa, exponent), false);
+                    let mut lanes = std::vec![0i16; len];
+                    Portable::quantize(&x, &input.by, 1, 0, &mut lanes);
+                    let scale = input.scale.mantissa as f64 * 2f64.powi(input.scale.exponent);
+                    for (lane, expected) in lanes.chunks(4).zip(expected.chunks(4)) {
+                        let [x1, x3] = [lane[0], lane[1]].map(|q| q as f64);
+                        assert!((x1 - expected[1] / scale).abs() < 0.53, "{norm:?} {len} {unit}");
+                        assert!((x3 - expected[3] / scale).abs() < 0.53, "{norm:?} {len} {unit}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn explicit_norms_match_f64() {
+        let gains: Vec<u8> =
+            row(96, 9000.0, 12000.0, 5).iter().flat_map(|g| g.to_le_bytes()).collect();
+        let biases: Vec<u8> =
+            row(96, 32000.0, 0.0, 6).iter().flat_map(|g| g.to_le_bytes()).collect();
+        let weights =
+            NormWeights { gains: &gains, biases: &biases, gain_exponent: -14, bias_exponent: -15 };
+        let mut x = row(96, 25000.0, 900.0, 7);
+        let expected: Vec<f64> = reference(&x, -11, Norm::Layer, 1e-12)
+            .iter()
+            .zip(halves(&gains))
+            .zip(halves(&biases))
+            .map(|((n, g), b)| n * g as f64 / 16384.0 + b as f64 / 32768.0)
+            .collect();
+        let mut sums = [0; 96];
+        let exponent =
+            apply::<Portable>(&mut x, -11, Norm::Layer, (0, 0), &weights, &mut sums) as i32;
+        let largest = expected.iter().fold(0f64, |m, e| m.max(e.abs()));
+        for (x, expected) in x.iter().zip(expected) {
+            let found = *x as f64 * 2f64.powi(exponent);
+            assert!((found - expected).abs() < largest / 8000.0, "{found} {expected}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Rows: 16-bit mantissas with one shared power of two (block floating point), and how they become
+//! the small integers that a linear layer multiplies.
+
+use crate::fixed::{Scale, saturate_16, shift_by};
+use crate::kernels::{Kernels, Quantizer};
+
+/// A row that a linear layer can read: 16-bit numbers, how to quantise them, and what one quantised
+/// unit is worth.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// `(in_dim)`.
+    pub x: &'a [i16],
+    /// From `x` to −127…127 (or −2047…2047).
+    pub by: Quantizer,
+    /// Real value of one quantised unit.
+    pub scale: Scale,
+}
+
+impl<'a> Input<'a> {
+    /// A row with unit `2^exponent`, quantised by its largest magnitude.
+    pub fn new<K: Kernels>(x: &'a [i16], exponent: i32, wide: bool) -> Self {
+        Self::centred(
+            x,
+            1,
+            0,
+            K::largest(x),
+            Scale { mantissa: 1 << 14, exponent: exponent - 14 },
+            wide,
+        )
+    }
+
+    /// The row `x · multiply − subtract`, whose largest magnitude is `largest`, in units of `unit`.
+    ///
+    /// With `largest` shifted to 15 bits as M, `inverse = floor((2^(bits−1) − 1) · 2^(31 − bits) / M)`;
+    /// so the largest element becomes ±127 (±2047) and no product needs more than 31 bits.
+    pub fn centred(
+        x: &'a [i16],
+        multiply: i32,
+        subtract: i32,
+        largest: u32,
+        unit: Scale,
+        wide: bool,
+    ) -> Self {
+        let bits: u32 = if wide { 12 } else { 8 };
+        let shift = 17 - largest.leading_zeros() as i32;
+        let normal = if shift >= 0 { largest >> shift } else { largest << -shift };
+        let Some(inverse) = (((1u32 << (bits - 1)) - 1) << (31 - bits)).checked_div(normal) else {
+            let by = Quantizer { multiply: 0, subtract: 0, shift: 0, inverse: 0, bits };
+            return Self { x, by, scale: Scale::ZERO };
+        };
+        // One quantised unit is M / (2^(bits−1) − 1) = M · 2^(1−bits) · (1 + 1/(2^(bits−1) − 1)).
+        let correction: u32 = if wide { 32784 } else { 33026 };
+        let step = Scale::new(normal * correction, shift - 15 - (bits as i32 - 1));
+        let by = Quantizer { multiply, subtract, shift, inverse: inverse as i32, bits };
+        Self { x, by, scale: step.times(unit) }
+    }
+}
+
+/// Writes sums in units of `2^exponent` as a row of 16-bit mantissas; returns the row's exponent.
+/// The largest magnitude gets 15 bits; each element is rounded once.
+pub fn renormalize(sums: &[i32], exponent: i32, row: &mut [i16]) -> i16 {
+    let largest = sums.iter().fold(0, |largest: u32, sum| largest.max(sum.unsigned_abs()));
+    if largest == 0 {
+        row.fill(0);
+        return 0;
+    }
+    let shift = 17 - largest.leading_zeros() as i32;
+    for (to, &sum) in row.iter_mut().zip(sums) {
+        *to = saturate_16(shift_by(sum, shift));
+    }
+    saturate_16(exponent + shift)
+}
+
+/// Adds a row in units of `2^exponent` to sums in units of `2^sum_exponent`.
+pub fn add(row: impl Iterator<Item = i16>, exponent: i32, sums: &mut [i32], sum_exponent: i32) {
+    let shift = sum_exponent - exponent;
+    for (sum, x) in sums.iter_mut().zip(row) {
+        *sum = sum.saturating_add(shift_by(x as i32, shift));
+    }
+}
+
+/// Little-endian 16-bit numbers of a section in flash.
+pub fn halves(bytes: &[u8]) -> impl ExactSizeIterator<Item = i16> + '_ {
+    bytes.as_chunks::<2>().0.iter().map(|&pair| i16::from_le_bytes(pair))
+}
+
+/// Two disjoint rows of a buffer: rows `first` and `first + 1` of width `width`; the second is empty
+/// when `rows` is 1.
+pub fn pair_mut(
+    buffer: &mut [i16],
+    first: usize,
+    rows: usize,
+    stride: usize,
+    width: usize,
+) -> [&mut [i16]; 2] {
+    let rest = buffer.get_mut(first * stride..).unwrap_or_default();
+    let (a, b) = rest.split_at_mut_checked(stride).unwrap_or_default();
+    let b = if rows > 1 { b } else { &mut [] };
+    [a, b].map(|row| {
+        let width = width.min(row.len());
+        row.get_mut(..width).unwrap_or_default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Portable;
+
+    #[test]
+    fn the_largest_element_becomes_127() {
+        for largest in [1i16, 2, 100, 12345, 32767] {
+            let x = [largest, -largest, 0, largest / 2];
+            let input = Input::new::<Portable>(&x, -10, false);
+            let mut lanes = [0i16; 4];
+            Portable::quantize(&x, &input.by, 1, 0, &mut lanes);
+            let [x1, x3, z0, z2] = lanes.map(i32::from);
+            assert_eq!(((z0 + x1) / 256, x1, (z2 + x3) / 256), (127, -127, 0));
+            let unit = input.scale.mantissa as f64 * 2f64.powi(input.scale.exponent);
+            let expected = largest as f64 / 127.0 / 1024.0;
+            assert!((unit / expected - 1.0).abs() < 1e-4, "{unit} {expected}");
+        }
+        let zero = Input::new::<Portable>(&[0; 4], -10, false);
+        assert_eq!(zero.scale, Scale::ZERO);
+    }
+
+    #[test]
+    fn renormalizing_keeps_15_bits() {
+        let mut row = [0i16; 3];
+        assert_eq!(renormalize(&[1 << 20, -(1 << 19), 3], 0, &mut row), 6);
+        assert_eq!(row, [16384, -8192, 0]);
+        assert_eq!(renormalize(&[i32::MIN, i32::MAX, 0], 5, &mut row), 22);
+        assert_eq!(row, [-16384, 16384, 0]);
+    }
+}
