@@ -215,12 +215,18 @@ impl Config {
         let tokens = matches!(self.input, Input::Tokens);
         let vocabulary = matches!(self.head, Head::TiedVocabulary | Head::Vocabulary);
         let labelled = matches!(self.head, Head::Classifier | Head::TokenLabels);
-        check!(self.d_model >= 4 && self.d_model <= 8192 && self.d_model % 4 == 0, "d_model");
+        check!(
+            self.d_model >= 4 && self.d_model <= 8192 && self.d_model.is_multiple_of(4),
+            "d_model"
+        );
         check!(self.d_ff >= 1 && self.d_ff <= 8192, "d_ff");
         check!(self.n_layers >= 1 && self.n_layers <= 256, "n_layers");
         check!(self.n_heads >= 1 && self.n_heads <= 256, "n_heads");
-        check!(self.n_kv_heads >= 1 && self.n_heads % self.n_kv_heads == 0, "n_kv_heads");
-        check!(self.head_dim >= 4 && self.head_dim <= 256 && self.head_dim % 4 == 0, "head_dim");
+        check!(self.n_kv_heads >= 1 && self.n_heads.is_multiple_of(self.n_kv_heads), "n_kv_heads");
+        check!(
+            self.head_dim >= 4 && self.head_dim <= 256 && self.head_dim.is_multiple_of(4),
+            "head_dim"
+        );
         check!(self.n_heads * self.head_dim <= 8192, "head_dim");
         check!(self.context >= 1 && self.context <= 1 << 20, "context");
         check!(self.window <= self.context, "window");

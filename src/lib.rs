@@ -5,6 +5,8 @@
 pub mod arena;
 pub mod blob;
 pub mod config;
+pub mod decoder;
+pub mod encoder;
 pub mod error;
 pub mod fixed;
 pub mod kernels;
@@ -14,5 +16,7 @@ pub mod nn;
 
 pub use arena::{Arena, ArenaParts, ArenaSize};
 pub use config::Config;
+pub use decoder::{Decoder, Progress};
+pub use encoder::Encoder;
 pub use error::{FormatError, RunError};
 pub use model::Model;

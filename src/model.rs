@@ -118,7 +118,7 @@ impl<'a> Model<'a> {
         if found != model.header.checksum {
             return Err(FormatError::BadChecksum { expected: model.header.checksum, found });
         }
-        if bytes.as_ptr().addr() % 4 != 0 {
+        if !bytes.as_ptr().addr().is_multiple_of(4) {
             return Err(FormatError::Misaligned);
         }
         Ok(model)
@@ -437,4 +437,4 @@ const fn check_norm(
     Ok(())
 }
 
-const _: () = assert!(HEADER_BYTES % 16 == 0);
+const _: () = assert!(HEADER_BYTES.is_multiple_of(16));

@@ -1,1 +1,5 @@
-//! conv
+//! From trained checkpoints to picoformer blobs, and back to numbers that say what it cost.
+
+pub mod checkpoint;
+pub mod error;
+pub mod float_model;

@@ -1,2 +1,3 @@
-//! conv
+//! The `picoformer` command.
+
 fn main() {}

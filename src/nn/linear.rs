@@ -38,7 +38,7 @@ impl<'a, 'l> Rows<'a, 'l> {
     }
 
     /// Number of rows.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.inputs.iter().flatten().count()
     }
 
@@ -49,7 +49,7 @@ impl<'a, 'l> Rows<'a, 'l> {
 
     /// Quantises inputs `from .. from + len` of every row into the lanes.
     fn fill<K: Kernels>(&mut self, from: usize, len: usize) {
-        let rows = self.len();
+        let rows = self.count();
         for (row, input) in self.inputs.iter().flatten().enumerate() {
             let rest = input.x.get(from..).unwrap_or_default();
             let x = rest.get(..len).unwrap_or(rest);
@@ -64,7 +64,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         first: usize,
         sums: &'s mut [i32; 2 * CHUNK],
     ) -> Sums<'s> {
-        let rows = self.len();
+        let rows = self.count();
         let len = layer.out_dim.saturating_sub(first).min(CHUNK);
         let sums = sums.get_mut(..len.next_multiple_of(4) * rows).unwrap_or_default();
         let group_bytes = layer.padded_in * 4;

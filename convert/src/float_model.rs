@@ -1,0 +1,310 @@
+//! Canonical f32 weights of every supported family, and their reference forward pass: what the
+//! quantised engine is measured against. Written to be read, not to be fast.
+
+use picoformer::config::{Activation, Config, Head, Norm, NormOrder, Pooling, Position};
+
+/// `y = W x + b`, weights `(out_dim, in_dim)` row-major.
+#[derive(Clone, Debug, Default)]
+pub struct FloatLinear {
+    /// `(out_dim, in_dim)`.
+    pub weight: Vec<f32>,
+    /// `(out_dim)`, or none.
+    pub bias: Option<Vec<f32>>,
+    /// Outputs.
+    pub out_dim: usize,
+    /// Inputs.
+    pub in_dim: usize,
+}
+
+impl FloatLinear {
+    /// The layer applied to one row.
+    pub fn forward(&self, x: &[f32]) -> Vec<f32> {
+        let rows = self.weight.chunks_exact(self.in_dim);
+        let mut y: Vec<f32> = rows.map(|row| dot(row, x)).collect();
+        if let Some(bias) = &self.bias {
+            y.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+        }
+        y
+    }
+}
+
+/// Dot product in eight partial sums, so that the compiler can vectorise it.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a8, a_rest) = a.as_chunks::<8>();
+    let (b8, b_rest) = b.as_chunks::<8>();
+    let mut sums = [0f32; 8];
+    for (a, b) in a8.iter().zip(b8) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+}
+
+/// Gain and bias of a norm.
+#[derive(Clone, Debug, Default)]
+pub struct FloatNorm {
+    /// `(d_model)`.
+    pub gain: Vec<f32>,
+    /// `(d_model)`; none for RMSNorm.
+    pub bias: Option<Vec<f32>>,
+}
+
+/// One layer.
+#[derive(Clone, Debug, Default)]
+pub struct FloatLayer {
+    /// Before attention (pre-norm) or after it (post-norm).
+    pub norm_1: FloatNorm,
+    /// Query projection, neighbouring pairs for rotary positions.
+    pub q: FloatLinear,
+    /// Key projection.
+    pub k: FloatLinear,
+    /// Value projection.
+    pub v: FloatLinear,
+    /// Output projection.
+    pub o: FloatLinear,
+    /// Before the feed-forward part (pre-norm) or after it (post-norm).
+    pub norm_2: FloatNorm,
+    /// Gate, if the feed-forward part is gated.
+    pub gate: Option<FloatLinear>,
+    /// First linear layer.
+    pub up: FloatLinear,
+    /// Second linear layer.
+    pub down: FloatLinear,
+    /// What `q · k` is multiplied with.
+    pub score_scale: f32,
+}
+
+/// A whole model in f32.
+#[derive(Clone, Debug)]
+pub struct FloatModel {
+    /// Hyperparameters as the blob will have them (before folding adds biases).
+    pub config: Config,
+    /// The norms' epsilon.
+    pub epsilon: f32,
+    /// Angle per position of each rotary pair.
+    pub frequencies: Vec<f64>,
+    /// `(vocab_size, d_model)`, or a frame projection.
+    pub embedding: FloatLinear,
+    /// `(context, d_model)` of learned positions.
+    pub positions: Option<Vec<f32>>,
+    /// Norm of the embedding.
+    pub embedding_norm: Option<FloatNorm>,
+    /// The layers.
+    pub layers: Vec<FloatLayer>,
+    /// Norm of the last rows.
+    pub final_norm: Option<FloatNorm>,
+    /// BERT's pooler.
+    pub pooler: Option<FloatLinear>,
+    /// Untied vocabulary or classifier.
+    pub head: Option<FloatLinear>,
+    /// Names of the labels.
+    pub labels: Vec<String>,
+    /// Tokenizer section of the blob; empty without one.
+    pub tokenizer: Vec<u8>,
+    /// Weights of the checkpoint.
+    pub parameters: usize,
+    /// Unit of a frame's features: 2^this.
+    pub frame_exponent: i16,
+}
+
+/// What a model gives for one input.
+#[derive(Clone, Debug)]
+pub struct FloatOutput {
+    /// Rows after the last norm, `(rows, d_model)`.
+    pub hidden: Vec<Vec<f32>>,
+    /// Decoder and per-token labels: a row of logits each. Classifier and embedding: one row.
+    pub outputs: Vec<Vec<f32>>,
+}
+
+impl FloatModel {
+    /// The forward pass over tokens.
+    pub fn forward(&self, tokens: &[u32]) -> FloatOutput {
+        let d = self.config.d_model;
+        let rows = tokens.iter().map(|&t| self.embedding.weight[t as usize * d..][..d].to_vec());
+        self.forward_rows(rows.collect())
+    }
+
+    /// The forward pass over frames.
+    pub fn forward_frames(&self, frames: &[Vec<f32>]) -> FloatOutput {
+        self.forward_rows(frames.iter().map(|frame| self.embedding.forward(frame)).collect())
+    }
+
+    fn forward_rows(&self, mut x: Vec<Vec<f32>>) -> FloatOutput {
+        let c = &self.config;
+        if let Some(table) = &self.positions {
+            for (row, position) in x.iter_mut().zip(table.chunks_exact(c.d_model)) {
+                row.iter_mut().zip(position).for_each(|(x, p)| *x += p);
+            }
+        }
+        if let Some(norm) = &self.embedding_norm {
+            x.iter_mut().for_each(|row| *row = self.norm(row, norm));
+        }
+        for layer in &self.layers {
+            self.layer(layer, &mut x);
+        }
+        if let Some(norm) = &self.final_norm {
+            x.iter_mut().for_each(|row| *row = self.norm(row, norm));
+        }
+        let outputs = self.outputs(&x);
+        FloatOutput { hidden: x, outputs }
+    }
+
+    fn layer(&self, layer: &FloatLayer, x: &mut [Vec<f32>]) {
+        let pre = self.config.norm_order == NormOrder::Pre;
+        let normed: Vec<_> = match pre {
+            true => x.iter().map(|row| self.norm(row, &layer.norm_1)).collect(),
+            false => x.to_vec(),
+        };
+        for (row, a) in x.iter_mut().zip(self.attention(layer, &normed)) {
+            row.iter_mut().zip(layer.o.forward(&a)).for_each(|(x, o)| *x += o);
+            if !pre {
+                *row = self.norm(row, &layer.norm_1);
+            }
+            let input = if pre { self.norm(row, &layer.norm_2) } else { row.clone() };
+            row.iter_mut().zip(self.feed_forward(layer, &input)).for_each(|(x, f)| *x += f);
+            if !pre {
+                *row = self.norm(row, &layer.norm_2);
+            }
+        }
+    }
+
+    fn attention(&self, layer: &FloatLayer, x: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let c = &self.config;
+        let (d, group) = (c.head_dim, c.n_heads / c.n_kv_heads);
+        let mut q: Vec<_> = x.iter().map(|row| layer.q.forward(row)).collect();
+        let mut k: Vec<_> = x.iter().map(|row| layer.k.forward(row)).collect();
+        let v: Vec<_> = x.iter().map(|row| layer.v.forward(row)).collect();
+        if c.position == Position::Rotary {
+            for rows in [&mut q, &mut k] {
+                for (position, row) in rows.iter_mut().enumerate() {
+                    self.rotate(row, position);
+                }
+            }
+        }
+        let causal = c.architecture == picoformer::config::Architecture::Decoder;
+        let mut out = Vec::with_capacity(x.len());
+        for (i, q) in q.iter().enumerate() {
+            let mut row = Vec::with_capacity(c.n_heads * d);
+            let last = if causal { i + 1 } else { x.len() };
+            let first = if c.window > 0 { last.saturating_sub(c.window) } else { 0 };
+            for head in 0..c.n_heads {
+                let q = &q[head * d..][..d];
+                let kv = head / group * d;
+                let mut p: Vec<f32> = k[first..last]
+                    .iter()
+                    .map(|k| dot(q, &k[kv..][..d]) * layer.score_scale)
+                    .collect();
+                softmax(&mut p);
+                let mut sum = vec![0f32; d];
+                for (p, v) in p.iter().zip(&v[first..last]) {
+                    sum.iter_mut().zip(&v[kv..][..d]).for_each(|(s, v)| *s += p * v);
+                }
+                row.extend(sum);
+            }
+            out.push(row);
+        }
+        out
+    }
+
+    fn rotate(&self, row: &mut [f32], position: usize) {
+        for head in row.chunks_exact_mut(self.config.head_dim) {
+            for (pair, frequency) in head.chunks_exact_mut(2).zip(&self.frequencies) {
+                let (sin, cos) = (position as f64 * frequency).sin_cos();
+                let (a, b) = (pair[0] as f64, pair[1] as f64);
+                pair[0] = (a * cos - b * sin) as f32;
+                pair[1] = (a * sin + b * cos) as f32;
+            }
+        }
+    }
+
+    fn feed_forward(&self, layer: &FloatLayer, x: &[f32]) -> Vec<f32> {
+        let up = layer.up.forward(x);
+        let hidden: Vec<f32> = match &layer.gate {
+            Some(gate) => {
+                gate.forward(x).iter().zip(up).map(|(g, u)| self.activation(*g) * u).collect()
+            }
+            None => up.iter().map(|u| self.activation(*u)).collect(),
+        };
+        layer.down.forward(&hidden)
+    }
+
+    fn activation(&self, x: f32) -> f32 {
+        let x = x as f64;
+        (match self.config.activation {
+            Activation::Relu => x.max(0.0),
+            Activation::GeluErf => 0.5 * x * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2)),
+            Activation::GeluTanh => {
+                0.5 * x * (1.0 + (0.797_884_560_802_865_4 * (x + 0.044715 * x * x * x)).tanh())
+            }
+            Activation::Silu => x / (1.0 + (-x).exp()),
+        }) as f32
+    }
+
+    fn norm(&self, x: &[f32], norm: &FloatNorm) -> Vec<f32> {
+        let d = x.len() as f64;
+        let mean = match self.config.norm {
+            Norm::Layer => x.iter().map(|&x| x as f64).sum::<f64>() / d,
+            Norm::Rms => 0.0,
+        };
+        let variance = x.iter().map(|&x| (x as f64 - mean).powi(2)).sum::<f64>() / d;
+        let scale = 1.0 / (variance + self.epsilon as f64).sqrt();
+        let zero = vec![0.0; x.len()];
+        let bias = norm.bias.as_ref().unwrap_or(&zero);
+        let scaled = x.iter().map(|&x| ((x as f64 - mean) * scale) as f32);
+        scaled.zip(&norm.gain).zip(bias).map(|((x, g), b)| x * g + b).collect()
+    }
+
+    fn outputs(&self, x: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let pooled = || {
+            let mut row = match self.config.pooling {
+                Pooling::First => x[0].clone(),
+                Pooling::Mean => (0..x[0].len())
+                    .map(|i| x.iter().map(|row| row[i]).sum::<f32>() / x.len() as f32)
+                    .collect(),
+            };
+            if let Some(pooler) = &self.pooler {
+                row = pooler.forward(&row).into_iter().map(f32::tanh).collect();
+            }
+            row
+        };
+        match (self.config.head, &self.head) {
+            (Head::Classifier, Some(head)) => vec![head.forward(&pooled())],
+            (Head::TokenLabels | Head::Vocabulary, Some(head)) => {
+                x.iter().map(|row| head.forward(row)).collect()
+            }
+            (Head::TiedVocabulary, _) => x.iter().map(|row| self.embedding.forward(row)).collect(),
+            (Head::Embedding, _) => {
+                let row = pooled();
+                let length = row.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
+                vec![row.iter().map(|x| x / length).collect()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Softmax in place.
+pub fn softmax(x: &mut [f32]) {
+    let maximum = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    x.iter_mut().for_each(|x| *x = (*x - maximum).exp());
+    let sum: f32 = x.iter().sum();
+    x.iter_mut().for_each(|x| *x /= sum);
+}
+
+/// The error function: Taylor series below 3, continued fraction beyond (relative error < 1e-14).
+pub fn erf(x: f64) -> f64 {
+    let u = x.abs();
+    let value = if u < 3.0 {
+        let (mut term, mut sum) = (u, u);
+        for n in 1..100 {
+            term *= -u * u / n as f64;
+            sum += term / (2 * n + 1) as f64;
+        }
+        sum * std::f64::consts::FRAC_2_SQRT_PI
+    } else {
+        let fraction = (1..=60).rev().fold(0.0, |f, k| k as f64 / 2.0 / (u + f));
+        1.0 - (-u * u).exp() * std::f64::consts::FRAC_2_SQRT_PI / 2.0 / (u + fraction)
+    };
+    value.copysign(x)
+}

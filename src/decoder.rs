@@ -1,0 +1,315 @@
+//! Decoder: a causal transformer with a key/value cache (Llama, GPT-2).
+//!
+//! Tokens go through all layers in tiles of rows; a prompt therefore costs one pass over the flash
+//! per tile instead of one per token. Work is done by [`Decoder::step`], one layer of one tile at a
+//! time; [`Decoder::prefill`] and [`Decoder::advance`] are loops over it.
+
+use crate::arena::{ArenaParts, RunState};
+use crate::config::{Architecture, Config, Head, Position};
+use crate::error::RunError;
+use crate::fixed::{LN_2_Q16, LOG2_E_Q30, exp2_fine, log2};
+use crate::kernels::{Kernels, Native};
+use crate::model::Model;
+use crate::nn::attention::Mask;
+use crate::nn::embedding;
+use crate::nn::head::logits;
+use crate::nn::layer::{Layer, Tile, normalize_rows};
+use crate::nn::position::rotary_table;
+use core::marker::PhantomData;
+
+/// What is left to do for the rows that are in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// More steps are needed.
+    Working,
+    /// The last row's logits are ready.
+    Done,
+}
+
+/// A decoder model with its state. Tokens in, logits out.
+#[derive(Debug)]
+pub struct Decoder<'m, 'a, K: Kernels = Native> {
+    model: &'m Model<'m>,
+    state: RunState<'a>,
+    /// Positions that are in the cache.
+    len: usize,
+    /// Rows in flight, and the next layer for them.
+    rows: usize,
+    layer: usize,
+    /// The mask asked for; `None` is causal (or the model's window).
+    prefix: usize,
+    kernels: PhantomData<K>,
+}
+
+impl<'m, 'a> Decoder<'m, 'a> {
+    /// A decoder on the kernels that this crate was built with.
+    ///
+    /// # Errors
+    /// [`RunError::WrongModel`], [`RunError::ArenaTooSmall`].
+    pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
+        Self::with_kernels(model, arena)
+    }
+}
+
+impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
+    /// A decoder on the kernels of `K`.
+    ///
+    /// # Errors
+    /// [`RunError::WrongModel`], [`RunError::ArenaTooSmall`].
+    pub fn with_kernels(
+        model: &'m Model<'m>,
+        arena: impl Into<ArenaParts<'a>>,
+    ) -> Result<Self, RunError> {
+        let config = model.config();
+        let vocabulary = matches!(config.head, Head::TiedVocabulary | Head::Vocabulary);
+        if !matches!(config.architecture, Architecture::Decoder) || !vocabulary {
+            return Err(RunError::WrongModel { needed: "a decoder with a vocabulary head" });
+        }
+        let state = RunState::new(config, arena.into())?;
+        Ok(Self { model, state, len: 0, rows: 0, layer: 0, prefix: 0, kernels: PhantomData })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &'m Model<'m> {
+        self.model
+    }
+
+    /// Positions in the cache.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing was fed yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Positions that can still be fed; with a sliding window there is no end but that of positions.
+    pub fn remaining(&self) -> usize {
+        capacity(self.model.config()).saturating_sub(self.len)
+    }
+
+    /// Forgets everything.
+    pub fn reset(&mut self) {
+        (self.len, self.rows, self.layer, self.prefix) = (0, 0, 0, 0);
+    }
+
+    /// Goes back to the first `len` positions, to try another continuation. Ignored if there are
+    /// fewer, or if a sliding window has already overwritten what would be needed.
+    pub fn truncate(&mut self, len: usize) {
+        let window = self.model.config().window;
+        if len < self.len && (window == 0 || self.len <= self.model.config().cache_rows()) {
+            (self.len, self.rows, self.layer) = (len, 0, 0);
+        }
+    }
+
+    /// Lets every position see the first `n` (a prefix language model); `n` rows must then be fed in
+    /// one tile or the prefix be no longer than a tile.
+    pub fn set_prefix(&mut self, n: usize) {
+        self.prefix = n;
+    }
+
+    /// Logits of the last row, Q15.16, `vocab_size` of them.
+    pub fn logits(&self) -> &[i32] {
+        self.state.outputs.get(..self.model.config().vocab_size).unwrap_or_default()
+    }
+
+    /// As [`Decoder::logits`], to be changed by a sampler.
+    pub fn logits_mut(&mut self) -> &mut [i32] {
+        self.state.outputs.get_mut(..self.model.config().vocab_size).unwrap_or_default()
+    }
+
+    /// Takes up to `tile_rows` tokens into flight; returns how many. Then [`Decoder::step`] until done.
+    ///
+    /// # Errors
+    /// [`RunError::EmptyInput`], [`RunError::TooLong`] (the context is full),
+    /// [`RunError::TokenOutOfRange`]. Nothing has changed then.
+    pub fn begin(&mut self, tokens: &[u32]) -> Result<usize, RunError> {
+        let config = self.model.config();
+        self.check(tokens)?;
+        let rows = tokens.len().min(config.tile_rows);
+        let d = config.d_model;
+        let residual = self.state.residual.chunks_exact_mut(d.max(1));
+        let exponents = self.state.exponents.iter_mut();
+        for (i, ((&token, row), exponent)) in
+            tokens.iter().zip(residual).zip(exponents).enumerate().take(rows)
+        {
+            let position = self.len + i;
+            *exponent =
+                embedding::token(self.model, token as usize, position, row, self.state.sums);
+        }
+        if matches!(config.position, Position::Rotary) {
+            let tables = self.state.rotary.chunks_exact_mut(config.head_dim.max(1));
+            for (i, table) in tables.enumerate().take(rows) {
+                rotary_table(self.model.position().0, self.len + i, table);
+            }
+        }
+        if let Some(norm) = self.model.embedding_norm() {
+            let epsilon = epsilon(self.model);
+            normalize_rows::<K>(config, epsilon, &norm, &mut self.state, 0, rows);
+        }
+        (self.rows, self.layer) = (rows, 0);
+        Ok(rows)
+    }
+
+    /// One layer of the rows in flight. After the last layer: the final norm and the last row's
+    /// logits.
+    pub fn step(&mut self) -> Progress {
+        let config = self.model.config();
+        if self.rows == 0 {
+            return Progress::Done;
+        }
+        let tile = Tile { first_row: 0, first_position: self.len, rows: self.rows };
+        if self.layer < config.n_layers {
+            let layer = Layer::new(self.model, self.layer);
+            let mask = match (config.window, self.prefix) {
+                (0, 0) => Mask::Causal,
+                (0, prefix) => Mask::Prefix(prefix),
+                (window, _) => Mask::SlidingWindow(window),
+            };
+            layer.attend::<K>(&mut self.state, tile, true, mask, self.len + self.rows);
+            layer.feed_forward::<K>(&mut self.state, tile);
+            self.layer += 1;
+            return Progress::Working;
+        }
+        if let Some(norm) = self.model.final_norm() {
+            let epsilon = epsilon(self.model);
+            normalize_rows::<K>(config, epsilon, &norm, &mut self.state, 0, self.rows);
+        }
+        self.write_logits(self.rows - 1);
+        self.len += self.rows;
+        self.rows = 0;
+        Progress::Done
+    }
+
+    /// Logits of row `row` of the tile, which has been normalised.
+    fn write_logits(&mut self, row: usize) {
+        let d = self.model.config().d_model;
+        let Some(head) = self.model.head() else { return };
+        let x = self.state.residual.get(row * d..(row + 1) * d).unwrap_or_default();
+        let exponent = self.state.exponents.get(row).copied().unwrap_or(0) as i32;
+        logits::<K>(&head, x, exponent, self.state.lanes, self.state.outputs);
+    }
+
+    /// Feeds a prompt, tile by tile; the logits of its last token are ready afterwards.
+    ///
+    /// # Errors
+    /// As [`Decoder::begin`], for the whole prompt before anything is fed.
+    pub fn prefill(&mut self, tokens: &[u32]) -> Result<(), RunError> {
+        self.check(tokens)?;
+        let mut rest = tokens;
+        while !rest.is_empty() {
+            let rows = self.begin(rest)?;
+            while self.step() == Progress::Working {}
+            rest = rest.get(rows..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Feeds one token; its logits are ready afterwards.
+    ///
+    /// # Errors
+    /// As [`Decoder::begin`].
+    pub fn advance(&mut self, token: u32) -> Result<(), RunError> {
+        self.prefill(&[token])
+    }
+
+    /// Log-probability (nats, Q15.16) of `tokens` following what was fed so far, in one pass of tiles:
+    /// `each` is called with every token's own. Returns the sum. The first token of an empty decoder
+    /// has no prediction and counts nothing.
+    ///
+    /// Checking an answer this way is cheaper than generating it: the tiles share the pass over the
+    /// flash.
+    ///
+    /// # Errors
+    /// As [`Decoder::begin`].
+    pub fn score(
+        &mut self,
+        tokens: &[u32],
+        mut each: impl FnMut(usize, i32),
+    ) -> Result<i64, RunError> {
+        self.check(tokens)?;
+        let (mut total, mut fed) = (0i64, 0);
+        if let (Some(&first), false) = (tokens.first(), self.is_empty()) {
+            let value = log_probability(self.logits(), first as usize);
+            each(0, value);
+            total += value as i64;
+        }
+        while fed < tokens.len() {
+            let rest = tokens.get(fed..).unwrap_or_default();
+            let rows = self.begin(rest)?;
+            while self.step() == Progress::Working {}
+            // Every row but the prompt's last predicts the token after it.
+            for row in 0..rows {
+                if let Some(&next) = tokens.get(fed + row + 1) {
+                    self.write_logits(row);
+                    let value = log_probability(self.logits(), next as usize);
+                    each(fed + row + 1, value);
+                    total += value as i64;
+                }
+            }
+            fed += rows;
+        }
+        Ok(total)
+    }
+
+    fn check(&self, tokens: &[u32]) -> Result<(), RunError> {
+        let config = self.model.config();
+        if tokens.is_empty() {
+            return Err(RunError::EmptyInput);
+        }
+        let given = self.remaining();
+        if tokens.len() > given {
+            return Err(RunError::TooLong { needed: tokens.len(), given });
+        }
+        match tokens.iter().find(|&&token| token as usize >= config.vocab_size) {
+            Some(&token) => Err(RunError::TokenOutOfRange { token, vocab_size: config.vocab_size }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The norms' epsilon.
+pub(crate) fn epsilon(model: &Model) -> (u16, i16) {
+    (model.header().epsilon_mantissa, model.header().epsilon_exponent)
+}
+
+/// Positions that a decoder can be fed: its context; with a window and relative positions, as many
+/// as there are 32-bit positions.
+fn capacity(config: &Config) -> usize {
+    match config.position {
+        Position::Rotary | Position::None if config.window > 0 => u32::MAX as usize >> 1,
+        _ => config.context,
+    }
+}
+
+/// `ln softmax(logits)[index]` in Q15.16 of logits in Q15.16; exact to about 10⁻⁴ nats.
+pub fn log_probability(logits: &[i32], index: usize) -> i32 {
+    let maximum = logits.iter().copied().max().unwrap_or(0);
+    let mut sum = 0u64;
+    for &logit in logits {
+        let distance = ((maximum as i64 - logit as i64) * LOG2_E_Q30) >> 30;
+        sum += exp2_fine(distance.min(u32::MAX as i64) as u32) as u64;
+    }
+    let own = logits.get(index).copied().unwrap_or(i32::MIN) as i64 - maximum as i64;
+    // log2 of the sum is relative to 2^31, the value of exp2_fine(0).
+    let log_sum = ((log2(sum) as i64 - (31 << 16)) * LN_2_Q16) >> 16;
+    (own - log_sum).max(i32::MIN as i64) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+
+    #[test]
+    fn log_probabilities_match_f64() {
+        let logits = [3.5f64, -2.0, 0.0, 12.25, 11.0, -30.0];
+        let fixed = logits.map(|x| (x * 65536.0) as i32);
+        let sum: f64 = logits.iter().map(|x| x.exp()).sum();
+        for (i, x) in logits.iter().enumerate() {
+            let found = log_probability(&fixed, i) as f64 / 65536.0;
+            assert!((found - (x - sum.ln())).abs() < 2e-4, "{i}: {found} {}", x - sum.ln());
+        }
+    }
+}
