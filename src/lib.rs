@@ -1,4 +1,16 @@
-//! picoformer runs transformers on microcontrollers.
+//! picoformer runs transformers on microcontrollers: integers only, no heap, weights read in place
+//! from flash, the same bits on every core.
+//!
+//! ## Data flow
+//! `tokens → nn::embedding → nn::layer × n → nn::head → logits`, driven by [`Encoder`] or [`Decoder`].
+//!
+//! ## Floors
+//! A module imports only from floors below it (`cargo xtask floors` checks):
+//!
+//! ```text
+//! 5  encoder decoder      4  nn      3  model arena      2  kernels blob      1  fixed matrix
+//! 0  config error
+//! ```
 #![no_std]
 #![deny(unsafe_code)]
 
@@ -20,3 +32,21 @@ pub use decoder::{Decoder, Progress};
 pub use encoder::Encoder;
 pub use error::{FormatError, RunError};
 pub use model::Model;
+
+/// A value that begins at a multiple of 16 bytes.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub struct Aligned<T: ?Sized>(pub T);
+
+/// The bytes of a file as `&'static [u8]`, aligned so that kernels can read words in place.
+///
+/// ```ignore
+/// static BLOB: &[u8] = picoformer::include_blob!("model.pico");
+/// ```
+#[macro_export]
+macro_rules! include_blob {
+    ($path:expr) => {{
+        static BLOB: &$crate::Aligned<[u8]> = &$crate::Aligned(*include_bytes!($path));
+        &BLOB.0
+    }};
+}

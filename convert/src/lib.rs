@@ -3,3 +3,7 @@
 pub mod checkpoint;
 pub mod error;
 pub mod float_model;
+pub mod host;
+pub mod import;
+pub mod quantize;
+pub mod writer;

@@ -1,0 +1,97 @@
+//! GPT-2 (Radford et al. 2019): LayerNorm before each part, learned positions, GELU.
+
+use super::{activation, head_dim, norm, plain_config};
+use crate::checkpoint::Checkpoint;
+use crate::error::Result;
+use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
+use picoformer::config::{Architecture, Config, Head, Position};
+
+/// Reads `GPT2LMHeadModel`, with or without the `transformer.` prefix.
+pub fn import(c: &Checkpoint) -> Result<FloatModel> {
+    let prefix = if c.has("transformer.wte.weight") { "transformer." } else { "" };
+    let (d, n_heads) = (c.size("n_embd")?, c.size("n_head")?);
+    let head_dim = head_dim("n_head", d, n_heads)?;
+    let tied = !c.has("lm_head.weight") || c.flag("tie_word_embeddings", true);
+    let config = Config {
+        position: Position::Learned,
+        activation: activation(
+            "activation_function",
+            c.text("activation_function").unwrap_or("gelu_new"),
+        )?,
+        head: if tied { Head::TiedVocabulary } else { Head::Vocabulary },
+        qkv_bias: true,
+        output_bias: true,
+        up_bias: true,
+        down_bias: true,
+        final_norm: true,
+        vocab_size: c.size("vocab_size")?,
+        d_model: d,
+        n_layers: c.size("n_layer")?,
+        n_heads,
+        n_kv_heads: n_heads,
+        head_dim,
+        d_ff: c.size("n_inner").unwrap_or(4 * d),
+        context: c.size("n_positions")?,
+        ..plain_config(Architecture::Decoder)
+    };
+    config.validate().map_err(|e| crate::error::Error::Config(e.0.into()))?;
+    let by_layer = c.flag("scale_attn_by_inverse_layer_idx", false);
+    let scaled = c.flag("scale_attn_weights", true);
+    let mut layers = Vec::new();
+    for i in 0..config.n_layers {
+        let name = |part: &str| format!("{prefix}h.{i}.{part}");
+        let qkv = conv1d(c, &name("attn.c_attn"), 3 * d, d)?;
+        let part = |j: usize| FloatLinear {
+            weight: qkv.weight[j * d * d..][..d * d].to_vec(),
+            bias: qkv.bias.as_ref().map(|b| b[j * d..][..d].to_vec()),
+            out_dim: d,
+            in_dim: d,
+        };
+        let mut score_scale = if scaled { 1.0 / (head_dim as f32).sqrt() } else { 1.0 };
+        if by_layer {
+            score_scale /= (i + 1) as f32;
+        }
+        layers.push(FloatLayer {
+            norm_1: norm(c, &name("ln_1"), d, true)?,
+            q: part(0),
+            k: part(1),
+            v: part(2),
+            o: conv1d(c, &name("attn.c_proj"), d, d)?,
+            norm_2: norm(c, &name("ln_2"), d, true)?,
+            gate: None,
+            up: conv1d(c, &name("mlp.c_fc"), config.d_ff, d)?,
+            down: conv1d(c, &name("mlp.c_proj"), d, config.d_ff)?,
+            score_scale,
+        });
+    }
+    let table = |name: &str, rows: usize| c.tensor(&format!("{prefix}{name}.weight"), &[rows, d]);
+    let matrix = |weight| FloatLinear { weight, bias: None, out_dim: config.vocab_size, in_dim: d };
+    let head = match c.has("lm_head.weight") {
+        true => Some(matrix(c.tensor("lm_head.weight", &[config.vocab_size, d])?)),
+        false => None,
+    };
+    Ok(FloatModel {
+        config,
+        epsilon: c.number("layer_norm_epsilon", 1e-5) as f32,
+        frequencies: Vec::new(),
+        embedding: matrix(table("wte", config.vocab_size)?),
+        positions: Some(table("wpe", config.context)?),
+        embedding_norm: None,
+        layers,
+        final_norm: Some(norm(c, &format!("{prefix}ln_f"), d, true)?),
+        pooler: None,
+        head: if tied { None } else { head },
+        labels: Vec::new(),
+        tokenizer: Vec::new(),
+        parameters: c.parameters(),
+        frame_exponent: 0,
+    })
+}
+
+/// GPT-2 stores its linear layers transposed, `(in, out)`.
+fn conv1d(c: &Checkpoint, name: &str, out: usize, inp: usize) -> Result<FloatLinear> {
+    let transposed = c.tensor(&format!("{name}.weight"), &[inp, out])?;
+    let weight = (0..out * inp).map(|i| transposed[i % inp * out + i / inp]).collect();
+    let bias = Some(c.tensor(&format!("{name}.bias"), &[out])?);
+    Ok(FloatLinear { weight, bias, out_dim: out, in_dim: inp })
+}

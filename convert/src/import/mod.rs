@@ -1,0 +1,113 @@
+//! From a family's tensor names to the canonical weights of [`FloatModel`]: one file per family.
+
+mod bert;
+mod gpt2;
+pub(crate) mod llama;
+pub mod llama2c;
+
+use crate::checkpoint::{Checkpoint, is_buffer};
+use crate::error::{Error, Result};
+use crate::float_model::{FloatLinear, FloatModel, FloatNorm};
+use picoformer::config::*;
+
+/// Families that [`import`] reads.
+pub const FAMILIES: &str = "bert, gpt2, llama (Hugging Face folders); llama2.c .bin files";
+
+/// Imports a checkpoint by its `model_type`.
+///
+/// # Errors
+/// An unsupported family or option, missing, ill-shaped or superfluous tensors.
+pub fn import(checkpoint: &Checkpoint) -> Result<FloatModel> {
+    let family = checkpoint.text("model_type").unwrap_or("missing").to_owned();
+    let model = match family.as_str() {
+        "bert" => bert::import(checkpoint),
+        "gpt2" => gpt2::import(checkpoint),
+        "llama" => llama::import(checkpoint),
+        _ => Err(Error::Unsupported {
+            key: "model_type".into(),
+            found: family,
+            supported: FAMILIES.into(),
+        }),
+    }?;
+    checkpoint.finish(is_buffer)?;
+    model.config.validate().map_err(|e| Error::Config(e.0.into()))?;
+    Ok(model)
+}
+
+/// A configuration with every field at its plainest; importers set what differs.
+pub fn plain_config(architecture: Architecture) -> Config {
+    Config {
+        architecture,
+        input: Input::Tokens,
+        position: Position::None,
+        norm: Norm::Layer,
+        norm_order: NormOrder::Pre,
+        activation: Activation::GeluErf,
+        head: Head::None,
+        pooling: Pooling::First,
+        weight_layout: WeightLayout::Paired,
+        gated: false,
+        qkv_bias: false,
+        output_bias: false,
+        up_bias: false,
+        down_bias: false,
+        head_bias: false,
+        embedding_norm: false,
+        final_norm: false,
+        pooler: false,
+        vocab_size: 0,
+        frame_len: 0,
+        d_model: 0,
+        n_layers: 0,
+        n_heads: 0,
+        n_kv_heads: 0,
+        head_dim: 0,
+        d_ff: 0,
+        context: 0,
+        window: 0,
+        n_labels: 0,
+        tile_rows: 2,
+    }
+}
+
+/// An option of `config.json` that the engine cannot run.
+fn unsupported(key: &str, found: impl ToString, supported: &str) -> Error {
+    Error::Unsupported { key: key.into(), found: found.to_string(), supported: supported.into() }
+}
+
+/// `hidden_act` and its relatives.
+fn activation(key: &str, name: &str) -> Result<Activation> {
+    match name {
+        "relu" => Ok(Activation::Relu),
+        "gelu" => Ok(Activation::GeluErf),
+        "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Ok(Activation::GeluTanh),
+        "silu" | "swish" => Ok(Activation::Silu),
+        _ => Err(unsupported(key, name, "relu, gelu, gelu_new, gelu_pytorch_tanh, silu")),
+    }
+}
+
+/// `name.weight` of `(out, in)` and, if asked for, `name.bias`.
+fn linear(c: &Checkpoint, name: &str, out: usize, inp: usize, bias: bool) -> Result<FloatLinear> {
+    Ok(FloatLinear {
+        weight: c.tensor(&format!("{name}.weight"), &[out, inp])?,
+        bias: if bias { Some(c.tensor(&format!("{name}.bias"), &[out])?) } else { None },
+        out_dim: out,
+        in_dim: inp,
+    })
+}
+
+/// `name.weight` and, if asked for, `name.bias` of a norm.
+fn norm(c: &Checkpoint, name: &str, d: usize, bias: bool) -> Result<FloatNorm> {
+    Ok(FloatNorm {
+        gain: c.tensor(&format!("{name}.weight"), &[d])?,
+        bias: if bias { Some(c.tensor(&format!("{name}.bias"), &[d])?) } else { None },
+    })
+}
+
+/// Checks that heads divide widths, before anything divides by them.
+fn head_dim(key: &str, d: usize, heads: usize) -> Result<usize> {
+    if heads == 0 || !d.is_multiple_of(heads) {
+        return Err(unsupported(key, heads, "a number of heads that divides the width"));
+    }
+    Ok(d / heads)
+}

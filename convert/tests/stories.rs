@@ -1,0 +1,99 @@
+//! The quantised engine against f32 on stories260K and TinyStories. Skips without the shared data.
+
+use picoformer::Decoder;
+use picoformer_convert::{float_model::softmax, host::*, import::llama2c, writer};
+use std::path::PathBuf;
+
+fn data() -> Option<PathBuf> {
+    let set = std::env::var_os("PICOFORMER_DATA").map(PathBuf::from);
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let found = set.unwrap_or(beside);
+    found.join("stories260K").is_dir().then_some(found)
+}
+
+/// tok512.bin: greedy merging by score, as llama2.c does it; enough for a test.
+fn tokenize(vocabulary: &[(f32, Vec<u8>)], text: &str) -> Vec<u32> {
+    let find = |piece: &[u8]| vocabulary.iter().position(|(_, p)| p == piece).map(|i| i as u32);
+    let mut ids = vec![1, find(b" ").unwrap()];
+    for c in text.trim().chars() {
+        let mut buffer = [0; 4];
+        let bytes = c.encode_utf8(&mut buffer).as_bytes();
+        match find(bytes) {
+            Some(id) => ids.push(id),
+            None => ids.extend(bytes.iter().map(|&b| b as u32 + 3)),
+        }
+    }
+    loop {
+        let mut best: Option<(f32, usize, u32)> = None;
+        for i in 0..ids.len() - 1 {
+            let pair = [&vocabulary[ids[i] as usize].1[..], &vocabulary[ids[i + 1] as usize].1[..]];
+            if let Some(id) = find(&pair.concat()) {
+                let score = vocabulary[id as usize].0;
+                if best.is_none_or(|b| score > b.0) {
+                    best = Some((score, i, id));
+                }
+            }
+        }
+        let Some((_, i, id)) = best else { return ids };
+        ids[i] = id;
+        ids.remove(i + 1);
+    }
+}
+
+fn vocabulary(bytes: &[u8]) -> Vec<(f32, Vec<u8>)> {
+    let (mut at, mut pieces) = (4, Vec::new());
+    while at < bytes.len() {
+        let score = f32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        let len = i32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
+        pieces.push((score, bytes[at + 8..at + 8 + len].to_vec()));
+        at += 8 + len;
+    }
+    pieces
+}
+
+#[test]
+fn quantization_costs_at_most_eight_thousandths_of_a_nat() {
+    let Some(data) = data() else {
+        println!("skipped: set PICOFORMER_DATA to the folder with stories260K and tinystories");
+        return;
+    };
+    let model = llama2c::import(&data.join("stories260K/stories260K.bin")).unwrap();
+    let blob = Blob::new(&writer::write(&model, writer::Wide::Auto).unwrap());
+    let parsed = blob.parse().unwrap();
+    let mut arena = HeapArena::new(parsed.arena());
+    let vocabulary = vocabulary(&std::fs::read(data.join("stories260K/tok512.bin")).unwrap());
+    let (mut nll, mut reference, mut same, mut count) = (0f64, 0f64, 0, 0);
+    let mut files: Vec<_> =
+        std::fs::read_dir(data.join("tinystories")).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        let mut ids = tokenize(&vocabulary, &std::fs::read_to_string(file).unwrap());
+        ids.truncate(model.config.context);
+        let float = model.forward(&ids);
+        let mut decoder = Decoder::new(&parsed, arena.parts()).unwrap();
+        for (i, &next) in ids.iter().enumerate().skip(1) {
+            decoder.advance(ids[i - 1]).unwrap();
+            let mut p = float.outputs[i - 1].clone();
+            let best = |x: &[f32]| (0..x.len()).max_by(|&a, &b| x[a].total_cmp(&x[b])).unwrap();
+            let mut q: Vec<f32> = decoder.logits().iter().map(|&l| l as f32 / 65536.0).collect();
+            same += (best(&p) == best(&q)) as usize;
+            softmax(&mut p);
+            softmax(&mut q);
+            reference -= (p[next as usize] as f64).ln();
+            nll -= (q[next as usize] as f64).ln();
+            count += 1;
+        }
+    }
+    let n = count as f64;
+    println!(
+        "{count} tokens: f32 {:.5}, int8 {:.5} (+{:.5}), top-1 agreement {:.2} %, arena {} bytes",
+        reference / n,
+        nll / n,
+        (nll - reference) / n,
+        100.0 * same as f64 / n,
+        parsed.arena().total_bytes(),
+    );
+    assert!(nll - reference <= 0.008 * n);
+    assert!(same as f64 >= 0.96 * n);
+    assert!(parsed.arena().total_bytes() <= 190_000);
+}
