@@ -6,6 +6,7 @@
 
 pub mod counter;
 pub mod report;
+pub mod selfcheck;
 pub mod semihosting;
 pub mod stack;
 

@@ -5,7 +5,7 @@ const PAINT: u32 = 0xA5C3_5A3C;
 /// How far down is painted. The linker scripts leave at least as much.
 const PAINTED_BYTES: usize = 48 * 1024;
 /// What lies below the caller's frame may be in use by `paint` itself.
-const MARGIN_BYTES: usize = 256;
+const MARGIN_BYTES: usize = 64;
 
 unsafe extern "C" {
     static _stack_start: u32;
