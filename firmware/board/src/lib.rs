@@ -1,0 +1,15 @@
+//! What every emulated board shares: semihosting, instruction counting, stack painting, the report.
+//!
+//! Nothing here is needed on a product; it turns a demo into a test that runs under an emulator and
+//! tells what it cost.
+#![no_std]
+
+pub mod counter;
+pub mod report;
+pub mod selfcheck;
+pub mod semihosting;
+pub mod stack;
+
+pub use counter::Meter;
+pub use report::run;
+pub use semihosting::{Console, exit};

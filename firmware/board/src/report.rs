@@ -1,0 +1,72 @@
+//! Runs a demo and tells what it cost in `#key value` lines, apart from the demo's own text.
+
+use core::fmt::Write;
+
+use picoformer_demo::{Failure, Phase, Probe, Summary, text};
+
+use crate::{Console, Meter, exit, stack};
+
+/// A demo: writes its text, marks its phases.
+pub type Demo = fn(&mut dyn Write, &mut dyn Probe) -> Result<Summary, Failure>;
+
+/// Writes `#key value`.
+pub fn line(key: &str, value: u64) {
+    let mut out = Console;
+    // The console cannot fail.
+    let _ = out.write_str("#");
+    let _ = out.write_str(key);
+    let _ = out.write_str(" ");
+    let _ = text::decimal(&mut out, value);
+    let _ = out.write_str("\n");
+}
+
+/// Runs a demo, prints the report and ends the emulation: status 0, or 1 when the demo failed.
+pub fn run(demo: Demo) -> ! {
+    let mut meter = Meter::new();
+    stack::paint();
+    let result = demo(&mut Console, &mut meter);
+    let stack_bytes = stack::high_water();
+    match result {
+        Ok(summary) => {
+            for (phase, name, unit) in [
+                (Phase::Prefill, "prefill_instructions", "prefills"),
+                (Phase::Token, "token_instructions", "tokens"),
+                (Phase::Inference, "inference_instructions", "inferences"),
+            ] {
+                let (instructions, times) = meter.total(phase);
+                if times > 0 {
+                    line(name, instructions);
+                    line(unit, times);
+                }
+            }
+            line("arena_bytes", summary.arena_bytes as u64);
+            line("blob_bytes", summary.blob_bytes as u64);
+            line("stack_bytes", stack_bytes as u64);
+            exit(0)
+        }
+        Err(failure) => {
+            let _ = Console.write_str("#failed ");
+            let _ = Console.write_str(failure.0);
+            let _ = Console.write_str("\n");
+            exit(1)
+        }
+    }
+}
+
+/// What the panic handlers call: where it happened, and a failing exit status.
+pub fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
+    let _ = Console.write_str("#panic ");
+    if let Some(place) = info.location() {
+        let _ = Console.write_str(place.file());
+        let _ = Console.write_str(":");
+        let _ = text::decimal(&mut Console, u64::from(place.line()));
+    }
+    let _ = Console.write_str("\n");
+    exit(101)
+}
+
+/// What the fault handlers call.
+pub fn faulted() -> ! {
+    let _ = Console.write_str("#fault\n");
+    exit(102)
+}

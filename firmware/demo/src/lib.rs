@@ -1,0 +1,62 @@
+//! The demos: text in, answer out, with the answer's token ids and a hash over every logit.
+//!
+//! The very same code runs on every board and in the host's test harness, and prints the very same
+//! text: nothing printed here depends on the core, on pointers' width or on time.
+#![no_std]
+
+mod classify;
+mod generate;
+pub mod hash;
+mod placeholder;
+pub mod text;
+
+pub use classify::classify;
+pub use generate::generate;
+
+use core::fmt;
+
+/// What a measured stretch of work was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The rows of a prompt.
+    Prefill = 0,
+    /// One generated token.
+    Token = 1,
+    /// One classified text.
+    Inference = 2,
+}
+
+/// Where a board counts instructions. Everything between `begin` and `end` is the engine's work;
+/// printing stands outside.
+pub trait Probe {
+    /// Work begins.
+    fn begin(&mut self);
+    /// Work is done.
+    fn end(&mut self, phase: Phase);
+}
+
+/// Measures nothing.
+impl Probe for () {
+    fn begin(&mut self) {}
+    fn end(&mut self, _: Phase) {}
+}
+
+/// What a demo used.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary {
+    /// RAM for the model, exactly.
+    pub arena_bytes: usize,
+    /// Flash for the model.
+    pub blob_bytes: usize,
+}
+
+/// Why a demo failed, in a few words. A text, not a type with a `Display`: formatting would be half
+/// of the firmware.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure(pub &'static str);
+
+impl From<fmt::Error> for Failure {
+    fn from(_: fmt::Error) -> Self {
+        Self("the text could not be written")
+    }
+}
