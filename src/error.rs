@@ -50,6 +50,11 @@ pub enum FormatError {
         /// Where it begins.
         offset: usize,
     },
+    /// A field of the tokenizer section is out of range.
+    BadTokenizer {
+        /// The name of the field.
+        field: &'static str,
+    },
     /// The bytes are not the ones that were written.
     BadChecksum {
         /// CRC-32 that the header promises.
@@ -83,6 +88,9 @@ impl fmt::Display for FormatError {
             }
             Self::BadSection { section, offset } => {
                 write!(f, "section `{section}` at byte {offset} holds a value outside its range")
+            }
+            Self::BadTokenizer { field } => {
+                write!(f, "the tokenizer section's `{field}` is out of range")
             }
             Self::BadChecksum { expected, found } => {
                 write!(f, "checksum mismatch: header says {expected:#010x}, found {found:#010x}")

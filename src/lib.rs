@@ -25,6 +25,7 @@ pub mod kernels;
 pub mod matrix;
 pub mod model;
 pub mod nn;
+pub mod tokenizer;
 
 pub use arena::{Arena, ArenaParts, ArenaSize};
 pub use config::Config;

@@ -10,6 +10,7 @@ use crate::blob::{
 };
 use crate::config::*;
 use crate::error::FormatError;
+use crate::tokenizer::{Tokenizer, TokenizerFormatError, Vocabulary};
 
 /// Range of every power of two in a blob.
 const EXPONENTS: core::ops::RangeInclusive<i16> = -100..=100;
@@ -149,9 +150,10 @@ impl<'a> Model<'a> {
         ArenaSize::new(&self.header.config)
     }
 
-    /// The tokenizer section; empty without one.
-    pub fn tokenizer_bytes(&self) -> &'a [u8] {
-        part(self.bytes, self.layout.tokenizer.0, self.layout.tokenizer.1)
+    /// The tokenizer; `None` for a model that takes and gives ids.
+    pub fn tokenizer(&self) -> Option<Tokenizer<'a>> {
+        let section = part(self.bytes, self.layout.tokenizer.0, self.layout.tokenizer.1);
+        Tokenizer::parse(section).ok()
     }
 
     /// Name of label `index`.
@@ -265,7 +267,6 @@ const fn validate(bytes: &[u8], header: &Header, layout: &Layout) -> Result<(), 
         };
     }
     let c = &header.config;
-    let norm = norm_bytes(c);
     check!(check_linear(bytes, layout.embedding, "embedding"));
     if !matches!(c.position, Position::None) {
         check!(check_exponents(bytes, layout.position, 1, "position"));
@@ -314,7 +315,12 @@ const fn validate(bytes: &[u8], header: &Header, layout: &Layout) -> Result<(), 
     if layout.tokenizer.0 - layout.head.0 >= META_BYTES {
         check!(check_linear(bytes, layout.head, "head"));
     }
-    let _ = norm;
+    if layout.tokenizer.1 > 0
+        && let Err(TokenizerFormatError(field)) =
+            Vocabulary::parse(bytes.split_at(layout.tokenizer.0).1.split_at(layout.tokenizer.1).0)
+    {
+        return Err(FormatError::BadTokenizer { field });
+    }
     check!(check_zero(bytes, layout.tokenizer.0 + layout.tokenizer.1, layout.labels.0));
     check!(check_labels(bytes, layout.labels, c.n_labels));
     check_zero(bytes, layout.labels.0 + layout.labels.1, layout.bytes)

@@ -1,0 +1,67 @@
+//! Byte-pair encoding (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword
+//! Units", §3.2) over characters with byte fallback, as SentencePiece (Kudo & Richardson 2018), Llama
+//! and llama2.c do it.
+
+use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX, Vocabulary};
+use super::{EncodeError, Output};
+
+/// U+2581, SentencePiece's visible space. llama2.c's vocabulary has plain spaces instead.
+const SPACE: &str = "\u{2581}";
+
+/// The tokens of `text`, without specials, appended to `out`.
+pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(), EncodeError> {
+    let start = out.len;
+    let space = if v.find(SPACE.as_bytes()).is_some() { SPACE } else { " " };
+    if v.flag(FLAG_PREFIX) && !text.is_empty() {
+        character(v, space, out)?;
+    }
+    for c in text.chars() {
+        let mut buffer = [0; 4];
+        let piece = if c == ' ' { space } else { c.encode_utf8(&mut buffer) };
+        character(v, piece, out)?;
+    }
+    merge(v, out, start);
+    Ok(())
+}
+
+/// One character: its own piece, or its bytes, or the unknown token.
+fn character(v: &Vocabulary, piece: &str, out: &mut Output) -> Result<(), EncodeError> {
+    if let Some(token) = v.find(piece.as_bytes()) {
+        return out.push(token);
+    }
+    if v.flag(FLAG_BYTES) {
+        for &byte in piece.as_bytes() {
+            out.push(v.byte(byte).or(v.unknown()).ok_or(EncodeError::UnknownCharacter)?)?;
+        }
+        return Ok(());
+    }
+    out.push(v.unknown().ok_or(EncodeError::UnknownCharacter)?)
+}
+
+/// Merges the pair of the lowest rank, the leftmost of equals, until none is left.
+fn merge(v: &Vocabulary, out: &mut Output, start: usize) {
+    loop {
+        let tokens = out.tokens.get(start..out.len).unwrap_or_default();
+        let mut best: Option<(u16, usize, u32)> = None;
+        for (i, pair) in tokens.array_windows::<2>().enumerate() {
+            if let Some((rank, result)) = v.merge(pair[0], pair[1])
+                && best.is_none_or(|(lowest, ..)| rank < lowest)
+            {
+                best = Some((rank, i, result));
+            }
+        }
+        let Some((_, i, result)) = best else { return };
+        let rest = out.tokens.get_mut(start + i..out.len).unwrap_or_default();
+        if let Some(token) = rest.first_mut() {
+            *token = result;
+        }
+        // Close the gap by moving everything behind it one to the left.
+        for j in 1..rest.len() {
+            let next = rest.get(j + 1).copied().unwrap_or(0);
+            if let Some(token) = rest.get_mut(j) {
+                *token = next;
+            }
+        }
+        out.len -= 1;
+    }
+}

@@ -1,0 +1,240 @@
+//! The pieces of a tokenizer and their merges, read in place.
+//!
+//! ```text
+//! 0   u8  kind              0 bytes, 1 byte-pair encoding, 2 WordPiece
+//! 1   u8  flags             see `FLAG_…`
+//! 2   u16 characters        entries of the character table (WordPiece)
+//! 4   u32 pieces
+//! 8   u32 begin             token before a text, or 0xffffffff
+//! 12  u32 end               token after a text (WordPiece) or at the end of a generated one
+//! 16  u32 unknown
+//! 20  u32 bytes             token of byte 0 (byte fallback), or 0xffffffff
+//! 24  u32 text_bytes        length of all pieces together
+//! 28  u32 merges
+//! 32  offsets               u32 × (pieces + 1) into the text
+//!     order                 u16 × pieces: ids sorted by their bytes
+//!     merges                (u16 left, u16 right, u16 rank, u16 result) sorted by (left, right)
+//!     characters            (u32 first, u32 last, u32 class) sorted, see `word_piece`
+//!     text                  the pieces' bytes
+//! ```
+
+use crate::blob::{read_u16, read_u32};
+
+/// Length of the section's header.
+pub const HEADER: usize = 32;
+/// A space is put before the text (SentencePiece's dummy prefix).
+pub const FLAG_PREFIX: u8 = 1;
+/// Characters without a piece become bytes.
+pub const FLAG_BYTES: u8 = 2;
+/// An end token is added to an encoded text.
+pub const FLAG_ADD_END: u8 = 4;
+/// The flags known.
+pub const FLAGS: u8 = 7;
+/// "No such token".
+pub const NONE: u32 = u32::MAX;
+
+/// Why a tokenizer section cannot be read: the name of the field at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TokenizerFormatError(pub &'static str);
+
+impl core::fmt::Display for TokenizerFormatError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "the tokenizer section's `{}` is out of range", self.0)
+    }
+}
+
+impl core::error::Error for TokenizerFormatError {}
+
+/// A validated section.
+#[derive(Clone, Copy, Debug)]
+pub struct Vocabulary<'a> {
+    section: &'a [u8],
+    pieces: usize,
+    merges: usize,
+    characters: usize,
+}
+
+impl<'a> Vocabulary<'a> {
+    /// Checks every length, offset and id once.
+    ///
+    /// # Errors
+    /// The field at fault.
+    pub const fn parse(section: &'a [u8]) -> Result<Self, TokenizerFormatError> {
+        if section.len() < HEADER {
+            return Err(TokenizerFormatError("length"));
+        }
+        if section[0] > 2 {
+            return Err(TokenizerFormatError("kind"));
+        }
+        if section[1] & !FLAGS != 0 {
+            return Err(TokenizerFormatError("flags"));
+        }
+        let (pieces, text) = (read_u32(section, 4) as usize, read_u32(section, 24) as usize);
+        let (merges, characters) = (read_u32(section, 28) as usize, read_u16(section, 2) as usize);
+        if pieces == 0 || pieces > 1 << 16 || merges > 1 << 20 || text > 1 << 24 {
+            return Err(TokenizerFormatError("pieces"));
+        }
+        let v = Self { section, pieces, merges, characters };
+        if section.len() != v.text_start() + text {
+            return Err(TokenizerFormatError("length"));
+        }
+        let mut i = 0;
+        while i < 4 {
+            let token = read_u32(section, 8 + 4 * i);
+            // A whole alphabet of bytes begins at the last of the four.
+            let last = if i == 3 { token.saturating_add(255) } else { token };
+            if token != NONE && last as usize >= pieces {
+                return Err(TokenizerFormatError("special tokens"));
+            }
+            i += 1;
+        }
+        if read_u32(section, HEADER) != 0 {
+            return Err(TokenizerFormatError("offsets"));
+        }
+        let mut i = 0;
+        while i < pieces {
+            let next = read_u32(section, HEADER + 4 * i + 4);
+            if next < read_u32(section, HEADER + 4 * i) || next as usize > text {
+                return Err(TokenizerFormatError("offsets"));
+            }
+            if read_u16(section, v.order_start() + 2 * i) as usize >= pieces {
+                return Err(TokenizerFormatError("order"));
+            }
+            i += 1;
+        }
+        if read_u32(section, HEADER + 4 * pieces) as usize != text {
+            return Err(TokenizerFormatError("offsets"));
+        }
+        let mut i = 0;
+        while i < merges {
+            if read_u16(section, v.merges_start() + 8 * i + 6) as usize >= pieces {
+                return Err(TokenizerFormatError("merges"));
+            }
+            i += 1;
+        }
+        Ok(v)
+    }
+
+    const fn order_start(&self) -> usize {
+        HEADER + 4 * (self.pieces + 1)
+    }
+
+    const fn merges_start(&self) -> usize {
+        self.order_start() + 2 * self.pieces
+    }
+
+    const fn characters_start(&self) -> usize {
+        self.merges_start() + 8 * self.merges
+    }
+
+    const fn text_start(&self) -> usize {
+        self.characters_start() + 12 * self.characters
+    }
+
+    /// Number of tokens.
+    pub const fn len(&self) -> usize {
+        self.pieces
+    }
+
+    /// Never: a section has at least one piece.
+    pub const fn is_empty(&self) -> bool {
+        self.pieces == 0
+    }
+
+    /// Whether a flag is set.
+    pub fn flag(&self, flag: u8) -> bool {
+        self.section.get(1).is_some_and(|flags| flags & flag != 0)
+    }
+
+    fn special(&self, offset: usize) -> Option<u32> {
+        Some(read_u32(self.section, offset)).filter(|&token| token != NONE)
+    }
+
+    /// Token before a text.
+    pub fn begin(&self) -> Option<u32> {
+        self.special(8)
+    }
+
+    /// Token after a text.
+    pub fn end(&self) -> Option<u32> {
+        self.special(12)
+    }
+
+    /// Token of what has no other.
+    pub fn unknown(&self) -> Option<u32> {
+        self.special(16)
+    }
+
+    /// Token of byte `byte`.
+    pub fn byte(&self, byte: u8) -> Option<u32> {
+        self.special(20).map(|first| first.saturating_add(byte as u32))
+    }
+
+    /// The byte that a token stands for.
+    pub fn as_byte(&self, token: u32) -> Option<u8> {
+        self.special(20).and_then(|first| u8::try_from(token.checked_sub(first)?).ok())
+    }
+
+    /// The bytes of a token; `None` outside the vocabulary.
+    pub fn piece(&self, token: u32) -> Option<&'a [u8]> {
+        let at = HEADER + 4 * token as usize;
+        if token as usize >= self.pieces {
+            return None;
+        }
+        let (from, to) = (read_u32(self.section, at), read_u32(self.section, at + 4));
+        self.section.get(self.text_start()..)?.get(from as usize..to as usize)
+    }
+
+    /// The token of some bytes, by binary search.
+    pub fn find(&self, bytes: &[u8]) -> Option<u32> {
+        let (mut low, mut high) = (0, self.pieces);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let token = read_u16(self.section, self.order_start() + 2 * middle) as u32;
+            match self.piece(token)?.cmp(bytes) {
+                core::cmp::Ordering::Less => low = middle + 1,
+                core::cmp::Ordering::Greater => high = middle,
+                core::cmp::Ordering::Equal => return Some(token),
+            }
+        }
+        None
+    }
+
+    /// `(rank, result)` of merging two tokens, by binary search.
+    pub fn merge(&self, left: u32, right: u32) -> Option<(u16, u32)> {
+        let (mut low, mut high) = (0, self.merges);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let at = self.merges_start() + 8 * middle;
+            let pair = (read_u16(self.section, at) as u32, read_u16(self.section, at + 2) as u32);
+            match pair.cmp(&(left, right)) {
+                core::cmp::Ordering::Less => low = middle + 1,
+                core::cmp::Ordering::Greater => high = middle,
+                core::cmp::Ordering::Equal => {
+                    let result = read_u16(self.section, at + 6);
+                    return Some((read_u16(self.section, at + 4), result as u32));
+                }
+            }
+        }
+        None
+    }
+
+    /// Class of a character in the character table, by binary search; `None` outside it.
+    pub fn character(&self, c: char) -> Option<(u32, u32)> {
+        let (mut low, mut high) = (0, self.characters);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let at = self.characters_start() + 12 * middle;
+            let (first, last) = (read_u32(self.section, at), read_u32(self.section, at + 4));
+            if last < c as u32 {
+                low = middle + 1;
+            } else if first > c as u32 {
+                high = middle;
+            } else {
+                return Some((read_u32(self.section, at + 8), c as u32 - first));
+            }
+        }
+        None
+    }
+}
