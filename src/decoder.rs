@@ -84,6 +84,11 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
         self.len == 0
     }
 
+    /// Whether [`Decoder::step`] has work left.
+    pub fn in_flight(&self) -> bool {
+        self.rows > 0
+    }
+
     /// Positions that can still be fed; with a sliding window there is no end but that of positions.
     pub fn remaining(&self) -> usize {
         capacity(self.model.config()).saturating_sub(self.len)

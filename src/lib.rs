@@ -8,8 +8,8 @@
 //! A module imports only from floors below it (`cargo xtask floors` checks):
 //!
 //! ```text
-//! 5  encoder decoder      4  nn      3  model arena      2  kernels blob      1  fixed matrix
-//! 0  config error
+//! 6  task    5  encoder decoder    4  nn sampler    3  arena model    2  tokenizer kernels blob
+//! 1  fixed matrix    0  config error
 //! ```
 #![no_std]
 #![deny(unsafe_code)]
@@ -25,6 +25,8 @@ pub mod kernels;
 pub mod matrix;
 pub mod model;
 pub mod nn;
+pub mod sampler;
+pub mod task;
 pub mod tokenizer;
 
 pub use arena::{Arena, ArenaParts, ArenaSize};
@@ -33,6 +35,9 @@ pub use decoder::{Decoder, Progress};
 pub use encoder::Encoder;
 pub use error::{FormatError, RunError};
 pub use model::Model;
+pub use sampler::{Sampler, Sampling};
+pub use task::{Classifier, Event, Generator};
+pub use tokenizer::Tokenizer;
 
 /// A value that begins at a multiple of 16 bytes.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["config", "error"],
     &["fixed", "matrix"],
-    &["kernels", "blob"],
+    &["kernels", "blob", "tokenizer"],
     &["arena", "model"],
-    &["nn", "sampler", "tokenizer"],
+    &["nn", "sampler"],
     &["decoder", "encoder", "seq2seq"],
     &["task"],
 ];

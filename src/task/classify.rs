@@ -1,0 +1,99 @@
+//! Classification, tags and embeddings of a text.
+
+use super::{NO_TOKENIZER, TaskError};
+use crate::arena::ArenaParts;
+use crate::decoder::log_probability;
+use crate::encoder::Encoder;
+use crate::error::RunError;
+use crate::kernels::{Kernels, Native};
+use crate::model::Model;
+use crate::sampler::greedy;
+use crate::tokenizer::{Token, Tokenizer};
+
+/// The likeliest label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Answer<'m> {
+    /// Its index.
+    pub label: usize,
+    /// Its name; empty if the model has none.
+    pub name: &'m str,
+    /// Its probability's natural logarithm, Q15.16; see [`Answer::probability`] for a float.
+    pub log_probability: i32,
+}
+
+impl Answer<'_> {
+    /// The probability, for display.
+    #[cfg(feature = "libm")]
+    pub fn probability(&self) -> f32 {
+        libm::expf(self.log_probability as f32 / 65536.0)
+    }
+}
+
+/// An encoder with its tokenizer.
+#[derive(Debug)]
+pub struct Classifier<'m, 'a, K: Kernels = Native> {
+    encoder: Encoder<'m, 'a, K>,
+    model: &'m Model<'m>,
+    tokenizer: Tokenizer<'m>,
+}
+
+impl<'m, 'a> Classifier<'m, 'a> {
+    /// A classifier on the kernels that this crate was built with.
+    ///
+    /// # Errors
+    /// [`RunError::WrongModel`] (also without a tokenizer), [`RunError::ArenaTooSmall`].
+    pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
+        let tokenizer = model.tokenizer().ok_or(NO_TOKENIZER)?;
+        Ok(Self { encoder: Encoder::new(model, arena)?, model, tokenizer })
+    }
+}
+
+impl<'m, 'a, K: Kernels> Classifier<'m, 'a, K> {
+    /// The encoder: its steps, its hidden rows.
+    pub fn encoder(&mut self) -> &mut Encoder<'m, 'a, K> {
+        &mut self.encoder
+    }
+
+    /// The outputs for a text: logits in Q15.16, or an embedding of length one in Q1.30. `tokens` is
+    /// room for the encoded text; longer texts than that or than the context are an error.
+    ///
+    /// # Errors
+    /// The tokenizer's and the encoder's.
+    pub fn outputs(&mut self, text: &str, tokens: &mut [Token]) -> Result<&[i32], TaskError> {
+        let n = self.tokenizer.encode(text, tokens)?;
+        Ok(self.encoder.run(tokens.get(..n).unwrap_or_default())?)
+    }
+
+    /// The likeliest label of a text.
+    ///
+    /// # Errors
+    /// As [`Classifier::outputs`].
+    pub fn classify(&mut self, text: &str, tokens: &mut [Token]) -> Result<Answer<'m>, TaskError> {
+        let model = self.model;
+        let logits = self.outputs(text, tokens)?;
+        let label = greedy(logits) as usize;
+        let name = model.label(label).unwrap_or("");
+        Ok(Answer { label, name, log_probability: log_probability(logits, label) })
+    }
+
+    /// Labels every token of a text: `each(token, label index, label name)`, specials included.
+    ///
+    /// # Errors
+    /// As [`Classifier::outputs`]; [`RunError::WrongModel`] without per-token labels.
+    pub fn tag(
+        &mut self,
+        text: &str,
+        tokens: &mut [Token],
+        mut each: impl FnMut(Token, usize, &'m str),
+    ) -> Result<(), TaskError> {
+        let n = self.tokenizer.encode(text, tokens)?;
+        let tokens = tokens.get(..n).unwrap_or_default();
+        self.encoder.run(tokens)?;
+        for (row, &token) in tokens.iter().enumerate() {
+            let label = greedy(self.encoder.label_logits(row)?) as usize;
+            each(token, label, self.model.label(label).unwrap_or(""));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! Text generation: a prompt, then token after token.
+
+use super::{NO_TOKENIZER, TaskError, TextStream};
+use crate::arena::ArenaParts;
+use crate::decoder::Decoder;
+use crate::error::RunError;
+use crate::kernels::{Kernels, Native};
+use crate::model::Model;
+use crate::sampler::{Sampler, Sampling};
+use crate::tokenizer::{Token, Tokenizer};
+
+/// Why a text ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Stop {
+    /// The model said so.
+    EndOfSequence,
+    /// No position is left.
+    ContextFull,
+}
+
+/// What a step brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Event {
+    /// More steps are needed for the next token.
+    Working,
+    /// The next token.
+    Token(Token),
+    /// The text is complete; so is every further step.
+    Stopped(Stop),
+}
+
+/// A decoder with its tokenizer and sampler.
+#[derive(Debug)]
+pub struct Generator<'m, 'a, K: Kernels = Native> {
+    decoder: Decoder<'m, 'a, K>,
+    tokenizer: Option<Tokenizer<'m>>,
+    sampler: Sampler,
+    stopped: Option<Stop>,
+    /// The token drawn last, not yet fed.
+    pending: Option<Token>,
+}
+
+impl<'m, 'a> Generator<'m, 'a> {
+    /// A generator on the kernels that this crate was built with.
+    ///
+    /// # Errors
+    /// [`RunError::WrongModel`], [`RunError::ArenaTooSmall`].
+    pub fn new(
+        model: &'m Model<'m>,
+        arena: impl Into<ArenaParts<'a>>,
+        sampling: Sampling,
+    ) -> Result<Self, RunError> {
+        Ok(Self::from_decoder(Decoder::new(model, arena)?, sampling))
+    }
+}
+
+impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
+    /// On a decoder that may have been fed already.
+    pub fn from_decoder(decoder: Decoder<'m, 'a, K>, sampling: Sampling) -> Self {
+        let tokenizer = decoder.model().tokenizer();
+        let sampler = Sampler::new(sampling);
+        Self { decoder, tokenizer, sampler, stopped: None, pending: None }
+    }
+
+    /// The decoder: its logits, its cache.
+    pub fn decoder(&self) -> &Decoder<'m, 'a, K> {
+        &self.decoder
+    }
+
+    /// The tokenizer, if the model has one.
+    pub fn tokenizer(&self) -> Option<&Tokenizer<'m>> {
+        self.tokenizer.as_ref()
+    }
+
+    /// Starts afresh with a prompt, encoded into `tokens`; returns how many there are. An empty prompt
+    /// is the begin token alone.
+    ///
+    /// # Errors
+    /// The tokenizer's, the decoder's ([`RunError::TooLong`] and so on), [`RunError::WrongModel`] without
+    /// a tokenizer.
+    pub fn prompt(&mut self, text: &str, tokens: &mut [Token]) -> Result<usize, TaskError> {
+        let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
+        let n = tokenizer.encode(text, tokens)?;
+        self.prompt_ids(tokens.get(..n).unwrap_or_default())?;
+        Ok(n)
+    }
+
+    /// Starts afresh with exactly these tokens.
+    ///
+    /// # Errors
+    /// The decoder's.
+    pub fn prompt_ids(&mut self, tokens: &[Token]) -> Result<(), RunError> {
+        (self.stopped, self.pending) = (None, None);
+        self.decoder.reset();
+        self.decoder.prefill(tokens)
+    }
+
+    /// One piece of work: a layer of the token in flight, or the drawing of the next token.
+    ///
+    /// # Errors
+    /// [`RunError::EmptyInput`] before a prompt.
+    pub fn step(&mut self) -> Result<Event, RunError> {
+        if let Some(stop) = self.stopped {
+            return Ok(Event::Stopped(stop));
+        }
+        if self.decoder.in_flight() {
+            self.decoder.step();
+            return Ok(Event::Working);
+        }
+        if let Some(token) = self.pending.take() {
+            if self.decoder.remaining() == 0 {
+                return Ok(self.stop(Stop::ContextFull));
+            }
+            self.decoder.begin(&[token])?;
+            return Ok(Event::Working);
+        }
+        if self.decoder.is_empty() {
+            return Err(RunError::EmptyInput);
+        }
+        let token = self.sampler.sample(self.decoder.logits_mut());
+        let end = self.tokenizer.and_then(|t| t.vocabulary().end());
+        if Some(token) == end {
+            return Ok(self.stop(Stop::EndOfSequence));
+        }
+        self.pending = Some(token);
+        Ok(Event::Token(token))
+    }
+
+    fn stop(&mut self, stop: Stop) -> Event {
+        self.stopped = Some(stop);
+        Event::Stopped(stop)
+    }
+
+    /// Steps until the next token or the end.
+    ///
+    /// # Errors
+    /// As [`Generator::step`].
+    pub fn next_token(&mut self) -> Result<Event, RunError> {
+        loop {
+            match self.step()? {
+                Event::Working => {}
+                event => return Ok(event),
+            }
+        }
+    }
+
+    /// Prompt in, text out: writes at most `max_tokens` tokens' text to `out`, without the prompt.
+    /// `tokens` is room for the encoded prompt.
+    ///
+    /// # Errors
+    /// As [`Generator::prompt`]; a writer that fails ends the text.
+    pub fn generate(
+        &mut self,
+        text: &str,
+        tokens: &mut [Token],
+        max_tokens: usize,
+        out: &mut dyn core::fmt::Write,
+    ) -> Result<Option<Stop>, TaskError> {
+        let n = self.prompt(text, tokens)?;
+        let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
+        let mut stream = match n.checked_sub(1).and_then(|last| tokens.get(last)) {
+            Some(&last) => TextStream::after(last),
+            None => TextStream::new(),
+        };
+        for _ in 0..max_tokens {
+            match self.next_token()? {
+                Event::Token(token) => {
+                    if stream.push(&tokenizer, token, out).is_err() {
+                        return Ok(None);
+                    }
+                }
+                Event::Stopped(stop) => {
+                    let _ = stream.finish(out);
+                    return Ok(Some(stop));
+                }
+                Event::Working => {}
+            }
+        }
+        let _ = stream.finish(out);
+        Ok(None)
+    }
+}
