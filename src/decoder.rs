@@ -129,6 +129,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
     /// # Errors
     /// [`RunError::EmptyInput`], [`RunError::TooLong`] (the context is full),
     /// [`RunError::TokenOutOfRange`]. Nothing has changed then.
+    #[inline(never)]
     pub fn begin(&mut self, tokens: &[u32]) -> Result<usize, RunError> {
         let config = self.model.config();
         self.check(tokens)?;
@@ -159,6 +160,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
 
     /// One layer of the rows in flight. After the last layer: the final norm and the last row's
     /// logits.
+    #[inline(never)]
     pub fn step(&mut self) -> Progress {
         let config = self.model.config();
         if self.rows == 0 {

@@ -40,7 +40,7 @@ pub use task::{Classifier, Event, Generator};
 pub use tokenizer::Tokenizer;
 
 /// A value that begins at a multiple of 16 bytes.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(16))]
 pub struct Aligned<T: ?Sized>(pub T);
 

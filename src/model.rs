@@ -258,6 +258,7 @@ impl<'a> Model<'a> {
 }
 
 /// Checks what is inside the sections. `const`, hence the loops by hand.
+#[inline(never)]
 const fn validate(bytes: &[u8], header: &Header, layout: &Layout) -> Result<(), FormatError> {
     macro_rules! check {
         ($result:expr) => {

@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Error, Diagnostic)]
 pub enum Error {
     /// A file cannot be read or written.
-    #[error("cannot access `{}`: {source}", path.display())]
+    #[error("cannot access `{}`", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -112,7 +112,7 @@ pub enum Error {
     #[error("the model's {0} is out of the engine's range")]
     Config(String),
     /// The blob that was written or given is not valid.
-    #[error("{}: {source}", path.display())]
+    #[error("`{}` cannot be used", path.display())]
     Blob {
         /// The file.
         path: PathBuf,
@@ -120,7 +120,7 @@ pub enum Error {
         source: picoformer::FormatError,
     },
     /// The engine refused an input.
-    #[error("{0}")]
+    #[error(transparent)]
     Run(#[from] picoformer::RunError),
     /// Anything about the input that has no type of its own.
     #[error("{message}")]

@@ -1,9 +1,13 @@
 //! From trained checkpoints to picoformer blobs, and back to numbers that say what it cost.
 
+pub mod bill;
 pub mod checkpoint;
 pub mod error;
+pub mod evaluate;
 pub mod float_model;
 pub mod host;
 pub mod import;
+pub mod load;
 pub mod quantize;
+pub mod tokenizer;
 pub mod writer;

@@ -1,3 +1,10 @@
-//! The `picoformer` command.
+//! `picoformer`: converts trained checkpoints, shows what they cost, runs and evaluates them, on the very
+//! engine that runs on the device.
 
-fn main() {}
+mod cli;
+
+use clap::Parser;
+
+fn main() -> miette::Result<()> {
+    cli::run(cli::Arguments::parse())
+}

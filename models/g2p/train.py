@@ -139,6 +139,8 @@ def main():
         decoder_start_token_id=PAD, n_positions=LONGEST + 1,
     )
     model = T5ForConditionalGeneration(config)
+    with torch.no_grad():  # the untied head's default of standard deviation 1 wastes the first epochs
+        model.lm_head.weight.mul_(config.d_model**-0.5)
     average = copy.deepcopy(model)
     optimizer = torch.optim.AdamW(model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.01)
     pairs = [

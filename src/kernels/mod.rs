@@ -21,7 +21,6 @@ mod portable;
 pub use portable::Portable;
 
 /// The backend this crate was built with.
-#[cfg(not(all(target_arch = "arm", feature = "arm-dsp")))]
 pub type Native = Portable;
 
 use crate::config::KEY_BLOCK;

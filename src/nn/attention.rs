@@ -128,6 +128,7 @@ impl<'a> HeadVector<'a> {
 }
 
 /// Writes one position's keys (all heads, 16-bit `row` of `kv_dim`) into the cache.
+#[inline(never)]
 pub fn write_keys<K: Kernels>(
     config: &Config,
     cache: &mut Cache,
@@ -157,6 +158,7 @@ pub fn write_keys<K: Kernels>(
 }
 
 /// Writes one position's values (all heads, 16-bit `row` of `kv_dim`) into the cache.
+#[inline(never)]
 pub fn write_values<K: Kernels>(
     config: &Config,
     cache: &mut Cache,
@@ -256,6 +258,7 @@ impl Attention<'_> {
     }
 
     /// One or two queries over all blocks of one key/value head.
+    #[inline(never)]
     fn stream<K: Kernels>(
         &self,
         kv_head: usize,
@@ -291,6 +294,7 @@ impl Attention<'_> {
 
     /// One block of keys: scores, new maxima, numerators, weighted values.
     #[allow(clippy::too_many_arguments)] // one caller
+    #[inline(never)]
     fn block<K: Kernels>(
         &self,
         first: usize,

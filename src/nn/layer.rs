@@ -60,6 +60,7 @@ impl<'m> Layer<'m> {
     }
 
     /// Queries of a tile into `state.tile`, then attention over `keys` positions and its residual.
+    #[inline(never)]
     pub fn attend<K: Kernels>(
         &self,
         state: &mut RunState,
@@ -86,6 +87,7 @@ impl<'m> Layer<'m> {
     }
 
     /// The feed-forward part of a tile and its residual.
+    #[inline(never)]
     pub fn feed_forward<K: Kernels>(&self, state: &mut RunState, tile: Tile) {
         let (config, width) = (self.config, self.tile_width);
         let mut exponent = 0;
@@ -128,6 +130,7 @@ impl<'m> Layer<'m> {
     }
 
     /// q, k and v of a tile: k and v go to the cache, q stays in `state.tile`.
+    #[inline(never)]
     fn project<K: Kernels>(
         &self,
         state: &mut RunState,

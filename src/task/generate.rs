@@ -128,6 +128,18 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
         Ok(Event::Token(token))
     }
 
+    /// Runs the token drawn last through the model, so that its logits are ready; true while there is
+    /// work. [`Generator::step`] does the same when asked for the token after it.
+    ///
+    /// # Errors
+    /// As [`Generator::step`].
+    pub fn settle(&mut self) -> Result<bool, RunError> {
+        if self.pending.is_some() || self.decoder.in_flight() {
+            return Ok(matches!(self.step()?, Event::Working));
+        }
+        Ok(false)
+    }
+
     fn stop(&mut self, stop: Stop) -> Event {
         self.stopped = Some(stop);
         Event::Stopped(stop)

@@ -220,19 +220,20 @@ impl<'a> Vocabulary<'a> {
         None
     }
 
-    /// Class of a character in the character table, by binary search; `None` outside it.
-    pub fn character(&self, c: char) -> Option<(u32, u32)> {
+    /// Class of a character in the character table and its place in the range, by binary search; `None`
+    /// outside it.
+    pub fn character(&self, c: u32) -> Option<(u32, u32)> {
         let (mut low, mut high) = (0, self.characters);
         while low < high {
             let middle = low + (high - low) / 2;
             let at = self.characters_start() + 12 * middle;
             let (first, last) = (read_u32(self.section, at), read_u32(self.section, at + 4));
-            if last < c as u32 {
+            if last < c {
                 low = middle + 1;
-            } else if first > c as u32 {
+            } else if first > c {
                 high = middle;
             } else {
-                return Some((read_u32(self.section, at + 8), c as u32 - first));
+                return Some((read_u32(self.section, at + 8), c - first));
             }
         }
         None

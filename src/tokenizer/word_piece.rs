@@ -2,10 +2,20 @@
 //! piece that fits, again and again.
 //!
 //! BERT's rules for every character beyond ASCII (what is space, what is punctuation, what an accented
-//! letter becomes) are ranges in the section, computed by the converter: class 0 drops the character,
-//! 1 separates words, 2 stands alone, 3 continues a word; from 16 on the character is replaced by
-//! `class − 16 + its place in the range` and continues a word. A character in no range is unknown to
-//! every piece: it continues a word, which becomes the unknown token.
+//! letter becomes) are ranges in the section, computed by the converter, each with a class:
+//!
+//! ```text
+//! 0                drops the character
+//! 1                separates words
+//! 2                stands alone
+//! 4                is a Hangul syllable: two or three letters (Unicode, section 3.12)
+//! 16 +             continues a word as the character `class − 16 + its place in the range`
+//! 2^24 +           stands alone as the character `class − 2^24 + its place in the range`
+//! 2^31 +           becomes several characters, see below
+//! ```
+//!
+//! A character in no range continues a word as itself. Characters that become several: the table goes
+//! on beyond Unicode; from `0x110000 + class − 2^31` on, the classes are the characters, until one is 0.
 
 use super::vocabulary::{FLAG_ADD_END, Vocabulary};
 use super::{EncodeError, Output};
@@ -34,42 +44,48 @@ impl Word {
     }
 }
 
-/// What a character does.
-enum Class {
-    Drop,
-    Space,
-    Alone(char),
-    Letter(char),
-}
-
-fn classify(v: &Vocabulary, c: char) -> Class {
-    match v.character(c) {
-        Some((0, _)) => Class::Drop,
-        Some((1, _)) => Class::Space,
-        Some((2, _)) => Class::Alone(c),
-        Some((class @ 16.., place)) => {
-            Class::Letter(char::from_u32((class - 16).wrapping_add(place)).unwrap_or(c))
-        }
-        _ => Class::Letter(c),
-    }
-}
+/// Longest expansion of one character.
+const EXPANSION: u32 = 4;
 
 /// The tokens of `text`, without specials, appended to `out`.
 pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(), EncodeError> {
     let mut word = Word { bytes: [0; WORD], len: 0, characters: 0 };
+    let valid = |code: u32| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
     for c in text.chars() {
-        match classify(v, c) {
-            Class::Drop => {}
-            Class::Letter(c) => word.push(c),
-            Class::Space => flush(v, &mut word, out)?,
-            Class::Alone(c) => {
+        match v.character(c as u32) {
+            None => word.push(c),
+            Some((0, _)) => {}
+            Some((1, _)) => flush(v, &mut word, out)?,
+            Some((4, _)) => hangul(c).into_iter().flatten().for_each(|letter| word.push(letter)),
+            Some((class @ 0x8000_0000.., _)) => {
+                let first = 0x11_0000 + (class & 0x7fff_ffff);
+                let entries = (0..EXPANSION).map_while(|i| v.character(first.saturating_add(i)));
+                let codes = entries.map(|(code, _)| code).take_while(|&code| code != 0);
+                codes.for_each(|code| word.push(valid(code)));
+            }
+            Some((class @ 16..0x100_0000, place)) => {
+                word.push(valid((class - 16).wrapping_add(place)))
+            }
+            Some((class, place)) => {
                 flush(v, &mut word, out)?;
-                word.push(c);
+                let other = valid((class & 0xff_ffff).wrapping_add(place));
+                word.push(if class < 16 { c } else { other });
                 flush(v, &mut word, out)?;
             }
         }
     }
     flush(v, &mut word, out)
+}
+
+/// The letters of a Hangul syllable: leading consonant, vowel, trailing consonant if any.
+fn hangul(c: char) -> [Option<char>; 3] {
+    let index = (c as u32).wrapping_sub(0xAC00);
+    let trailing = index % 28;
+    [
+        char::from_u32(0x1100 + index / 588),
+        char::from_u32(0x1161 + index % 588 / 28),
+        if trailing > 0 { char::from_u32(0x11A7 + trailing) } else { None },
+    ]
 }
 
 /// Splits the word into pieces and empties it.

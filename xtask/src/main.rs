@@ -1,6 +1,12 @@
-//! The project's own commands: `cargo xtask test` runs everything that CI runs.
+//! The project's own commands: `cargo xtask demo` shows what picoformer does, `cargo xtask test` runs
+//! everything that CI runs.
 
+mod board;
+mod demo;
+mod elf;
 mod floors;
+mod image;
+mod qemu;
 mod steps;
 
 use clap::{Parser, Subcommand};
@@ -15,16 +21,70 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything that CI runs; collects all failures and prints them at the end.
+    /// Converts the shipped checkpoints, runs them here and on an emulated Cortex-M4, shows both equal
+    Demo,
+    /// Everything that CI runs; collects all failures and prints them at the end
     Test,
-    /// Checks that a module imports only from the floors below it.
+    /// Installs what is missing: rustup targets, QEMU
+    Setup,
+    /// Runs every demo on every emulated board and compares with the host and the record
+    Qemu {
+        /// Only this board
+        #[arg(long)]
+        board: Option<String>,
+        /// Only this demo
+        #[arg(long)]
+        demo: Option<String>,
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+        /// Writes expected outputs and the record anew
+        #[arg(long)]
+        bless: bool,
+    },
+    /// The smallest image of each instruction set: code bytes, panic sites, soft float
+    Size {
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+        /// Writes the record anew
+        #[arg(long)]
+        bless: bool,
+    },
+    /// Checks that a module imports only from the floors below it
     Floors,
 }
 
 fn main() -> ExitCode {
-    let passed = match Arguments::parse().command {
-        Command::Test => steps::test(),
-        Command::Floors => steps::report(&[("floors", floors::check())]),
+    let result = match Arguments::parse().command {
+        Command::Demo => demo::demo(),
+        Command::Setup => board::setup(),
+        Command::Qemu { board, demo, json, bless } => {
+            let rows = if board.is_some() || demo.is_some() {
+                qemu::rows(board.as_deref(), demo.as_deref(), bless)
+            } else {
+                qemu::check(bless)
+            };
+            rows.map(|rows| match serde_json::to_string(&rows) {
+                Ok(text) if json => println!("{text}"),
+                _ => print!("{}", qemu::table(&rows)),
+            })
+        }
+        Command::Size { json, bless } => {
+            image::check(bless).map(|rows| match serde_json::to_string(&rows) {
+                Ok(text) if json => println!("{text}"),
+                _ => print!("{}", image::table(&rows)),
+            })
+        }
+        Command::Test => return code(steps::test()),
+        Command::Floors => return code(steps::report(&[("floors", floors::check())])),
     };
+    if let Err(error) = &result {
+        eprintln!("error: {error:#}");
+    }
+    code(result.is_ok())
+}
+
+fn code(passed: bool) -> ExitCode {
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

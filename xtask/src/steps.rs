@@ -11,7 +11,7 @@ pub fn root() -> PathBuf {
 }
 
 /// Runs a command in the repository; fails with its name when it fails.
-fn run(line: &str) -> Result<()> {
+pub fn run(line: &str) -> Result<()> {
     eprintln!("\n$ {line}");
     let mut words = line.split_whitespace();
     let program = words.next().context("empty command")?;
@@ -25,6 +25,13 @@ fn run(line: &str) -> Result<()> {
         bail!("`{line}` failed: {status}");
     }
     Ok(())
+}
+
+/// The folder of shared data, by PICOFORMER_DATA or beside the repository; not part of the product.
+pub fn data() -> Option<PathBuf> {
+    let set = std::env::var_os("PICOFORMER_DATA").map(PathBuf::from);
+    let found = set.unwrap_or_else(|| root().join("../shared/data"));
+    found.join("stories260K").is_dir().then_some(found)
 }
 
 /// Prints one line per check and the closing line; whether all passed.

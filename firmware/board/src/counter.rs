@@ -162,14 +162,14 @@ pub struct Meter {
     begun: Instant,
     /// Instructions of an empty measurement.
     overhead: u64,
-    totals: [(u64, u64); 3],
+    totals: [(u64, u64); 4],
 }
 
 impl Meter {
     /// Starts the counter and measures the cost of measuring.
     pub fn new() -> Self {
         start();
-        let mut meter = Self { begun: Instant::now(), overhead: 0, totals: [(0, 0); 3] };
+        let mut meter = Self { begun: Instant::now(), overhead: 0, totals: [(0, 0); 4] };
         meter.begin();
         meter.overhead = meter.elapsed();
         meter

@@ -32,6 +32,7 @@ pub fn run(demo: Demo) -> ! {
                 (Phase::Prefill, "prefill_instructions", "prefills"),
                 (Phase::Token, "token_instructions", "tokens"),
                 (Phase::Inference, "inference_instructions", "inferences"),
+                (Phase::Parse, "parse_instructions", "parses"),
             ] {
                 let (instructions, times) = meter.total(phase);
                 if times > 0 {
@@ -51,6 +52,30 @@ pub fn run(demo: Demo) -> ! {
             exit(1)
         }
     }
+}
+
+/// The memory in which a model is flashed on its own.
+pub fn slot() -> &'static [u8] {
+    unsafe extern "C" {
+        static _blob_slot: u8;
+        static _blob_slot_end: u8;
+    }
+    let (start, end) = (&raw const _blob_slot, &raw const _blob_slot_end);
+    // The blob tells its own length, in the header's bytes 8 to 12; nothing beyond it is read.
+    // SAFETY: the linker script puts the symbols around a memory that nothing else uses.
+    unsafe {
+        let room = end.addr() - start.addr();
+        let length = start.add(8).cast::<u32>().read_volatile() as usize;
+        core::slice::from_raw_parts(start, length.min(room))
+    }
+}
+
+/// Runs the stories demo on the blob in the slot.
+///
+/// # Errors
+/// As `picoformer_demo::stories`.
+pub fn stories(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
+    picoformer_demo::stories(slot(), out, probe)
 }
 
 /// What the panic handlers call: where it happened, and a failing exit status.

@@ -1,28 +1,80 @@
-//! Writes a story.
+//! Writes a story with `models/tales`, which is linked into the image.
+
 use core::fmt::Write;
 
-use crate::hash::Hash;
-use crate::placeholder::Toy;
-use crate::{Failure, Phase, Probe, Summary, text};
+use picoformer::sampler::{ONE, Sampling};
+use picoformer::task::{Event, Generator, TextStream};
+use picoformer::{Arena, Decoder, Model};
 
-/// Placeholder.
+use crate::hash::Hash;
+use crate::lend::Lend;
+use crate::{Failure, Phase, Probe, Summary, blob, text};
+
+blob!(BLOB, "../../../models/tales/model.pico");
+
+/// A blob that is wrong fails the build.
+#[allow(long_running_const_eval)]
+const MODEL: Model<'static> = match Model::parse(&BLOB.0) {
+    Ok(model) => model,
+    Err(_) => panic!("models/tales/model.pico is not a valid blob"),
+};
+type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
+
+/// The model in flash, not on the stack.
+static TALES: Model<'static> = MODEL;
+static RAM: Lend<Ram> = Lend::new(Ram::new());
+
+const PROMPT: &str = "Once upon a time there was a";
+const SAMPLING: Sampling =
+    Sampling::seeded(11).with_temperature(ONE * 7 / 10).with_top_p(ONE * 9 / 10);
+
+/// Writes a story of up to 128 tokens, the prompt first.
+///
+/// # Errors
+/// Names what failed.
 pub fn generate(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
-    let mut toy = Toy::new(2);
-    let mut hash = Hash::new();
+    let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
+    let decoder = Decoder::new(&TALES, ram).map_err(|_| Failure("no decoder"))?;
+    story(decoder, PROMPT, SAMPLING, 128, out, probe)?;
+    Ok(Summary { arena_bytes: TALES.arena().total_bytes(), blob_bytes: TALES.flash_bytes() })
+}
+
+/// Writes a prompt and what the model makes of it, then the hash of all logits.
+pub fn story(
+    decoder: Decoder,
+    prompt: &str,
+    sampling: Sampling,
+    max_tokens: usize,
+    out: &mut dyn Write,
+    probe: &mut dyn Probe,
+) -> Result<(), Failure> {
+    let tokenizer = decoder.model().tokenizer().ok_or(Failure("the model has no tokenizer"))?;
+    let mut generator = Generator::from_decoder(decoder, sampling);
+    let mut tokens = [0; 64];
     probe.begin();
-    let mut token = toy.step(1);
+    let n = generator.prompt(prompt, &mut tokens);
     probe.end(Phase::Prefill);
-    out.write_str("ids")?;
-    for _ in 0..200 {
-        probe.begin();
-        token = toy.step(token);
-        probe.end(Phase::Token);
-        hash.add(&toy.logits);
-        out.write_str(" ")?;
-        text::decimal(out, token.into())?;
+    let n = n.map_err(|_| Failure("the prompt cannot be taken"))?;
+    let mut hash = Hash::new();
+    hash.add(generator.decoder().logits());
+    out.write_str(prompt)?;
+    let mut stream = TextStream::new();
+    if let Some(&last) = n.checked_sub(1).and_then(|last| tokens.get(last)) {
+        stream = TextStream::after(last);
     }
+    for _ in 0..max_tokens {
+        // Drawing the token and running it: what a token costs.
+        probe.begin();
+        let event = generator.next_token();
+        while generator.settle().unwrap_or(false) {}
+        probe.end(Phase::Token);
+        let Event::Token(token) = event.map_err(|_| Failure("no further token"))? else { break };
+        hash.add(generator.decoder().logits());
+        stream.push(&tokenizer, token, out)?;
+    }
+    stream.finish(out)?;
     out.write_str("\nlogits ")?;
     text::hexadecimal(out, hash.value())?;
     out.write_str("\n")?;
-    Ok(Summary { arena_bytes: 128, blob_bytes: 0 })
+    Ok(())
 }

@@ -7,11 +7,15 @@
 mod classify;
 mod generate;
 pub mod hash;
-mod placeholder;
+mod lend;
+mod minimal;
+mod stories;
 pub mod text;
 
 pub use classify::classify;
 pub use generate::generate;
+pub use minimal::minimal;
+pub use stories::stories;
 
 use core::fmt;
 
@@ -24,6 +28,8 @@ pub enum Phase {
     Token = 1,
     /// One classified text.
     Inference = 2,
+    /// Reading and checking a blob.
+    Parse = 3,
 }
 
 /// Where a board counts instructions. Everything between `begin` and `end` is the engine's work;
@@ -40,6 +46,16 @@ impl Probe for () {
     fn begin(&mut self) {}
     fn end(&mut self, _: Phase) {}
 }
+
+/// Defines the static `$name`: a blob in the image's section for models, aligned.
+macro_rules! blob {
+    ($name:ident, $path:literal) => {
+        #[cfg_attr(target_os = "none", unsafe(link_section = ".blob"))]
+        static $name: picoformer::Aligned<[u8; include_bytes!($path).len()]> =
+            picoformer::Aligned(*include_bytes!($path));
+    };
+}
+use blob;
 
 /// What a demo used.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,178 @@
+//! The exact bill of a blob: flash by section, RAM by buffer.
+
+use picoformer::Model;
+use picoformer::arena::buffers;
+use picoformer::config::*;
+use serde::Serialize;
+
+/// What a model is and costs. The fields are the keys of `picoformer inspect --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Bill {
+    /// `encoder` or `decoder`.
+    pub architecture: &'static str,
+    /// What it answers: `tokens`, `label`, `labels`, `embedding` or `hidden`.
+    pub answers: &'static str,
+    /// Weights of the checkpoint.
+    pub parameters: u32,
+    /// Bytes of flash.
+    pub flash_bytes: usize,
+    /// Bytes of RAM, stack not counted.
+    pub arena_bytes: usize,
+    /// Positions.
+    pub context: usize,
+    /// Tokens of the vocabulary.
+    pub vocab_size: usize,
+    /// Labels of a classifier.
+    pub n_labels: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Layers.
+    pub n_layers: usize,
+    /// Query heads.
+    pub n_heads: usize,
+    /// Key/value heads.
+    pub n_kv_heads: usize,
+    /// Width of a head.
+    pub head_dim: usize,
+    /// Width of the feed-forward part.
+    pub d_ff: usize,
+    /// Keys a query sees at most; 0: all.
+    pub window: usize,
+    /// Rows that share a pass over the flash.
+    pub tile_rows: usize,
+    /// How weights are packed.
+    pub layout: &'static str,
+    /// Whether the blob has a tokenizer.
+    pub tokenizer: bool,
+    /// Elements of the arena's three parts, for [`picoformer::Arena`].
+    pub arena: [usize; 3],
+    /// Flash by section.
+    pub sections: Vec<Item>,
+    /// RAM by buffer.
+    pub buffers: Vec<Item>,
+}
+
+/// One line.
+#[derive(Clone, Debug, Serialize)]
+pub struct Item {
+    /// What for.
+    pub name: String,
+    /// How many.
+    pub bytes: usize,
+}
+
+fn item(name: impl Into<String>, bytes: usize) -> Item {
+    Item { name: name.into(), bytes }
+}
+
+/// Writes the bill of a parsed model.
+pub fn bill(model: &Model) -> Bill {
+    let (c, size) = (*model.config(), model.arena());
+    Bill {
+        architecture: match c.architecture {
+            Architecture::Encoder => "encoder",
+            Architecture::Decoder => "decoder",
+        },
+        answers: match c.head {
+            Head::Vocabulary | Head::TiedVocabulary => "tokens",
+            Head::Classifier => "label",
+            Head::TokenLabels => "labels",
+            Head::Embedding => "embedding",
+            Head::None => "hidden",
+        },
+        parameters: model.header().parameters,
+        flash_bytes: model.flash_bytes(),
+        arena_bytes: size.total_bytes(),
+        context: c.context,
+        vocab_size: c.vocab_size,
+        n_labels: c.n_labels,
+        d_model: c.d_model,
+        n_layers: c.n_layers,
+        n_heads: c.n_heads,
+        n_kv_heads: c.n_kv_heads,
+        head_dim: c.head_dim,
+        d_ff: c.d_ff,
+        window: c.window,
+        tile_rows: c.tile_rows,
+        layout: match c.weight_layout {
+            WeightLayout::Paired => "paired",
+        },
+        tokenizer: model.header().tokenizer_bytes > 0,
+        arena: [size.bytes, size.halves, size.words],
+        sections: sections(model),
+        buffers: buffers(&c)
+            .iter()
+            .filter(|buffer| buffer.len > 0)
+            .map(|buffer| item(buffer.name, buffer.bytes()))
+            .collect(),
+    }
+}
+
+/// Every byte of the blob belongs to exactly one section.
+fn sections(model: &Model) -> Vec<Item> {
+    let (c, l) = (model.config(), model.layout());
+    let starts = [
+        ("header", 0),
+        ("embedding", l.embedding.0),
+        ("positions", l.position),
+        ("embedding_norm", l.embedding_norm),
+        ("layers", l.layers),
+        ("final_norm", l.final_norm),
+        ("pooler", l.pooler.0),
+        ("head", l.head.0),
+        ("tokenizer", l.tokenizer.0),
+        ("labels", l.labels.0),
+        ("end", l.bytes),
+    ];
+    let mut items = Vec::new();
+    for pair in starts.windows(2) {
+        let bytes = pair[1].1 - pair[0].1;
+        if pair[0].0 == "layers" {
+            items.extend((0..c.n_layers).map(|i| item(format!("layer {i}"), l.layer.bytes)));
+        } else if bytes > 0 {
+            items.push(item(pair[0].0, bytes));
+        }
+    }
+    items
+}
+
+impl std::fmt::Display for Bill {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(
+            f,
+            "{} that answers with {}, {} parameters",
+            self.architecture, self.answers, self.parameters
+        )?;
+        writeln!(
+            f,
+            "{} layers, width {}, {} heads of {} ({} for keys and values), feed-forward {}, context {}{}",
+            self.n_layers,
+            self.d_model,
+            self.n_heads,
+            self.head_dim,
+            self.n_kv_heads,
+            self.d_ff,
+            self.context,
+            if self.window > 0 { format!(", window {}", self.window) } else { String::new() },
+        )?;
+        writeln!(
+            f,
+            "vocabulary {}{}{}, weights packed `{}`, {} rows a tile",
+            self.vocab_size,
+            if self.tokenizer { " with tokenizer" } else { ", no tokenizer (ids in, ids out)" },
+            if self.n_labels > 0 { format!(", {} labels", self.n_labels) } else { String::new() },
+            self.layout,
+            self.tile_rows,
+        )?;
+        writeln!(f, "\nflash {:>31} bytes", self.flash_bytes)?;
+        for item in &self.sections {
+            writeln!(f, "  {:<24}{:>11}", item.name, item.bytes)?;
+        }
+        writeln!(f, "\nRAM (arena) {:>25} bytes", self.arena_bytes)?;
+        for item in &self.buffers {
+            writeln!(f, "  {:<24}{:>11}", item.name, item.bytes)?;
+        }
+        let [bytes, halves, words] = self.arena;
+        write!(f, "\nstatic ARENA: Arena<{bytes}, {halves}, {words}>")
+    }
+}

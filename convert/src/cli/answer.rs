@@ -1,0 +1,191 @@
+//! `picoformer run`: what a model answers.
+
+use clap::Args;
+use miette::Result;
+use picoformer::config::Head;
+use picoformer::decoder::log_probability;
+use picoformer::sampler::{ONE, Sampling, greedy};
+use picoformer::task::{Event, Generator, Stop, TextStream};
+use picoformer::{Encoder, Model};
+use picoformer_convert::error::{Error, input};
+use picoformer_convert::evaluate::encode;
+use picoformer_convert::host::{Blob, HeapArena};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct RunArguments {
+    /// The blob
+    blob: PathBuf,
+    /// The text
+    #[arg(required_unless_present = "ids", conflicts_with = "ids")]
+    text: Option<String>,
+    /// Token ids instead of a text: exactly these, none added, for example "1,5,9"
+    #[arg(long)]
+    ids: Option<String>,
+    /// Decoder: tokens to write at most; by default to the end of the context
+    #[arg(long)]
+    max_tokens: Option<usize>,
+    /// Decoder: 0 takes the likeliest token
+    #[arg(long, default_value_t = 0.0)]
+    temperature: f64,
+    /// Decoder: only the likeliest tokens, 0 for all
+    #[arg(long, default_value_t = 0)]
+    top_k: usize,
+    /// Decoder: only the likeliest tokens of this probability together
+    #[arg(long, default_value_t = 1.0)]
+    top_p: f64,
+    /// Decoder: where the random numbers begin
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Machine-readable
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the model and prints its answer.
+pub fn run(arguments: &RunArguments) -> Result<()> {
+    let bytes = Blob::open(&arguments.blob)?;
+    let model = bytes.model(&arguments.blob)?;
+    let ids = match (&arguments.ids, &arguments.text) {
+        (Some(ids), _) => parse_ids(ids)?,
+        (None, Some(text)) => encode(&model, text)?,
+        (None, None) => Vec::new(),
+    };
+    let value = match model.config().head {
+        Head::Vocabulary | Head::TiedVocabulary => generate(&model, &ids, arguments)?,
+        _ => encode_answer(&model, &ids)?,
+    };
+    if arguments.json {
+        println!("{value}");
+    } else {
+        show(&value, arguments);
+    }
+    Ok(())
+}
+
+fn parse_ids(text: &str) -> Result<Vec<u32>> {
+    let parse = |part: &str| {
+        part.trim().parse().map_err(|_| {
+            input(
+                format!("--ids: `{part}` is not a token id"),
+                "numbers with commas between: 1,5,9",
+            )
+        })
+    };
+    Ok(text.split(',').map(parse).collect::<Result<_, Error>>()?)
+}
+
+/// A non-negative number of the command line in Q16.16.
+fn fixed(name: &str, value: f64, limit: f64) -> Result<u32> {
+    if !(0.0..=limit).contains(&value) {
+        let help = format!("between 0 and {limit}");
+        return Err(input(format!("{name} {value} is out of range"), help).into());
+    }
+    // A temperature that is not zero must not become greedy by rounding.
+    Ok(((value * ONE as f64).round() as u32).max((value > 0.0) as u32))
+}
+
+fn generate(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Value> {
+    let sampling = Sampling {
+        temperature: fixed("--temperature", arguments.temperature, 100.0)?,
+        top_k: arguments.top_k,
+        top_p: fixed("--top-p", arguments.top_p, 1.0)?,
+        seed: arguments.seed,
+    };
+    let mut arena = HeapArena::new(model.arena());
+    let mut generator = Generator::new(model, arena.parts(), sampling).map_err(Error::from)?;
+    generator.prompt_ids(ids).map_err(Error::from)?;
+    let tokenizer = model.tokenizer();
+    let (mut new, mut text) = (Vec::new(), String::new());
+    let mut stream = ids.last().map_or(TextStream::new(), |&last| TextStream::after(last));
+    let mut stop = "max_tokens";
+    while new.len() < arguments.max_tokens.unwrap_or(model.config().context) {
+        match generator.next_token().map_err(Error::from)? {
+            Event::Token(token) => {
+                new.push(token);
+                if let Some(tokenizer) = &tokenizer {
+                    // A String takes everything.
+                    let _ = stream.push(tokenizer, token, &mut text);
+                }
+            }
+            Event::Stopped(reason) => {
+                stop = match reason {
+                    Stop::EndOfSequence => "end_of_sequence",
+                    Stop::ContextFull => "context_full",
+                };
+                break;
+            }
+            Event::Working => {}
+        }
+    }
+    let _ = stream.finish(&mut text);
+    Ok(json!({ "text": text, "ids": new, "prompt_ids": ids, "stop": stop }))
+}
+
+fn encode_answer(model: &Model, ids: &[u32]) -> Result<Value> {
+    let mut arena = HeapArena::new(model.arena());
+    let mut encoder = Encoder::new(model, arena.parts()).map_err(Error::from)?;
+    let outputs = encoder.run(ids).map_err(Error::from)?.to_vec();
+    let name = |i: usize| match model.label(i) {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => format!("LABEL_{i}"),
+    };
+    Ok(match model.config().head {
+        Head::Classifier => {
+            let probability = |i| (log_probability(&outputs, i) as f64 / 65536.0).exp();
+            let scores: serde_json::Map<String, Value> =
+                (0..outputs.len()).map(|i| (name(i), json!(probability(i)))).collect();
+            json!({ "label": name(greedy(&outputs) as usize), "scores": scores, "ids": ids })
+        }
+        Head::TokenLabels => {
+            let mut labels = Vec::new();
+            for row in 0..ids.len() {
+                let logits = encoder.label_logits(row).map_err(Error::from)?;
+                labels.push(name(greedy(logits) as usize));
+            }
+            let pieces: Option<Vec<String>> = model.tokenizer().map(|tokenizer| {
+                let piece = |&id: &u32| tokenizer.vocabulary().piece(id).unwrap_or_default();
+                ids.iter().map(|id| String::from_utf8_lossy(piece(id)).into_owned()).collect()
+            });
+            json!({ "labels": labels, "ids": ids, "tokens": pieces })
+        }
+        Head::Embedding => {
+            let unit = 1.0 / (1u32 << 30) as f64;
+            let embedding: Vec<f64> = outputs.iter().map(|&x| x as f64 * unit).collect();
+            json!({ "embedding": embedding, "ids": ids })
+        }
+        _ => {
+            let row = |row| {
+                let (x, exponent) = encoder.hidden(row);
+                x.iter().map(|&x| x as f64 * 2f64.powi(exponent)).collect::<Vec<f64>>()
+            };
+            json!({ "hidden": (0..ids.len()).map(row).collect::<Vec<_>>(), "ids": ids })
+        }
+    })
+}
+
+/// The answer for a person.
+fn show(value: &Value, arguments: &RunArguments) {
+    if let Some(text) = value["text"].as_str() {
+        match &arguments.text {
+            Some(prompt) => println!("{prompt}{text}"),
+            None if text.is_empty() => println!("{}", value["ids"]),
+            None => println!("{text}"),
+        }
+    } else if let Some(scores) = value["scores"].as_object() {
+        let mut scores: Vec<(&String, f64)> =
+            scores.iter().map(|(name, p)| (name, p.as_f64().unwrap_or(0.0))).collect();
+        scores.sort_by(|a, b| b.1.total_cmp(&a.1));
+        for (name, probability) in scores.iter().take(5) {
+            println!("{:6.2} %  {name}", 100.0 * probability);
+        }
+    } else if let Some(labels) = value["labels"].as_array() {
+        for (i, label) in labels.iter().enumerate() {
+            let token = value["tokens"][i].as_str().unwrap_or_default();
+            println!("{:>6} {token:<20} {}", value["ids"][i], label.as_str().unwrap_or_default());
+        }
+    } else {
+        println!("{}", value.get("embedding").unwrap_or(&value["hidden"]));
+    }
+}

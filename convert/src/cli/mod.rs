@@ -1,0 +1,163 @@
+//! The command line. Answers go to standard output (as JSON with `--json`), everything else to standard
+//! error.
+
+mod answer;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use miette::{IntoDiagnostic, Result};
+use picoformer_convert::bill::bill;
+use picoformer_convert::error::Error;
+use picoformer_convert::evaluate::evaluate;
+use picoformer_convert::host::Blob;
+use picoformer_convert::load::{load, set_context};
+use picoformer_convert::writer::{self, Wide};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Transformers for microcontrollers: converts, inspects, runs and evaluates.
+#[derive(Parser)]
+#[command(name = "picoformer", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Converts a checkpoint (Hugging Face folder, or llama2.c .bin) into a blob to be flashed
+    Convert(ConvertArguments),
+    /// Shows what a blob is and costs: flash by section, RAM by buffer
+    Inspect {
+        /// The blob
+        blob: PathBuf,
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
+    /// Runs a blob on a text or on token ids
+    Run(answer::RunArguments),
+    /// Measures a blob on data, and its loss against the checkpoint in f32
+    Eval {
+        /// The blob
+        blob: PathBuf,
+        /// Decoder: folder of .txt; classifier: JSONL with `text` and `label`; otherwise a text a line
+        #[arg(long)]
+        data: PathBuf,
+        /// The checkpoint that the blob was made from
+        #[arg(long)]
+        reference: Option<PathBuf>,
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+struct ConvertArguments {
+    /// Hugging Face folder (bert, gpt2, llama) or llama2.c .bin file
+    checkpoint: PathBuf,
+    /// Where the blob goes
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Positions; the checkpoint's own by default. RAM grows with it
+    #[arg(long)]
+    context: Option<usize>,
+    /// Linear layers that read 12-bit rows instead of 8-bit ones
+    #[arg(long, value_enum, default_value_t = WideRows::Auto)]
+    wide: WideRows,
+    /// Rows that share one pass over the flash; RAM grows with it
+    #[arg(long)]
+    tile_rows: Option<usize>,
+    /// tokenizer.json or llama2.c's tokenizer .bin, if it does not lie beside the weights
+    #[arg(long)]
+    tokenizer: Option<PathBuf>,
+    /// Machine-readable
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum WideRows {
+    /// Those that read a norm, in encoders of 256 channels or more
+    Auto,
+    /// None
+    Never,
+    /// Those that read a norm
+    Norm,
+    /// All
+    All,
+}
+
+/// Does what the arguments say.
+pub fn run(arguments: Arguments) -> Result<()> {
+    match arguments.command {
+        Command::Convert(arguments) => convert(&arguments),
+        Command::Inspect { blob, json } => {
+            let bytes = Blob::open(&blob)?;
+            print(&bill(&bytes.model(&blob)?), json)
+        }
+        Command::Run(arguments) => answer::run(&arguments),
+        Command::Eval { blob, data, reference, json } => {
+            let bytes = Blob::open(&blob)?;
+            let model = bytes.model(&blob)?;
+            let reference = reference.map(|path| load(&path, None)).transpose()?;
+            let bar = ProgressBar::new(0).with_style(
+                ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").into_diagnostic()?,
+            );
+            let evaluation = evaluate(&model, reference.as_ref(), &data, &mut |done, total| {
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+            })?;
+            bar.finish_and_clear();
+            let value = serde_json::to_value(&evaluation).into_diagnostic()?;
+            if json {
+                println!("{value}");
+            } else if let Some(fields) = value.as_object() {
+                for (name, number) in fields {
+                    println!("{name:<20} {number}");
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn convert(arguments: &ConvertArguments) -> Result<()> {
+    let mut model = load(&arguments.checkpoint, arguments.tokenizer.as_deref())?;
+    if let Some(context) = arguments.context {
+        set_context(&mut model, context)?;
+    }
+    if let Some(rows) = arguments.tile_rows {
+        model.config.tile_rows = rows;
+    }
+    let wide = match arguments.wide {
+        WideRows::Auto => Wide::Auto,
+        WideRows::Never => Wide::Never,
+        WideRows::Norm => Wide::Norm,
+        WideRows::All => Wide::All,
+    };
+    let bytes = Blob::new(&writer::write(&model, wide)?);
+    // What was written is what a device will accept.
+    let parsed = bytes.model(&arguments.output)?;
+    std::fs::write(&arguments.output, bytes.bytes())
+        .map_err(|source| Error::File { path: arguments.output.clone(), source })?;
+    let bill = bill(&parsed);
+    if arguments.json {
+        let mut value = json!(bill);
+        value["output"] = json!(arguments.output);
+        println!("{value}");
+        return Ok(());
+    }
+    println!("{bill}\n\nwritten to {}", arguments.output.display());
+    Ok(())
+}
+
+fn print<T: serde::Serialize + std::fmt::Display>(value: &T, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(value).into_diagnostic()?);
+    } else {
+        println!("{value}");
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Byte-pair encodings of `tokenizer.json`: SentencePiece's way (Llama), and characters without merges.
+
+use super::{Section, around, id, pieces, unsupported};
+use crate::error::Result;
+use picoformer::tokenizer::vocabulary::{FLAG_ADD_END, FLAG_BYTES, FLAG_PREFIX, NONE};
+use serde_json::Value;
+
+/// U+2581, SentencePiece's space.
+const SPACE: &str = "\u{2581}";
+
+/// The section of a BPE model.
+pub(super) fn section(json: &Value) -> Result<Section> {
+    let model = &json["model"];
+    for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
+        if model[key].as_str().is_some_and(|text| !text.is_empty()) {
+            return Err(unsupported(&format!("model.{key}"), &model[key], "none"));
+        }
+    }
+    let mut section = Section::new(1, pieces(json)?);
+    if spaces(json)? {
+        section.flags |= FLAG_PREFIX;
+    }
+    section.unknown = model["unk_token"].as_str().and_then(|unk| id(json, unk)).unwrap_or(NONE);
+    if model["byte_fallback"] == true {
+        let first = id(json, "<0x00>");
+        let ordered =
+            (0..256u32).all(|b| id(json, &format!("<0x{b:02X}>")) == first.map(|f| f + b));
+        match first {
+            Some(first) if ordered => section.bytes = first,
+            _ => {
+                return Err(unsupported(
+                    "model.byte_fallback",
+                    "pieces that are missing or out of order",
+                    "<0x00> … <0xFF> with ids in a row",
+                ));
+            }
+        }
+        section.flags |= FLAG_BYTES;
+    }
+    let (begin, end) = around(json)?;
+    section.begin = begin.unwrap_or(NONE);
+    section.end = end.or_else(|| id(json, "</s>")).unwrap_or(NONE);
+    if end.is_some() {
+        section.flags |= FLAG_ADD_END;
+    }
+    for (rank, merge) in model["merges"].as_array().into_iter().flatten().enumerate() {
+        let parts: Vec<&str> = match merge {
+            Value::String(text) => text.split(' ').collect(),
+            _ => merge.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+        };
+        let known = match parts[..] {
+            [left, right] => (id(json, left), id(json, right), id(json, &[left, right].concat())),
+            _ => (None, None, None),
+        };
+        let (Some(left), Some(right), Some(result)) = known else {
+            return Err(unsupported("model.merges", merge, "pairs of pieces of the vocabulary"));
+        };
+        let rank = u16::try_from(rank)
+            .map_err(|_| unsupported("model.merges", "more than 65536", "at most 65536"))?;
+        let pair = (left as u16, right as u16);
+        section.merges.entry(pair).or_insert((rank, result as u16));
+    }
+    Ok(section)
+}
+
+/// Whether a space is put before a text; refuses everything but SentencePiece's treatment of spaces.
+fn spaces(json: &Value) -> Result<bool> {
+    let list = |value: &Value, key: &str| -> Vec<Value> {
+        match value["type"].as_str() {
+            None => Vec::new(),
+            Some("Sequence") => value[key].as_array().cloned().unwrap_or_default(),
+            Some(_) => vec![value.clone()],
+        }
+    };
+    let mut prefix = false;
+    for normalizer in list(&json["normalizer"], "normalizers") {
+        match normalizer["type"].as_str() {
+            Some("Prepend") if normalizer["prepend"] == SPACE => prefix = true,
+            Some("Replace")
+                if normalizer["pattern"]["String"] == " " && normalizer["content"] == SPACE => {}
+            _ => {
+                return Err(unsupported(
+                    "normalizer",
+                    &normalizer,
+                    "Prepend ▁, Replace of a space by ▁, or none",
+                ));
+            }
+        }
+    }
+    for pre in list(&json["pre_tokenizer"], "pretokenizers") {
+        match (pre["type"].as_str(), pre["prepend_scheme"].as_str()) {
+            (Some("Metaspace"), Some("first" | "always")) if pre["split"] == false => prefix = true,
+            (Some("Metaspace"), Some("never")) if pre["split"] == false => {}
+            _ => {
+                return Err(unsupported("pre_tokenizer", &pre, "Metaspace without split, or none"));
+            }
+        }
+    }
+    Ok(prefix)
+}

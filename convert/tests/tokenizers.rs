@@ -1,0 +1,183 @@
+//! The engine's tokenizers against the `tokenizers` crate, id by id.
+
+use picoformer::task::TextStream;
+use picoformer::tokenizer::{EncodeError, Tokenizer, Vocabulary};
+use picoformer_convert::tokenizer::{from_json, from_llama2c};
+use std::path::{Path, PathBuf};
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")
+}
+
+/// Every character of Unicode between letters, and everything that texts are feared for.
+fn torture() -> Vec<String> {
+    let mut texts: Vec<String> = [
+        "",
+        " ",
+        "  two  spaces ",
+        "tab\tnewline\n\r\u{0}\u{FFFD}\u{7f}control",
+        "don't can't we'll I'M O'Neil's 'quoted'",
+        "naïve façade Ångström ÀÉÎÕÜ ß ẞ ŒUVRE ĳ ﬁn Straße İstanbul ΣΊΣΥΦΟΣ",
+        "e\u{301}combining a\u{308}\u{304} \u{301}alone",
+        "日本語のテキスト 中文字符 한국어 텍스트 русский текст العربية עברית हिन्दी ไทย",
+        "emoji 😀👩‍👩‍👧‍👦🇩🇪 ❤️ 1️⃣",
+        "zero\u{200b}width\u{200d}joiner\u{ad}soft\u{2028}line\u{3000}ideographic\u{a0}nbsp",
+        "3.14159 1,000,000 $5.99 50% #tag @user a_b-c/d\\e~f`g^h|i{j}[k]<l>=m+n*o&p;q:r?s!",
+        "…—–“”‘’«»„‚‹›•·°²³¼½¾×÷±§¶",
+    ]
+    .map(String::from)
+    .into();
+    texts.push("x".repeat(99) + " " + &"y".repeat(100) + " " + &"z".repeat(101));
+    texts.push("é".repeat(100) + " " + &"é".repeat(101));
+    texts
+}
+
+fn everywhere() -> Vec<String> {
+    ('\0'..=char::MAX).map(|c| format!("a{c}b")).collect()
+}
+
+/// Compares all texts; returns how many words they have.
+fn compare(json: &Path, texts: &[String]) -> (usize, usize) {
+    let theirs = tokenizers::Tokenizer::from_file(json).unwrap();
+    let section = from_json(json).unwrap();
+    let ours = Tokenizer::parse(&section).unwrap();
+    let mut words = 0;
+    for text in texts {
+        let expected = theirs.encode(text.as_str(), true).unwrap();
+        let mut tokens = vec![0; 4 * text.len() + 8];
+        let n = ours.encode(text, &mut tokens).unwrap();
+        assert_eq!(&tokens[..n], expected.get_ids(), "{text:?}");
+        words += text.split_whitespace().count();
+    }
+    (words, section.len())
+}
+
+fn sentences() -> Vec<String> {
+    let mut texts = Vec::new();
+    for file in ["intent/test.jsonl", "intent/val.jsonl"] {
+        for line in std::fs::read_to_string(models().join(file)).unwrap().lines() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            texts.push(row["text"].as_str().unwrap().to_owned());
+        }
+    }
+    texts
+}
+
+fn tales() -> Vec<String> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(models().join("tales/test")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        texts.extend(text.split("\n\n").map(String::from));
+    }
+    texts
+}
+
+#[test]
+fn word_piece_equals_the_crate() {
+    let json = models().join("intent/checkpoint/tokenizer.json");
+    let texts = [sentences(), tales(), torture(), everywhere()].concat();
+    let (words, bytes) = compare(&json, &texts);
+    println!("WordPiece: {} texts, {words} words equal, section of {bytes} bytes", texts.len());
+    assert!(words > 50_000);
+    assert!(bytes < 40_000);
+}
+
+#[test]
+fn sentence_piece_equals_the_crate() {
+    let json = models().join("tales/checkpoint/tokenizer.json");
+    let texts = [sentences(), tales(), torture(), everywhere()].concat();
+    let (words, bytes) = compare(&json, &texts);
+    println!("BPE: {} texts, {words} words equal, section of {bytes} bytes", texts.len());
+    assert!(words > 50_000);
+}
+
+/// What is encoded and streamed back is what the crate decodes.
+#[test]
+fn streams_decode_as_the_crate() {
+    let json = models().join("tales/checkpoint/tokenizer.json");
+    let theirs = tokenizers::Tokenizer::from_file(&json).unwrap();
+    let section = from_json(&json).unwrap();
+    let ours = Tokenizer::parse(&section).unwrap();
+    for text in [tales(), torture()].concat() {
+        let mut tokens = vec![0; 4 * text.len() + 8];
+        let n = ours.encode(&text, &mut tokens).unwrap();
+        let (mut stream, mut found) = (TextStream::new(), String::new());
+        for &token in &tokens[..n] {
+            stream.push(&ours, token, &mut found).unwrap();
+        }
+        stream.finish(&mut found).unwrap();
+        assert_eq!(found, theirs.decode(&tokens[..n], true).unwrap());
+    }
+}
+
+/// llama2.c's vocabulary on TinyStories, against ids of an independent implementation.
+#[test]
+fn llama2c_equals_its_own_encoder() {
+    let set = std::env::var_os("PICOFORMER_DATA").map(PathBuf::from);
+    let data = set.unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"));
+    if !data.join("stories260K").is_dir() {
+        println!("skipped: set PICOFORMER_DATA to the folder with stories260K and tinystories");
+        return;
+    }
+    let section = from_llama2c(&data.join("stories260K/tok512.bin"), 512).unwrap();
+    let tokenizer = Tokenizer::parse(&section).unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/real.json");
+    let golden: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
+    let mut count = 0;
+    for story in golden["stories260K"].as_array().unwrap() {
+        let file = data.join("tinystories").join(story["file"].as_str().unwrap());
+        let text = std::fs::read_to_string(file).unwrap();
+        let mut tokens = vec![0; 4 * text.len() + 8];
+        let n = tokenizer.encode(&text, &mut tokens).unwrap();
+        let ids: Vec<u32> = serde_json::from_value(story["ids"].clone()).unwrap();
+        assert_eq!(&tokens[..n.min(512)], ids);
+        count += ids.len();
+    }
+    println!("llama2.c: {count} ids equal, section of {} bytes", section.len());
+    assert!(count > 5000);
+}
+
+#[test]
+fn a_full_buffer_is_an_error() {
+    let section = from_json(&models().join("tales/checkpoint/tokenizer.json")).unwrap();
+    let tokenizer = Tokenizer::parse(&section).unwrap();
+    assert_eq!(
+        tokenizer.encode("a long text", &mut [0; 3]),
+        Err(EncodeError::TooLong { given: 3 })
+    );
+}
+
+/// Sections that were cut or changed are refused or harmless: no panic, no id beyond the vocabulary.
+#[test]
+fn hostile_sections_do_no_harm() {
+    for model in ["intent", "tales"] {
+        let json = models().join(model).join("checkpoint/tokenizer.json");
+        let section = from_json(&json).unwrap();
+        for len in (0..section.len()).step_by(97).chain(0..64) {
+            assert!(Vocabulary::parse(&section[..len]).is_err(), "{len}");
+        }
+        let mut state = 1u64;
+        let mut accepted = 0;
+        for round in 0..3000 {
+            let mut wrong = section.clone();
+            for _ in 0..1 + round % 5 {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                let range = if round % 2 == 0 { 32 } else { wrong.len() };
+                let at = (state >> 33) as usize % range;
+                wrong[at] = (state >> 20) as u8;
+            }
+            let Ok(tokenizer) = Tokenizer::parse(&wrong) else { continue };
+            accepted += 1;
+            let mut tokens = [0; 64];
+            if let Ok(n) = tokenizer.encode("Once, a “naïve” fox… 日本", &mut tokens) {
+                let (mut stream, mut out) = (TextStream::new(), String::new());
+                for &token in &tokens[..n] {
+                    assert!((token as usize) < tokenizer.vocabulary().len());
+                    stream.push(&tokenizer, token, &mut out).unwrap();
+                }
+            }
+        }
+        assert!(accepted > 100, "the test sees no accepted section");
+    }
+}

@@ -1,0 +1,33 @@
+//! Writes a story with a model that is not in the image but flashed on its own, such as llama2.c's
+//! stories260K: parsed and checked at run time.
+
+use core::fmt::Write;
+
+use picoformer::sampler::Sampling;
+use picoformer::{Arena, Decoder, Model};
+
+use crate::generate::story;
+use crate::lend::Lend;
+use crate::{Failure, Phase, Probe, Summary};
+
+/// Room for stories260K with its context of 512; a larger model is refused by the engine.
+static RAM: Lend<Arena<184_320, 1_024, 1_024>> = Lend::new(Arena::new());
+
+/// Writes 128 tokens from nothing, always the likeliest.
+///
+/// # Errors
+/// Names what failed.
+pub fn stories(
+    blob: &[u8],
+    out: &mut dyn Write,
+    probe: &mut dyn Probe,
+) -> Result<Summary, Failure> {
+    probe.begin();
+    let model = Model::parse_checked(blob);
+    probe.end(Phase::Parse);
+    let model = model.map_err(|_| Failure("no valid blob in its slot"))?;
+    let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
+    let decoder = Decoder::new(&model, ram).map_err(|_| Failure("the model needs more RAM"))?;
+    story(decoder, "", Sampling::greedy(), 128, out, probe)?;
+    Ok(Summary { arena_bytes: model.arena().total_bytes(), blob_bytes: model.flash_bytes() })
+}

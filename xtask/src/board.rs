@@ -1,0 +1,142 @@
+//! The emulated boards: what `firmware/boards/*.toml` say, building for one and running on it.
+
+use crate::steps::root;
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Every board, the fastest to explain first.
+pub const BOARDS: [&str; 5] =
+    ["mps2-an386", "mps2-an385", "mps2-an505", "mps3-an547", "riscv32-virt"];
+
+#[derive(Deserialize)]
+struct File {
+    build: Build,
+    target: BTreeMap<String, Target>,
+    picoformer: Own,
+}
+
+#[derive(Deserialize)]
+struct Build {
+    target: String,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    runner: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Own {
+    core: String,
+    package: String,
+    features: Vec<String>,
+}
+
+/// One board.
+pub struct Board {
+    /// Its name under QEMU.
+    pub name: String,
+    /// Its core, as reports call it.
+    pub core: String,
+    /// Rust's name of the instruction set.
+    pub target: String,
+    package: String,
+    features: Vec<String>,
+    runner: Vec<String>,
+}
+
+impl Board {
+    /// Reads a board's file.
+    pub fn read(name: &str) -> Result<Self> {
+        let path = root().join(format!("firmware/boards/{name}.toml"));
+        let text = std::fs::read_to_string(&path).with_context(|| format!("no board `{name}`"))?;
+        let mut file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let target = file.build.target;
+        let runner = file.target.remove(&target).context("no runner")?.runner;
+        let File { picoformer: Own { core, package, features }, .. } = file;
+        Ok(Self { name: name.into(), core, target, package, features, runner })
+    }
+
+    /// Builds a program; returns the ELF file.
+    pub fn build(&self, program: &str, more_features: &[&str]) -> Result<PathBuf> {
+        let firmware = root().join("firmware");
+        let mut features: Vec<&str> = self.features.iter().map(String::as_str).collect();
+        features.extend(more_features);
+        // Paths in panic messages must not depend on where this machine keeps its sources.
+        let home = std::env::var("CARGO_HOME")
+            .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
+            .unwrap_or_default();
+        let flags =
+            format!("target.{}.rustflags=[\"--remap-path-prefix={home}=cargo\"]", self.target);
+        let status = Command::new("cargo")
+            .args(["build", "--quiet", "--release", "--package", &self.package, "--bin", program])
+            .args(["--features", &features.join(",")])
+            .args(["--config", &format!("boards/{}.toml", self.name)])
+            .args(["--config", &flags])
+            .args(["--target-dir", &format!("target/{}", self.name)])
+            .current_dir(&firmware)
+            .status()
+            .context("cargo cannot be started")?;
+        if !status.success() {
+            bail!("`{program}` does not build for {}", self.name);
+        }
+        Ok(firmware.join(format!("target/{}/{}/release/{program}", self.name, self.target)))
+    }
+
+    /// Runs an ELF file to its end; `blob` is flashed into the slot for models first. Returns what it
+    /// printed.
+    pub fn run(&self, elf: &Path, blob: Option<(&Path, u64)>) -> Result<String> {
+        let mut command = Command::new("timeout");
+        command.arg("600").args(&self.runner).arg(elf).stdin(Stdio::null());
+        if let Some((path, address)) = blob {
+            let loader = format!("loader,file={},addr={address:#x},force-raw=on", path.display());
+            command.args(["-device", &loader]);
+        }
+        let output = command.output().context("the emulator cannot be started")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            bail!("{} on {} failed ({}):\n{text}{error}", elf.display(), self.name, output.status);
+        }
+        Ok(text)
+    }
+}
+
+/// Whether a program can be started.
+pub fn have(program: &str) -> bool {
+    let started = Command::new(program).arg("--version").stdout(Stdio::null()).status();
+    started.is_ok_and(|status| status.success())
+}
+
+/// Installs what is missing: rustup targets, the emulators. Says so where it cannot.
+pub fn setup() -> Result<()> {
+    let targets = [
+        "thumbv6m-none-eabi",
+        "thumbv7em-none-eabihf",
+        "thumbv8m.main-none-eabihf",
+        "riscv32imac-unknown-none-elf",
+    ];
+    let status = Command::new("rustup").args(["--quiet", "target", "add"]).args(targets).status();
+    if !status.is_ok_and(|status| status.success()) {
+        eprintln!("rustup could not add {}", targets.join(", "));
+    }
+    if have("qemu-system-arm") && have("qemu-system-riscv32") {
+        return Ok(());
+    }
+    eprintln!("installing QEMU (Debian packages qemu-system-arm, qemu-system-misc) …");
+    let install = "apt-get install -y --no-install-recommends qemu-system-arm qemu-system-misc";
+    let sudo = if have("sudo") { "sudo -n " } else { "" };
+    let line = format!("{install} || ({sudo}apt-get update && {sudo}{install})");
+    let _ = Command::new("sh")
+        .args(["-c", &line])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdout(Stdio::null())
+        .status();
+    if !have("qemu-system-arm") || !have("qemu-system-riscv32") {
+        bail!("QEMU is not installed and could not be; install it by hand: {install}");
+    }
+    Ok(())
+}

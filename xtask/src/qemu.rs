@@ -1,0 +1,226 @@
+//! Runs every demo on every emulated board and on the host: the same text, the same logits; and what it
+//! costs, compared with the record in the repository.
+
+use crate::board::{BOARDS, Board, setup};
+use crate::elf;
+use crate::steps::{data, root, run};
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// One core and demo. The fields are the keys of `cargo xtask qemu --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The core.
+    pub core: String,
+    /// The emulated board.
+    pub board: String,
+    /// The demo.
+    pub demo: String,
+    /// Guest instructions per `unit`, rounded.
+    pub instructions: u64,
+    /// `token` or `inference`.
+    pub unit: String,
+    /// RAM of the model.
+    pub arena_bytes: u64,
+    /// Deepest stack, by painting.
+    pub stack_bytes: u64,
+    /// Code and constants of the image, models not counted.
+    pub text_bytes: u64,
+    /// Flash of the model.
+    pub blob_bytes: u64,
+    /// Hash over every logit of the demo.
+    pub logits_hash: String,
+    /// Whether the text, hash included, is the host's to the byte.
+    pub equals_host: bool,
+}
+
+/// Which demos there are.
+pub const DEMOS: [&str; 3] = ["classify", "generate", "stories"];
+
+/// The blob of stories260K, converted from the shared data; `None` (with a printed reason) without.
+pub fn stories_blob() -> Result<Option<PathBuf>> {
+    let Some(data) = data() else {
+        eprintln!("stories: skipped, set PICOFORMER_DATA to a folder with stories260K");
+        return Ok(None);
+    };
+    let blob = root().join("target/stories260K.pico");
+    let checkpoint = data.join("stories260K/stories260K.bin");
+    run(&format!(
+        "cargo run --quiet --package picoformer-convert -- convert {} --output {} --json",
+        checkpoint.display(),
+        blob.display()
+    ))?;
+    Ok(Some(blob))
+}
+
+/// What the host prints.
+pub fn host(demo: &str, blob: Option<&PathBuf>) -> Result<String> {
+    let output = Command::new("cargo")
+        .args(["run", "--quiet", "--release", "--package", "picoformer-host", "--", demo])
+        .args(blob)
+        .current_dir(root().join("firmware"))
+        .output()
+        .context("cargo cannot be started")?;
+    if !output.status.success() {
+        bail!("{demo} fails on the host:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Builds and runs one demo on one board.
+pub fn emulate(
+    board: &Board,
+    demo: &str,
+    host: &str,
+    blob: Option<&PathBuf>,
+) -> Result<(Row, String)> {
+    let path = board.build(demo, &[])?;
+    let image = elf::read(&path)?;
+    let slot = match blob {
+        Some(blob) => Some((blob.as_path(), image.blob_slot.context("no slot for a model")?)),
+        None => None,
+    };
+    let printed = board.run(&path, slot)?;
+    let (mut text, mut numbers) = (String::new(), BTreeMap::new());
+    for line in printed.lines() {
+        match line.strip_prefix('#') {
+            Some(entry) => {
+                let (key, value) = entry.split_once(' ').unwrap_or((entry, ""));
+                numbers.insert(key.to_owned(), value.parse::<u64>().unwrap_or(0));
+            }
+            None => text = text + line + "\n",
+        }
+    }
+    let number = |key: &str| numbers.get(key).copied().unwrap_or(0);
+    let (total, times, unit) = match demo {
+        "classify" => (number("inference_instructions"), number("inferences"), "inference"),
+        _ => (number("token_instructions"), number("tokens"), "token"),
+    };
+    let row = Row {
+        core: board.core.clone(),
+        board: board.name.clone(),
+        demo: demo.into(),
+        instructions: (total + times / 2).checked_div(times).context("nothing was counted")?,
+        unit: unit.into(),
+        arena_bytes: number("arena_bytes"),
+        stack_bytes: number("stack_bytes"),
+        text_bytes: image.text_bytes,
+        blob_bytes: number("blob_bytes"),
+        logits_hash: hash(&text),
+        equals_host: text == host,
+    };
+    Ok((row, text))
+}
+
+/// The hash that a demo prints last.
+pub fn hash(text: &str) -> String {
+    text.lines().filter_map(|line| line.strip_prefix("logits ")).next_back().unwrap_or("").into()
+}
+
+fn record_path() -> PathBuf {
+    root().join("firmware/record.json")
+}
+
+/// Rows of the record in the repository.
+pub fn record() -> Result<Vec<Row>> {
+    let text = std::fs::read_to_string(record_path()).context("firmware/record.json")?;
+    serde_json::from_str(&text).context("firmware/record.json")
+}
+
+/// All demos on all boards (or one of each).
+pub fn rows(board: Option<&str>, demo: Option<&str>, bless: bool) -> Result<Vec<Row>> {
+    setup()?;
+    let mut rows = Vec::new();
+    for name in DEMOS.into_iter().filter(|name| demo.is_none_or(|demo| demo == *name)) {
+        let blob = if name == "stories" { stories_blob()? } else { None };
+        if name == "stories" && blob.is_none() {
+            continue;
+        }
+        let host = host(name, blob.as_ref())?;
+        let expected = root().join(format!("firmware/demo/expected/{name}.out"));
+        if bless {
+            std::fs::write(&expected, &host)?;
+        }
+        let kept =
+            std::fs::read_to_string(&expected).with_context(|| expected.display().to_string())?;
+        if kept != host {
+            bail!("{name} on the host prints\n{host}but {} holds\n{kept}", expected.display());
+        }
+        for core in BOARDS.into_iter().filter(|core| board.is_none_or(|board| board == *core)) {
+            let board = Board::read(core)?;
+            eprintln!("{name} on {core} …");
+            let (row, text) = emulate(&board, name, &host, blob.as_ref())?;
+            if !row.equals_host {
+                bail!("{name} on {core} prints\n{text}but the host prints\n{host}");
+            }
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// Runs all and compares with the record, exactly; `bless` writes it.
+pub fn check(bless: bool) -> Result<Vec<Row>> {
+    let rows = rows(None, None, bless)?;
+    if bless {
+        let mut text = String::from("[\n");
+        let lines: Vec<String> = rows
+            .iter()
+            .map(|row| Ok(format!("  {}", serde_json::to_string(row)?)))
+            .collect::<Result<_>>()?;
+        text += &lines.join(",\n");
+        std::fs::write(record_path(), text + "\n]\n")?;
+        return Ok(rows);
+    }
+    let record = record()?;
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let known = record.iter().find(|r| (&r.board, &r.demo) == (&row.board, &row.demo));
+        if known != Some(row) {
+            wrong.push(format!("found    {row:?}\nrecorded {known:?}"));
+        }
+    }
+    if !wrong.is_empty() {
+        bail!(
+            "not as recorded in firmware/record.json (cargo xtask qemu --bless records anew):\n{}",
+            wrong.join("\n")
+        );
+    }
+    Ok(rows)
+}
+
+/// A table for people.
+pub fn table(rows: &[Row]) -> String {
+    let mut text = format!(
+        "{:<12} {:<9} {:>12} {:<10} {:>8} {:>6} {:>8} {:>8}  {:<16} {}\n",
+        "core",
+        "demo",
+        "instructions",
+        "per",
+        "arena B",
+        "stack",
+        "code B",
+        "model B",
+        "logits",
+        "equals host"
+    );
+    for row in rows {
+        text += &format!(
+            "{:<12} {:<9} {:>12} {:<10} {:>8} {:>6} {:>8} {:>8}  {:<16} {}\n",
+            row.core,
+            row.demo,
+            row.instructions,
+            row.unit,
+            row.arena_bytes,
+            row.stack_bytes,
+            row.text_bytes,
+            row.blob_bytes,
+            row.logits_hash,
+            if row.equals_host { "yes" } else { "NO" }
+        );
+    }
+    text
+}
