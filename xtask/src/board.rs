@@ -70,7 +70,7 @@ impl Board {
             .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
             .unwrap_or_default();
         let flags =
-            format!("target.{}.rustflags=[\"--remap-path-prefix={home}=cargo\"]", self.target);
+            format!("target.\"{}\".rustflags=[\"--remap-path-prefix={home}=cargo\"]", self.target);
         let status = Command::new("cargo")
             .args(["build", "--quiet", "--release", "--package", &self.package, "--bin", program])
             .args(["--features", &features.join(",")])
