@@ -1,7 +1,7 @@
 //! The inner loops, one implementation per instruction set.
 //!
 //! [`Portable`] defines every result; a backend overrides inner loops and must return the same
-//! integers. The test macro at the bottom runs inside each backend's file.
+//! integers. [`check`] compares a backend with `Portable`; it runs on every core.
 //!
 //! ## Lanes
 //! A linear layer's input is not read as plain int8: [`Kernels::quantize`] writes it once as *lanes*,
@@ -16,11 +16,20 @@
 //! `H·x1 + w0·(256·x0 − x1) = 256·(w0·x0 + w1·x1)` is exact, and only `w0` must be extracted. When
 //! two rows are multiplied at once their lanes alternate: four of row 0, four of row 1, and so on.
 
+#[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
+mod arm_dsp;
+pub mod check;
 mod portable;
 
+#[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
+pub use arm_dsp::ArmDsp;
 pub use portable::Portable;
 
 /// The backend this crate was built with.
+#[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
+pub type Native = ArmDsp;
+/// The backend this crate was built with.
+#[cfg(not(all(target_arch = "arm", feature = "arm-dsp")))]
 pub type Native = Portable;
 
 use crate::config::KEY_BLOCK;
@@ -85,7 +94,7 @@ pub trait Kernels {
 
     /// Scores of one block of keys for row `row` of `rows`:
     /// `scores[j] = accumulators[j · rows + row] · scales[j] / 2¹⁷` (floor: scores are only compared
-    /// and exponentiated). Returns the largest score of the visible keys (bit `j` of `visible`), or
+    /// and exponentiated; those of invisible keys may be left as they were). Returns the largest score of the visible keys (bit `j` of `visible`), or
     /// `i32::MIN` when none is.
     fn scores(
         accumulators: &[i32],

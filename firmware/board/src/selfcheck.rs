@@ -62,3 +62,19 @@ pub fn selfcheck(out: &mut dyn Write, _: &mut dyn Probe) -> Result<Summary, Fail
     meter.end(Phase::Inference);
     Ok(Summary { arena_bytes: 0, blob_bytes: 0 })
 }
+
+/// Compares the kernels that the engine was built with to the portable ones.
+///
+/// # Errors
+/// Names the kernel that differs.
+pub fn kernels(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
+    use picoformer::kernels::{Kernels, Native, check::check};
+    out.write_str(Native::NAME)?;
+    probe.begin();
+    let cases = check::<Native>(2000).map_err(Failure);
+    probe.end(Phase::Inference);
+    out.write_str(": ")?;
+    text::decimal(out, u64::from(cases?))?;
+    out.write_str(" cases equal to portable\n")?;
+    Ok(Summary { arena_bytes: 0, blob_bytes: 0 })
+}
