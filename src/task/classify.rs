@@ -18,7 +18,7 @@ pub struct Answer<'m> {
     pub label: usize,
     /// Its name; empty if the model has none.
     pub name: &'m str,
-    /// Its probability's natural logarithm, Q15.16; see [`Answer::probability`] for a float.
+    /// Its probability's natural logarithm, Q15.16; `probability` (feature `libm`) gives a float.
     pub log_probability: i32,
 }
 
