@@ -1,7 +1,5 @@
 //! Whole models, from a blob: decoding, prefill, an inference.
 
-use core::hint::black_box;
-
 use picoformer::config::Architecture;
 use picoformer::sampler::greedy;
 use picoformer::{ArenaParts, Classifier, Decoder, Encoder, Model};
@@ -40,18 +38,15 @@ fn decode<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Resu
     let mut decoder =
         Decoder::new(model, arena).map_err(|_| Failure("the model needs more RAM"))?;
     let mut tokens = [FIRST; TOKENS];
-    counter.begin();
-    let generated = generate(&mut decoder, &mut tokens);
-    counter.end(Case { name: Name::new("decode/*"), per: TOKENS as u32, unit: "token" });
-    generated?;
+    let case = Case { name: Name::new("decode/*"), per: TOKENS as u32, unit: "token" };
+    counter.count(case, || generate(&mut decoder, &mut tokens))?;
     let (prompt, _) = tokens.split_at(PROMPT);
     for (title, tile) in [("prefill/*/64", PROMPT), ("advance/*/64", 1)] {
         decoder.reset();
-        counter.begin();
-        for tokens in prompt.chunks(tile) {
-            decoder.prefill(tokens).map_err(|_| Failure("the prompt is too long"))?;
-        }
-        counter.end(Case { name: Name::new(title), per: PROMPT as u32, unit: "token" });
+        let case = Case { name: Name::new(title), per: PROMPT as u32, unit: "token" };
+        counter
+            .count(case, || prompt.chunks(tile).try_for_each(|part| decoder.prefill(part)))
+            .map_err(|_| Failure("the prompt is too long"))?;
     }
     Ok(())
 }
@@ -73,10 +68,11 @@ fn classify<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Re
     let mut classifier =
         Classifier::new(model, arena).map_err(|_| Failure("the model needs more RAM"))?;
     let mut tokens = [0; PROMPT];
-    counter.begin();
-    let done = classifier.outputs(SENTENCE, &mut tokens).map(|logits| black_box(logits).len());
-    counter.end(Case { name: Name::new("classify/*"), per: 1, unit: "inference" });
-    done.map(|_| ()).map_err(|_| Failure("the sentence cannot be classified"))
+    let case = Case { name: Name::new("classify/*"), per: 1, unit: "inference" };
+    counter
+        .count(case, || classifier.outputs(SENTENCE, &mut tokens).map(|logits| logits.len()))
+        .map(|_| ())
+        .map_err(|_| Failure("the sentence cannot be classified"))
 }
 
 /// As many tokens as the context holds.
@@ -89,8 +85,9 @@ fn encode<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Resu
         *token = (37 * i % config.vocab_size.max(1)) as u32;
     }
     let tokens = tokens.get(..config.context).ok_or(Failure("the context is too long"))?;
-    counter.begin();
-    let done = encoder.run(tokens).map(|logits| black_box(logits).len());
-    counter.end(Case { name: Name::new("encoder/*"), per: 1, unit: "inference" });
-    done.map(|_| ()).map_err(|_| Failure("the tokens cannot be encoded"))
+    let case = Case { name: Name::new("encoder/*"), per: 1, unit: "inference" };
+    counter
+        .count(case, || encoder.run(tokens).map(|logits| logits.len()))
+        .map(|_| ())
+        .map_err(|_| Failure("the tokens cannot be encoded"))
 }

@@ -17,10 +17,10 @@ impl Counter for Lines {
         self.0.begin();
     }
 
-    fn end(&mut self, case: Case) {
+    fn end(&mut self, case: &Case) {
         let instructions = self.0.elapsed();
         // The console cannot fail.
-        let _ = line(&mut Console, &case, instructions);
+        let _ = line(&mut Console, case, instructions);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Runs the bench programs: all kernels, then each model, on one board after the other.
 
-use super::Row;
+use super::{Row, host};
 use crate::board::{Board, setup};
 use crate::elf;
 use crate::steps::{data, root};
@@ -57,6 +57,17 @@ pub fn rows(board: Option<&str>, case: Option<&str>) -> Result<Vec<Row>> {
         match on_board(name, kernels, &models) {
             Ok(counted) => rows.extend(counted),
             Err(error) => failed.push(format!("{name}: {error:#}")),
+        }
+    }
+    if board.is_none_or(|board| board == host::CORE)
+        && let Some(program) = host::build()?
+    {
+        eprintln!("{} …", host::CORE);
+        if kernels {
+            rows.extend(host::run(&program, None, "")?);
+        }
+        for (model, blob) in &models {
+            rows.extend(host::run(&program, Some(blob), model)?);
         }
     }
     if !failed.is_empty() {

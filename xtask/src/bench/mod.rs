@@ -2,6 +2,7 @@
 //! compares them with the record in the repository, with what others need, and with the goals.
 
 mod count;
+mod host;
 mod record;
 mod table;
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// What is asked for.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Only this board
+    /// Only this board, or `x86-64` for the host
     #[arg(long)]
     board: Option<String>,
     /// Only cases whose name contains this
