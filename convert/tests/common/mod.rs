@@ -1,6 +1,8 @@
 //! What the integration tests share.
 #![allow(dead_code, missing_docs)] // each test file uses its part
 
+pub mod synthetic;
+
 use picoformer::{Decoder, Encoder, Model};
 use picoformer_convert::float_model::FloatModel;
 use picoformer_convert::host::{Blob, HeapArena};
