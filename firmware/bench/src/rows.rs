@@ -3,10 +3,9 @@
 use core::hint::black_box;
 
 use picoformer::config::{Activation, Norm};
-use picoformer::fixed::{round_shift, saturate_16};
-use picoformer::kernels::{Kernels, Native};
+use picoformer::kernels::{Activate, Kernels, Native};
 use picoformer::model::NormWeights;
-use picoformer::nn::activation::Activate;
+use picoformer::nn::activation::prepare;
 use picoformer::nn::norm::{apply, normalized};
 
 use crate::memory::{Memory, Random};
@@ -44,14 +43,14 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
         black_box(&mut *x);
     }
     random.row(x, 30_000);
-    let gelu = Activate::new(Activation::GeluErf, -13);
-    counter.count(elements("gelu/", x.len()), || activate(gelu, x));
+    let gelu = prepare(Activation::GeluErf, -13);
+    counter.count(elements("gelu/", x.len()), || activate(&gelu, x));
     let (x, other) =
         (x.get_mut(..172).unwrap_or_default(), other.get_mut(..172).unwrap_or_default());
     random.row(x, 30_000);
     random.row(other, 30_000);
-    let silu = Activate::new(Activation::Silu, -12);
-    counter.count(elements("silu/", x.len()), || gate(silu, x, other));
+    let silu = prepare(Activation::Silu, -12);
+    counter.count(elements("silu/", x.len()), || gate(&silu, x, other));
     black_box((x, other));
 }
 
@@ -75,17 +74,12 @@ fn explicit(x: &mut [i16], weights: &NormWeights, sums: &mut [i32]) {
 
 /// As a feed-forward part without a gate does it.
 #[inline(never)]
-fn activate(activate: Activate, x: &mut [i16]) {
-    for x in x {
-        *x = activate.apply(*x);
-    }
+fn activate(by: &Activate, x: &mut [i16]) {
+    Native::activate(by, x);
 }
 
 /// As a gated feed-forward part does it.
 #[inline(never)]
-fn gate(activate: Activate, x: &mut [i16], factors: &[i16]) {
-    for (x, &factor) in x.iter_mut().zip(factors) {
-        let product = activate.apply(*x) as i32 * factor as i32;
-        *x = saturate_16(round_shift(product as i64, 15) as i32);
-    }
+fn gate(by: &Activate, x: &mut [i16], factors: &[i16]) {
+    Native::activate_gated(by, factors, x);
 }

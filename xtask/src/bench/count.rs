@@ -20,7 +20,7 @@ struct Model {
 }
 
 const DECODER: &[&str] = &["decode/*", "prefill/*/64", "advance/*/64"];
-const MODELS: [Model; 3] = [
+const MODELS: [Model; 4] = [
     Model { name: "stories260k", cases: DECODER, blob: stories },
     Model {
         name: "tales",
@@ -32,6 +32,7 @@ const MODELS: [Model; 3] = [
         cases: &["classify/*"],
         blob: || Ok(Some(root().join("models/intent/model.pico"))),
     },
+    Model { name: "l2h128t64", cases: &["encoder/*"], blob: encoder },
 ];
 /// What the kernels' cases begin with.
 const KERNELS: [&str; 6] = ["linear/", "attention/", "layer_norm", "rms_norm/", "gelu/", "silu/"];
@@ -87,19 +88,32 @@ fn stories() -> Result<Option<PathBuf>> {
         return Ok(None);
     };
     let blob = root().join("target/stories260K.pico");
+    let checkpoint = data.join("stories260K/stories260K.bin");
+    let (from, to) = (checkpoint.display().to_string(), blob.display().to_string());
+    converter(&["--bin", "picoformer", "--", "convert", &from, "--output", &to])?;
+    Ok(Some(blob))
+}
+
+/// An encoder of the shape in which others were measured, with random weights.
+fn encoder() -> Result<Option<PathBuf>> {
+    let blob = root().join("target/l2h128t64.pico");
+    converter(&["--example", "random_encoder", "--", &blob.display().to_string()])?;
+    Ok(Some(blob))
+}
+
+/// Runs a program of the converter.
+fn converter(arguments: &[&str]) -> Result<()> {
     let status = Command::new("cargo")
-        .args(["run", "--quiet", "--package", "picoformer-convert", "--", "convert"])
-        .arg(data.join("stories260K/stories260K.bin"))
-        .arg("--output")
-        .arg(&blob)
+        .args(["run", "--quiet", "--package", "picoformer-convert"])
+        .args(arguments)
         .current_dir(root())
         .stdout(Stdio::null())
         .status()
         .context("cargo cannot be started")?;
     if !status.success() {
-        bail!("stories260K cannot be converted");
+        bail!("the converter fails: {}", arguments.join(" "));
     }
-    Ok(Some(blob))
+    Ok(())
 }
 
 /// Everything wanted on one board.
