@@ -33,14 +33,22 @@ pub trait Counter {
     /// Work is done.
     fn end(&mut self, case: &Case);
 
-    /// Counts `work`.
-    fn count<R>(&mut self, case: Case, work: impl FnOnce() -> R) -> R {
+    /// Whether a case is asked for.
+    fn wants(&self, _: &Case) -> bool {
+        true
+    }
+
+    /// Counts `work`, if it is asked for.
+    fn count<R>(&mut self, case: Case, work: impl FnOnce() -> R) -> Option<R> {
+        if !self.wants(&case) {
+            return None;
+        }
         // Putting the name together must not count.
         let case = black_box(case);
         self.begin();
         let result = work();
         self.end(&case);
-        result
+        Some(result)
     }
 }
 
