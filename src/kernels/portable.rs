@@ -91,12 +91,7 @@ impl Kernels for Portable {
         let shift = 31u32.wrapping_sub(by.bits) & 31;
         let half = 1i32 << (shift - 1);
         let one = |x: i16| {
-            let centred = (x as i32).wrapping_mul(by.multiply).wrapping_sub(by.subtract);
-            let shifted = if by.shift >= 0 {
-                centred >> (by.shift & 31)
-            } else {
-                centred << (by.shift.wrapping_neg() & 31)
-            };
+            let shifted = by.shifted(x);
             (shifted.wrapping_mul(by.inverse).wrapping_add(half) >> shift) as i16
         };
         let (lanes, _) = lanes.as_chunks_mut::<4>();
@@ -159,7 +154,7 @@ impl Kernels for Portable {
         scores: &mut [i32; KEY_BLOCK],
     ) -> i32 {
         let mut maximum = i32::MIN;
-        let accumulators = accumulators.iter().skip(row).step_by(rows.max(1));
+        let accumulators = accumulators.chunks_exact(rows.max(1)).filter_map(|rows| rows.get(row));
         let mut visible = visible;
         for ((score, &accumulator), &scale) in scores.iter_mut().zip(accumulators).zip(scales) {
             *score = ((accumulator as i64 * scale as i64) >> 17) as i32;
@@ -232,7 +227,7 @@ impl Kernels for Portable {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        let accumulators = accumulators.iter().skip(row).step_by(rows.max(1));
+        let accumulators = accumulators.chunks_exact(rows.max(1)).filter_map(|rows| rows.get(row));
         let (multipliers, _) = multipliers.as_chunks::<2>();
         let (biases, _) = biases.as_chunks::<2>();
         let mut biases = biases.iter();

@@ -10,7 +10,7 @@ use crate::model::{Linear, Model};
 
 /// Writes the embedding of `token` at `position` into `row` (`d_model`); returns its exponent.
 /// `sums` is scratch of `d_model`. The token must be below `vocab_size`.
-pub fn token(
+pub fn token<K: Kernels>(
     model: &Model,
     token: usize,
     position: usize,
@@ -31,7 +31,7 @@ pub fn token(
         }
     }
     add_position(model, position, sums, exponent);
-    renormalize(sums, exponent, row)
+    renormalize::<K>(sums, exponent, row)
 }
 
 /// Word `index` of row `row` of a packed matrix.
@@ -59,7 +59,7 @@ pub fn frame<K: Kernels>(
     let unit = rows.sum_exponent(&projection, 0, from_position);
     rows.forward_wide::<K>(&projection, [unit; 2], sums);
     add_position(model, position, sums, unit);
-    renormalize(sums, unit, row)
+    renormalize::<K>(sums, unit, row)
 }
 
 /// The unit of what is added for a position, if anything is.

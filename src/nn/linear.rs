@@ -1,8 +1,7 @@
 //! Linear layers: `y = W x + b` for a pair of rows, 32 outputs at a time.
 
-use super::row::{Input, halves};
+use super::row::Input;
 use crate::config::SEGMENT;
-use crate::fixed::{requantize, shift_by};
 use crate::kernels::Kernels;
 use crate::model::Linear;
 
@@ -158,20 +157,18 @@ impl<'a, 'l> Rows<'a, 'l> {
             let out_rows = out.chunks_mut(layer.out_dim.max(1)).zip(exponents).zip(scales);
             for (row, ((out, exponent), scale)) in out_rows.enumerate().take(sums.rows) {
                 let shift = exponent - layer.weight_exponent - scale.exponent + sums.exponent;
-                let shift = shift.clamp(1, 62) as u32;
-                let sums = sums.sums.iter().skip(row).step_by(sums.rows);
-                let multipliers = halves(layer.multipliers.get(2 * first..).unwrap_or_default());
                 let out = out.get_mut(first..).unwrap_or_default();
-                let out = out.get_mut(..CHUNK.min(out.len())).unwrap_or_default();
-                for ((out, &sum), multiplier) in out.iter_mut().zip(sums).zip(multipliers) {
-                    *out = requantize(sum, multiplier as i32 * scale.mantissa as i32, shift);
-                }
-            }
-        }
-        for (out, exponent) in out.chunks_mut(layer.out_dim.max(1)).zip(exponents) {
-            for (out, bias) in out.iter_mut().zip(halves(layer.biases)) {
-                let bias = shift_by(bias as i32, exponent - layer.bias_exponent);
-                *out = out.saturating_add(bias);
+                K::rescale_wide(
+                    sums.sums,
+                    sums.rows,
+                    row,
+                    layer.multipliers.get(2 * first..).unwrap_or_default(),
+                    layer.biases.get(2 * first..).unwrap_or_default(),
+                    scale.mantissa,
+                    shift.clamp(1, 62) as u32,
+                    exponent - layer.bias_exponent,
+                    out.get_mut(..sums.len.min(out.len())).unwrap_or_default(),
+                );
             }
         }
     }

@@ -19,6 +19,9 @@ pub const TARGETS: [&str; 4] = [
     "riscv32imac-unknown-none-elf",
 ];
 
+/// What stands for the target in a board's file.
+const EVERY_BOARD: &str = "cfg(target_os = \"none\")";
+
 #[derive(Deserialize)]
 struct File {
     build: Build,
@@ -63,7 +66,8 @@ impl Board {
         let text = std::fs::read_to_string(&path).with_context(|| format!("no board `{name}`"))?;
         let mut file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
         let target = file.build.target;
-        let runner = file.target.remove(&target).context("no runner")?.runner;
+        // Cargo finds no table of a target whose name has a dot, hence the condition.
+        let runner = file.target.remove(EVERY_BOARD).context("no runner")?.runner;
         let File { picoformer: Own { core, package, features }, .. } = file;
         Ok(Self { name: name.into(), core, target, package, features, runner })
     }
@@ -77,7 +81,7 @@ impl Board {
             .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
             .unwrap_or_default();
         let flags =
-            format!("target.\"{}\".rustflags=[\"--remap-path-prefix={home}=cargo\"]", self.target);
+            format!("target.'{EVERY_BOARD}'.rustflags=[\"--remap-path-prefix={home}=cargo\"]");
         let mut command = Command::new("cargo");
         command
             .args([subcommand, "--quiet", "--release", "--package", &self.package])
@@ -115,9 +119,14 @@ impl Board {
         Ok(())
     }
 
-    /// Runs an ELF file to its end; `blob` is flashed into the slot for models first. Returns the
-    /// bytes that it printed.
-    pub fn run(&self, elf: &Path, blob: Option<(&Path, u64)>) -> Result<Vec<u8>> {
+    /// Runs an ELF file to its end; `blob` is flashed into the slot for models first. Returns the text
+    /// that it printed.
+    pub fn run(&self, elf: &Path, blob: Option<(&Path, u64)>) -> Result<String> {
+        String::from_utf8(self.run_for_bytes(elf, blob)?).context("what was printed is not UTF-8")
+    }
+
+    /// As [`Board::run`], for a program that does not print a text.
+    pub fn run_for_bytes(&self, elf: &Path, blob: Option<(&Path, u64)>) -> Result<Vec<u8>> {
         let mut command = Command::new("timeout");
         command.arg("600").args(&self.runner).arg(elf).stdin(Stdio::null());
         if let Some((path, address)) = blob {

@@ -39,7 +39,7 @@ fn with_heap() -> Result<String> {
     if elf::read(&path)?.allocator.is_empty() {
         bail!("the search for allocators does not find the one of `with_heap`");
     }
-    let printed = String::from_utf8(board.run(&path, None)?)?;
+    let printed = board.run(&path, None)?;
     let lines = printed.lines().filter(|line| !line.starts_with('#'));
     Ok(lines.map(|line| format!("{line}\n")).collect())
 }
@@ -49,7 +49,7 @@ fn logged() -> Result<String> {
     let board = Board::read(BOARD)?;
     let path = board.build("logged", &["defmt"])?;
     let log = root().join("firmware/target/logged.bin");
-    std::fs::write(&log, board.run(&path, None)?)?;
+    std::fs::write(&log, board.run_for_bytes(&path, None)?)?;
     let output = Command::new("cargo")
         .args(["run", "--quiet", "--package", "picoformer-log", "--"])
         .arg(&path)

@@ -94,7 +94,7 @@ pub fn emulate(built: &Built, host: &str, blob: Option<&PathBuf>) -> Result<(Row
         Some(blob) => Some((blob.as_path(), image.blob_slot.context("no slot for a model")?)),
         None => None,
     };
-    let printed = String::from_utf8(board.run(path, slot)?)?;
+    let printed = board.run(path, slot)?;
     let (mut text, mut numbers) = (String::new(), BTreeMap::new());
     for line in printed.lines() {
         match line.strip_prefix('#') {
@@ -130,7 +130,6 @@ pub fn emulate(built: &Built, host: &str, blob: Option<&PathBuf>) -> Result<(Row
 pub fn self_check(board: &str, program: &str) -> Result<()> {
     let board = Board::read(board)?;
     let printed = board.run(&board.build(program, &[])?, None)?;
-    let printed = String::from_utf8_lossy(&printed);
     printed.lines().filter(|line| !line.starts_with('#')).for_each(|line| println!("{line}"));
     Ok(())
 }
