@@ -76,12 +76,17 @@ impl Board {
     fn cargo(&self, subcommand: &str, more_features: &[&str]) -> Command {
         let mut features: Vec<&str> = self.features.iter().map(String::as_str).collect();
         features.extend(more_features);
-        // Paths in panic messages must not depend on where this machine keeps its sources.
+        // Paths in panic messages must not depend on where this machine keeps sources.
         let home = std::env::var("CARGO_HOME")
             .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
             .unwrap_or_default();
-        let flags =
-            format!("target.'{EVERY_BOARD}'.rustflags=[\"--remap-path-prefix={home}=cargo\"]");
+        let own = root();
+        let remap = |from: &str, to| format!("\"--remap-path-prefix={from}={to}\"");
+        let flags = format!(
+            "target.'{EVERY_BOARD}'.rustflags=[{}, {}]",
+            remap(&home, "cargo"),
+            remap(&own.to_string_lossy(), "picoformer")
+        );
         let mut command = Command::new("cargo");
         command
             .args([subcommand, "--quiet", "--release", "--package", &self.package])
