@@ -21,17 +21,24 @@ mod arm_dsp;
 pub mod check;
 mod defaults;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 pub use arm_dsp::ArmDsp;
 pub(crate) use defaults::interpolate;
 pub use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+pub use x86::X86;
 
 /// The backend this crate was built with.
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 pub type Native = ArmDsp;
 /// The backend this crate was built with.
-#[cfg(not(all(target_arch = "arm", feature = "arm-dsp")))]
+#[cfg(target_arch = "x86_64")]
+pub type Native = X86;
+/// The backend this crate was built with.
+#[cfg(not(any(all(target_arch = "arm", feature = "arm-dsp"), target_arch = "x86_64")))]
 pub type Native = Portable;
 
 use crate::config::KEY_BLOCK;
