@@ -18,12 +18,16 @@
 
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 mod arm_dsp;
+#[cfg(all(target_arch = "arm", feature = "arm-v6m", not(feature = "arm-dsp")))]
+mod arm_v6m;
 pub mod check;
 mod defaults;
 mod portable;
 
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 pub use arm_dsp::ArmDsp;
+#[cfg(all(target_arch = "arm", feature = "arm-v6m", not(feature = "arm-dsp")))]
+pub use arm_v6m::ArmV6m;
 pub(crate) use defaults::interpolate;
 pub use portable::Portable;
 
@@ -31,7 +35,10 @@ pub use portable::Portable;
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 pub type Native = ArmDsp;
 /// The backend this crate was built with.
-#[cfg(not(all(target_arch = "arm", feature = "arm-dsp")))]
+#[cfg(all(target_arch = "arm", feature = "arm-v6m", not(feature = "arm-dsp")))]
+pub type Native = ArmV6m;
+/// The backend this crate was built with.
+#[cfg(not(all(target_arch = "arm", any(feature = "arm-dsp", feature = "arm-v6m"))))]
 pub type Native = Portable;
 
 use crate::config::KEY_BLOCK;
