@@ -8,10 +8,11 @@
 
 mod attention;
 mod linear;
+mod rows;
 
 use super::{Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
 use crate::config::KEY_BLOCK;
-use crate::fixed::EXP2;
+use crate::fixed::{EXP2, shift_by};
 use core::mem::MaybeUninit;
 use linear::TILE_WORDS;
 
@@ -54,6 +55,29 @@ fn prefix(visible: u32) -> Option<usize> {
         .then_some(ones as usize)
 }
 
+/// What the assembly needs to rescale one row, if it can take it; the shift is still missing.
+fn rescaling<T>(
+    accumulators: &[i32],
+    rows: usize,
+    row: usize,
+    multipliers: &[u8],
+    scale: u16,
+    out: &[T],
+) -> Option<rows::Rescale> {
+    let last = out.len().checked_sub(1)?.checked_mul(rows)?.checked_add(row)?;
+    let fits = row < rows
+        && last < accumulators.len()
+        && multipliers.len() / 2 >= out.len()
+        && multipliers.as_ptr().addr().is_multiple_of(2)
+        && scale <= 1 << 15;
+    fits.then(|| rows::Rescale {
+        stride: 4 * rows,
+        scale: scale as u32,
+        shift: 0,
+        end: out.as_ptr_range().end.addr(),
+    })
+}
+
 impl Kernels for ArmV6m {
     const NAME: &'static str = "arm-v6m";
 
@@ -66,7 +90,34 @@ impl Kernels for ArmV6m {
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        Portable::quantize(x, by, rows, row, lanes);
+        let whole = x.len() / 4 * 4;
+        let fits = by.bits == 8
+            && row < rows
+            && whole > 0
+            && lanes.len() >= whole * rows
+            && (0..32).contains(&by.shift.unsigned_abs())
+            && aligned(x)
+            && aligned(lanes);
+        if !fits {
+            return Portable::quantize(x, by, rows, row, lanes);
+        }
+        let pointers = x.as_ptr_range();
+        let quantize = rows::Quantize {
+            multiply: by.multiply,
+            shift: by.shift.max(0) as u32,
+            // Wrapping products do not mind which factor was shifted.
+            inverse: by.inverse << by.shift.min(0).unsigned_abs(),
+            end: pointers.start.wrapping_add(whole),
+            add: by.subtract.wrapping_neg(),
+            skip: 8 * (rows - 1),
+        };
+        // SAFETY: `whole` numbers of the row, and as many lanes in steps of `4 · rows`, exist.
+        unsafe { rows::quantize(pointers.start, lanes.as_mut_ptr().add(4 * row), &quantize) };
+        if let (Some(rest), Some(lanes)) = (x.get(whole..), lanes.get_mut(whole * rows..))
+            && !rest.is_empty()
+        {
+            Portable::quantize(rest, by, rows, row, lanes);
+        }
     }
 
     #[inline(never)]
@@ -182,17 +233,79 @@ impl Kernels for ArmV6m {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        Portable::rescale(
-            accumulators,
-            rows,
-            row,
-            multipliers,
-            biases,
-            scale,
-            shift,
-            bias_shift,
-            out,
-        );
+        let rescale = rescaling(accumulators, rows, row, multipliers, scale, out);
+        let (Some(mut by), 33..=62) = (rescale, shift) else {
+            return Portable::rescale(
+                accumulators,
+                rows,
+                row,
+                multipliers,
+                biases,
+                scale,
+                shift,
+                bias_shift,
+                out,
+            );
+        };
+        by.shift = shift - 32;
+        // The biases go where the products will be added to them; those beyond 16 bits of shift are 0.
+        let bias_shift = bias_shift.min(17);
+        let half = (1 << bias_shift) >> 1;
+        let biases = biases.as_chunks::<2>().0;
+        for (out, &bias) in out.iter_mut().zip(biases) {
+            *out = ((i16::from_le_bytes(bias) as i32 + half) >> bias_shift) as i16;
+        }
+        // SAFETY: `rescaling` has checked every length and alignment.
+        unsafe {
+            let (sums, m) = (accumulators.as_ptr().add(row), multipliers.as_ptr());
+            if biases.is_empty() {
+                rows::rescale(sums, m, out.as_mut_ptr(), &by);
+            } else {
+                out.iter_mut().skip(biases.len()).for_each(|out| *out = 0);
+                rows::rescale_biased(sums, m, out.as_mut_ptr(), &by);
+            }
+        }
+    }
+
+    fn rescale_wide(
+        accumulators: &[i32],
+        rows: usize,
+        row: usize,
+        multipliers: &[u8],
+        biases: &[u8],
+        scale: u16,
+        shift: u32,
+        bias_shift: i32,
+        out: &mut [i32],
+    ) {
+        let rescale = rescaling(accumulators, rows, row, multipliers, scale, out);
+        let (Some(mut by), 1..=62) = (rescale, shift) else {
+            return defaults::rescale_wide(
+                accumulators,
+                rows,
+                row,
+                multipliers,
+                biases,
+                scale,
+                shift,
+                bias_shift,
+                out,
+            );
+        };
+        // SAFETY: `rescaling` has checked every length and alignment.
+        unsafe {
+            let (sums, m) = (accumulators.as_ptr().add(row), multipliers.as_ptr());
+            if shift > 32 {
+                by.shift = shift - 32;
+                rows::rescale_high(sums, m, out.as_mut_ptr(), &by);
+            } else {
+                by.shift = shift;
+                rows::rescale_low(sums, m, out.as_mut_ptr(), &by);
+            }
+        }
+        for (out, &bias) in out.iter_mut().zip(biases.as_chunks::<2>().0) {
+            *out = out.saturating_add(shift_by(i16::from_le_bytes(bias) as i32, bias_shift));
+        }
     }
 
     #[inline(never)]
