@@ -18,20 +18,27 @@
 
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 mod arm_dsp;
+#[cfg(all(target_arch = "arm", feature = "arm-mve"))]
+mod arm_mve;
 pub mod check;
 mod defaults;
 mod portable;
 
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 pub use arm_dsp::ArmDsp;
+#[cfg(all(target_arch = "arm", feature = "arm-mve"))]
+pub use arm_mve::ArmMve;
 pub(crate) use defaults::interpolate;
 pub use portable::Portable;
 
 /// The backend this crate was built with.
-#[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
+#[cfg(all(target_arch = "arm", feature = "arm-mve"))]
+pub type Native = ArmMve;
+/// The backend this crate was built with.
+#[cfg(all(target_arch = "arm", feature = "arm-dsp", not(feature = "arm-mve")))]
 pub type Native = ArmDsp;
 /// The backend this crate was built with.
-#[cfg(not(all(target_arch = "arm", feature = "arm-dsp")))]
+#[cfg(not(all(target_arch = "arm", any(feature = "arm-dsp", feature = "arm-mve"))))]
 pub type Native = Portable;
 
 use crate::config::KEY_BLOCK;
@@ -135,6 +142,9 @@ pub trait Kernels: Sized {
     /// Name of the backend, as told in reports.
     const NAME: &'static str;
 
+    /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`.
+    const PRODUCT_SHIFT: i32 = 8;
+
     /// Largest magnitude of a row; at most 2¹⁵.
     fn largest(x: &[i16]) -> u32;
 
@@ -166,6 +176,28 @@ pub trait Kernels: Sized {
         group_bytes: usize,
         accumulators: &mut [i32],
     );
+
+    /// As [`Kernels::matmul`] for plain weights.
+    fn matmul_plain(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        portable::matmul_plain(lanes, rows, weights, group_bytes, accumulators);
+    }
+
+    /// As [`Kernels::matmul_wide`] for plain weights.
+    fn matmul_plain_wide(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        portable::matmul_plain_wide(lanes, rows, weights, group_bytes, accumulators);
+    }
 
     /// Scores of one block of keys for row `row` of `rows`:
     /// `scores[j] = accumulators[j · rows + row] · scales[j] / 2¹⁷` (floor: scores are only compared
