@@ -86,5 +86,5 @@ pub fn set_context(model: &mut FloatModel, context: usize) -> Result<()> {
     }
     model.config.context = context;
     model.config.window = model.config.window.min(context);
-    model.config.validate().map_err(|e| Error::Config(e.0.into()))
+    crate::pad::validate(&model.config)
 }

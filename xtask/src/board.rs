@@ -11,6 +11,9 @@ use std::process::{Command, Stdio};
 pub const BOARDS: [&str; 5] =
     ["mps2-an386", "mps2-an385", "mps2-an505", "mps3-an547", "riscv32-virt"];
 
+/// What stands for the target in a board's file.
+const EVERY_BOARD: &str = "cfg(target_os = \"none\")";
+
 #[derive(Deserialize)]
 struct File {
     build: Build,
@@ -55,7 +58,8 @@ impl Board {
         let text = std::fs::read_to_string(&path).with_context(|| format!("no board `{name}`"))?;
         let mut file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
         let target = file.build.target;
-        let runner = file.target.remove(&target).context("no runner")?.runner;
+        // Cargo finds no table of a target whose name has a dot, hence the condition.
+        let runner = file.target.remove(EVERY_BOARD).context("no runner")?.runner;
         let File { picoformer: Own { core, package, features }, .. } = file;
         Ok(Self { name: name.into(), core, target, package, features, runner })
     }
@@ -70,7 +74,7 @@ impl Board {
             .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
             .unwrap_or_default();
         let flags =
-            format!("target.\"{}\".rustflags=[\"--remap-path-prefix={home}=cargo\"]", self.target);
+            format!("target.'{EVERY_BOARD}'.rustflags=[\"--remap-path-prefix={home}=cargo\"]");
         let status = Command::new("cargo")
             .args(["build", "--quiet", "--release", "--package", &self.package, "--bin", program])
             .args(["--features", &features.join(",")])

@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask demo` shows what picoformer does, `cargo xtask test` runs
 //! everything that CI runs.
 
+mod bench;
 mod board;
 mod demo;
 mod elf;
@@ -42,6 +43,8 @@ enum Command {
         #[arg(long)]
         bless: bool,
     },
+    /// Counts instructions of kernels and models on every core, against the record and others
+    Bench(bench::Options),
     /// The smallest image of each instruction set: code bytes, panic sites, soft float
     Size {
         /// Machine-readable
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
                 _ => print!("{}", qemu::table(&rows)),
             })
         }
+        Command::Bench(options) => bench::bench(&options),
         Command::Size { json, bless } => {
             image::check(bless).map(|rows| match serde_json::to_string(&rows) {
                 Ok(text) if json => println!("{text}"),

@@ -55,7 +55,7 @@ enum Command {
 
 #[derive(Args)]
 struct ConvertArguments {
-    /// Hugging Face folder (bert, gpt2, llama) or llama2.c .bin file
+    /// Hugging Face folder (bert, gpt2, llama, mistral) or llama2.c .bin file
     checkpoint: PathBuf,
     /// Where the blob goes
     #[arg(short, long)]

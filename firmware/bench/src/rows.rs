@@ -1,0 +1,95 @@
+//! What works on one row: norms, activations.
+
+use core::hint::black_box;
+
+use picoformer::config::{Activation, Norm};
+use picoformer::fixed::{round_shift, saturate_16};
+use picoformer::kernels::{Kernels, Native};
+use picoformer::model::NormWeights;
+use picoformer::nn::activation::Activate;
+use picoformer::nn::norm::{apply, normalized};
+
+use crate::memory::{Memory, Random};
+use crate::{Case, Counter, Name};
+
+const WIDEST: usize = 512;
+/// ε = 1e-5.
+const EPSILON: (u16, i16) = (42949, -32);
+
+/// Norms of several widths, both activations of the shipped families.
+pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
+    let mut random = Random(0x2545_f491);
+    let mut rest = memory.rest();
+    let x: &mut [i16] = rest.take(WIDEST);
+    let other: &mut [i16] = rest.take(WIDEST);
+    let lanes: &mut [i16] = rest.take(2 * WIDEST);
+    let sums: &mut [i32] = rest.take(WIDEST);
+    let gains: &mut [u8] = rest.take(2 * WIDEST);
+    random.bits(gains, 0x3f);
+    for len in [64, 128, 256, WIDEST] {
+        let x = x.get_mut(..len).unwrap_or_default();
+        for (title, norm) in [("layer_norm/", Norm::Layer), ("rms_norm/", Norm::Rms)] {
+            random.row(x, 20_000);
+            counter.begin();
+            folded(x, norm, lanes);
+            let name = Name::new(title).number(len);
+            counter.end(Case { name, per: len as u32, unit: "element" });
+            black_box(&mut *lanes);
+        }
+        random.row(x, 20_000);
+        let weights = NormWeights {
+            gains: gains.get(..2 * len).unwrap_or_default(),
+            biases: gains.get(..2 * len).unwrap_or_default(),
+            gain_exponent: -14,
+            bias_exponent: -14,
+        };
+        counter.begin();
+        explicit(x, &weights, sums);
+        let name = Name::new("layer_norm_explicit/").number(len);
+        counter.end(Case { name, per: len as u32, unit: "element" });
+        black_box(&mut *x);
+    }
+    random.row(x, 30_000);
+    counter.begin();
+    activate(Activate::new(Activation::GeluErf, -13), x);
+    counter.end(Case { name: Name::new("gelu/512"), per: 512, unit: "element" });
+    let (x, other) =
+        (x.get_mut(..172).unwrap_or_default(), other.get_mut(..172).unwrap_or_default());
+    random.row(x, 30_000);
+    random.row(other, 30_000);
+    counter.begin();
+    gate(Activate::new(Activation::Silu, -12), x, other);
+    counter.end(Case { name: Name::new("silu/172"), per: 172, unit: "element" });
+    black_box((x, other));
+}
+
+/// A norm whose gain and bias are in the weights of the next layer: i16 in, int8 lanes out.
+#[inline(never)]
+fn folded(x: &[i16], norm: Norm, lanes: &mut [i16]) {
+    let input = normalized::<Native>(x, -12, norm, EPSILON, false);
+    Native::quantize(x, &input.by, 1, 0, lanes);
+    black_box(input.scale);
+}
+
+/// A norm with gain and bias, in place, i16 in and out.
+#[inline(never)]
+fn explicit(x: &mut [i16], weights: &NormWeights, sums: &mut [i32]) {
+    black_box(apply::<Native>(x, -12, Norm::Layer, EPSILON, weights, sums));
+}
+
+/// As a feed-forward part without a gate does it.
+#[inline(never)]
+fn activate(activate: Activate, x: &mut [i16]) {
+    for x in x {
+        *x = activate.apply(*x);
+    }
+}
+
+/// As a gated feed-forward part does it.
+#[inline(never)]
+fn gate(activate: Activate, x: &mut [i16], factors: &[i16]) {
+    for (x, &factor) in x.iter_mut().zip(factors) {
+        let product = activate.apply(*x) as i32 * factor as i32;
+        *x = saturate_16(round_shift(product as i64, 15) as i32);
+    }
+}
