@@ -41,7 +41,7 @@ pub type Native = ArmDsp;
 #[cfg(not(all(target_arch = "arm", any(feature = "arm-dsp", feature = "arm-mve"))))]
 pub type Native = Portable;
 
-use crate::config::KEY_BLOCK;
+use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::decode_scale;
 
 /// How a row of 16-bit numbers becomes a row of small integers:
@@ -141,6 +141,10 @@ fn scales(codes: &[u8]) -> [u16; KEY_BLOCK] {
 pub trait Kernels: Sized {
     /// Name of the backend, as told in reports.
     const NAME: &'static str;
+
+    /// Layouts of weights that this backend multiplies, the fastest first. A model in another one is
+    /// refused.
+    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired];
 
     /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`.
     const PRODUCT_SHIFT: i32 = 8;

@@ -1,7 +1,5 @@
 //! Scores, softmax numerators and weighted values of one block of keys.
 
-use super::helium;
-
 /// Scores of one row's keys and the largest of them; `load` fetches four sums into q0.
 macro_rules! scores {
     ($(#[$doc:meta])* $name:ident, $prepare:literal, $load:literal) => {
@@ -103,9 +101,9 @@ macro_rules! weigh {
                 "vmsr p0, r5",
                 "lsrs r5, r5, #16",
                 "vpst",
-                "vldrht.u16 q1, [r7, q1, uxtw #1]",
+                "vldrht.u16 q0, [r7, q1, uxtw #1]",
                 "vneg.s16 q2, q2",
-                "vshl.u16 q1, q1, q2",
+                "vshl.u16 q1, q0, q2",
                 "vldrh.u16 q0, [r1], #16",
                 "vaddva.u16 r12, q1",
                 // Twice the numerator, so that the high half is a shift by 15.

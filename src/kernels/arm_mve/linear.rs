@@ -10,8 +10,6 @@
 //! Halfwords of paired weights carry a borrow: adding 128 returns it to the odd weight and leaves the
 //! even one with its top bit flipped, which VEOR flips back. Plain weights need neither.
 
-use super::helium;
-
 /// What a product needs: an image of the registers at the beginning of a group, then the rest.
 ///
 /// `N` registers are r0, r2 …: see the LDM of the kernel.
@@ -20,7 +18,9 @@ pub struct Frame<const N: usize> {
     /// Zeros, pointers to the inputs, number of rounds (four blocks each, rounded up).
     pub registers: [usize; N],
     /// Where a group begins; written by the kernel.
-    pub entry: usize,
+    entry: usize,
+    /// Where its whole blocks end; written by the kernel.
+    leave: usize,
     /// Words of four inputs beyond the last whole block of four words: 0 to 3.
     pub tail: usize,
     /// End of the sums.
@@ -35,7 +35,7 @@ impl<const N: usize> Frame<N> {
     /// The frame of a product of `words` words of four inputs.
     pub fn new(registers: [usize; N], words: usize, step: usize, end: *mut i32) -> Self {
         let skip = step as isize - (words / 4 * 64) as isize;
-        Self { registers, entry: 0, tail: words % 4, end, skip, offsets: [0, 16, 32, 48] }
+        Self { registers, entry: 0, leave: 0, tail: words % 4, end, skip, offsets: [0, 16, 32, 48] }
     }
 
     /// Rounds of four blocks, the first of which may be entered in the middle.
@@ -148,7 +148,12 @@ macro_rules! two_rows {
                 "vmov.i16 q7, #128",
                 "mov r9, r3",
                 "mov r11, r2",
-                "adr.w r7, 3f",
+                "adr.w r8, 4f",
+                "ldr r6, [r9, #52]",
+                "cbz r6, 6f",
+                "adr.w r8, 3f",
+                "6:",
+                "mov r7, r8",
                 "cbz r1, 1f",
                 "subs r1, #1",
                 "and r1, r1, #3",
@@ -157,7 +162,8 @@ macro_rules! two_rows {
                 "mls r7, r1, r2, r7",
                 "1:",
                 "adds r7, #1", // Thumb
-                "str r7, [r9, #44]",
+                "add.w r8, r8, #1",
+                "strd r7, r8, [r9, #44]",
                 "mov r1, r0",
                 "ldm r9, {{r0, r2, r3, r4, r5, r6, r7, r8, r10, r12, lr}}",
                 "ldr pc, [r9, #44]",
@@ -173,12 +179,11 @@ macro_rules! two_rows {
                 ".endr",
                 "subs r7, #1",
                 "bne 2b",
-                ".p2align 2",
+                "ldr pc, [r9, #48]",
                 "3:",
-                "ldr r7, [r9, #48]",
-                "cbz r7, 4f",
+                "ldr r7, [r9, #52]",
                 "vctp.32 r7",
-                load_tail!("r1", "60"),
+                load_tail!("r1", "64"),
                 $unpair,
                 "vpstt",
                 "vldrwt.u32 q4, [r3]",
@@ -187,7 +192,7 @@ macro_rules! two_rows {
                 multiply!("q5", "r2", "r6", "r10", "lr"),
                 "4:",
                 "stm r11!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
-                "ldrd r7, r5, [r9, #52]",
+                "ldrd r7, r5, [r9, #56]",
                 "cmp r11, r7",
                 "beq 5f",
                 "add r1, r5",
@@ -238,7 +243,12 @@ macro_rules! one_row {
                 "mov r9, r3",
                 "mov r5, r1",
                 "mov r1, r2",
-                "adr.w r7, 3f",
+                "adr.w r8, 4f",
+                "ldr r6, [r9, #48]",
+                "cbz r6, 6f",
+                "adr.w r8, 3f",
+                "6:",
+                "mov r7, r8",
                 "cbz r1, 1f",
                 "subs r1, #1",
                 "and r1, r1, #3",
@@ -247,7 +257,8 @@ macro_rules! one_row {
                 "mls r7, r1, r2, r7",
                 "1:",
                 "adds r7, #1", // Thumb
-                "str r7, [r9, #40]",
+                "add.w r8, r8, #1",
+                "strd r7, r8, [r9, #40]",
                 "mov r1, r0",
                 "ldm r9, {{r0, r2, r3, r4, r6, r7, r8, r10, r12, lr}}",
                 "ldr pc, [r9, #40]",
@@ -264,22 +275,21 @@ macro_rules! one_row {
                 ".endr",
                 "subs r7, #1",
                 "bne 2b",
-                ".p2align 2",
+                "ldr pc, [r9, #44]",
                 "3:",
-                "ldr r7, [r9, #44]",
-                "cbz r7, 4f",
+                "ldr r7, [r9, #48]",
                 "vctp.32 r7",
-                load_tail!("r1", "56"),
+                load_tail!("r1", "60"),
                 $unpair,
                 "vpst",
                 "vldrwt.u32 q4, [r3]",
                 multiply!("q4", "r0", "r2", "r4", "r6"),
-                load_tail!("r5", "56"),
+                load_tail!("r5", "60"),
                 $unpair,
                 multiply!("q4", "r8", "r10", "r12", "lr"),
                 "4:",
                 "stm r11!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
-                "ldrd r7, r3, [r9, #48]",
+                "ldrd r7, r3, [r9, #52]",
                 "cmp r11, r7",
                 "beq 5f",
                 "add r1, r3",

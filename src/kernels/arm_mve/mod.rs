@@ -10,7 +10,6 @@
 macro_rules! helium {
     ($($line:tt)*) => { core::arch::naked_asm!(".cpu cortex-m55", $($line)*) };
 }
-use helium;
 
 mod attention;
 mod block;
@@ -57,6 +56,7 @@ fn wide(lanes: &[i16], rows: usize, weights: &Weights, accumulators: &mut [i32])
 
 impl Kernels for ArmMve {
     const NAME: &'static str = "arm-mve";
+    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Plain, WeightLayout::Paired];
     const PRODUCT_SHIFT: i32 = 0;
 
     fn largest(x: &[i16]) -> u32 {

@@ -1,7 +1,5 @@
 //! Passes over one row: largest magnitude, moments, quantisation, rescaling.
 
-use super::helium;
-
 /// Largest magnitude of a row.
 ///
 /// # Safety
@@ -95,8 +93,8 @@ macro_rules! quantize {
             low: *mut i8,
         ) {
             helium!(
-                "push {{r4, r5, r6, lr}}",
-                "ldr r12, [sp, #16]",
+                "push {{r4-r7, lr}}",
+                "ldr r7, [sp, #20]",
                 "ldm r3, {{r3, r4, r5, r6}}",
                 "dlstp.32 lr, r1",
                 "2:",
@@ -107,7 +105,7 @@ macro_rules! quantize {
                 "vmul.i32 q0, q0, r6",
                 $($store,)*
                 "letp lr, 2b",
-                "pop {{r4, r5, r6, pc}}",
+                "pop {{r4-r7, pc}}",
             )
         }
     };
@@ -134,7 +132,7 @@ quantize! {
     "vstrb.32 q1, [r2], #4"
     "vshl.i32 q1, q1, #7"
     "vsub.i32 q0, q0, q1"
-    "vstrb.32 q0, [r12], #4"
+    "vstrb.32 q0, [r7], #4"
 }
 
 /// What a rescaling needs besides the rows.
