@@ -13,6 +13,7 @@ use core::arch::x86_64::*;
 /// being `group_bytes` apart.
 #[inline]
 #[target_feature(enable = "sse2")]
+#[allow(clippy::needless_range_loop)] // two indices into one array of sums, as in the formula
 pub unsafe fn tile<const GROUPS: usize, const ROWS: usize, const WIDE: bool>(
     lanes: *const i16,
     words: usize,
