@@ -21,6 +21,8 @@ mod arm_dsp;
 pub mod check;
 mod defaults;
 mod portable;
+#[cfg(all(target_arch = "riscv32", target_feature = "m"))]
+mod riscv;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -28,6 +30,8 @@ mod x86;
 pub use arm_dsp::ArmDsp;
 pub(crate) use defaults::interpolate;
 pub use portable::Portable;
+#[cfg(all(target_arch = "riscv32", target_feature = "m"))]
+pub use riscv::RiscV;
 #[cfg(target_arch = "x86_64")]
 pub use x86::X86;
 
@@ -38,7 +42,14 @@ pub type Native = ArmDsp;
 #[cfg(target_arch = "x86_64")]
 pub type Native = X86;
 /// The backend this crate was built with.
-#[cfg(not(any(all(target_arch = "arm", feature = "arm-dsp"), target_arch = "x86_64")))]
+#[cfg(all(target_arch = "riscv32", target_feature = "m"))]
+pub type Native = RiscV;
+/// The backend this crate was built with.
+#[cfg(not(any(
+    all(target_arch = "arm", feature = "arm-dsp"),
+    all(target_arch = "riscv32", target_feature = "m"),
+    target_arch = "x86_64"
+)))]
 pub type Native = Portable;
 
 use crate::config::KEY_BLOCK;
