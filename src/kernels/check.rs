@@ -38,6 +38,14 @@ impl Random {
         }
     }
 
+    /// Lanes of int8 rows, as [`Kernels::quantize`] writes them.
+    fn lanes(&mut self, out: &mut [i16]) {
+        self.halves(out, 127);
+        for [x1, x3, x0, x2] in out.as_chunks_mut::<4>().0 {
+            (*x0, *x2) = (*x0 * 256 - *x1, *x2 * 256 - *x3);
+        }
+    }
+
     fn words(&mut self, out: &mut [i32]) {
         for x in out {
             *x = (self.next() as i32) >> (self.next() & 15);
@@ -71,14 +79,14 @@ fn same<T: PartialEq>(a: &[T], b: &[T], name: &'static str) -> Result<(), &'stat
 fn linear<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     let (mut weights, mut lanes) = ([0u8; 4096 + 1], [0i16; 2 * 128 + 1]);
     random.bytes(&mut weights);
-    random.halves(&mut lanes, 32767);
     let rows = 1 + random.below(2);
     let words = 1 + random.below(24);
     let group_bytes = 16 * words + 16 * random.below(3);
     let groups = 1 + random.below(5);
     let skew = random.below(4) / 3;
     let weights = weights.get(skew..).unwrap_or_default();
-    let lanes = lanes.get(skew..skew + 4 * words * rows).unwrap_or_default();
+    let lanes = lanes.get_mut(skew..skew + 4 * words * rows).unwrap_or_default();
+    random.lanes(lanes);
     let (mut found, mut expected) = ([7i32; 64], [-9i32; 64]);
     let len = groups * 4 * rows;
     let found = found.get_mut(..len).unwrap_or_default();
@@ -86,6 +94,7 @@ fn linear<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     K::matmul(lanes, rows, weights, group_bytes, found);
     Portable::matmul(lanes, rows, weights, group_bytes, expected);
     same(found, expected, "matmul")?;
+    random.halves(lanes, 32767);
     K::matmul_wide(lanes, rows, weights, group_bytes, found);
     Portable::matmul_wide(lanes, rows, weights, group_bytes, expected);
     same(found, expected, "matmul_wide")
@@ -313,7 +322,7 @@ fn streaming<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     let (keys, values) = (keys.unwrap_or_default(), values.unwrap_or_default());
     let block = KeyBlock { keys, key_codes, values, value_codes };
     let mut lanes = [0i16; 2 * DIMS];
-    random.halves(&mut lanes, 32767);
+    random.lanes(&mut lanes);
     let lanes = lanes.get(..dims * rows).unwrap_or_default();
     let whole = random.below(3) > 0;
     let mut visible = [0; 2].map(|_: u32| match random.below(4) {

@@ -18,6 +18,8 @@
 
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 mod arm_dsp;
+#[cfg(all(target_arch = "arm", feature = "arm-v6m"))]
+mod arm_v6m;
 pub mod check;
 mod defaults;
 mod portable;
@@ -26,31 +28,36 @@ mod riscv;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-#[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
-pub use arm_dsp::ArmDsp;
 pub(crate) use defaults::interpolate;
 pub use portable::Portable;
-#[cfg(all(target_arch = "riscv32", target_feature = "m"))]
-pub use riscv::RiscV;
-#[cfg(target_arch = "x86_64")]
-pub use x86::X86;
 
-/// The backend this crate was built with.
-#[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
-pub type Native = ArmDsp;
-/// The backend this crate was built with.
-#[cfg(target_arch = "x86_64")]
-pub type Native = X86;
-/// The backend this crate was built with.
-#[cfg(all(target_arch = "riscv32", target_feature = "m"))]
-pub type Native = RiscV;
-/// The backend this crate was built with.
-#[cfg(not(any(
-    all(target_arch = "arm", feature = "arm-dsp"),
-    all(target_arch = "riscv32", target_feature = "m"),
-    target_arch = "x86_64"
-)))]
-pub type Native = Portable;
+// Where several are asked for, the core that can do the most wins.
+core::cfg_select! {
+    all(target_arch = "arm", feature = "arm-dsp") => {
+        pub use arm_dsp::ArmDsp;
+        /// The backend this crate was built with.
+        pub type Native = ArmDsp;
+    }
+    all(target_arch = "arm", feature = "arm-v6m") => {
+        pub use arm_v6m::ArmV6m;
+        /// The backend this crate was built with.
+        pub type Native = ArmV6m;
+    }
+    all(target_arch = "riscv32", target_feature = "m") => {
+        pub use riscv::RiscV;
+        /// The backend this crate was built with.
+        pub type Native = RiscV;
+    }
+    target_arch = "x86_64" => {
+        pub use x86::X86;
+        /// The backend this crate was built with.
+        pub type Native = X86;
+    }
+    _ => {
+        /// The backend this crate was built with.
+        pub type Native = Portable;
+    }
+}
 
 use crate::config::KEY_BLOCK;
 use crate::fixed::decode_scale;
