@@ -6,9 +6,11 @@
 #![allow(unsafe_code)]
 
 mod linear;
+mod rows;
 
-use super::{Kernels, Portable, Quantizer};
+use super::{Kernels, Portable, Quantizer, defaults};
 use crate::config::KEY_BLOCK;
+use rows::Outputs;
 
 /// The backend for RV32IM.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +39,39 @@ impl Kernels for RiscV {
     const NAME: &'static str = "riscv";
 
     fn largest(x: &[i16]) -> u32 {
-        Portable::largest(x)
+        let (fours, rest) = x.as_chunks::<4>();
+        let (low, high) = rows::range_16(fours, 0, 0);
+        low.unsigned_abs().max(high.unsigned_abs()).max(Portable::largest(rest))
+    }
+
+    fn range(x: &[i16]) -> (i16, i16) {
+        let (fours, rest) = x.as_chunks::<4>();
+        let (low, high) = defaults::range(rest);
+        let (low, high) = rows::range_16(fours, low as i32, high as i32);
+        (low as i16, high as i16)
+    }
+
+    fn largest_sum(sums: &[i32]) -> u32 {
+        let (fours, rest) = sums.as_chunks::<4>();
+        let (low, high) = rows::range_32(fours, 0, 0);
+        low.unsigned_abs().max(high.unsigned_abs()).max(defaults::largest_sum(rest))
     }
 
     fn moments(x: &[i16]) -> (i32, u64) {
-        Portable::moments(x)
+        let (fours, rest) = x.as_chunks::<4>();
+        let (sum, squares) = rows::moments(fours);
+        let (sum_of_rest, squares_of_rest) = Portable::moments(rest);
+        (sum.wrapping_add(sum_of_rest), squares + squares_of_rest)
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        Portable::quantize(x, by, rows, row, lanes);
+        let (fours, rest) = x.as_chunks::<4>();
+        let rows = rows.max(1);
+        rows::quantize(fours, by, rows, row, lanes);
+        if !rest.is_empty() {
+            let lanes = lanes.get_mut(4 * rows * fours.len()..).unwrap_or_default();
+            Portable::quantize(rest, by, rows, row, lanes);
+        }
     }
 
     fn matmul(
@@ -114,16 +140,25 @@ impl Kernels for RiscV {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        Portable::rescale(
-            accumulators,
-            rows,
-            row,
-            multipliers,
-            biases,
-            scale,
-            shift,
-            bias_shift,
-            out,
-        );
+        let rows = rows.max(1);
+        let mut done = 0;
+        if (33..=62).contains(&shift) && scale <= 1 << 15 {
+            if let Some(outputs) = Outputs::new(accumulators, rows, row, multipliers, biases) {
+                done = outputs.rescale(scale, shift, bias_shift, out);
+            }
+        }
+        if done < out.len() {
+            Portable::rescale(
+                accumulators.get(done * rows..).unwrap_or_default(),
+                rows,
+                row,
+                multipliers.get(2 * done..).unwrap_or_default(),
+                biases.get(2 * done..).unwrap_or_default(),
+                scale,
+                shift,
+                bias_shift,
+                out.get_mut(done..).unwrap_or_default(),
+            );
+        }
     }
 }
