@@ -25,6 +25,8 @@ mod arm_v6m;
 pub mod check;
 mod defaults;
 mod portable;
+#[cfg(all(target_arch = "riscv32", target_feature = "m"))]
+mod riscv;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -47,6 +49,11 @@ core::cfg_select! {
         pub use arm_v6m::ArmV6m;
         /// The backend this crate was built with.
         pub type Native = ArmV6m;
+    }
+    all(target_arch = "riscv32", target_feature = "m") => {
+        pub use riscv::RiscV;
+        /// The backend this crate was built with.
+        pub type Native = RiscV;
     }
     target_arch = "x86_64" => {
         pub use x86::X86;
