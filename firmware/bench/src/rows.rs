@@ -3,10 +3,9 @@
 use core::hint::black_box;
 
 use picoformer::config::{Activation, Norm};
-use picoformer::fixed::{round_shift, saturate_16};
-use picoformer::kernels::{Kernels, Native};
+use picoformer::kernels::{Activate, Kernels, Native};
 use picoformer::model::NormWeights;
-use picoformer::nn::activation::Activate;
+use picoformer::nn::activation::prepare;
 use picoformer::nn::norm::{apply, normalized};
 
 use crate::memory::{Memory, Random};
@@ -51,14 +50,14 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
     }
     random.row(x, 30_000);
     counter.begin();
-    activate(Activate::new(Activation::GeluErf, -13), x);
+    activate(prepare(Activation::GeluErf, -13), x);
     counter.end(Case { name: Name::new("gelu/512"), per: 512, unit: "element" });
     let (x, other) =
         (x.get_mut(..172).unwrap_or_default(), other.get_mut(..172).unwrap_or_default());
     random.row(x, 30_000);
     random.row(other, 30_000);
     counter.begin();
-    gate(Activate::new(Activation::Silu, -12), x, other);
+    gate(prepare(Activation::Silu, -12), x, other);
     counter.end(Case { name: Name::new("silu/172"), per: 172, unit: "element" });
     black_box((x, other));
 }
@@ -80,16 +79,11 @@ fn explicit(x: &mut [i16], weights: &NormWeights, sums: &mut [i32]) {
 /// As a feed-forward part without a gate does it.
 #[inline(never)]
 fn activate(activate: Activate, x: &mut [i16]) {
-    for x in x {
-        *x = activate.apply(*x);
-    }
+    Native::activate(&activate, x);
 }
 
 /// As a gated feed-forward part does it.
 #[inline(never)]
 fn gate(activate: Activate, x: &mut [i16], factors: &[i16]) {
-    for (x, &factor) in x.iter_mut().zip(factors) {
-        let product = activate.apply(*x) as i32 * factor as i32;
-        *x = saturate_16(round_shift(product as i64, 15) as i32);
-    }
+    Native::activate_gated(&activate, factors, x);
 }
