@@ -1,6 +1,6 @@
 //! Text generation: a prompt, then token after token.
 
-use super::{NO_TOKENIZER, TaskError, TextStream};
+use super::{NO_TOKENIZER, TaskError, TextStream, encode};
 use crate::arena::ArenaParts;
 use crate::decoder::Decoder;
 use crate::error::RunError;
@@ -17,6 +17,8 @@ pub enum Stop {
     EndOfSequence,
     /// No position is left.
     ContextFull,
+    /// The writer takes no more text ([`Generator::generate`]).
+    OutputFull,
 }
 
 /// What a step brought.
@@ -74,17 +76,17 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
         self.tokenizer.as_ref()
     }
 
-    /// Starts afresh with a prompt, encoded into `tokens`; returns how many there are. An empty prompt
-    /// is the begin token alone.
+    /// Starts afresh with a prompt, encoded into `tokens`; returns how many there are. To start from
+    /// nothing, give the begin token alone to [`Generator::prompt_ids`].
     ///
     /// # Errors
-    /// The tokenizer's, the decoder's ([`RunError::TooLong`] and so on), [`RunError::WrongModel`] without
-    /// a tokenizer.
+    /// The tokenizer's, the decoder's ([`RunError::TooLong`] and so on), [`RunError::EmptyInput`] for an
+    /// empty text, [`RunError::WrongModel`] without a tokenizer.
     pub fn prompt(&mut self, text: &str, tokens: &mut [Token]) -> Result<usize, TaskError> {
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
-        let n = tokenizer.encode(text, tokens)?;
-        self.prompt_ids(tokens.get(..n).unwrap_or_default())?;
-        Ok(n)
+        let tokens = encode(&tokenizer, text, tokens)?;
+        self.prompt_ids(tokens)?;
+        Ok(tokens.len())
     }
 
     /// Starts afresh with exactly these tokens.
@@ -159,10 +161,10 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
     }
 
     /// Prompt in, text out: writes at most `max_tokens` tokens' text to `out`, without the prompt.
-    /// `tokens` is room for the encoded prompt.
+    /// `tokens` is room for the encoded prompt. Returns why the text ended, `None` after `max_tokens`.
     ///
     /// # Errors
-    /// As [`Generator::prompt`]; a writer that fails ends the text.
+    /// As [`Generator::prompt`].
     pub fn generate(
         &mut self,
         text: &str,
@@ -180,17 +182,16 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
             match self.next_token()? {
                 Event::Token(token) => {
                     if stream.push(&tokenizer, token, out).is_err() {
-                        return Ok(None);
+                        return Ok(Some(Stop::OutputFull));
                     }
                 }
                 Event::Stopped(stop) => {
-                    let _ = stream.finish(out);
-                    return Ok(Some(stop));
+                    let full = stream.finish(out).is_err();
+                    return Ok(Some(if full { Stop::OutputFull } else { stop }));
                 }
                 Event::Working => {}
             }
         }
-        let _ = stream.finish(out);
-        Ok(None)
+        Ok(stream.finish(out).is_err().then_some(Stop::OutputFull))
     }
 }

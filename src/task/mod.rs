@@ -1,5 +1,7 @@
 //! Text in, answer out: a model, its tokenizer and its RAM as one thing.
 
+#[cfg(feature = "heapless")]
+mod buffers;
 mod classify;
 mod generate;
 mod text;
@@ -9,7 +11,7 @@ pub use generate::{Event, Generator, Stop};
 pub use text::TextStream;
 
 use crate::error::RunError;
-use crate::tokenizer::EncodeError;
+use crate::tokenizer::{EncodeError, Token, Tokenizer};
 
 /// Why a text cannot be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,19 @@ impl From<RunError> for TaskError {
     fn from(error: RunError) -> Self {
         Self::Run(error)
     }
+}
+
+/// The tokens of a text. A text that has none is an error: an answer to nothing means nothing.
+fn encode<'t>(
+    tokenizer: &Tokenizer,
+    text: &str,
+    tokens: &'t mut [Token],
+) -> Result<&'t [Token], TaskError> {
+    let n = tokenizer.encode(text, tokens)?;
+    if n <= tokenizer.specials() {
+        return Err(RunError::EmptyInput.into());
+    }
+    Ok(tokens.get(..n).unwrap_or_default())
 }
 
 /// What a model without tokenizer is told.
