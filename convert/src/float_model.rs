@@ -108,6 +108,9 @@ pub struct FloatModel {
     pub frame_exponent: i16,
 }
 
+/// Whether a query may see a key, by their positions.
+pub type Visible<'a> = &'a dyn Fn(usize, usize) -> bool;
+
 /// What a model gives for one input.
 #[derive(Clone, Debug)]
 pub struct FloatOutput {
@@ -120,18 +123,41 @@ pub struct FloatOutput {
 impl FloatModel {
     /// The forward pass over tokens.
     pub fn forward(&self, tokens: &[u32]) -> FloatOutput {
-        let d = self.config.d_model;
-        let rows = tokens.iter().map(|&t| self.embedding.weight[t as usize * d..][..d].to_vec());
-        self.forward_rows(rows.collect())
+        self.forward_rows(self.embed(tokens), &|query, key| self.visible(query, key))
+    }
+
+    /// The forward pass over tokens with a mask of the caller's: `visible(query, key)`.
+    pub fn forward_masked(&self, tokens: &[u32], visible: Visible) -> FloatOutput {
+        self.forward_rows(self.embed(tokens), visible)
     }
 
     /// The forward pass over frames.
     pub fn forward_frames(&self, frames: &[Vec<f32>]) -> FloatOutput {
-        self.forward_rows(frames.iter().map(|frame| self.embedding.forward(frame)).collect())
+        let rows = frames.iter().map(|frame| self.embedding.forward(frame)).collect();
+        self.forward_rows(rows, &|query, key| self.visible(query, key))
     }
 
-    fn forward_rows(&self, mut x: Vec<Vec<f32>>) -> FloatOutput {
+    fn embed(&self, tokens: &[u32]) -> Vec<Vec<f32>> {
+        let d = self.config.d_model;
+        tokens.iter().map(|&t| self.embedding.weight[t as usize * d..][..d].to_vec()).collect()
+    }
+
+    /// The mask that the configuration asks for.
+    fn visible(&self, query: usize, key: usize) -> bool {
         let c = &self.config;
+        let causal = c.architecture == picoformer::config::Architecture::Decoder;
+        !(causal && key > query) && !(c.window > 0 && key + c.window <= query)
+    }
+
+    fn forward_rows(&self, mut x: Vec<Vec<f32>>, visible: Visible) -> FloatOutput {
+        let c = &self.config;
+        if c.position == Position::Sinusoidal {
+            for (position, row) in x.iter_mut().enumerate() {
+                let angles = self.frequencies.iter().map(|f| position as f64 * f);
+                let waves = angles.clone().map(f64::sin).chain(angles.map(f64::cos));
+                row.iter_mut().zip(waves).for_each(|(x, wave)| *x += wave as f32);
+            }
+        }
         if let Some(table) = &self.positions {
             for (row, position) in x.iter_mut().zip(table.chunks_exact(c.d_model)) {
                 row.iter_mut().zip(position).for_each(|(x, p)| *x += p);
@@ -141,7 +167,7 @@ impl FloatModel {
             x.iter_mut().for_each(|row| *row = self.norm(row, norm));
         }
         for layer in &self.layers {
-            self.layer(layer, &mut x);
+            self.layer(layer, &mut x, visible);
         }
         if let Some(norm) = &self.final_norm {
             x.iter_mut().for_each(|row| *row = self.norm(row, norm));
@@ -150,13 +176,13 @@ impl FloatModel {
         FloatOutput { hidden: x, outputs }
     }
 
-    fn layer(&self, layer: &FloatLayer, x: &mut [Vec<f32>]) {
+    fn layer(&self, layer: &FloatLayer, x: &mut [Vec<f32>], visible: Visible) {
         let pre = self.config.norm_order == NormOrder::Pre;
         let normed: Vec<_> = match pre {
             true => x.iter().map(|row| self.norm(row, &layer.norm_1)).collect(),
             false => x.to_vec(),
         };
-        for (row, a) in x.iter_mut().zip(self.attention(layer, &normed)) {
+        for (row, a) in x.iter_mut().zip(self.attention(layer, &normed, visible)) {
             row.iter_mut().zip(layer.o.forward(&a)).for_each(|(x, o)| *x += o);
             if !pre {
                 *row = self.norm(row, &layer.norm_1);
@@ -169,7 +195,7 @@ impl FloatModel {
         }
     }
 
-    fn attention(&self, layer: &FloatLayer, x: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    fn attention(&self, layer: &FloatLayer, x: &[Vec<f32>], visible: Visible) -> Vec<Vec<f32>> {
         let c = &self.config;
         let (d, group) = (c.head_dim, c.n_heads / c.n_kv_heads);
         let mut q: Vec<_> = x.iter().map(|row| layer.q.forward(row)).collect();
@@ -182,23 +208,19 @@ impl FloatModel {
                 }
             }
         }
-        let causal = c.architecture == picoformer::config::Architecture::Decoder;
         let mut out = Vec::with_capacity(x.len());
         for (i, q) in q.iter().enumerate() {
             let mut row = Vec::with_capacity(c.n_heads * d);
-            let last = if causal { i + 1 } else { x.len() };
-            let first = if c.window > 0 { last.saturating_sub(c.window) } else { 0 };
+            let keys: Vec<usize> = (0..x.len()).filter(|&key| visible(i, key)).collect();
             for head in 0..c.n_heads {
                 let q = &q[head * d..][..d];
                 let kv = head / group * d;
-                let mut p: Vec<f32> = k[first..last]
-                    .iter()
-                    .map(|k| dot(q, &k[kv..][..d]) * layer.score_scale)
-                    .collect();
+                let score = |&key: &usize| dot(q, &k[key][kv..][..d]) * layer.score_scale;
+                let mut p: Vec<f32> = keys.iter().map(score).collect();
                 softmax(&mut p);
                 let mut sum = vec![0f32; d];
-                for (p, v) in p.iter().zip(&v[first..last]) {
-                    sum.iter_mut().zip(&v[kv..][..d]).for_each(|(s, v)| *s += p * v);
+                for (p, &key) in p.iter().zip(&keys) {
+                    sum.iter_mut().zip(&v[key][kv..][..d]).for_each(|(s, v)| *s += p * v);
                 }
                 row.extend(sum);
             }

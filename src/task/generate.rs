@@ -1,6 +1,6 @@
 //! Text generation: a prompt, then token after token.
 
-use super::{NO_TOKENIZER, TaskError, TextStream};
+use super::{NO_TOKENIZER, TaskError, TextStream, encode};
 use crate::arena::ArenaParts;
 use crate::decoder::Decoder;
 use crate::error::RunError;
@@ -74,17 +74,17 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
         self.tokenizer.as_ref()
     }
 
-    /// Starts afresh with a prompt, encoded into `tokens`; returns how many there are. An empty prompt
-    /// is the begin token alone.
+    /// Starts afresh with a prompt, encoded into `tokens`; returns how many there are. To start from
+    /// nothing, give the begin token alone to [`Generator::prompt_ids`].
     ///
     /// # Errors
-    /// The tokenizer's, the decoder's ([`RunError::TooLong`] and so on), [`RunError::WrongModel`] without
-    /// a tokenizer.
+    /// The tokenizer's, the decoder's ([`RunError::TooLong`] and so on), [`RunError::EmptyInput`] for an
+    /// empty text, [`RunError::WrongModel`] without a tokenizer.
     pub fn prompt(&mut self, text: &str, tokens: &mut [Token]) -> Result<usize, TaskError> {
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
-        let n = tokenizer.encode(text, tokens)?;
-        self.prompt_ids(tokens.get(..n).unwrap_or_default())?;
-        Ok(n)
+        let tokens = encode(&tokenizer, text, tokens)?;
+        self.prompt_ids(tokens)?;
+        Ok(tokens.len())
     }
 
     /// Starts afresh with exactly these tokens.
@@ -159,10 +159,10 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
     }
 
     /// Prompt in, text out: writes at most `max_tokens` tokens' text to `out`, without the prompt.
-    /// `tokens` is room for the encoded prompt.
+    /// `tokens` is room for the encoded prompt. `None` means that there is more to come.
     ///
     /// # Errors
-    /// As [`Generator::prompt`]; a writer that fails ends the text.
+    /// As [`Generator::prompt`]; [`TaskError::Write`] when `out` takes no more, what it took before stays.
     pub fn generate(
         &mut self,
         text: &str,
@@ -176,21 +176,18 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
             Some(&last) => TextStream::after(last),
             None => TextStream::new(),
         };
+        let mut stopped = None;
         for _ in 0..max_tokens {
             match self.next_token()? {
-                Event::Token(token) => {
-                    if stream.push(&tokenizer, token, out).is_err() {
-                        return Ok(None);
-                    }
-                }
+                Event::Token(token) => stream.push(&tokenizer, token, out)?,
                 Event::Stopped(stop) => {
-                    let _ = stream.finish(out);
-                    return Ok(Some(stop));
+                    stopped = Some(stop);
+                    break;
                 }
                 Event::Working => {}
             }
         }
-        let _ = stream.finish(out);
-        Ok(None)
+        stream.finish(out)?;
+        Ok(stopped)
     }
 }

@@ -2,14 +2,18 @@
 
 mod classify;
 mod generate;
+#[cfg(feature = "heapless")]
+mod sized;
 mod text;
 
 pub use classify::{Answer, Classifier};
 pub use generate::{Event, Generator, Stop};
+#[cfg(feature = "heapless")]
+pub use sized::{Text, Tokens};
 pub use text::TextStream;
 
 use crate::error::RunError;
-use crate::tokenizer::EncodeError;
+use crate::tokenizer::{EncodeError, Token, Tokenizer};
 
 /// Why a text cannot be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub enum TaskError {
     Encode(EncodeError),
     /// The engine refuses the model or the tokens.
     Run(RunError),
+    /// The answer's text cannot be written: the buffer is full, or the device refuses.
+    Write,
 }
 
 impl core::fmt::Display for TaskError {
@@ -26,6 +32,7 @@ impl core::fmt::Display for TaskError {
         match self {
             Self::Encode(error) => error.fmt(f),
             Self::Run(error) => error.fmt(f),
+            Self::Write => f.write_str("the text cannot be written: its buffer is full"),
         }
     }
 }
@@ -42,6 +49,25 @@ impl From<RunError> for TaskError {
     fn from(error: RunError) -> Self {
         Self::Run(error)
     }
+}
+
+impl From<core::fmt::Error> for TaskError {
+    fn from(_: core::fmt::Error) -> Self {
+        Self::Write
+    }
+}
+
+/// The tokens of a text. A text that has none is an error: an answer to nothing means nothing.
+fn encode<'t>(
+    tokenizer: &Tokenizer,
+    text: &str,
+    tokens: &'t mut [Token],
+) -> Result<&'t [Token], TaskError> {
+    let n = tokenizer.encode(text, tokens)?;
+    if n <= tokenizer.specials() {
+        return Err(RunError::EmptyInput.into());
+    }
+    Ok(tokens.get(..n).unwrap_or_default())
 }
 
 /// What a model without tokenizer is told.

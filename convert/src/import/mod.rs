@@ -8,10 +8,11 @@ pub mod llama2c;
 use crate::checkpoint::{Checkpoint, is_buffer};
 use crate::error::{Error, Result};
 use crate::float_model::{FloatLinear, FloatModel, FloatNorm};
+use crate::pad::validate;
 use picoformer::config::*;
 
 /// Families that [`import`] reads.
-pub const FAMILIES: &str = "bert, gpt2, llama (Hugging Face folders); llama2.c .bin files";
+pub const FAMILIES: &str = "bert, gpt2, llama, mistral (Hugging Face folders); llama2.c .bin files";
 
 /// Imports a checkpoint by its `model_type`.
 ///
@@ -22,7 +23,7 @@ pub fn import(checkpoint: &Checkpoint) -> Result<FloatModel> {
     let model = match family.as_str() {
         "bert" => bert::import(checkpoint),
         "gpt2" => gpt2::import(checkpoint),
-        "llama" => llama::import(checkpoint),
+        "llama" | "mistral" => llama::import(checkpoint),
         _ => Err(Error::Unsupported {
             key: "model_type".into(),
             found: family,
@@ -30,7 +31,7 @@ pub fn import(checkpoint: &Checkpoint) -> Result<FloatModel> {
         }),
     }?;
     checkpoint.finish(is_buffer)?;
-    model.config.validate().map_err(|e| Error::Config(e.0.into()))?;
+    validate(&model.config)?;
     Ok(model)
 }
 
