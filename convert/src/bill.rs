@@ -72,6 +72,7 @@ pub fn bill(model: &Model) -> Bill {
         architecture: match c.architecture {
             Architecture::Encoder => "encoder",
             Architecture::Decoder => "decoder",
+            Architecture::EncoderDecoder => "encoder-decoder",
         },
         answers: match c.head {
             Head::Vocabulary | Head::TiedVocabulary => "tokens",

@@ -1,6 +1,7 @@
 //! Canonical f32 weights of every supported family, and their reference forward pass: what the
 //! quantised engine is measured against. Written to be read, not to be fast.
 
+use crate::float_decoder::FloatDecoder;
 use picoformer::config::{Activation, Config, Head, Norm, NormOrder, Pooling, Position};
 
 /// `y = W x + b`, weights `(out_dim, in_dim)` row-major.
@@ -29,7 +30,7 @@ impl FloatLinear {
 }
 
 /// Dot product in eight partial sums, so that the compiler can vectorise it.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a8, a_rest) = a.as_chunks::<8>();
     let (b8, b_rest) = b.as_chunks::<8>();
     let mut sums = [0f32; 8];
@@ -106,6 +107,10 @@ pub struct FloatModel {
     pub parameters: usize,
     /// Unit of a frame's features: 2^this.
     pub frame_exponent: i16,
+    /// What relative positions add to the (encoder's) scores, in nats: `(n_heads, 2 · distance + 1)`.
+    pub relative: Vec<f32>,
+    /// The decoder of an encoder-decoder.
+    pub decoder: Option<FloatDecoder>,
 }
 
 /// What a model gives for one input.
@@ -130,12 +135,16 @@ impl FloatModel {
         self.forward_rows(frames.iter().map(|frame| self.embedding.forward(frame)).collect())
     }
 
+    /// The rows after the last norm.
+    pub fn hidden(&self, tokens: &[u32]) -> Vec<Vec<f32>> {
+        let d = self.config.d_model;
+        let rows = tokens.iter().map(|&t| self.embedding.weight[t as usize * d..][..d].to_vec());
+        self.forward_rows(rows.collect()).hidden
+    }
+
     fn forward_rows(&self, mut x: Vec<Vec<f32>>) -> FloatOutput {
-        let c = &self.config;
-        if let Some(table) = &self.positions {
-            for (row, position) in x.iter_mut().zip(table.chunks_exact(c.d_model)) {
-                row.iter_mut().zip(position).for_each(|(x, p)| *x += p);
-            }
+        for (position, row) in x.iter_mut().enumerate() {
+            self.add_position(row, position, self.positions.as_deref());
         }
         if let Some(norm) = &self.embedding_norm {
             x.iter_mut().for_each(|row| *row = self.norm(row, norm));
@@ -148,6 +157,23 @@ impl FloatModel {
         }
         let outputs = self.outputs(&x);
         FloatOutput { hidden: x, outputs }
+    }
+
+    /// Adds what a learned table or sinusoids have for a position.
+    pub(crate) fn add_position(&self, row: &mut [f32], position: usize, table: Option<&[f32]>) {
+        if let Some(table) = table {
+            let learned = &table[position * row.len()..][..row.len()];
+            row.iter_mut().zip(learned).for_each(|(x, p)| *x += p);
+        }
+        if self.config.position == Position::Sinusoidal {
+            let (sines, cosines) = row.split_at_mut(self.frequencies.len());
+            for ((sine, cosine), frequency) in sines.iter_mut().zip(cosines).zip(&self.frequencies)
+            {
+                let angle = position as f64 * frequency;
+                *sine += angle.sin() as f32;
+                *cosine += angle.cos() as f32;
+            }
+        }
     }
 
     fn layer(&self, layer: &FloatLayer, x: &mut [Vec<f32>]) {
@@ -191,9 +217,11 @@ impl FloatModel {
             for head in 0..c.n_heads {
                 let q = &q[head * d..][..d];
                 let kv = head / group * d;
-                let mut p: Vec<f32> = k[first..last]
-                    .iter()
-                    .map(|k| dot(q, &k[kv..][..d]) * layer.score_scale)
+                let mut p: Vec<f32> = (first..last)
+                    .map(|key| {
+                        let score = dot(q, &k[key][kv..][..d]) * layer.score_scale;
+                        score + relative(&self.relative, c, head, i, key)
+                    })
                     .collect();
                 softmax(&mut p);
                 let mut sum = vec![0f32; d];
@@ -218,7 +246,7 @@ impl FloatModel {
         }
     }
 
-    fn feed_forward(&self, layer: &FloatLayer, x: &[f32]) -> Vec<f32> {
+    pub(crate) fn feed_forward(&self, layer: &FloatLayer, x: &[f32]) -> Vec<f32> {
         let up = layer.up.forward(x);
         let hidden: Vec<f32> = match &layer.gate {
             Some(gate) => {
@@ -241,7 +269,7 @@ impl FloatModel {
         }) as f32
     }
 
-    fn norm(&self, x: &[f32], norm: &FloatNorm) -> Vec<f32> {
+    pub(crate) fn norm(&self, x: &[f32], norm: &FloatNorm) -> Vec<f32> {
         let d = x.len() as f64;
         let mean = match self.config.norm {
             Norm::Layer => x.iter().map(|&x| x as f64).sum::<f64>() / d,
@@ -268,6 +296,9 @@ impl FloatModel {
             }
             row
         };
+        if self.decoder.is_some() {
+            return Vec::new();
+        }
         match (self.config.head, &self.head) {
             (Head::Classifier, Some(head)) => vec![head.forward(&pooled())],
             (Head::TokenLabels | Head::Vocabulary, Some(head)) => {
@@ -282,6 +313,13 @@ impl FloatModel {
             _ => Vec::new(),
         }
     }
+}
+
+/// What relative positions add to a score, in nats; 0 without.
+pub(crate) fn relative(table: &[f32], c: &Config, head: usize, query: usize, key: usize) -> f32 {
+    let distance = c.relative_distance;
+    let offset = (key + distance).saturating_sub(query).min(2 * distance);
+    table.get(head * (2 * distance + 1) + offset).copied().unwrap_or(0.0)
 }
 
 /// Softmax in place.

@@ -4,6 +4,7 @@ pub mod bill;
 pub mod checkpoint;
 pub mod error;
 pub mod evaluate;
+pub mod float_decoder;
 pub mod float_model;
 pub mod host;
 pub mod import;

@@ -15,7 +15,8 @@ use crate::fixed::{
 };
 use crate::kernels::{Kernels, Quantizer};
 use crate::matrix::{pair_word, word_offset};
-use crate::model::LayerWeights;
+use crate::model::RelativeBias;
+use crate::nn::position::relative;
 
 /// Which keys a query may see.
 #[derive(Clone, Copy)]
@@ -185,6 +186,7 @@ pub fn write_values<K: Kernels>(
 #[derive(Clone, Copy, Debug)]
 struct Query {
     position: usize,
+    head: usize,
     offset: usize,
     range: (usize, usize),
     maximum: i32,
@@ -194,9 +196,9 @@ struct Query {
 
 /// `max|q| · score_multiplier · 2^(score_exponent + 49)`, see [`Kernels::scores`] for the 2⁻¹⁷ and
 /// [`Kernels::weigh`] for the 2³².
-fn factor(code: u8, layer: &LayerWeights) -> u32 {
-    let product = decode_scale(code) as u64 * layer.score_multiplier as u64; // at most 30 bits
-    let shift = layer.score_exponent + 49;
+fn factor(code: u8, (multiplier, exponent): (u16, i32)) -> u32 {
+    let product = decode_scale(code) as u64 * multiplier as u64; // at most 30 bits
+    let shift = exponent + 49;
     let value = match shift {
         32.. => u64::MAX,
         0..=31 => product << shift,
@@ -210,8 +212,10 @@ fn factor(code: u8, layer: &LayerWeights) -> u32 {
 pub struct Attention<'a> {
     /// Hyperparameters.
     pub config: &'a Config,
-    /// Weights of the layer (only the score's scale is read).
-    pub layer: &'a LayerWeights<'a>,
+    /// The layer's score multiplier and exponent.
+    pub score_scale: (u16, i32),
+    /// What relative positions add to the scores.
+    pub bias: Option<RelativeBias<'a>>,
     /// Which layer of the cache.
     pub layer_index: usize,
     /// Who sees whom.
@@ -246,9 +250,9 @@ impl Attention<'_> {
                 let query = |i: usize| {
                     let (row, position) = (i / group, self.first_position + i / group);
                     let range = self.mask.range(position, self.keys);
-                    let offset =
-                        row * self.stride + (kv_head * group + i % group) * config.head_dim;
-                    Query { position, range, offset, maximum: i32::MIN, sum: 0, factor: 0 }
+                    let head = kv_head * group + i % group;
+                    let offset = row * self.stride + head * config.head_dim;
+                    Query { position, head, range, offset, maximum: i32::MIN, sum: 0, factor: 0 }
                 };
                 let mut queries = [query(first), query(first + count - 1)];
                 let queries = queries.get_mut(..count).unwrap_or_default();
@@ -275,7 +279,7 @@ impl Attention<'_> {
         for (i, query) in queries.iter_mut().enumerate() {
             let x = q.get(query.offset..query.offset + head_dim).unwrap_or_default();
             let vector = HeadVector::new::<K>(x);
-            query.factor = factor(vector.code, self.layer);
+            query.factor = factor(vector.code, self.score_scale);
             K::quantize(x, &vector.quantizer(), count, i, lanes);
         }
         let low = queries.iter().map(|query| query.range.0).min().unwrap_or(0);
@@ -323,14 +327,19 @@ impl Attention<'_> {
                 continue; // the lane stays 0
             }
             let mut scores = [0; KEY_BLOCK];
-            let maximum = K::scores(products, count, i, &key_scales, visible, &mut scores);
+            let mut maximum = K::scores(products, count, i, &key_scales, visible, &mut scores);
+            let mut factor = query.factor;
+            if let Some(bias) = &self.bias {
+                maximum = biased(&mut scores, query, bias, first, visible);
+                factor = BIASED_FACTOR;
+            }
             if maximum > query.maximum {
-                query.raise(maximum, sums.iter_mut().skip(i).step_by(count));
+                query.raise(maximum, factor, sums.iter_mut().skip(i).step_by(count));
             }
             let sum = K::weigh(
                 &scores,
                 query.maximum,
-                query.factor,
+                factor,
                 &value_scales,
                 visible,
                 shift,
@@ -347,6 +356,27 @@ impl Attention<'_> {
     }
 }
 
+/// Scores with a bias are in units of 2⁻¹⁶ log2; this brings distances to those of [`Kernels::weigh`].
+const BIASED_FACTOR: u32 = 1 << 24;
+
+/// Brings the scores of a block's visible keys to units of 2⁻¹⁶ log2, as the floor, and adds what
+/// relative positions ask for; returns the largest.
+fn biased(
+    scores: &mut [i32; KEY_BLOCK],
+    query: &Query,
+    bias: &RelativeBias,
+    first: usize,
+    visible: u32,
+) -> i32 {
+    let mut maximum = i32::MIN;
+    for (j, score) in scores.iter_mut().enumerate().filter(|(j, _)| visible >> j & 1 != 0) {
+        let scaled = (*score as i64 * query.factor as i64) >> 24;
+        *score = saturate(scaled + relative(bias, query.head, query.position, first + j) as i64);
+        maximum = maximum.max(*score);
+    }
+    maximum
+}
+
 /// The 16 decoded scales of a block.
 fn scales(codes: &[u8], block: &Block) -> [u16; KEY_BLOCK] {
     let mut scales = [0; KEY_BLOCK];
@@ -358,10 +388,10 @@ fn scales(codes: &[u8], block: &Block) -> [u16; KEY_BLOCK] {
 
 impl Query {
     /// Takes a larger maximum: everything summed so far shrinks by `2^-(new − old)`.
-    fn raise<'s>(&mut self, maximum: i32, sums: impl Iterator<Item = &'s mut i32>) {
+    fn raise<'s>(&mut self, maximum: i32, factor: u32, sums: impl Iterator<Item = &'s mut i32>) {
         if self.sum > 0 {
             let distance = maximum.wrapping_sub(self.maximum) as u32;
-            let shrink = exp2_negative(((distance as u64 * self.factor as u64) >> 32) as u32);
+            let shrink = exp2_negative(((distance as u64 * factor as u64) >> 32) as u32);
             self.sum = ((self.sum as u64 * shrink as u64 + (1 << 14)) >> 15) as u32;
             for sum in sums {
                 *sum = round_shift(*sum as i64 * shrink as i64, 15) as i32;

@@ -1,6 +1,7 @@
 //! Byte-pair encoding (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword
 //! Units", §3.2) over characters with byte fallback, as SentencePiece (Kudo & Richardson 2018), Llama
-//! and llama2.c do it.
+//! and llama2.c do it. A character table (see `word_piece`, classes from 16) maps letters that the
+//! tokenizer lower-cases.
 
 use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX, Vocabulary};
 use super::{EncodeError, Output};
@@ -17,6 +18,11 @@ pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(),
     }
     for c in text.chars() {
         let mut buffer = [0; 4];
+        let c = match v.character(c as u32) {
+            Some((class, place)) => class.checked_sub(16).and_then(|c| char::from_u32(c + place)),
+            None => None,
+        }
+        .unwrap_or(c);
         let piece = if c == ' ' { space } else { c.encode_utf8(&mut buffer) };
         character(v, piece, out)?;
     }
@@ -29,13 +35,15 @@ fn character(v: &Vocabulary, piece: &str, out: &mut Output) -> Result<(), Encode
     if let Some(token) = v.find(piece.as_bytes()) {
         return out.push(token);
     }
+    let character = piece.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER);
+    let unknown = EncodeError::UnknownCharacter { character };
     if v.flag(FLAG_BYTES) {
         for &byte in piece.as_bytes() {
-            out.push(v.byte(byte).or(v.unknown()).ok_or(EncodeError::UnknownCharacter)?)?;
+            out.push(v.byte(byte).or(v.unknown()).ok_or(unknown)?)?;
         }
         return Ok(());
     }
-    out.push(v.unknown().ok_or(EncodeError::UnknownCharacter)?)
+    out.push(v.unknown().ok_or(unknown)?)
 }
 
 /// Merges the pair of the lowest rank, the leftmost of equals, until none is left.

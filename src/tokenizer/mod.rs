@@ -21,14 +21,19 @@ pub enum EncodeError {
         given: usize,
     },
     /// A character has no token, and the tokenizer none for the unknown.
-    UnknownCharacter,
+    UnknownCharacter {
+        /// The character (WordPiece: the first of a word that has no pieces).
+        character: char,
+    },
 }
 
 impl core::fmt::Display for EncodeError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::TooLong { given } => write!(f, "the text needs more than {given} tokens"),
-            Self::UnknownCharacter => write!(f, "a character of the text has no token"),
+            Self::UnknownCharacter { character } => {
+                write!(f, "the character {character:?} has no token in the model's vocabulary")
+            }
         }
     }
 }
@@ -128,7 +133,8 @@ impl<'a> Tokenizer<'a> {
     fn append(&self, text: &str, out: &mut Output) -> Result<(), EncodeError> {
         match self.kind {
             Kind::Bytes => text.bytes().try_for_each(|b| {
-                out.push(self.vocabulary.byte(b).ok_or(EncodeError::UnknownCharacter)?)
+                let unknown = EncodeError::UnknownCharacter { character: b as char };
+                out.push(self.vocabulary.byte(b).ok_or(unknown)?)
             }),
             Kind::Bpe => bpe::encode(&self.vocabulary, text, out),
             Kind::WordPiece => word_piece::encode(&self.vocabulary, text, out),

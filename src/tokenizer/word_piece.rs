@@ -94,7 +94,9 @@ fn flush(v: &Vocabulary, word: &mut Word, out: &mut Output) -> Result<(), Encode
     let known = word.characters <= WORD_CHARACTERS;
     if !known || !pieces(v, bytes, out)? {
         out.len = start;
-        out.push(v.unknown().ok_or(EncodeError::UnknownCharacter)?)?;
+        let first = core::str::from_utf8(bytes).ok().and_then(|word| word.chars().next());
+        let character = first.unwrap_or(char::REPLACEMENT_CHARACTER);
+        out.push(v.unknown().ok_or(EncodeError::UnknownCharacter { character })?)?;
     }
     (word.len, word.characters) = (0, 0);
     Ok(())

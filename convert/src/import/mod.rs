@@ -1,9 +1,11 @@
 //! From a family's tensor names to the canonical weights of [`FloatModel`]: one file per family.
 
+mod bart;
 mod bert;
 mod gpt2;
 pub(crate) mod llama;
 pub mod llama2c;
+mod t5;
 
 use crate::checkpoint::{Checkpoint, is_buffer};
 use crate::error::{Error, Result};
@@ -11,7 +13,7 @@ use crate::float_model::{FloatLinear, FloatModel, FloatNorm};
 use picoformer::config::*;
 
 /// Families that [`import`] reads.
-pub const FAMILIES: &str = "bert, gpt2, llama (Hugging Face folders); llama2.c .bin files";
+pub const FAMILIES: &str = "bart, bert, gpt2, llama, marian, t5 (Hugging Face folders); llama2.c .bin files";
 
 /// Imports a checkpoint by its `model_type`.
 ///
@@ -23,6 +25,9 @@ pub fn import(checkpoint: &Checkpoint) -> Result<FloatModel> {
         "bert" => bert::import(checkpoint),
         "gpt2" => gpt2::import(checkpoint),
         "llama" => llama::import(checkpoint),
+        "bart" => bart::import(checkpoint),
+        "marian" => bart::import_marian(checkpoint),
+        "t5" => t5::import(checkpoint),
         _ => Err(Error::Unsupported {
             key: "model_type".into(),
             found: family,
@@ -67,6 +72,15 @@ pub fn plain_config(architecture: Architecture) -> Config {
         window: 0,
         n_labels: 0,
         tile_rows: 2,
+        separate_embedding: false,
+        decoder_layers: 0,
+        target_context: 0,
+        beams: 0,
+        relative_distance: 0,
+        start_token: 0,
+        end_token: 0,
+        suppressed_token: 0,
+        forced_token: 0,
     }
 }
 
