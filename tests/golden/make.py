@@ -55,6 +55,8 @@ def flat(model, seed):
         for name, p in model.named_parameters():
             if name.endswith(("o.weight", "wo.weight", "out_proj.weight", "fc2.weight")):
                 p.mul_(3.0)  # or every token repeats itself
+            if name.endswith(".q.weight"):
+                p.mul_(0.35)  # T5 has no score scaling: its initialisation is smaller instead
             if name.endswith("decoder.layers.1.final_layer_norm.bias"):
                 p.mul_(0.1)  # or one token always wins
     return model
