@@ -298,12 +298,8 @@ impl Layout {
             final_norm + if c.final_norm { norm } else { 0 },
             LinearLayout::new(c.d_model, c.d_model, true),
         );
-        let decoder =
-            DecoderLayout::new(c, pooler.0 + if c.pooler { pooler.1.bytes() } else { 0 });
-        let head = (
-            decoder.end,
-            LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias),
-        );
+        let decoder = DecoderLayout::new(c, pooler.0 + if c.pooler { pooler.1.bytes() } else { 0 });
+        let head = (decoder.end, LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias));
         let has_head = matches!(c.head, Head::Vocabulary | Head::Classifier | Head::TokenLabels);
         let tokenizer = head.0 + if has_head { head.1.bytes() } else { 0 };
         let labels = tokenizer + round_up(tokenizer_bytes, ALIGN);
@@ -603,9 +599,7 @@ impl Header {
         }
         let mut reserved = 25;
         while reserved < HEADER_BYTES {
-            if blob[reserved] != 0
-                && (reserved < 28 || (reserved >= 94 && reserved < 96))
-            {
+            if blob[reserved] != 0 && (reserved < 28 || (reserved >= 94 && reserved < 96)) {
                 return Err(FormatError::BadPadding { offset: reserved });
             }
             reserved += 1;

@@ -291,7 +291,10 @@ impl Config {
         let known = if both { self.vocab_size } else { 1 };
         check!(self.start_token < known, "start_token");
         check!(self.end_token < known, "end_token");
-        check!(self.suppressed_token <= known && (both || self.suppressed_token == 0), "suppressed_token");
+        check!(
+            self.suppressed_token <= known && (both || self.suppressed_token == 0),
+            "suppressed_token"
+        );
         check!(self.forced_token <= known && (both || self.forced_token == 0), "forced_token");
         Ok(())
     }

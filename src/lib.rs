@@ -39,7 +39,7 @@ pub use error::{FormatError, RunError};
 pub use model::Model;
 pub use sampler::{Sampler, Sampling};
 pub use seq2seq::Seq2Seq;
-pub use task::{Classifier, Event, Generator};
+pub use task::{Classifier, Event, Generator, Translator};
 pub use tokenizer::Tokenizer;
 
 /// A value that begins at a multiple of 16 bytes.

@@ -55,7 +55,13 @@ impl Checkpoint {
 
     /// A checkpoint from tensors in memory.
     pub fn from_parts(path: &Path, config: Value, tensors: BTreeMap<String, Tensor>) -> Self {
-        Self { path: path.into(), config, generation: Value::Null, tensors, taken: RefCell::default() }
+        Self {
+            path: path.into(),
+            config,
+            generation: Value::Null,
+            tensors,
+            taken: RefCell::default(),
+        }
     }
 
     /// Number of weights.

@@ -123,7 +123,8 @@ impl FloatTarget<'_> {
                 cached.keys.push(layer.k.forward(row));
                 cached.values.push(layer.v.forward(row));
                 let q = layer.q.forward(row);
-                let bias = |head, key| relative(&decoder.relative, &model.config, head, position, key);
+                let bias =
+                    |head, key| relative(&decoder.relative, &model.config, head, position, key);
                 layer.o.forward(&self.attend(&q, cached, layer.score_scale, bias))
             });
             self.sublayer(&mut x, &cross.norm, |row| {

@@ -4,8 +4,7 @@
 use picoformer::config::{Head, Position};
 use picoformer::{Model, Seq2Seq};
 use picoformer_convert::{
-    checkpoint::Checkpoint, float_model::FloatModel, host::*, import::import, writer,
-    writer::Wide,
+    checkpoint::Checkpoint, float_model::FloatModel, host::*, import::import, writer, writer::Wide,
 };
 use serde_json::Value;
 use std::path::PathBuf;

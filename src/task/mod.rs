@@ -3,10 +3,12 @@
 mod classify;
 mod generate;
 mod text;
+mod translate;
 
 pub use classify::{Answer, Classifier};
 pub use generate::{Event, Generator, Stop};
 pub use text::TextStream;
+pub use translate::Translator;
 
 use crate::error::RunError;
 use crate::tokenizer::EncodeError;

@@ -28,13 +28,13 @@ fn read(c: &Checkpoint, bart: bool) -> Result<FloatModel> {
     let sides = ["model.encoder", "model.decoder"];
     let table = |name: &str| -> Result<FloatLinear> { linear(c, name, vocab, d, false) };
     let (mut embedding, mut own) = match config.separate_embedding {
-        true => {
-            (table("model.encoder.embed_tokens")?, Some(table("model.decoder.embed_tokens")?))
-        }
+        true => (table("model.encoder.embed_tokens")?, Some(table("model.decoder.embed_tokens")?)),
         false => (table("model.shared")?, None),
     };
     // Copies that some files hold beside the tied matrix.
-    for name in ["model.shared", "model.encoder.embed_tokens", "model.decoder.embed_tokens", "lm_head"] {
+    for name in
+        ["model.shared", "model.encoder.embed_tokens", "model.decoder.embed_tokens", "lm_head"]
+    {
         if c.has(&format!("{name}.weight")) {
             table(name)?;
         }
@@ -142,7 +142,7 @@ fn config(c: &Checkpoint, bart: bool) -> Result<Config> {
         context,
         decoder_layers: c.size("decoder_layers")?,
         target_context: context,
-        beams: 1,
+        beams: super::beams(c),
         start_token: c.generation("decoder_start_token_id")?,
         end_token: c.generation("eos_token_id")?,
         suppressed_token: suppressed(c)?,

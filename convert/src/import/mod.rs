@@ -13,7 +13,8 @@ use crate::float_model::{FloatLinear, FloatModel, FloatNorm};
 use picoformer::config::*;
 
 /// Families that [`import`] reads.
-pub const FAMILIES: &str = "bart, bert, gpt2, llama, marian, t5 (Hugging Face folders); llama2.c .bin files";
+pub const FAMILIES: &str =
+    "bart, bert, gpt2, llama, marian, t5 (Hugging Face folders); llama2.c .bin files";
 
 /// Imports a checkpoint by its `model_type`.
 ///
@@ -82,6 +83,11 @@ pub fn plain_config(architecture: Architecture) -> Config {
         suppressed_token: 0,
         forced_token: 0,
     }
+}
+
+/// The beam width that a checkpoint asks for; otherwise 4, as most do.
+fn beams(c: &Checkpoint) -> usize {
+    c.generation("num_beams").unwrap_or(4).clamp(1, MAX_BEAMS)
 }
 
 /// An option of `config.json` that the engine cannot run.

@@ -50,7 +50,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         context,
         decoder_layers: c.size("num_decoder_layers").unwrap_or(n_layers),
         target_context: context,
-        beams: 1,
+        beams: super::beams(c),
         relative_distance: distance,
         start_token: c.generation("decoder_start_token_id").or_else(|_| c.size("pad_token_id"))?,
         end_token: c.generation("eos_token_id")?,
@@ -58,7 +58,9 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     };
     config.validate().map_err(|e| Error::Config(e.0.into()))?;
     let stack = |name: &str, layers: usize, decoder: bool| -> Result<Vec<FloatLayer>> {
-        (0..layers).map(|i| layer(c, &config, &format!("{name}.block.{i}.layer"), decoder)).collect()
+        (0..layers)
+            .map(|i| layer(c, &config, &format!("{name}.block.{i}.layer"), decoder))
+            .collect()
     };
     let cross = |i: usize| -> Result<FloatCross> {
         let name = format!("decoder.block.{i}.layer.1");
@@ -144,7 +146,9 @@ fn distances(table: &[f32], config: &Config, buckets: usize, both_ways: bool) ->
     let entry = |head: usize, distance: i32| {
         table[bucket(distance, buckets, config.relative_distance, both_ways) * heads + head]
     };
-    (0..heads).flat_map(|head| (-reach..=reach).map(move |distance| entry(head, distance))).collect()
+    (0..heads)
+        .flat_map(|head| (-reach..=reach).map(move |distance| entry(head, distance)))
+        .collect()
 }
 
 /// The bucket of `key − query`: exact for small distances, logarithmic beyond (T5's source code; the
@@ -154,7 +158,8 @@ fn bucket(distance: i32, buckets: usize, greatest: usize, both_ways: bool) -> us
         true => (buckets / 2, if distance > 0 { buckets / 2 } else { 0 }),
         false => (buckets, 0),
     };
-    let n = if both_ways { distance.unsigned_abs() } else { distance.min(0).unsigned_abs() } as usize;
+    let n =
+        if both_ways { distance.unsigned_abs() } else { distance.min(0).unsigned_abs() } as usize;
     let exact = half / 2;
     if n < exact {
         return first + n;
