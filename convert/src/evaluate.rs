@@ -127,9 +127,9 @@ pub fn encode(model: &Model, text: &str) -> Result<Vec<u32>> {
         input("this blob has no tokenizer", "give token ids: run --ids \"1,5,9\"")
     })?;
     let mut tokens = vec![0; 4 * text.len() + 8];
-    let n = tokenizer
-        .encode(text, &mut tokens)
-        .map_err(|error| input(error.to_string(), "the model's vocabulary has no token for it"))?;
+    let n = tokenizer.encode(text, &mut tokens).map_err(|error| {
+        input(error.to_string(), "spell it with characters that the model knows")
+    })?;
     tokens.truncate(n);
     Ok(tokens)
 }
