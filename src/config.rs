@@ -113,6 +113,8 @@ pub enum WeightLayout {
     /// Four output rows interleaved by words of four inputs, each halfword `256 w[2i+1] + w[2i]`
     /// (see `docs/FORMAT.md`). Serves every core.
     Paired = 0,
+    /// The same order, each word four plain int8 weights. For cores that multiply bytes (Helium).
+    Plain = 1,
 }
 
 /// Keys per block of the streaming softmax. Part of the numerics: the running maximum is updated
@@ -183,7 +185,7 @@ pub struct Config {
     pub d_ff: usize,
     /// Greatest number of rows: positions of the cache, or rows of one encoder input (a source).
     pub context: usize,
-    /// Keys a query sees at most, itself included; 0 means all.
+    /// Keys a query of a decoder sees at most, itself included; 0 means all.
     pub window: usize,
     /// Labels of a classifier; 0 without one.
     pub n_labels: usize,
@@ -258,6 +260,7 @@ impl Config {
         check!(self.n_heads * self.head_dim <= 8192, "head_dim");
         check!(self.context >= 1 && self.context <= 1 << 20, "context");
         check!(self.window <= self.context, "window");
+        check!(matches!(self.architecture, Architecture::Decoder) || self.window == 0, "window");
         check!(self.tile_rows >= 1 && self.tile_rows <= 64, "tile_rows");
         check!(tokens == (self.vocab_size > 0) && self.vocab_size <= 1 << 20, "vocab_size");
         check!(tokens != (self.frame_len > 0) && self.frame_len <= 8192, "frame_len");

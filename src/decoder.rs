@@ -99,19 +99,35 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
         (self.len, self.rows, self.layer, self.prefix) = (0, 0, 0, 0);
     }
 
-    /// Goes back to the first `len` positions, to try another continuation. Ignored if there are
-    /// fewer, or if a sliding window has already overwritten what would be needed.
-    pub fn truncate(&mut self, len: usize) {
-        let window = self.model.config().window;
-        if len < self.len && (window == 0 || self.len <= self.model.config().cache_rows()) {
+    /// Goes back to the first `len` positions, to try another continuation; the logits stay those of
+    /// what was fed last. Returns false, and changes nothing, if there are fewer positions or if a
+    /// sliding window has already overwritten what would be needed.
+    #[must_use]
+    pub fn truncate(&mut self, len: usize) -> bool {
+        let config = self.model.config();
+        let kept = config.window == 0 || self.len <= config.cache_rows();
+        if len <= self.len && kept {
             (self.len, self.rows, self.layer) = (len, 0, 0);
         }
+        len <= self.len && kept
     }
 
-    /// Lets every position see the first `n` (a prefix language model); `n` rows must then be fed in
-    /// one tile or the prefix be no longer than a tile.
-    pub fn set_prefix(&mut self, n: usize) {
+    /// Lets every position see the first `n` (a prefix language model, Raffel et al. 2020, §3.2.1).
+    /// Those must then be fed in one tile, since each reads the keys of all others.
+    ///
+    /// # Errors
+    /// [`RunError::WrongModel`] with a sliding window, [`RunError::SplitPrefix`] if `n` is more than a
+    /// tile. [`Decoder::begin`] refuses a first tile that is shorter than the prefix.
+    pub fn set_prefix(&mut self, n: usize) -> Result<(), RunError> {
+        let config = self.model.config();
+        if config.window > 0 {
+            return Err(RunError::WrongModel { needed: "a decoder without a sliding window" });
+        }
+        if n > config.tile_rows {
+            return Err(RunError::SplitPrefix { needed: n, given: config.tile_rows });
+        }
         self.prefix = n;
+        Ok(())
     }
 
     /// Logits of the last row, Q15.16, `vocab_size` of them.
@@ -128,7 +144,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
     ///
     /// # Errors
     /// [`RunError::EmptyInput`], [`RunError::TooLong`] (the context is full),
-    /// [`RunError::TokenOutOfRange`]. Nothing has changed then.
+    /// [`RunError::TokenOutOfRange`], [`RunError::SplitPrefix`]. Nothing has changed then.
     #[inline(never)]
     pub fn begin(&mut self, tokens: &[u32]) -> Result<usize, RunError> {
         let config = self.model.config();
@@ -142,7 +158,8 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
             tokens.iter().zip(residual).zip(exponents).enumerate().take(rows)
         {
             let position = self.len + i;
-            *exponent = embedding::token(&weights, token as usize, position, row, self.state.sums);
+            *exponent =
+                embedding::token::<K>(&weights, token as usize, position, row, self.state.sums);
         }
         if matches!(config.position, Position::Rotary) {
             let tables = self.state.rotary.chunks_exact_mut(config.head_dim.max(1));
@@ -246,10 +263,10 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
             let rest = tokens.get(fed..).unwrap_or_default();
             let rows = self.begin(rest)?;
             while self.step() == Progress::Working {}
-            // Every row but the prompt's last predicts the token after it.
+            // Every row but the text's last predicts the token after it; the last one's logits stay.
             for row in 0..rows {
+                self.write_logits(row);
                 if let Some(&next) = tokens.get(fed + row + 1) {
-                    self.write_logits(row);
                     let value = log_probability(self.logits(), next as usize);
                     each(fed + row + 1, value);
                     total += value as i64;
@@ -268,6 +285,9 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
         let given = self.remaining();
         if tokens.len() > given {
             return Err(RunError::TooLong { needed: tokens.len(), given });
+        }
+        if self.len == 0 && tokens.len() < self.prefix {
+            return Err(RunError::SplitPrefix { needed: self.prefix, given: tokens.len() });
         }
         match tokens.iter().find(|&&token| token as usize >= config.vocab_size) {
             Some(&token) => Err(RunError::TokenOutOfRange { token, vocab_size: config.vocab_size }),

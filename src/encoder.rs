@@ -91,7 +91,8 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
         let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
         let rows = rows.zip(self.state.exponents.iter_mut()).enumerate();
         for ((position, (row, exponent)), &token) in rows.zip(tokens) {
-            *exponent = embedding::token(&weights, token as usize, position, row, self.state.sums);
+            *exponent =
+                embedding::token::<K>(&weights, token as usize, position, row, self.state.sums);
         }
         self.start(tokens.len());
         Ok(())
@@ -205,7 +206,7 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
         let (state, d) = (&mut self.state, config.d_model);
         let mut exponent = state.exponents.first().copied().unwrap_or(0);
         if matches!(config.pooling, Pooling::Mean) {
-            exponent = mean(state.residual, state.exponents, d, self.rows, state.sums);
+            exponent = mean::<K>(state.residual, state.exponents, d, self.rows, state.sums);
         }
         let row = state.residual.get_mut(..d).unwrap_or_default();
         if let Some(pooler) = self.model.pooler() {

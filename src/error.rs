@@ -132,6 +132,13 @@ pub enum RunError {
         /// Rows that the context holds (or has left).
         given: usize,
     },
+    /// The positions of a prefix must be fed together, in one tile.
+    SplitPrefix {
+        /// Positions of the prefix.
+        needed: usize,
+        /// Positions that a tile holds, or that were given.
+        given: usize,
+    },
     /// A token id outside the vocabulary.
     TokenOutOfRange {
         /// The token.
@@ -158,6 +165,9 @@ impl fmt::Display for RunError {
             Self::EmptyInput => write!(f, "the input is empty"),
             Self::TooLong { needed, given } => {
                 write!(f, "the input needs {needed} positions, the context has {given}")
+            }
+            Self::SplitPrefix { needed, given } => {
+                write!(f, "a prefix of {needed} positions must be fed at once, given are {given}")
             }
             Self::TokenOutOfRange { token, vocab_size } => {
                 write!(f, "token {token} is outside the vocabulary of {vocab_size}")

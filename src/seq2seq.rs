@@ -139,7 +139,8 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
         let rows = rows.zip(self.state.exponents.iter_mut()).enumerate();
         for ((position, (row, exponent)), &token) in rows.zip(source) {
-            *exponent = embedding::token(&weights, token as usize, position, row, self.state.sums);
+            *exponent =
+                embedding::token::<K>(&weights, token as usize, position, row, self.state.sums);
         }
         if let Some(norm) = weights.norm {
             let epsilon = epsilon(self.model);
@@ -227,7 +228,8 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         let weights = self.model.target_embedding();
         let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
         for (x, exponent) in rows.zip(self.state.exponents.iter_mut()).skip(row).take(1) {
-            *exponent = embedding::token(&weights, token as usize, position, x, self.state.sums);
+            *exponent =
+                embedding::token::<K>(&weights, token as usize, position, x, self.state.sums);
         }
         if let Some(norm) = weights.norm {
             normalize_rows::<K>(config, epsilon(self.model), &norm, &mut self.state, row, 1);

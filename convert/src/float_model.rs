@@ -113,6 +113,9 @@ pub struct FloatModel {
     pub decoder: Option<FloatDecoder>,
 }
 
+/// Whether a query may see a key, by their positions.
+pub type Visible<'a> = &'a dyn Fn(usize, usize) -> bool;
+
 /// What a model gives for one input.
 #[derive(Clone, Debug)]
 pub struct FloatOutput {
@@ -125,24 +128,38 @@ pub struct FloatOutput {
 impl FloatModel {
     /// The forward pass over tokens.
     pub fn forward(&self, tokens: &[u32]) -> FloatOutput {
-        let d = self.config.d_model;
-        let rows = tokens.iter().map(|&t| self.embedding.weight[t as usize * d..][..d].to_vec());
-        self.forward_rows(rows.collect())
+        self.forward_rows(self.embed(tokens), &|query, key| self.visible(query, key))
+    }
+
+    /// The forward pass over tokens with a mask of the caller's: `visible(query, key)`.
+    pub fn forward_masked(&self, tokens: &[u32], visible: Visible) -> FloatOutput {
+        self.forward_rows(self.embed(tokens), visible)
     }
 
     /// The forward pass over frames.
     pub fn forward_frames(&self, frames: &[Vec<f32>]) -> FloatOutput {
-        self.forward_rows(frames.iter().map(|frame| self.embedding.forward(frame)).collect())
+        let rows = frames.iter().map(|frame| self.embedding.forward(frame)).collect();
+        self.forward_rows(rows, &|query, key| self.visible(query, key))
     }
 
     /// The rows after the last norm.
     pub fn hidden(&self, tokens: &[u32]) -> Vec<Vec<f32>> {
-        let d = self.config.d_model;
-        let rows = tokens.iter().map(|&t| self.embedding.weight[t as usize * d..][..d].to_vec());
-        self.forward_rows(rows.collect()).hidden
+        self.forward_rows(self.embed(tokens), &|query, key| self.visible(query, key)).hidden
     }
 
-    fn forward_rows(&self, mut x: Vec<Vec<f32>>) -> FloatOutput {
+    fn embed(&self, tokens: &[u32]) -> Vec<Vec<f32>> {
+        let d = self.config.d_model;
+        tokens.iter().map(|&t| self.embedding.weight[t as usize * d..][..d].to_vec()).collect()
+    }
+
+    /// The mask that the configuration asks for.
+    fn visible(&self, query: usize, key: usize) -> bool {
+        let c = &self.config;
+        let causal = c.architecture == picoformer::config::Architecture::Decoder;
+        !(causal && key > query) && !(c.window > 0 && key + c.window <= query)
+    }
+
+    fn forward_rows(&self, mut x: Vec<Vec<f32>>, visible: Visible) -> FloatOutput {
         for (position, row) in x.iter_mut().enumerate() {
             self.add_position(row, position, self.positions.as_deref());
         }
@@ -150,7 +167,7 @@ impl FloatModel {
             x.iter_mut().for_each(|row| *row = self.norm(row, norm));
         }
         for layer in &self.layers {
-            self.layer(layer, &mut x);
+            self.layer(layer, &mut x, visible);
         }
         if let Some(norm) = &self.final_norm {
             x.iter_mut().for_each(|row| *row = self.norm(row, norm));
@@ -166,23 +183,19 @@ impl FloatModel {
             row.iter_mut().zip(learned).for_each(|(x, p)| *x += p);
         }
         if self.config.position == Position::Sinusoidal {
-            let (sines, cosines) = row.split_at_mut(self.frequencies.len());
-            for ((sine, cosine), frequency) in sines.iter_mut().zip(cosines).zip(&self.frequencies)
-            {
-                let angle = position as f64 * frequency;
-                *sine += angle.sin() as f32;
-                *cosine += angle.cos() as f32;
-            }
+            let angles = self.frequencies.iter().map(|f| position as f64 * f);
+            let waves = angles.clone().map(f64::sin).chain(angles.map(f64::cos));
+            row.iter_mut().zip(waves).for_each(|(x, wave)| *x += wave as f32);
         }
     }
 
-    fn layer(&self, layer: &FloatLayer, x: &mut [Vec<f32>]) {
+    fn layer(&self, layer: &FloatLayer, x: &mut [Vec<f32>], visible: Visible) {
         let pre = self.config.norm_order == NormOrder::Pre;
         let normed: Vec<_> = match pre {
             true => x.iter().map(|row| self.norm(row, &layer.norm_1)).collect(),
             false => x.to_vec(),
         };
-        for (row, a) in x.iter_mut().zip(self.attention(layer, &normed)) {
+        for (row, a) in x.iter_mut().zip(self.attention(layer, &normed, visible)) {
             row.iter_mut().zip(layer.o.forward(&a)).for_each(|(x, o)| *x += o);
             if !pre {
                 *row = self.norm(row, &layer.norm_1);
@@ -195,7 +208,7 @@ impl FloatModel {
         }
     }
 
-    fn attention(&self, layer: &FloatLayer, x: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    fn attention(&self, layer: &FloatLayer, x: &[Vec<f32>], visible: Visible) -> Vec<Vec<f32>> {
         let c = &self.config;
         let (d, group) = (c.head_dim, c.n_heads / c.n_kv_heads);
         let mut q: Vec<_> = x.iter().map(|row| layer.q.forward(row)).collect();
@@ -208,25 +221,22 @@ impl FloatModel {
                 }
             }
         }
-        let causal = c.architecture == picoformer::config::Architecture::Decoder;
         let mut out = Vec::with_capacity(x.len());
         for (i, q) in q.iter().enumerate() {
             let mut row = Vec::with_capacity(c.n_heads * d);
-            let last = if causal { i + 1 } else { x.len() };
-            let first = if c.window > 0 { last.saturating_sub(c.window) } else { 0 };
+            let keys: Vec<usize> = (0..x.len()).filter(|&key| visible(i, key)).collect();
             for head in 0..c.n_heads {
                 let q = &q[head * d..][..d];
                 let kv = head / group * d;
-                let mut p: Vec<f32> = (first..last)
-                    .map(|key| {
-                        let score = dot(q, &k[key][kv..][..d]) * layer.score_scale;
-                        score + relative(&self.relative, c, head, i, key)
-                    })
-                    .collect();
+                let score = |&key: &usize| {
+                    let score = dot(q, &k[key][kv..][..d]) * layer.score_scale;
+                    score + relative(&self.relative, c, head, i, key)
+                };
+                let mut p: Vec<f32> = keys.iter().map(score).collect();
                 softmax(&mut p);
                 let mut sum = vec![0f32; d];
-                for (p, v) in p.iter().zip(&v[first..last]) {
-                    sum.iter_mut().zip(&v[kv..][..d]).for_each(|(s, v)| *s += p * v);
+                for (p, &key) in p.iter().zip(&keys) {
+                    sum.iter_mut().zip(&v[key][kv..][..d]).for_each(|(s, v)| *s += p * v);
                 }
                 row.extend(sum);
             }

@@ -10,6 +10,7 @@ pub mod float_model;
 pub mod host;
 pub mod import;
 pub mod load;
+pub mod pad;
 pub mod quantize;
 pub mod tokenizer;
 pub mod writer;

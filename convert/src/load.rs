@@ -90,7 +90,7 @@ pub fn set_context(model: &mut FloatModel, context: usize) -> Result<()> {
     if model.decoder.is_some() {
         model.config.target_context = model.config.target_context.min(context);
     }
-    model.config.validate().map_err(|e| Error::Config(e.0.into()))
+    crate::pad::validate(&model.config)
 }
 
 /// Sets the longest target (start token included) and the beam width of an encoder-decoder.
@@ -125,7 +125,7 @@ pub fn set_search(
     if let Some(beams) = beams {
         model.config.beams = beam_width(beams)?;
     }
-    model.config.validate().map_err(|e| Error::Config(e.0.into()))
+    crate::pad::validate(&model.config)
 }
 
 /// A beam width that the engine has.

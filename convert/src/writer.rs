@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::float_decoder::{FloatCross, FloatDecoder};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
+use crate::pad::pad_heads;
 use crate::quantize::{Options, bound, fold, halves, linear, norm, put};
 use picoformer::blob::{
     ALIGN, CHECKSUM_OFFSET, HEADER_BYTES, Header, Layout, META_BYTES, checksum,
@@ -27,6 +28,7 @@ pub enum Wide {
 /// # Errors
 /// [`Error::Config`] if the model is beyond the engine's range.
 pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
+    let model = &*pad_heads(model);
     let mut config = model.config;
     let pre = config.norm_order == NormOrder::Pre;
     let folded_bias = pre && config.norm == Norm::Layer;

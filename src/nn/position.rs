@@ -3,7 +3,7 @@
 //! add to the scores (Raffel et al. 2020, "T5", §2.1).
 
 use crate::blob::read_i16;
-use crate::fixed::{cosine, round_shift, saturate_16, shift_by, sine};
+use crate::fixed::{cosine, shift_by, sine};
 use crate::model::RelativeBias;
 
 /// Frequencies in turns per position, Q0.32.
@@ -18,23 +18,6 @@ pub fn rotary_table(frequencies: &[u8], position: usize, table: &mut [i16]) {
     for (pair, phase) in table.as_chunks_mut::<2>().0.iter_mut().zip(phases(frequencies, position))
     {
         *pair = [cosine(phase), sine(phase)];
-    }
-}
-
-/// Rotates the neighbours of every head of `row` in place, by `table` of one head.
-pub fn rotate(row: &mut [i16], table: &[i16]) {
-    let (table, _) = table.as_chunks::<2>();
-    if table.is_empty() {
-        return;
-    }
-    for head in row.chunks_exact_mut(2 * table.len()) {
-        for (pair, &[cos, sin]) in head.as_chunks_mut::<2>().0.iter_mut().zip(table) {
-            let [a, b] = pair.map(i32::from);
-            let (cos, sin) = (cos as i32, sin as i32);
-            // |a cos ± b sin| ≤ √2 · 2^15 · 2^14 < 2^31
-            *pair = [a * cos - b * sin, a * sin + b * cos]
-                .map(|x| saturate_16(round_shift(x as i64, 14) as i32));
-        }
     }
 }
 
@@ -53,6 +36,7 @@ pub fn relative(bias: &RelativeBias, head: usize, query: usize, key: usize) -> i
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::{Kernels, Portable};
 
     #[test]
     fn rotation_keeps_lengths_and_undoes_itself() {
@@ -61,7 +45,7 @@ mod tests {
         rotary_table(frequencies.as_flattened(), 13, &mut table);
         let original = [12000i16, -7000, 300, 20000, -15000, 15000, 1, 2];
         let mut row = original;
-        rotate(&mut row, &table);
+        Portable::rotate(&mut row, &table);
         for (pair, before) in row.chunks(2).zip(original.chunks(2)) {
             let length = |p: &[i16]| (p[0] as f64).hypot(p[1] as f64);
             assert!((length(pair) - length(before)).abs() < 3.0);
@@ -69,7 +53,7 @@ mod tests {
         assert_ne!(row, original);
         let back = table.map(i32::from);
         let back = [back[0], -back[1], back[2], -back[3]].map(|x| x as i16);
-        rotate(&mut row, &back);
+        Portable::rotate(&mut row, &back);
         for (a, b) in row.iter().zip(original) {
             assert!((a - b).abs() <= 3, "{a} {b}");
         }
@@ -80,7 +64,7 @@ mod tests {
         let mut table = [0i16; 2];
         rotary_table(&0x2345_6789u32.to_le_bytes(), 0, &mut table);
         let mut row = [32767i16, -32768];
-        rotate(&mut row, &table);
+        Portable::rotate(&mut row, &table);
         assert_eq!(row, [32767, -32768]);
     }
 }

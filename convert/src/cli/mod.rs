@@ -62,7 +62,7 @@ enum Command {
 
 #[derive(Args)]
 struct ConvertArguments {
-    /// Hugging Face folder (bart, bert, gpt2, llama, marian, t5) or llama2.c .bin file
+    /// Hugging Face folder (bart, bert, gpt2, llama, marian, mistral, t5) or llama2.c .bin file
     checkpoint: PathBuf,
     /// Where the blob goes
     #[arg(short, long)]

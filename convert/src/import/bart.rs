@@ -4,9 +4,10 @@
 
 use super::{activation, head_dim, linear, norm, plain_config, unsupported};
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float_decoder::{FloatCross, FloatDecoder};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
+use crate::pad::validate;
 use picoformer::config::{Architecture, Config, Head, Position};
 
 /// Learned positions begin at this row of the table.
@@ -149,7 +150,7 @@ fn config(c: &Checkpoint, bart: bool) -> Result<Config> {
         forced_token: c.generation("forced_bos_token_id").map_or(0, |token| token + 1),
         ..plain_config(Architecture::EncoderDecoder)
     };
-    config.validate().map_err(|e| Error::Config(e.0.into()))?;
+    validate(&config)?;
     Ok(config)
 }
 

@@ -4,6 +4,7 @@ use super::{activation, head_dim, linear, norm, plain_config, unsupported};
 use crate::checkpoint::{Checkpoint, parse_json};
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
+use crate::pad::validate;
 use picoformer::config::{Architecture, Config, Head, NormOrder, Pooling, Position};
 use serde_json::Value;
 
@@ -60,7 +61,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         n_labels: labels.len(),
         ..plain_config(Architecture::Encoder)
     };
-    config.validate().map_err(|e| crate::error::Error::Config(e.0.into()))?;
+    validate(&config)?;
     let mut layers = Vec::new();
     for i in 0..config.n_layers {
         let name = |part: &str| format!("{prefix}encoder.layer.{i}.{part}");

@@ -4,6 +4,7 @@ use super::{activation, head_dim, norm, plain_config};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
+use crate::pad::validate;
 use picoformer::config::{Architecture, Config, Head, Position};
 
 /// Reads `GPT2LMHeadModel`, with or without the `transformer.` prefix.
@@ -34,7 +35,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         context: c.size("n_positions")?,
         ..plain_config(Architecture::Decoder)
     };
-    config.validate().map_err(|e| crate::error::Error::Config(e.0.into()))?;
+    validate(&config)?;
     let by_layer = c.flag("scale_attn_by_inverse_layer_idx", false);
     let scaled = c.flag("scale_attn_weights", true);
     let mut layers = Vec::new();

@@ -1,13 +1,15 @@
-//! Llama (Touvron et al. 2023): RMSNorm, rotary positions, gated SiLU, grouped-query attention.
+//! Llama (Touvron et al. 2023): RMSNorm, rotary positions, gated SiLU, grouped-query attention. Mistral
+//! (Jiang et al. 2023) is the same with a sliding window.
 
 use super::{activation, head_dim, linear, norm, plain_config, unsupported};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
+use crate::pad::validate;
 use picoformer::config::{Architecture, Config, Head, Norm, Position};
 use serde_json::Value;
 
-/// Reads `LlamaForCausalLM`.
+/// Reads `LlamaForCausalLM` and `MistralForCausalLM`.
 pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     let (d, n_heads) = (c.size("hidden_size")?, c.size("num_attention_heads")?);
     let from_width = head_dim("num_attention_heads", d, n_heads)?;
@@ -15,6 +17,8 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     let tied = c.flag("tie_word_embeddings", false);
     let attention_bias = c.flag("attention_bias", false);
     let mlp_bias = c.flag("mlp_bias", false);
+    let context = c.size("max_position_embeddings")?;
+    let window = c.config.get("sliding_window").and_then(Value::as_u64).map(|n| n as usize);
     let config = Config {
         position: Position::Rotary,
         norm: Norm::Rms,
@@ -33,10 +37,12 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         n_kv_heads: c.size("num_key_value_heads").unwrap_or(n_heads),
         head_dim,
         d_ff: c.size("intermediate_size")?,
-        context: c.size("max_position_embeddings")?,
+        context,
+        // A window as long as the context is none.
+        window: window.filter(|&n| n < context).unwrap_or(0),
         ..plain_config(Architecture::Decoder)
     };
-    config.validate().map_err(|e| crate::error::Error::Config(e.0.into()))?;
+    validate(&config)?;
     let mut layers = Vec::new();
     for i in 0..config.n_layers {
         let name = |part: &str| format!("model.layers.{i}.{part}");

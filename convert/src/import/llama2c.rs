@@ -4,6 +4,7 @@ use super::llama::frequencies;
 use super::plain_config;
 use crate::error::{Error, Result, read};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
+use crate::pad::padded;
 use picoformer::config::{Activation, Architecture, Config, Head, Norm, Position};
 use std::path::Path;
 
@@ -50,7 +51,7 @@ pub fn import(path: &Path) -> Result<FloatModel> {
         context: size(context),
         ..plain_config(Architecture::Decoder)
     };
-    config.validate().map_err(|e| bad(format!("its header's {} is out of range", e.0)))?;
+    padded(&config).validate().map_err(|e| bad(format!("its header's {} is out of range", e.0)))?;
     let (layers, q, kv) = (config.n_layers, config.q_dim(), config.kv_dim());
     // The old rotary tables stand before an untied head and are not used.
     let tables = context as usize * head_dim;

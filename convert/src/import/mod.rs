@@ -10,11 +10,12 @@ mod t5;
 use crate::checkpoint::{Checkpoint, is_buffer};
 use crate::error::{Error, Result};
 use crate::float_model::{FloatLinear, FloatModel, FloatNorm};
+use crate::pad::validate;
 use picoformer::config::*;
 
 /// Families that [`import`] reads.
 pub const FAMILIES: &str =
-    "bart, bert, gpt2, llama, marian, t5 (Hugging Face folders); llama2.c .bin files";
+    "bart, bert, gpt2, llama, marian, mistral, t5 (Hugging Face folders); llama2.c .bin files";
 
 /// Imports a checkpoint by its `model_type`.
 ///
@@ -25,7 +26,7 @@ pub fn import(checkpoint: &Checkpoint) -> Result<FloatModel> {
     let model = match family.as_str() {
         "bert" => bert::import(checkpoint),
         "gpt2" => gpt2::import(checkpoint),
-        "llama" => llama::import(checkpoint),
+        "llama" | "mistral" => llama::import(checkpoint),
         "bart" => bart::import(checkpoint),
         "marian" => bart::import_marian(checkpoint),
         "t5" => t5::import(checkpoint),
@@ -36,7 +37,7 @@ pub fn import(checkpoint: &Checkpoint) -> Result<FloatModel> {
         }),
     }?;
     checkpoint.finish(is_buffer)?;
-    model.config.validate().map_err(|e| Error::Config(e.0.into()))?;
+    validate(&model.config)?;
     Ok(model)
 }
 

@@ -2,9 +2,10 @@
 
 use super::{linear, norm, plain_config, unsupported};
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float_decoder::{FloatCross, FloatDecoder};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
+use crate::pad::validate;
 use picoformer::config::{Activation, Architecture, Config, Head, Norm, Position};
 
 /// Positions when `config.json` does not say: T5's are not limited.
@@ -56,7 +57,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         end_token: c.generation("eos_token_id")?,
         ..plain_config(Architecture::EncoderDecoder)
     };
-    config.validate().map_err(|e| Error::Config(e.0.into()))?;
+    validate(&config)?;
     let stack = |name: &str, layers: usize, decoder: bool| -> Result<Vec<FloatLayer>> {
         (0..layers)
             .map(|i| layer(c, &config, &format!("{name}.block.{i}.layer"), decoder))

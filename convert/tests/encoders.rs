@@ -1,0 +1,330 @@
+//! Encoders of every shape against the f32 reference: tokens and frames, norms before and after, every
+//! mask, pooling and head; and that every step's work is bounded.
+
+mod common;
+
+use common::synthetic::*;
+use common::*;
+use picoformer::config::*;
+use picoformer::kernels::{Kernels, Portable, Quantizer};
+use picoformer::nn::attention::Mask;
+use picoformer::{Decoder, Encoder, Model, Progress, RunError};
+use picoformer_convert::float_model::FloatModel;
+use picoformer_convert::host::HeapArena;
+use std::cell::Cell;
+
+/// Hidden rows of an input under a mask.
+fn hidden(model: &Model, ids: &[u32], mask: Mask) -> Vec<Vec<f32>> {
+    let mut arena = HeapArena::new(model.arena());
+    let mut encoder = Encoder::new(model, arena.parts()).unwrap();
+    // A longer input before leaves its traces in the arena: none may be seen.
+    encoder.run(&vec![1; model.config().context]).unwrap();
+    encoder.begin(ids).unwrap();
+    encoder.finish_steps(mask);
+    rows(&encoder, ids.len())
+}
+
+fn rows(encoder: &Encoder, n: usize) -> Vec<Vec<f32>> {
+    let row = |row| {
+        let (x, exponent) = encoder.hidden(row);
+        x.iter().map(|&x| x as f32 * 2f32.powi(exponent)).collect()
+    };
+    (0..n).map(row).collect()
+}
+
+fn pre_norm() -> Config {
+    Config { norm_order: NormOrder::Pre, embedding_norm: false, final_norm: true, ..bert() }
+}
+
+/// All tile sizes give the same rows; returns them.
+fn same_in_all_tiles(model: &FloatModel, ids: &[u32], mask: Mask) -> Vec<Vec<f32>> {
+    let mut seen: Vec<Vec<Vec<f32>>> = Vec::new();
+    for tile_rows in [1, 2, 3, 8, 64] {
+        let mut model = model.clone();
+        model.config.tile_rows = tile_rows;
+        seen.push(hidden(&blob(&model).parse().unwrap(), ids, mask));
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "tiles matter");
+    seen.swap_remove(0)
+}
+
+#[test]
+fn every_shape_follows_the_reference() {
+    let shapes = [
+        ("post-norm", bert()),
+        ("pre-norm", pre_norm()),
+        (
+            "pre-norm RMS rotary gated",
+            Config { architecture: Architecture::Encoder, head: Head::None, ..llama() },
+        ),
+        ("sinusoids", Config { position: Position::Sinusoidal, ..pre_norm() }),
+        ("no positions", Config { position: Position::None, ..bert() }),
+        ("heads of 5, feed-forward of 13", Config { head_dim: 5, d_ff: 13, ..bert() }),
+        ("grouped queries", Config { n_heads: 4, n_kv_heads: 2, head_dim: 4, ..pre_norm() }),
+        (
+            "no biases",
+            Config {
+                qkv_bias: false,
+                output_bias: false,
+                up_bias: false,
+                down_bias: false,
+                ..bert()
+            },
+        ),
+        ("one layer", Config { n_layers: 1, ..bert() }),
+        ("relu", Config { activation: Activation::Relu, ..bert() }),
+    ];
+    for (i, (name, config)) in shapes.into_iter().enumerate() {
+        let model = random(config, 200 + i as u64);
+        let ids = Random(i as u64).tokens(21, config.vocab_size);
+        let found = same_in_all_tiles(&model, &ids, Mask::Bidirectional);
+        let error = relative_error(&found, &model.forward(&ids).hidden);
+        println!("{name}: off by {error:.4}");
+        assert!(error < 0.06, "{name}: {error}");
+    }
+}
+
+#[test]
+fn every_mask_follows_the_reference() {
+    let model = random(Config { n_layers: 3, ..bert() }, 300);
+    let ids = Random(3).tokens(37, 29);
+    let flags: Vec<bool> = (0..33).map(|i| i % 5 != 2).collect();
+    let odd = |query: usize, key: usize| (query + key) % 3 == 0 || query == key;
+    let nothing = |query: usize, _: usize| query != 4;
+    type Visible<'a> = Box<dyn Fn(usize, usize) -> bool + 'a>;
+    let masks: [(&str, Mask, Visible); 7] = [
+        ("causal", Mask::Causal, Box::new(|q, k| k <= q)),
+        ("bidirectional", Mask::Bidirectional, Box::new(|_, _| true)),
+        ("padding", Mask::Padding(&flags), Box::new(|_, k| k < 33 && k % 5 != 2)),
+        ("sliding window", Mask::SlidingWindow(6), Box::new(|q, k| k <= q && k + 6 > q)),
+        ("prefix", Mask::Prefix(9), Box::new(|q, k| k <= q || k < 9)),
+        ("predicate", Mask::Predicate(&odd), Box::new(odd)),
+        ("a query that sees nothing", Mask::Predicate(&nothing), Box::new(nothing)),
+    ];
+    let mut seen = Vec::new();
+    for (name, mask, visible) in masks {
+        let found = same_in_all_tiles(&model, &ids, mask);
+        let error = relative_error(&found, &model.forward_masked(&ids, &visible).hidden);
+        println!("{name}: off by {error:.4}");
+        assert!(error < 0.06, "{name}: {error}");
+        assert!(!seen.contains(&found), "{name} masks like another");
+        seen.push(found);
+    }
+}
+
+#[test]
+fn every_head_and_pooling_follows_the_reference() {
+    let classifier = Config { head: Head::Classifier, n_labels: 5, head_bias: true, ..bert() };
+    let shapes = [
+        ("classifier, first row", classifier),
+        ("classifier, pooler", Config { pooler: true, ..classifier }),
+        ("classifier, mean", Config { pooling: Pooling::Mean, head_bias: false, ..classifier }),
+        ("token labels", Config { head: Head::TokenLabels, ..classifier }),
+        ("embedding, mean", Config { head: Head::Embedding, pooling: Pooling::Mean, ..pre_norm() }),
+        ("embedding, first, pooler", Config { head: Head::Embedding, pooler: true, ..bert() }),
+    ];
+    for (i, (name, config)) in shapes.into_iter().enumerate() {
+        let model = random(config, 400 + i as u64);
+        let ids = Random(i as u64).tokens(19, config.vocab_size);
+        let found = encode(&blob(&model).parse().unwrap(), &ids);
+        let error = relative_error(&found, &model.forward(&ids).outputs);
+        println!("{name}: off by {error:.4}");
+        assert!(error < 0.06, "{name}: {error}");
+        if config.head == Head::Embedding {
+            let length: f32 = found[0].iter().map(|x| x * x).sum();
+            assert!((length - 1.0).abs() < 1e-4, "{length}");
+        }
+    }
+}
+
+#[test]
+fn frames_follow_the_reference() {
+    for position in [Position::Learned, Position::Sinusoidal, Position::Rotary] {
+        let config = Config {
+            input: Input::Frames,
+            vocab_size: 0,
+            frame_len: 11,
+            position,
+            context: 24,
+            head: Head::Classifier,
+            n_labels: 6,
+            pooling: Pooling::Mean,
+            head_bias: true,
+            ..pre_norm()
+        };
+        let model = random(config, 500);
+        let mut random = Random(5);
+        let frames: Vec<Vec<i16>> = (0..24)
+            .map(|_| random.normals(11, 1024.0).iter().map(|&x| x as i16).collect())
+            .collect();
+        let floats: Vec<Vec<f32>> =
+            frames.iter().map(|f| f.iter().map(|&x| x as f32 / 1024.0).collect()).collect();
+        let blob = blob(&model);
+        let parsed = blob.parse().unwrap();
+        let mut arena = HeapArena::new(parsed.arena());
+        let mut encoder = Encoder::new(&parsed, arena.parts()).unwrap();
+        let found = vec![real(encoder.run_frames(&frames.concat()).unwrap())];
+        let error = relative_error(&found, &model.forward_frames(&floats).outputs);
+        println!("frames, {position:?}: off by {error:.4}");
+        assert!(error < 0.06, "{position:?}: {error}");
+
+        let wrong = encoder.run_frames(&[0; 12]).unwrap_err();
+        assert_eq!(wrong, RunError::WrongFrameLength { needed: 11, given: 12 });
+        assert_eq!(encoder.run_frames(&[]), Err(RunError::EmptyInput));
+        let long = encoder.run_frames(&[0; 25 * 11]).unwrap_err();
+        assert_eq!(long, RunError::TooLong { needed: 25, given: 24 });
+        let tokens = encoder.run(&[1]).unwrap_err();
+        assert_eq!(tokens, RunError::WrongModel { needed: "a model with token input" });
+    }
+}
+
+#[test]
+fn bad_input_is_a_typed_error() {
+    let model = random(Config { context: 12, ..bert() }, 600);
+    let blob = blob(&model);
+    let parsed = blob.parse().unwrap();
+    let mut arena = HeapArena::new(parsed.arena());
+    let mut encoder = Encoder::new(&parsed, arena.parts()).unwrap();
+    assert_eq!(encoder.run(&[]), Err(RunError::EmptyInput));
+    assert_eq!(encoder.run(&[1; 13]), Err(RunError::TooLong { needed: 13, given: 12 }));
+    let range = RunError::TokenOutOfRange { token: 400, vocab_size: 29 };
+    assert_eq!(encoder.run(&[400]), Err(range));
+    let frames = encoder.run_frames(&[0; 4]).unwrap_err();
+    assert_eq!(frames, RunError::WrongModel { needed: "a model with frame input" });
+    let labels = encoder.label_logits(0).unwrap_err();
+    assert_eq!(labels, RunError::WrongModel { needed: "a model with per-token labels" });
+}
+
+thread_local!(static WORK: Cell<usize> = const { Cell::new(0) });
+
+/// The portable kernels, counting multiplications.
+#[derive(Debug)]
+struct Counting;
+
+impl Kernels for Counting {
+    const NAME: &'static str = "counting";
+
+    fn largest(x: &[i16]) -> u32 {
+        Portable::largest(x)
+    }
+
+    fn moments(x: &[i16]) -> (i32, u64) {
+        Portable::moments(x)
+    }
+
+    fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
+        Portable::quantize(x, by, rows, row, lanes);
+    }
+
+    fn matmul(lanes: &[i16], rows: usize, weights: &[u8], group: usize, out: &mut [i32]) {
+        WORK.set(WORK.get() + lanes.len() * out.len() / rows);
+        Portable::matmul(lanes, rows, weights, group, out);
+    }
+
+    fn matmul_wide(lanes: &[i16], rows: usize, weights: &[u8], group: usize, out: &mut [i32]) {
+        WORK.set(WORK.get() + lanes.len() * out.len() / rows);
+        Portable::matmul_wide(lanes, rows, weights, group, out);
+    }
+
+    fn scores(
+        sums: &[i32],
+        rows: usize,
+        row: usize,
+        scales: &[u16; KEY_BLOCK],
+        visible: u32,
+        scores: &mut [i32; KEY_BLOCK],
+    ) -> i32 {
+        Portable::scores(sums, rows, row, scales, visible, scores)
+    }
+
+    fn weigh(
+        scores: &[i32; KEY_BLOCK],
+        maximum: i32,
+        factor: u32,
+        scales: &[u16; KEY_BLOCK],
+        visible: u32,
+        shift: u32,
+        rows: usize,
+        row: usize,
+        lanes: &mut [i16],
+    ) -> u32 {
+        Portable::weigh(scores, maximum, factor, scales, visible, shift, rows, row, lanes)
+    }
+
+    fn weighted_sum(lanes: &[i16], rows: usize, values: &[u8], sums: &mut [i32]) {
+        WORK.set(WORK.get() + lanes.len() * sums.len() / rows);
+        Portable::weighted_sum(lanes, rows, values, sums);
+    }
+
+    fn rescale(
+        sums: &[i32],
+        rows: usize,
+        row: usize,
+        multipliers: &[u8],
+        biases: &[u8],
+        scale: u16,
+        shift: u32,
+        bias_shift: u32,
+        out: &mut [i16],
+    ) {
+        Portable::rescale(sums, rows, row, multipliers, biases, scale, shift, bias_shift, out);
+    }
+}
+
+/// Multiplications of one row in one layer, with attention over `keys` keys.
+fn row_work(c: &Config, keys: usize) -> usize {
+    let linear = c.d_model * (2 * c.q_dim() + 2 * c.kv_dim() + (2 + c.gated as usize) * c.d_ff);
+    linear + 2 * c.q_dim() * round_up(keys, KEY_BLOCK)
+}
+
+/// No step does more than one tile of one layer, or the head: a watchdog can be fed between.
+#[test]
+fn the_work_of_a_step_is_bounded() {
+    for tile_rows in [1, 4] {
+        let config = Config { tile_rows, n_layers: 3, context: 64, ..llama() };
+        let blob = blob(&random(config, 700));
+        let parsed = blob.parse().unwrap();
+        let mut arena = HeapArena::new(parsed.arena());
+        let mut decoder = Decoder::<Counting>::with_kernels(&parsed, arena.parts()).unwrap();
+        let ids = Random(7).tokens(60, 29);
+        let (mut fed, mut steps, mut largest) = (0, 0, 0);
+        while fed < ids.len() {
+            fed += decoder.begin(&ids[fed..]).unwrap();
+            loop {
+                WORK.set(0);
+                let progress = decoder.step();
+                largest = largest.max(WORK.get());
+                steps += 1;
+                if progress == Progress::Done {
+                    break;
+                }
+            }
+        }
+        assert_eq!(steps, ids.len() / tile_rows * (config.n_layers + 1));
+        let bound = (tile_rows * row_work(&config, 64)).max(32 * config.d_model);
+        println!("decoder, tile of {tile_rows}: {steps} steps, {largest} of {bound} products");
+        assert!(largest > 0 && largest <= bound);
+
+        let head = Config { head: Head::Classifier, n_labels: 3, ..pre_norm() };
+        let config = Config { tile_rows, n_layers: 3, context: 64, ..head };
+        let blob = common::blob(&random(config, 701));
+        let parsed = blob.parse().unwrap();
+        let mut arena = HeapArena::new(parsed.arena());
+        let mut encoder = Encoder::<Counting>::with_kernels(&parsed, arena.parts()).unwrap();
+        encoder.begin(&ids).unwrap();
+        let (mut steps, mut largest) = (0, 0);
+        loop {
+            WORK.set(0);
+            let progress = encoder.step();
+            largest = largest.max(WORK.get());
+            steps += 1;
+            if progress == Progress::Done {
+                break;
+            }
+        }
+        assert_eq!(steps, 2 * ids.len() / tile_rows * config.n_layers + 1);
+        let bound = tile_rows * row_work(&config, 64);
+        println!("encoder, tile of {tile_rows}: {steps} steps, {largest} of {bound} products");
+        assert!(largest > 0 && largest <= bound);
+    }
+}
