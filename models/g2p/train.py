@@ -140,6 +140,7 @@ def main():
         decoder_start_token_id=PAD, n_positions=LONGEST + 1,
     )
     model = T5ForConditionalGeneration(config)
+    model.generation_config.max_new_tokens, model.generation_config.num_beams = LONGEST, 4
     with torch.no_grad():  # the untied head's default of standard deviation 1 wastes the first epochs
         model.lm_head.weight.mul_(config.d_model**-0.5)
     average = copy.deepcopy(model)

@@ -142,7 +142,7 @@ fn config(c: &Checkpoint, bart: bool) -> Result<Config> {
         d_ff,
         context,
         decoder_layers: c.size("decoder_layers")?,
-        target_context: context,
+        target_context: super::target_context(c, context),
         beams: super::beams(c),
         start_token: c.generation("decoder_start_token_id")?,
         end_token: c.generation("eos_token_id")?,

@@ -91,6 +91,14 @@ fn beams(c: &Checkpoint) -> usize {
     c.generation("num_beams").unwrap_or(4).clamp(1, MAX_BEAMS)
 }
 
+/// Longest target, the start token counted: what the checkpoint generates at most, within `context`.
+/// (`max_length` counts the start token, `max_new_tokens` does not but counts the end token.)
+fn target_context(c: &Checkpoint, context: usize) -> usize {
+    let new = c.generation("max_new_tokens").ok();
+    let all = c.generation("max_length").ok().map(|length| length.saturating_sub(1));
+    new.or(all).filter(|&length| length > 0).unwrap_or(context).min(context)
+}
+
 /// An option of `config.json` that the engine cannot run.
 fn unsupported(key: &str, found: impl ToString, supported: &str) -> Error {
     Error::Unsupported { key: key.into(), found: found.to_string(), supported: supported.into() }

@@ -50,7 +50,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         d_ff: c.size("d_ff")?,
         context,
         decoder_layers: c.size("num_decoder_layers").unwrap_or(n_layers),
-        target_context: context,
+        target_context: super::target_context(c, context),
         beams: super::beams(c),
         relative_distance: distance,
         start_token: c.generation("decoder_start_token_id").or_else(|_| c.size("pad_token_id"))?,
