@@ -2,13 +2,14 @@
 //! from flash, the same bits on every core.
 //!
 //! ## Data flow
-//! `tokens → nn::embedding → nn::layer × n → nn::head → logits`, driven by [`Encoder`] or [`Decoder`].
+//! `tokens → nn::embedding → nn::layer × n → nn::head → logits`, driven by [`Encoder`], [`Decoder`] or
+//! both in [`Seq2Seq`].
 //!
 //! ## Floors
 //! A module imports only from floors below it (`cargo xtask floors` checks):
 //!
 //! ```text
-//! 6  task    5  encoder decoder    4  nn sampler    3  arena model    2  tokenizer kernels blob
+//! 6  task    5  encoder decoder seq2seq    4  nn sampler    3  arena model    2  tokenizer kernels blob
 //! 1  fixed matrix    0  config error
 //! ```
 #![no_std]
@@ -26,6 +27,7 @@ pub mod matrix;
 pub mod model;
 pub mod nn;
 pub mod sampler;
+pub mod seq2seq;
 pub mod task;
 pub mod tokenizer;
 
@@ -36,7 +38,8 @@ pub use encoder::Encoder;
 pub use error::{FormatError, RunError};
 pub use model::Model;
 pub use sampler::{Sampler, Sampling};
-pub use task::{Classifier, Event, Generator};
+pub use seq2seq::Seq2Seq;
+pub use task::{Classifier, Event, Generator, Translator};
 pub use tokenizer::Tokenizer;
 
 /// A value that begins at a multiple of 16 bytes.

@@ -125,6 +125,18 @@ pub struct Softmax {
     pub factor: u32,
 }
 
+/// A [`Softmax`] whose scores are in units of 2⁻¹⁶ log2 has this factor.
+pub const BIASED_FACTOR: u32 = 1 << 24;
+
+/// What is added to the scores of one or two queries for the keys of a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Biased {
+    /// From scores to 1/256 of log2, Q0.32, as [`Softmax::factor`] is without biases.
+    pub factors: [u32; 2],
+    /// In units of 2⁻¹⁶ log2.
+    pub biases: [[i32; KEY_BLOCK]; 2],
+}
+
 /// [`KEY_BLOCK`] positions of one head of one layer in the cache.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyBlock<'a> {
@@ -173,6 +185,9 @@ pub trait Kernels: Sized {
 
     /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`.
     const PRODUCT_SHIFT: i32 = 8;
+
+    /// How [`Kernels::write_key`] packs the keys of a block.
+    const KEY_LAYOUT: WeightLayout = WeightLayout::Paired;
 
     /// Largest magnitude of a row; at most 2¹⁵.
     fn largest(x: &[i16]) -> u32;
@@ -391,5 +406,19 @@ pub trait Kernels: Sized {
         sums: &mut [i32],
     ) {
         defaults::attend::<Self>(lanes, block, visible, shift, queries, sums);
+    }
+
+    /// As [`Kernels::attend`] with biases: a score becomes `floor(score · factor / 2²⁴) + bias` in units
+    /// of 2⁻¹⁶ log2, saturated; the queries' own factor is [`BIASED_FACTOR`].
+    fn attend_biased(
+        lanes: &[i16],
+        block: &KeyBlock,
+        visible: [u32; 2],
+        shift: u32,
+        biased: &Biased,
+        queries: &mut [Softmax],
+        sums: &mut [i32],
+    ) {
+        defaults::attend_biased::<Self>(lanes, block, visible, shift, biased, queries, sums);
     }
 }

@@ -59,6 +59,8 @@ impl Kernels for ArmMve {
     const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Plain, WeightLayout::Paired];
     const PRODUCT_SHIFT: i32 = 0;
 
+    const KEY_LAYOUT: WeightLayout = WeightLayout::Plain;
+
     fn largest(x: &[i16]) -> u32 {
         // SAFETY: the length is the slice's.
         unsafe { rows::largest(x.as_ptr(), x.len()) }
