@@ -1,5 +1,6 @@
 //! Runs the bench programs: all kernels, then each model, on one board after the other.
 
+use super::profile::{self, Profile};
 use super::{Row, host};
 use crate::board::{Board, setup};
 use crate::elf;
@@ -19,7 +20,7 @@ struct Model {
     blob: fn() -> Result<Option<PathBuf>>,
 }
 
-const DECODER: &[&str] = &["decode/*", "prefill/*/64", "advance/*/64"];
+const DECODER: &[&str] = &["token/*/16", "decode/*", "prefill/*/64", "advance/*/64"];
 const MODELS: [Model; 4] = [
     Model { name: "stories260k", cases: DECODER, blob: stories },
     Model {
@@ -129,6 +130,19 @@ fn on_board(name: &str, kernels: bool, models: &[(&str, PathBuf)]) -> Result<Vec
         rows.extend(read(&board.run(&program, Some((blob, slot)))?, &board.core, model)?);
     }
     Ok(rows)
+}
+
+/// Follows the cases of one board whose name begins with `case`.
+pub fn profiles(board: &str, case: &str) -> Result<Vec<Profile>> {
+    setup()?;
+    let board = Board::read(board)?;
+    let program = board.build("bench", &[])?;
+    let Some(model) = MODELS.iter().find(|model| asks_for(model, case)) else {
+        return profile::profiles(&board, &program, case, None);
+    };
+    let blob = (model.blob)()?.with_context(|| format!("no model for `{case}`"))?;
+    let wanted = case.replace(model.name, "*");
+    profile::profiles(&board, &program, &wanted, Some((model.name, &blob)))
 }
 
 fn asks_for(model: &Model, part: &str) -> bool {
