@@ -20,26 +20,51 @@
 mod arm_dsp;
 #[cfg(all(target_arch = "arm", feature = "arm-mve"))]
 mod arm_mve;
+#[cfg(all(target_arch = "arm", feature = "arm-v6m"))]
+mod arm_v6m;
 pub mod check;
 mod defaults;
 mod portable;
+#[cfg(all(target_arch = "riscv32", target_feature = "m"))]
+mod riscv;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
-#[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
-pub use arm_dsp::ArmDsp;
-#[cfg(all(target_arch = "arm", feature = "arm-mve"))]
-pub use arm_mve::ArmMve;
 pub(crate) use defaults::interpolate;
 pub use portable::Portable;
 
-/// The backend this crate was built with.
-#[cfg(all(target_arch = "arm", feature = "arm-mve"))]
-pub type Native = ArmMve;
-/// The backend this crate was built with.
-#[cfg(all(target_arch = "arm", feature = "arm-dsp", not(feature = "arm-mve")))]
-pub type Native = ArmDsp;
-/// The backend this crate was built with.
-#[cfg(not(all(target_arch = "arm", any(feature = "arm-dsp", feature = "arm-mve"))))]
-pub type Native = Portable;
+// Where several are asked for, the core that can do the most wins.
+core::cfg_select! {
+    all(target_arch = "arm", feature = "arm-mve") => {
+        pub use arm_mve::ArmMve;
+        /// The backend this crate was built with.
+        pub type Native = ArmMve;
+    }
+    all(target_arch = "arm", feature = "arm-dsp") => {
+        pub use arm_dsp::ArmDsp;
+        /// The backend this crate was built with.
+        pub type Native = ArmDsp;
+    }
+    all(target_arch = "arm", feature = "arm-v6m") => {
+        pub use arm_v6m::ArmV6m;
+        /// The backend this crate was built with.
+        pub type Native = ArmV6m;
+    }
+    all(target_arch = "riscv32", target_feature = "m") => {
+        pub use riscv::RiscV;
+        /// The backend this crate was built with.
+        pub type Native = RiscV;
+    }
+    target_arch = "x86_64" => {
+        pub use x86::X86;
+        /// The backend this crate was built with.
+        pub type Native = X86;
+    }
+    _ => {
+        /// The backend this crate was built with.
+        pub type Native = Portable;
+    }
+}
 
 use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::decode_scale;

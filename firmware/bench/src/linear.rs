@@ -55,9 +55,7 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
                     output_exponent: -12,
                     wide: false,
                 };
-                counter.begin();
-                forward(&layer, x, rows, lanes, out);
-                counter.end(Case {
+                let case = Case {
                     name: Name::new("linear/")
                         .number(in_dim)
                         .text("x")
@@ -66,7 +64,8 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
                         .number(rows),
                     per: (in_dim * out_dim * rows) as u32,
                     unit: "MAC",
-                });
+                };
+                counter.count(case, || forward(&layer, x, rows, lanes, out));
                 black_box(&mut *out);
             }
         }
