@@ -128,9 +128,8 @@ unsafe fn run(
         && by.shift >= 2
         && accumulators.len() / rows >= len
         && by.multipliers.len() >= 2 * len
-        && (by.biases.is_empty() || by.biases.len() >= 2 * len)
         && aligned(by.multipliers, 2)
-        && aligned(by.biases, 2);
+        && (by.biases.is_empty() || by.biases.len() >= 2 * len && aligned(by.biases, 2));
     if !fits {
         return false;
     }
@@ -353,9 +352,8 @@ pub fn gain(x: &[i16], by: &Quantizer, f: &Factors, sums: &mut [i32]) {
     // 16 bits more, and two doublings, leave 18 less than 32 to shift.
     let fits = f.shift >= 15
         && f.multipliers.len() >= 2 * len
-        && (f.biases.is_empty() || f.biases.len() >= 2 * len)
         && aligned(f.multipliers, 2)
-        && aligned(f.biases, 2);
+        && (f.biases.is_empty() || f.biases.len() >= 2 * len && aligned(f.biases, 2));
     if !fits {
         let (gains, biases) = (f.multipliers, f.biases);
         return defaults::gain(x, by, gains, biases, f.scale, f.shift, f.bias_shift, sums);
