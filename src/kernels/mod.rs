@@ -334,7 +334,7 @@ pub trait Kernels: Sized {
         defaults::add(x, shift, sums);
     }
 
-    /// `|sums[0]| | |sums[1]| | …`: a number with as many bits as the largest magnitude.
+    /// Any number with as many bits as the largest magnitude, such as `|sums[0]| | |sums[1]| | …`.
     fn magnitude(sums: &[i32]) -> u32 {
         defaults::magnitude(sums)
     }

@@ -73,9 +73,13 @@ fn left(right: i32) -> i32 {
     -right.clamp(-40, 40)
 }
 
-/// By definition any shift from 16 on leads beyond the table.
+/// By definition shifts from 16 on lead beyond the table, those below −11 to its begin.
 fn position(shift: i32) -> i32 {
-    if shift < 16 { shift.max(-40) } else { 40 }
+    match shift {
+        -11..=15 => shift,
+        16.. => 40,
+        _ => -40,
+    }
 }
 
 /// See [`Kernels::activate`](crate::kernels::Kernels::activate).

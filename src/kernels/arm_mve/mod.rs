@@ -262,7 +262,7 @@ impl Kernels for ArmMve {
         sums::add(x, shift, sums);
     }
 
-    fn largest_sum(sums: &[i32]) -> u32 {
+    fn magnitude(sums: &[i32]) -> u32 {
         // SAFETY: the length is the slice's.
         unsafe { sums::largest(sums.as_ptr(), sums.len()) }
     }
