@@ -24,6 +24,7 @@ mod arm_mve;
 mod arm_v6m;
 pub mod check;
 mod defaults;
+mod linear;
 mod portable;
 #[cfg(all(target_arch = "riscv32", target_feature = "m"))]
 mod riscv;
@@ -31,6 +32,7 @@ mod riscv;
 mod x86;
 
 pub(crate) use defaults::interpolate;
+pub use linear::{CHUNK, Product, RowScale};
 pub use portable::Portable;
 
 // Where several are asked for, the core that can do the most wins.
@@ -310,6 +312,18 @@ pub trait Kernels: Sized {
             bias_shift,
             out,
         );
+    }
+
+    /// A whole layer: [`Kernels::matmul`] (or its like for wide lanes, plain weights), then
+    /// [`Kernels::rescale`] of each row. `out[r]` holds row `r`; there are as many outputs as it has
+    /// room for. Of one row, the second `out` is not used.
+    fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
+        linear::linear::<Self>(product, by, out);
+    }
+
+    /// As [`Kernels::linear`] in 32 bits ([`Kernels::rescale_wide`]).
+    fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+        linear::linear_wide::<Self>(product, by, out);
     }
 
     /// An explicit norm's gain and bias: `sums[i] = saturate(round(by.shifted(x[i]) ·

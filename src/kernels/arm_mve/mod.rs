@@ -14,12 +14,15 @@ macro_rules! helium {
 mod attention;
 mod block;
 mod curves;
+mod layer;
 mod linear;
 mod product;
 mod rows;
 mod sums;
 
-use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
+use super::{
+    Activate, Kernels, KeyBlock, Portable, Product, Quantizer, RowScale, Softmax, defaults,
+};
 use crate::config::{KEY_BLOCK, WeightLayout};
 use product::{Inputs, Weights, multiply};
 use sums::Factors;
@@ -193,8 +196,8 @@ impl Kernels for ArmMve {
         out: &mut [i16],
     ) {
         let at = (rows, row);
-        let by = Factors { multipliers, biases, scale, shift, bias_shift: bias_shift as i32 };
-        if !sums::rescale(accumulators, at, &by, out) {
+        let by = RowScale { scale, shift, bias_shift: bias_shift as i32 };
+        if !sums::rescale(accumulators, at, &Factors { multipliers, biases }, by, out) {
             Portable::rescale(
                 accumulators,
                 rows,
@@ -228,8 +231,8 @@ impl Kernels for ArmMve {
         out: &mut [i32],
     ) {
         let at = (rows, row);
-        let by = Factors { multipliers, biases, scale, shift, bias_shift };
-        if !sums::rescale_wide(accumulators, at, &by, out) {
+        let by = RowScale { scale, shift, bias_shift };
+        if !sums::rescale_wide(accumulators, at, &Factors { multipliers, biases }, by, out) {
             defaults::rescale_wide(
                 accumulators,
                 rows,
@@ -244,6 +247,14 @@ impl Kernels for ArmMve {
         }
     }
 
+    fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
+        layer::linear(product, by, out);
+    }
+
+    fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+        layer::linear_wide(product, by, out);
+    }
+
     fn gain(
         x: &[i16],
         by: &Quantizer,
@@ -254,8 +265,8 @@ impl Kernels for ArmMve {
         bias_shift: i32,
         sums: &mut [i32],
     ) {
-        let factors = Factors { multipliers: gains, biases, scale: mantissa, shift, bias_shift };
-        sums::gain(x, by, &factors, sums);
+        let unit = RowScale { scale: mantissa, shift, bias_shift };
+        sums::gain(x, by, &Factors { multipliers: gains, biases }, unit, sums);
     }
 
     fn add(x: &[i16], shift: i32, sums: &mut [i32]) {

@@ -6,11 +6,11 @@
 //! one with rounding, and added.
 
 use super::aligned;
-use crate::kernels::{Quantizer, defaults};
+use crate::kernels::{Quantizer, RowScale, defaults};
 
 /// What a rescaling needs besides sums and results.
 #[repr(C)]
-struct Rescale {
+pub struct Rescale {
     multipliers: *const u8,
     /// Scale of the input row; twice that where the high bits are enough.
     scale: u32,
@@ -92,86 +92,130 @@ rescale! {
      "vstrw.32 q0, [r2], #16"]
 }
 
-type Kernel = unsafe extern "C" fn(*const i32, usize, *mut u8, *const Rescale);
+/// Sums, results, destination, numbers.
+pub type Kernel = unsafe extern "C" fn(*const i32, usize, *mut u8, *const Rescale);
 
-/// The factors of a rescaling.
+/// Kernels for one row, one of two, and either by both halves; without biases, and with.
+pub type KernelSet = [[Kernel; 4]; 2];
+
+/// Those with 16-bit results.
+pub const NARROW: KernelSet = [
+    [narrow_1, narrow_2, narrow_both_1, narrow_both_2],
+    [biased_1, biased_2, biased_both_1, biased_both_2],
+];
+
+/// Those with 32-bit results.
+pub const WIDE: KernelSet = [
+    [wide_1, wide_2, wide_both_1, wide_both_2],
+    [wide_biased_1, wide_biased_2, wide_biased_both_1, wide_biased_both_2],
+];
+
+/// Multipliers and biases of a layer's outputs.
 #[derive(Clone, Copy)]
 pub struct Factors<'a> {
     /// Little-endian `u16`.
     pub multipliers: &'a [u8],
     /// Little-endian `i16`, or empty.
     pub biases: &'a [u8],
-    /// At most 2¹⁵.
-    pub scale: u16,
-    /// 1 … 62.
-    pub shift: u32,
-    /// To the right.
-    pub bias_shift: i32,
 }
 
-/// Rescales row `row` of `rows` with one of four kernels: one row, one of two, and either by both
-/// halves. False if it cannot.
-///
-/// # Safety
-/// `out` holds `len` numbers of the size that the kernels write.
-unsafe fn run(
-    kernels: [[Kernel; 4]; 2],
-    accumulators: &[i32],
+impl Factors<'_> {
+    /// Whether there are as many as the kernels read for `len` results, at even addresses.
+    pub fn fit(&self, len: usize) -> bool {
+        self.multipliers.len() >= 2 * len
+            && aligned(self.multipliers, 2)
+            && (self.biases.is_empty() || self.biases.len() >= 2 * len && aligned(self.biases, 2))
+    }
+}
+
+/// The rescaling of one row's sums, output after output.
+pub struct Rescaler {
+    kernel: Kernel,
+    by: Rescale,
+}
+
+impl Rescaler {
+    /// The rescaling of one of `rows` (1 or 2) rows; `by.shift` is at least 2.
+    pub fn new(kernels: &KernelSet, rows: usize, factors: &Factors, by: RowScale) -> Self {
+        let both = by.shift < 31;
+        let [plain, biased] = kernels;
+        let [one, two, both_one, both_two] = if factors.biases.is_empty() { plain } else { biased };
+        let kernel = match (both, rows) {
+            (false, 1) => one,
+            (false, _) => two,
+            (true, 1) => both_one,
+            (true, _) => both_two,
+        };
+        let shift = by.shift as i32;
+        let by = Rescale {
+            multipliers: factors.multipliers.as_ptr(),
+            scale: if both { by.scale as u32 } else { 2 * by.scale as u32 },
+            shift: if both { -shift } else { 30 - shift },
+            biases: factors.biases.as_ptr(),
+            bias_shift: -by.bias_shift.clamp(-40, 40),
+            high_shift: 32u32.wrapping_sub(by.shift),
+            lowest: if both { -1 << (shift - 1) } else { 0 },
+        };
+        Self { kernel: *kernel, by }
+    }
+
+    /// Rescales `len` sums to `out` and goes on to the next outputs.
+    ///
+    /// # Safety
+    /// The factors [`fit`](Factors::fit) all results together, there is room for `len` of the
+    /// kernels' kind in `out`, and `len` sums in each row, beginning with the row wanted.
+    pub unsafe fn run(&mut self, sums: *const i32, len: usize, out: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.kernel)(sums, len, out, &self.by) };
+        self.by.multipliers = self.by.multipliers.wrapping_add(2 * len);
+        self.by.biases = self.by.biases.wrapping_add(2 * len);
+    }
+}
+
+/// Rescales row `row` of `rows`; false if this cannot.
+fn rescale_row<T>(
+    kernels: &KernelSet,
+    sums: &[i32],
     (rows, row): (usize, usize),
-    by: &Factors,
-    out: *mut u8,
-    len: usize,
+    factors: &Factors,
+    by: RowScale,
+    out: &mut [T],
 ) -> bool {
-    let sums = accumulators.get(row..).unwrap_or_default();
     let fits = (1..=2).contains(&rows)
         && row < rows
         && by.shift >= 2
-        && accumulators.len() / rows >= len
-        && by.multipliers.len() >= 2 * len
-        && aligned(by.multipliers, 2)
-        && (by.biases.is_empty() || by.biases.len() >= 2 * len && aligned(by.biases, 2));
-    if !fits {
-        return false;
+        && sums.len() / rows >= out.len()
+        && factors.fit(out.len());
+    if fits {
+        // SAFETY: every length and alignment was checked; `T` is of the kernels' kind.
+        unsafe {
+            let sums = sums.as_ptr().add(row);
+            Rescaler::new(kernels, rows, factors, by).run(sums, out.len(), out.as_mut_ptr().cast());
+        }
     }
-    let both = by.shift < 31;
-    let [plain, biased] = kernels;
-    let [one, two, both_one, both_two] = if by.biases.is_empty() { plain } else { biased };
-    let kernel = match (both, rows) {
-        (false, 1) => one,
-        (false, _) => two,
-        (true, 1) => both_one,
-        (true, _) => both_two,
-    };
-    let shift = by.shift as i32;
-    let by = Rescale {
-        multipliers: by.multipliers.as_ptr(),
-        scale: if both { by.scale as u32 } else { 2 * by.scale as u32 },
-        shift: if both { -shift } else { 30 - shift },
-        biases: by.biases.as_ptr(),
-        bias_shift: by.bias_shift.clamp(-40, 40).wrapping_neg(),
-        high_shift: 32u32.wrapping_sub(shift as u32),
-        lowest: if both { -1 << (shift - 1) } else { 0 },
-    };
-    // SAFETY: every length and alignment was checked.
-    unsafe { kernel(sums.as_ptr(), len, out, &by) };
-    true
+    fits
 }
 
 /// See [`Kernels::rescale`](crate::kernels::Kernels::rescale); false if this cannot.
-pub fn rescale(sums: &[i32], at: (usize, usize), by: &Factors, out: &mut [i16]) -> bool {
-    let plain = [narrow_1, narrow_2, narrow_both_1, narrow_both_2] as [Kernel; 4];
-    let biased = [biased_1, biased_2, biased_both_1, biased_both_2] as [Kernel; 4];
-    // SAFETY: they write 16 bits.
-    unsafe { run([plain, biased], sums, at, by, out.as_mut_ptr().cast(), out.len()) }
+pub fn rescale(
+    sums: &[i32],
+    at: (usize, usize),
+    f: &Factors,
+    by: RowScale,
+    out: &mut [i16],
+) -> bool {
+    rescale_row(&NARROW, sums, at, f, by, out)
 }
 
 /// See [`Kernels::rescale_wide`](crate::kernels::Kernels::rescale_wide); false if this cannot.
-pub fn rescale_wide(sums: &[i32], at: (usize, usize), by: &Factors, out: &mut [i32]) -> bool {
-    let plain = [wide_1, wide_2, wide_both_1, wide_both_2] as [Kernel; 4];
-    let biased =
-        [wide_biased_1, wide_biased_2, wide_biased_both_1, wide_biased_both_2] as [Kernel; 4];
-    // SAFETY: they write 32 bits.
-    unsafe { run([plain, biased], sums, at, by, out.as_mut_ptr().cast(), out.len()) }
+pub fn rescale_wide(
+    sums: &[i32],
+    at: (usize, usize),
+    f: &Factors,
+    by: RowScale,
+    out: &mut [i32],
+) -> bool {
+    rescale_row(&WIDE, sums, at, f, by, out)
 }
 
 /// # Safety
@@ -347,16 +391,12 @@ gain!(gain_plain,);
 gain!(gain_biased, "vldrh.s32 q1, [r5], #8" "vqrshl.s32 q1, r8" "vqadd.s32 q0, q0, q1");
 
 /// See [`Kernels::gain`](crate::kernels::Kernels::gain).
-pub fn gain(x: &[i16], by: &Quantizer, f: &Factors, sums: &mut [i32]) {
+pub fn gain(x: &[i16], by: &Quantizer, f: &Factors, unit: RowScale, sums: &mut [i32]) {
     let len = x.len().min(sums.len());
     // 16 bits more, and two doublings, leave 18 less than 32 to shift.
-    let fits = f.shift >= 15
-        && f.multipliers.len() >= 2 * len
-        && aligned(f.multipliers, 2)
-        && (f.biases.is_empty() || f.biases.len() >= 2 * len && aligned(f.biases, 2));
-    if !fits {
-        let (gains, biases) = (f.multipliers, f.biases);
-        return defaults::gain(x, by, gains, biases, f.scale, f.shift, f.bias_shift, sums);
+    if unit.shift < 15 || !f.fit(len) {
+        let RowScale { scale, shift, bias_shift } = unit;
+        return defaults::gain(x, by, f.multipliers, f.biases, scale, shift, bias_shift, sums);
     }
     let kernel = if f.biases.is_empty() { gain_plain } else { gain_biased };
     let by = Gain {
@@ -366,9 +406,9 @@ pub fn gain(x: &[i16], by: &Quantizer, f: &Factors, sums: &mut [i32]) {
         subtract: by.subtract,
         left: by.shift.wrapping_neg(),
         biases: f.biases.as_ptr(),
-        mantissa: 2 * f.scale as u32,
-        shift: 14 - f.shift as i32,
-        bias_shift: -f.bias_shift.clamp(-40, 40),
+        mantissa: 2 * unit.scale as u32,
+        shift: 14 - unit.shift as i32,
+        bias_shift: -unit.bias_shift.clamp(-40, 40),
     };
     // SAFETY: every length and alignment was checked.
     unsafe { kernel(&by, len, sums.as_mut_ptr()) }
