@@ -24,6 +24,7 @@ mod arm_mve;
 mod arm_v6m;
 pub mod check;
 mod defaults;
+mod linear;
 mod portable;
 #[cfg(all(target_arch = "riscv32", target_feature = "m"))]
 mod riscv;
@@ -31,6 +32,7 @@ mod riscv;
 mod x86;
 
 pub(crate) use defaults::interpolate;
+pub use linear::{CHUNK, Product, RowScale};
 pub use portable::Portable;
 
 // Where several are asked for, the core that can do the most wins.
@@ -327,6 +329,18 @@ pub trait Kernels: Sized {
         );
     }
 
+    /// A whole layer: [`Kernels::matmul`] (or its like for wide lanes, plain weights), then
+    /// [`Kernels::rescale`] of each row. `out[r]` holds row `r`; there are as many outputs as it has
+    /// room for. Of one row, the second `out` is not used.
+    fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
+        linear::linear::<Self>(product, by, out);
+    }
+
+    /// As [`Kernels::linear`] in 32 bits ([`Kernels::rescale_wide`]).
+    fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+        linear::linear_wide::<Self>(product, by, out);
+    }
+
     /// An explicit norm's gain and bias: `sums[i] = saturate(round(by.shifted(x[i]) ·
     /// (gains[i] · mantissa) / 2^shift))`, plus `round(biases[i] / 2^bias_shift)` where there is one,
     /// saturated. Gains and biases are little-endian `i16`; `shift` is in 1 … 62.
@@ -349,7 +363,7 @@ pub trait Kernels: Sized {
         defaults::add(x, shift, sums);
     }
 
-    /// `|sums[0]| | |sums[1]| | …`: a number with as many bits as the largest magnitude.
+    /// Any number with as many bits as the largest magnitude, such as `|sums[0]| | |sums[1]| | …`.
     fn magnitude(sums: &[i32]) -> u32 {
         defaults::magnitude(sums)
     }
