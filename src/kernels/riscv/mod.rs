@@ -5,10 +5,11 @@
 //! else to [`Portable`], so it is as total as that.
 #![allow(unsafe_code)]
 
+mod attention;
 mod linear;
 mod rows;
 
-use super::{Kernels, Portable, Quantizer, defaults};
+use super::{Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
 use crate::config::KEY_BLOCK;
 use rows::Outputs;
 
@@ -159,6 +160,19 @@ impl Kernels for RiscV {
                 bias_shift,
                 out.get_mut(done..).unwrap_or_default(),
             );
+        }
+    }
+
+    fn attend(
+        lanes: &[i16],
+        block: &KeyBlock,
+        visible: [u32; 2],
+        shift: u32,
+        queries: &mut [Softmax],
+        sums: &mut [i32],
+    ) {
+        if attention::attend(lanes, block, visible, shift, queries, sums).is_none() {
+            defaults::attend::<Self>(lanes, block, visible, shift, queries, sums);
         }
     }
 }
