@@ -6,9 +6,10 @@ use crate::config::KEY_BLOCK;
 use crate::fixed::EXP2;
 use crate::kernels::{KeyBlock, Softmax};
 use core::arch::{asm, naked_asm};
+use core::mem::MaybeUninit;
+use core::slice;
 
 /// What is known of one key beside its products, together so that one pointer serves.
-#[derive(Clone, Copy, Default)]
 #[repr(C)]
 struct Key {
     /// Scale · 2^15: the upper half of its product with a sum is the score.
@@ -287,16 +288,19 @@ pub fn attend(
     if !ordinary {
         return None;
     }
-    let mut products = [0i32; 2 * KEY_BLOCK];
-    let mut keys = [Key::default(); KEY_BLOCK];
-    let keys = keys.get_mut(..count)?;
+    // Only what the visible keys need is written, so nothing is cleared first.
+    let mut products = MaybeUninit::<[i32; 2 * KEY_BLOCK]>::uninit();
+    let mut keys = [const { MaybeUninit::uninit() }; KEY_BLOCK];
     let codes = block.key_codes.get(..count)?.iter().zip(block.value_codes.get(..count)?);
     for (key, (&code, &value_code)) in keys.iter_mut().zip(codes) {
-        key.scale = mantissa(code) << 15 << (code >> 4);
-        key.value_scale = mantissa(value_code) << (value_code >> 4);
+        let scale = mantissa(code) << 15 << (code >> 4);
+        let value_scale = mantissa(value_code) << (value_code >> 4);
+        key.write(Key { scale, value_scale, score: 0 });
     }
+    // SAFETY: `count` keys are written.
+    let keys = unsafe { slice::from_raw_parts_mut(keys.as_mut_ptr().cast::<Key>(), count) };
     let product = if rows == 2 { paired_2 } else { paired_1 };
-    let (w, x, to) = (block.keys.as_ptr(), lanes.as_ptr(), products.as_mut_ptr());
+    let (w, x, to) = (block.keys.as_ptr(), lanes.as_ptr(), products.as_mut_ptr().cast::<i32>());
     // SAFETY: `head_dim` lanes for each row; bytes and room for the products of sixteen keys.
     unsafe { product(w, x, head_dim / 4, 4 * head_dim, to, count.div_ceil(4)) };
     let mut weights = [[0i16; KEY_BLOCK]; 2];
