@@ -80,6 +80,9 @@ impl Kernels for RiscV {
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
+        if by.bits != 8 {
+            return Portable::quantize(x, by, rows, row, lanes);
+        }
         let (fours, rest) = x.as_chunks::<4>();
         let rows = rows.max(1);
         rows::quantize(fours, by, rows, row, lanes);

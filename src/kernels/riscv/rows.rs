@@ -61,72 +61,95 @@ pub fn moments(x: &[[i16; 4]]) -> (i32, u64) {
     (sum, squares)
 }
 
-/// See [`Kernels::quantize`](crate::kernels::Kernels::quantize); as many fours as there are lanes for.
-pub fn quantize(x: &[[i16; 4]], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-    let (multiply, subtract, inverse) = (by.multiply, by.subtract, by.inverse);
-    let shift = 31u32.wrapping_sub(by.bits) & 31;
-    let half = 1i32 << (shift - 1);
-    if by.shift <= 0 {
-        // All but the last shift is one product, modulo 2^32 as the definition.
-        let inverse = inverse << (by.shift.wrapping_neg() & 31);
-        let factor = multiply.wrapping_mul(inverse);
-        let half = half.wrapping_sub(subtract.wrapping_mul(inverse));
-        fours(x, by.bits, rows, row, lanes, |x| x.wrapping_mul(factor).wrapping_add(half) >> shift);
-    } else if multiply == 1 && subtract == 0 {
-        let right = by.shift & 31;
-        let one = |x: i32| (x >> right).wrapping_mul(inverse).wrapping_add(half) >> shift;
-        fours(x, by.bits, rows, row, lanes, one);
-    } else {
-        let right = by.shift & 31;
-        let one = |x: i32| {
-            let centred = x.wrapping_mul(multiply).wrapping_sub(subtract);
-            (centred >> right).wrapping_mul(inverse).wrapping_add(half) >> shift
-        };
-        fours(x, by.bits, rows, row, lanes, one);
-    }
+/// Quantises fours into 8-bit lanes: `$step` is done for each of the four numbers in `\x`.
+macro_rules! fours {
+    ($fours:expr, $to:expr, $stride:expr, [$($step:literal)*], $($operands:tt)*) => {{
+        let ends = $fours.as_ptr_range();
+        // SAFETY: `quantize` sees to it that there is a lane, `$stride` bytes from the last, for each
+        // of one or more fours.
+        unsafe {
+            asm!(
+                "2:",
+                "lh {a}, 0({at})",
+                "lh {b}, 2({at})",
+                "lh {c}, 4({at})",
+                "lh {d}, 6({at})",
+                "addi {at}, {at}, 8",
+                $(".irp x, {a}, {b}, {c}, {d}", $step, ".endr",)*
+                "slli {a}, {a}, 8",
+                "slli {c}, {c}, 8",
+                "sub {a}, {a}, {b}",
+                "sub {c}, {c}, {d}",
+                "sh {b}, 0({to})",
+                "sh {d}, 2({to})",
+                "sh {a}, 4({to})",
+                "sh {c}, 6({to})",
+                "add {to}, {to}, {stride}",
+                "bne {at}, {end}, 2b",
+                at = inout(reg) ends.start => _,
+                end = in(reg) ends.end,
+                to = inout(reg) $to => _,
+                stride = in(reg) $stride,
+                a = out(reg) _,
+                b = out(reg) _,
+                c = out(reg) _,
+                d = out(reg) _,
+                $($operands)*
+                options(nostack),
+            );
+        }
+    }};
 }
 
-/// Writes what `one` makes of each number as lanes.
-#[inline(always)]
-fn fours(
-    x: &[[i16; 4]],
-    bits: u32,
-    rows: usize,
-    row: usize,
-    lanes: &mut [i16],
-    one: impl Fn(i32) -> i32,
-) {
+/// See [`Kernels::quantize`](crate::kernels::Kernels::quantize); as many fours as there are lanes for, 8
+/// bits.
+pub fn quantize(x: &[[i16; 4]], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
     let (lanes, _) = lanes.as_chunks_mut::<4>();
     let lanes = lanes.get_mut(row..).unwrap_or_default();
-    let count = x.len().min(lanes.len().div_ceil(rows));
-    let mut to = lanes.as_mut_ptr();
-    for four in x.iter().take(count) {
-        let [a, b, c, d] = load_16(four).map(&one);
-        let lane = if bits == 8 { [b, d, (a << 8) - b, (c << 8) - d] } else { [b, d, a, c] };
-        // SAFETY: `count` lanes begin `rows` apart, the last of them within the slice.
-        unsafe { *to = lane.map(|q| q as i16) };
-        to = to.wrapping_add(rows);
+    let x = x.get(..lanes.len().div_ceil(rows)).unwrap_or(x);
+    if x.is_empty() {
+        return;
     }
-}
-
-/// Four numbers, each by one LH. (The compiler would load each without its sign and extend it again.)
-#[inline(always)]
-pub fn load_16(x: &[i16; 4]) -> [i32; 4] {
-    let (a, b, c, d);
-    // SAFETY: reads four numbers.
-    unsafe {
-        asm!(
-            "lh {a}, 0({x})",
-            "lh {b}, 2({x})",
-            "lh {c}, 4({x})",
-            "lh {d}, 6({x})",
-            x = in(reg) x,
-            a = out(reg) a,
-            b = out(reg) b,
-            c = out(reg) c,
-            d = lateout(reg) d,
-            options(pure, readonly, nostack, preserves_flags),
+    let (to, stride) = (lanes.as_mut_ptr(), 8 * rows);
+    let half = 1i32 << 22;
+    if by.shift <= 0 {
+        // All but the last shift is one product, modulo 2^32 as the definition.
+        let inverse = by.inverse << (by.shift.wrapping_neg() & 31);
+        fours!(
+            x, to, stride,
+            ["mul \\x, \\x, {factor}" "add \\x, \\x, {half}" "srai \\x, \\x, 23"],
+            factor = in(reg) by.multiply.wrapping_mul(inverse),
+            half = in(reg) half.wrapping_sub(by.subtract.wrapping_mul(inverse)),
+        );
+    } else if by.multiply == 1 && by.subtract == 0 {
+        fours!(
+            x, to, stride,
+            [
+                "sra \\x, \\x, {right}"
+                "mul \\x, \\x, {inverse}"
+                "add \\x, \\x, {half}"
+                "srai \\x, \\x, 23"
+            ],
+            right = in(reg) by.shift,
+            inverse = in(reg) by.inverse,
+            half = in(reg) half,
+        );
+    } else {
+        fours!(
+            x, to, stride,
+            [
+                "mul \\x, \\x, {multiply}"
+                "sub \\x, \\x, {subtract}"
+                "sra \\x, \\x, {right}"
+                "mul \\x, \\x, {inverse}"
+                "add \\x, \\x, {half}"
+                "srai \\x, \\x, 23"
+            ],
+            multiply = in(reg) by.multiply,
+            subtract = in(reg) by.subtract,
+            right = in(reg) by.shift,
+            inverse = in(reg) by.inverse,
+            half = in(reg) half,
         );
     }
-    [a, b, c, d]
 }
