@@ -25,7 +25,7 @@ pub fn attend(
     sums: &mut [i32],
 ) -> bool {
     let rows = queries.len();
-    let head_dim = lanes.len().checked_div(rows).unwrap_or(0);
+    let head_dim = if rows == 2 { lanes.len() / 2 } else { lanes.len() };
     let fits = (1..=2).contains(&rows)
         && head_dim >= 4
         && head_dim.is_multiple_of(4)

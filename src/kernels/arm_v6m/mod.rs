@@ -30,7 +30,8 @@ fn aligned<T>(x: &[T]) -> bool {
     x.as_ptr().addr().is_multiple_of(4)
 }
 
-/// The shape of a product, if the assembly can take it: words of four inputs.
+/// The shape of a product, if the assembly can take it: words of four inputs. No division and no
+/// checked product: both are library calls.
 fn words(
     lanes: &[i16],
     rows: usize,
@@ -38,14 +39,14 @@ fn words(
     group_bytes: usize,
     accumulators: &[i32],
 ) -> Option<usize> {
-    let rows = if rows == 2 { 2 } else { 1 };
-    let words = lanes.len() / (4 * rows);
-    let groups = accumulators.len() / (4 * rows);
-    let needed = groups.checked_sub(1)?.checked_mul(group_bytes)?.checked_add(16 * words)?;
-    let fits = lanes.len().is_multiple_of(4 * rows)
-        && accumulators.len().is_multiple_of(4 * rows)
+    let four = if rows == 2 { 3 } else { 2 };
+    let (words, groups) = (lanes.len() >> four, accumulators.len() >> four);
+    let fits = words << four == lanes.len()
+        && groups << four == accumulators.len()
         && words > 0
-        && weights.len() >= needed
+        && (1..1 << 12).contains(&groups)
+        && group_bytes < 1 << 18
+        && weights.len() >= (groups - 1) * group_bytes + 16 * words
         && group_bytes.is_multiple_of(4);
     (fits && aligned(lanes) && aligned(weights)).then_some(words)
 }
@@ -59,9 +60,11 @@ fn rescaling<T>(
     scale: u16,
     out: &[T],
 ) -> Option<rows::Rescale> {
-    let last = out.len().checked_sub(1)?.checked_mul(rows)?.checked_add(row)?;
-    let fits = row < rows
-        && last < accumulators.len()
+    let stride = if rows == 2 { 1 } else { 0 };
+    let fits = (1..=2).contains(&rows)
+        && row < rows
+        && !out.is_empty()
+        && accumulators.len() > ((out.len() - 1) << stride) + row
         && multipliers.len() / 2 >= out.len()
         && multipliers.as_ptr().addr().is_multiple_of(2)
         && scale <= 1 << 15;
