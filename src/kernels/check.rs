@@ -77,10 +77,10 @@ fn same<T: PartialEq>(a: &[T], b: &[T], name: &'static str) -> Result<(), &'stat
 }
 
 fn linear<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
-    let (mut weights, mut lanes) = ([0u8; 4096 + 1], [0i16; 2 * 128 + 1]);
+    let (mut weights, mut lanes) = ([0u8; 4096 + 1], [0i16; 2 * 160 + 1]);
     random.bytes(&mut weights);
     let rows = 1 + random.below(2);
-    let words = 1 + random.below(24);
+    let words = 1 + random.below(40);
     let group_bytes = 16 * words + 16 * random.below(3);
     let groups = 1 + random.below(5);
     let skew = random.below(4) / 3;

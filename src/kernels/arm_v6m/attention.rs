@@ -1,10 +1,10 @@
 //! Scores, softmax numerators and weighted values of one block of keys.
 
-use super::linear::{restore, save};
-use super::{ArmV6m, aligned};
+use super::aligned;
+use super::linear::{self, restore, save};
 use crate::config::KEY_BLOCK;
 use crate::fixed::EXP2;
-use crate::kernels::{Kernels, KeyBlock, Softmax};
+use crate::kernels::{KeyBlock, Softmax};
 use core::arch::naked_asm;
 use core::mem::MaybeUninit;
 
@@ -15,7 +15,7 @@ fn prefix(visible: u32) -> Option<usize> {
         .then_some(ones as usize)
 }
 
-/// See [`Kernels::attend`]; false if it must be done otherwise (nothing has changed then).
+/// See [`Kernels::attend`](super::Kernels::attend); false if it must be done otherwise (nothing has changed then).
 pub fn attend(
     lanes: &[i16],
     block: &KeyBlock,
@@ -31,18 +31,26 @@ pub fn attend(
         && head_dim.is_multiple_of(4)
         && lanes.len() == head_dim * rows
         && sums.len() == head_dim * rows
+        && block.keys.len() >= KEY_BLOCK * head_dim
         && block.values.len() >= KEY_BLOCK * head_dim
         && block.key_codes.len() >= KEY_BLOCK
         && block.value_codes.len() >= KEY_BLOCK
+        && aligned(block.keys)
         && aligned(block.values)
+        && aligned(lanes)
         && (1..32).contains(&shift)
         && visible.iter().all(|&visible| prefix(visible).is_some());
     if !fits {
         return false;
     }
-    let mut products = [0i32; 2 * KEY_BLOCK];
-    let products = products.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
-    ArmV6m::matmul(lanes, rows, block.keys, head_dim * 4, products);
+    let mut products = [const { MaybeUninit::<i32>::uninit() }; 2 * KEY_BLOCK];
+    let products = products.as_mut_ptr().cast::<i32>();
+    // SAFETY: every length and alignment was checked; all products are written.
+    unsafe {
+        let (x, keys, group_bytes) = (lanes.as_ptr(), block.keys.as_ptr(), head_dim * 4);
+        let end = products.add(KEY_BLOCK * rows);
+        linear::multiply(x, rows == 2, head_dim / 4, keys, group_bytes, products, end);
+    }
     for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
         let keys = prefix(visible).unwrap_or(0);
         if keys == 0 {
@@ -54,9 +62,8 @@ pub fn attend(
         // weights in their place, then zeros up to a multiple of four) before they are read; sums lie
         // `rows` apart, one for every 16 values.
         unsafe {
-            let sums_of_keys = products.as_ptr().add(row);
             let codes = block.key_codes.as_ptr();
-            let maximum = scores(sums_of_keys, codes, numbers, keys, 4 * rows);
+            let maximum = scores(products.add(row), codes, numbers, keys, 4 * rows);
             if maximum > query.maximum {
                 query.raise(maximum, rows, row, sums);
             }

@@ -1,7 +1,7 @@
 //! Matrix products without SIMD and without a long multiply.
 //!
 //! MULS gives 32 bits, destroys an operand and reaches only r0–r7; ADD reaches r8–r12, so that is
-//! where sums live. Lanes are unpacked once per call ([`expand`], [`pack`]), not once per output.
+//! where sums live. Lanes are unpacked once per call, not once per output.
 //!
 //! **One row**: the halfwords of weights are multiplied as they are (see the module on lanes), so a
 //! word of four weights times four inputs is one load, three extensions, one shift, four MULS and four
@@ -13,10 +13,51 @@
 //! picks it up. So `B += Q >> 16` is exact, and `A += Q` ends as `a + 2¹⁶ B`. With the extraction of
 //! the weights that is 11 instructions for 4 products.
 
+use super::lanes::{expand, pack};
 use core::arch::naked_asm;
+use core::mem::MaybeUninit;
 
 /// Words of four inputs that are unpacked at a time: 512 bytes of stack.
 pub const TILE_WORDS: usize = 32;
+
+/// Unpacked lanes: written before they are read.
+pub type Tile = [MaybeUninit<i32>; 4 * TILE_WORDS];
+
+/// The whole product of one or two rows of 8-bit lanes, tile by tile.
+///
+/// # Safety
+/// As [`paired_1`] or [`paired_2`], with `lanes` as [`expand`] or [`pack`] reads them and any number of
+/// words above 0.
+#[inline(never)]
+pub unsafe fn multiply(
+    lanes: *const i16,
+    two: bool,
+    words: usize,
+    weights: *const u8,
+    group_bytes: usize,
+    sums: *mut i32,
+    end: *mut i32,
+) {
+    let mut tile: Tile = [MaybeUninit::uninit(); 4 * TILE_WORDS];
+    let tile = tile.as_mut_ptr().cast::<i32>();
+    for first in (0..words).step_by(TILE_WORDS) {
+        let count = (words - first).min(TILE_WORDS);
+        let keep = -((first > 0) as i32);
+        // SAFETY: the caller's promise; `count` words fit the tile and are written before they are
+        // read.
+        unsafe {
+            let w = weights.add(16 * first);
+            if two {
+                pack(lanes.add(8 * first), tile, tile.add(4 * count));
+                paired_2(w, tile, count, group_bytes, sums, end, keep);
+            } else {
+                expand(lanes.add(4 * first), tile, count, 0);
+                let skip = group_bytes as isize - 16 * count as isize;
+                paired_1(w, tile, count, skip, sums, end, keep);
+            }
+        }
+    }
+}
 
 /// Saves r4–r11 and lr: 36 bytes.
 macro_rules! save {
@@ -43,74 +84,6 @@ macro_rules! restore {
     };
 }
 pub(super) use restore;
-
-/// Lanes of one row as 32-bit numbers; from word to word of four lanes are `8 + skip` bytes.
-///
-/// # Safety
-/// `words` ≥ 1; `from` holds as many words of lanes, `to` four numbers for each. All are multiples of
-/// four.
-#[unsafe(naked)]
-pub unsafe extern "C" fn expand(from: *const i16, to: *mut i32, words: usize, skip: usize) {
-    naked_asm!(
-        "push {{r4-r7, lr}}",
-        "2:",
-        "ldmia r0!, {{r5, r7}}",
-        "sxth r4, r5",
-        "asrs r5, r5, #16",
-        "sxth r6, r7",
-        "asrs r7, r7, #16",
-        "stmia r1!, {{r4-r7}}",
-        "adds r0, r0, r3",
-        "subs r2, #1",
-        "bne 2b",
-        "pop {{r4-r7, pc}}",
-    )
-}
-
-/// 8-bit lanes of two rows as `x_a + 2¹⁶ x_b`, in the order of the inputs.
-///
-/// # Safety
-/// `to` < `end` by a multiple of sixteen bytes; `from` holds two numbers for each of `to`. All are
-/// multiples of four.
-#[unsafe(naked)]
-pub unsafe extern "C" fn pack(from: *const i16, to: *mut i32, end: *mut i32) {
-    naked_asm!(
-        "push {{r4-r7, lr}}",
-        "mov r12, r2",
-        "2:",
-        // Row b. The sum of both words is 256 x0 and 256 x2 in its halves, but for a carry.
-        "ldr r6, [r0, #8]",
-        "ldr r7, [r0, #12]",
-        "adds r7, r7, r6",
-        "lsls r3, r6, #16",
-        "lsrs r5, r6, #16",
-        "lsls r5, r5, #16",
-        "lsls r2, r7, #16",
-        "asrs r2, r2, #24",
-        "lsls r2, r2, #16",
-        "asrs r4, r7, #24",
-        "lsls r4, r4, #16",
-        // Row a.
-        "ldmia r0!, {{r6, r7}}",
-        "mov lr, r0",
-        "adds r7, r7, r6",
-        "sxth r0, r6",
-        "adds r3, r3, r0",
-        "asrs r6, r6, #16",
-        "adds r5, r5, r6",
-        "asrs r0, r7, #24",
-        "adds r4, r4, r0",
-        "lsls r7, r7, #16",
-        "asrs r7, r7, #24",
-        "adds r2, r2, r7",
-        "mov r0, lr",
-        "adds r0, #8",
-        "stmia r1!, {{r2-r5}}",
-        "cmp r1, r12",
-        "bne 2b",
-        "pop {{r4-r7, pc}}",
-    )
-}
 
 /// Four products of the word of weights at r0 into `$sum`; lanes x1 x3 z0 z2 are in r2–r5.
 macro_rules! paired {

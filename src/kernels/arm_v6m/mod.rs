@@ -8,6 +8,7 @@
 
 mod attention;
 mod elements;
+mod lanes;
 mod linear;
 mod passes;
 mod rows;
@@ -16,14 +17,11 @@ use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults}
 use crate::config::KEY_BLOCK;
 use crate::fixed::shift_by;
 use core::mem::MaybeUninit;
-use linear::TILE_WORDS;
+use linear::{TILE_WORDS, Tile};
 
 /// The backend for ARMv6-M.
 #[derive(Clone, Copy, Debug)]
 pub struct ArmV6m;
-
-/// Unpacked lanes: written before they are read.
-type Tile = [MaybeUninit<i32>; 4 * TILE_WORDS];
 
 /// Whether a slice begins at a multiple of four bytes.
 fn aligned<T>(x: &[T]) -> bool {
@@ -51,28 +49,26 @@ fn words(
     (fits && aligned(lanes) && aligned(weights)).then_some(words)
 }
 
-/// What the assembly needs to rescale one row, if it can take it; the shift is still missing.
-fn rescaling<T>(
-    accumulators: &[i32],
-    rows: usize,
-    row: usize,
-    multipliers: &[u8],
-    scale: u16,
-    out: &[T],
-) -> Option<rows::Rescale> {
+/// Whether there is a little-endian 16-bit number for each of `len` outputs, aligned.
+fn halves(bytes: &[u8], len: usize) -> bool {
+    bytes.len() / 2 >= len && bytes.as_ptr().addr().is_multiple_of(2)
+}
+
+/// What the assembly needs to rescale one row, if it can take it; scale and shift are still missing.
+fn rescaling<T>(accumulators: &[i32], rows: usize, row: usize, out: &[T]) -> Option<rows::Rescale> {
     let stride = if rows == 2 { 1 } else { 0 };
     let fits = (1..=2).contains(&rows)
         && row < rows
         && !out.is_empty()
-        && accumulators.len() > ((out.len() - 1) << stride) + row
-        && multipliers.len() / 2 >= out.len()
-        && multipliers.as_ptr().addr().is_multiple_of(2)
-        && scale <= 1 << 15;
+        && accumulators.len() > ((out.len() - 1) << stride) + row;
     fits.then(|| rows::Rescale {
         stride: 4 * rows,
-        scale: scale as u32,
+        scale: 0,
         shift: 0,
         end: out.as_ptr_range().end.addr(),
+        biases: core::ptr::null(),
+        bias_half: 0,
+        bias_shift: 0,
     })
 }
 
@@ -112,8 +108,16 @@ impl Kernels for ArmV6m {
             add: by.subtract.wrapping_neg(),
             skip: 8 * (rows - 1),
         };
+        let plain = (quantize.multiply, quantize.shift, quantize.add) == (1, 0, 0);
         // SAFETY: `whole` numbers of the row, and as many lanes in steps of `4 · rows`, exist.
-        unsafe { rows::quantize(pointers.start, lanes.as_mut_ptr().add(4 * row), &quantize) };
+        unsafe {
+            let lanes = lanes.as_mut_ptr().add(4 * row);
+            if plain {
+                rows::quantize_plain(pointers.start, lanes, &quantize);
+            } else {
+                rows::quantize(pointers.start, lanes, &quantize);
+            }
+        }
         if let (Some(rest), Some(lanes)) = (x.get(whole..), lanes.get_mut(whole * rows..))
             && !rest.is_empty()
         {
@@ -133,24 +137,10 @@ impl Kernels for ArmV6m {
             return Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
         };
         let sums = accumulators.as_mut_ptr_range();
-        let mut tile: Tile = [MaybeUninit::uninit(); 4 * TILE_WORDS];
-        let tile = tile.as_mut_ptr().cast::<i32>();
-        for first in (0..words).step_by(TILE_WORDS) {
-            let count = (words - first).min(TILE_WORDS);
-            let keep = -((first > 0) as i32);
-            // SAFETY: `words` has checked every length and alignment; `count` words of lanes fit the
-            // tile, and are written before they are read.
-            unsafe {
-                let w = weights.as_ptr().add(16 * first);
-                if rows == 2 {
-                    linear::pack(lanes.as_ptr().add(8 * first), tile, tile.add(4 * count));
-                    linear::paired_2(w, tile, count, group_bytes, sums.start, sums.end, keep);
-                } else {
-                    linear::expand(lanes.as_ptr().add(4 * first), tile, count, 0);
-                    let skip = group_bytes as isize - 16 * count as isize;
-                    linear::paired_1(w, tile, count, skip, sums.start, sums.end, keep);
-                }
-            }
+        // SAFETY: `words` has checked every length and alignment.
+        unsafe {
+            let (w, x) = (weights.as_ptr(), lanes.as_ptr());
+            linear::multiply(x, rows == 2, words, w, group_bytes, sums.start, sums.end);
         }
     }
 
@@ -174,8 +164,8 @@ impl Kernels for ArmV6m {
                 let count = (words - first).min(TILE_WORDS);
                 // SAFETY: as in `matmul`.
                 unsafe {
-                    let lanes = lanes.as_ptr().add(4 * (rows * first + row));
-                    linear::expand(lanes, tile, count, 8 * (rows - 1));
+                    let from = lanes.as_ptr().add(4 * (rows * first + row));
+                    lanes::expand(from, tile, count, 8 * (rows - 1));
                 }
                 let groups = accumulators.chunks_exact_mut(4 * rows);
                 for (weights, sums) in weights.chunks(group_bytes.max(1)).zip(groups) {
@@ -234,8 +224,11 @@ impl Kernels for ArmV6m {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        let rescale = rescaling(accumulators, rows, row, multipliers, scale, out);
-        let (Some(mut by), 33..=62) = (rescale, shift) else {
+        let fits = scale <= 1 << 15
+            && halves(multipliers, out.len())
+            && (biases.is_empty() || halves(biases, out.len()));
+        let (Some(mut by), 33..=62, true) = (rescaling(accumulators, rows, row, out), shift, fits)
+        else {
             return Portable::rescale(
                 accumulators,
                 rows,
@@ -248,21 +241,18 @@ impl Kernels for ArmV6m {
                 out,
             );
         };
-        by.shift = shift - 32;
-        // The biases go where the products will be added to them; those beyond 16 bits of shift are 0.
-        let bias_shift = bias_shift.min(17);
-        let half = (1 << bias_shift) >> 1;
-        let biases = biases.as_chunks::<2>().0;
-        for (out, &bias) in out.iter_mut().zip(biases) {
-            *out = ((i16::from_le_bytes(bias) as i32 + half) >> bias_shift) as i16;
-        }
-        // SAFETY: `rescaling` has checked every length and alignment.
+        (by.scale, by.shift) = (scale as u32, shift - 32);
+        // Biases beyond 16 bits of shift are 0.
+        by.bias_shift = bias_shift.min(17);
+        by.bias_half = (1 << by.bias_shift) >> 1;
+        by.biases = biases.as_ptr();
+        // SAFETY: `rescaling` has checked every length and alignment, and there is a bias for each
+        // output or none.
         unsafe {
             let (sums, m) = (accumulators.as_ptr().add(row), multipliers.as_ptr());
             if biases.is_empty() {
                 rows::rescale(sums, m, out.as_mut_ptr(), &by);
             } else {
-                out.iter_mut().skip(biases.len()).for_each(|out| *out = 0);
                 rows::rescale_biased(sums, m, out.as_mut_ptr(), &by);
             }
         }
@@ -279,8 +269,9 @@ impl Kernels for ArmV6m {
         bias_shift: i32,
         out: &mut [i32],
     ) {
-        let rescale = rescaling(accumulators, rows, row, multipliers, scale, out);
-        let (Some(mut by), 1..=62) = (rescale, shift) else {
+        let fits = scale <= 1 << 15 && halves(multipliers, out.len());
+        let (Some(mut by), 1..=62, true) = (rescaling(accumulators, rows, row, out), shift, fits)
+        else {
             return defaults::rescale_wide(
                 accumulators,
                 rows,
@@ -293,6 +284,7 @@ impl Kernels for ArmV6m {
                 out,
             );
         };
+        by.scale = scale as u32;
         // SAFETY: `rescaling` has checked every length and alignment.
         unsafe {
             let (sums, m) = (accumulators.as_ptr().add(row), multipliers.as_ptr());
@@ -361,21 +353,12 @@ impl Kernels for ArmV6m {
 
     fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
         // The factor has 17 bits of 30: with 13 more, no shift is too small for the high word.
-        if factor >= 1 << 17 || !(20..=49).contains(&shift) {
+        let rescale = rescaling(sums, rows, row, out);
+        let (Some(mut by), 20..=49, 0) = (rescale, shift, factor >> 17) else {
             return defaults::divide(sums, rows, row, factor, shift, out);
-        }
-        let len = out.len().min((sums.len() + rows).saturating_sub(1 + row) / rows.max(1));
-        let out = out.get_mut(..len).unwrap_or_default();
-        if row >= rows || out.is_empty() {
-            return;
-        }
-        let by = rows::Rescale {
-            stride: 4 * rows,
-            scale: factor << 13,
-            shift: shift + 13 - 32,
-            end: out.as_ptr_range().end.addr(),
         };
-        // SAFETY: `len` sums lie `rows` apart, from number `row` on.
+        (by.scale, by.shift) = (factor << 13, shift + 13 - 32);
+        // SAFETY: `rescaling` has checked every length and alignment; there are no multipliers.
         unsafe { rows::divide(sums.as_ptr().add(row), [].as_ptr(), out.as_mut_ptr(), &by) };
     }
 

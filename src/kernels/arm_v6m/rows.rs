@@ -43,6 +43,12 @@ pub struct Rescale {
     pub shift: u32,
     /// The end of the outputs.
     pub end: usize,
+    /// Little-endian `i16`, one for each output.
+    pub biases: *const u8,
+    /// What is added to a bias before its shift.
+    pub bias_half: i32,
+    /// The shift of the biases.
+    pub bias_shift: u32,
 }
 
 /// Loads one sum into r4 and its factor into r5; r6 is the scale, r8 the stride.
@@ -67,7 +73,8 @@ macro_rules! sum_and_scale {
     };
 }
 
-/// Loads [`Rescale`] into r8 (stride), r6 (scale), r10 (shift), r11 (end), half of the shift into r9.
+/// Loads [`Rescale`] into r8 (stride), r6 (scale), r10 (shift), r11 (end), r12 (biases), the rest onto the
+/// stack; half of the shift into r9.
 macro_rules! load_rescale {
     () => {
         "ldmia r3!, {{r4-r7}}
@@ -78,6 +85,9 @@ macro_rules! load_rescale {
         lsls r4, r6
         lsrs r4, r4, #1
         mov r9, r4
+        ldmia r3!, {{r4, r6, r7}}
+        mov r12, r4
+        push {{r6, r7}}
         mov r6, r5
         "
     };
@@ -115,7 +125,8 @@ macro_rules! rescale_16 {
                 "adds r2, #2",
                 "cmp r2, r11",
                 "bne 2b",
-                restore!(),
+                "add sp, #8",
+        restore!(),
                 "4:", // 32767 or -32768
                 "asrs r4, r4, #31",
                 "movs r3, #1",
@@ -139,10 +150,17 @@ rescale_16! {
 }
 
 rescale_16! {
-    /// As `rescale`, added to what `out` holds (the bias).
-    rescale_biased, sum_and_factor, "ldrh r3, [r2]
-    sxth r3, r3
-    adds r4, r4, r3"
+    /// As `rescale`, plus `round(biases[o] / 2^bias_shift)`.
+    rescale_biased, sum_and_factor, "mov r3, r12
+    ldrh r5, [r3]
+    adds r3, #2
+    mov r12, r3
+    sxth r5, r5
+    ldr r3, [sp]
+    adds r5, r5, r3
+    ldr r3, [sp, #4]
+    asrs r5, r3
+    adds r4, r4, r5"
 }
 
 /// `out[o] = round(sums · (multipliers[o] · scale) / 2^shift)` in 32 bits, of shifts above 32.
@@ -168,6 +186,7 @@ pub unsafe extern "C" fn rescale_high(
         "stmia r2!, {{r4}}",
         "cmp r2, r11",
         "bne 2b",
+        "add sp, #8",
         restore!(),
     )
 }
@@ -216,6 +235,7 @@ pub unsafe extern "C" fn rescale_low(
         "stmia r2!, {{r4}}",
         "cmp r2, r11",
         "bne 2b",
+        "add sp, #8",
         restore!(),
         "5:",
         "mov r4, lr",
@@ -247,59 +267,77 @@ pub struct Quantize {
 }
 
 /// Quantises `$x`: r2 multiplies, r8 is added, r3 shifts, r4 multiplies, r9 is half.
-macro_rules! quantized {
+macro_rules! centred {
     ($x:literal) => {
-        concat!(
-            "muls ", $x, ", r2, ", $x, "\nadd ", $x, ", r8\n", "asrs ", $x, ", r3\n", "muls ", $x,
-            ", r4, ", $x, "\nadd ", $x, ", r9\n", "asrs ", $x, ", ", $x, ", #23\n",
-        )
+        concat!("muls ", $x, ", r2, ", $x, "\nadd ", $x, ", r8\nasrs ", $x, ", r3\n", plain!($x))
     };
 }
 
-/// 8-bit lanes of a row.
-///
-/// # Safety
-/// `x` < `by.end` by a multiple of eight bytes; `lanes` has room for eight bytes and `by.skip` for each
-/// eight. Addresses are multiples of four.
-#[unsafe(naked)]
-pub unsafe extern "C" fn quantize(x: *const i16, lanes: *mut i16, by: *const Quantize) {
-    naked_asm!(
-        save!(),
-        "mov r7, r2",
-        "ldmia r7!, {{r2-r5}}",
-        "mov r11, r5",
-        "ldmia r7!, {{r5, r6}}",
-        "mov r8, r5",
-        "mov r10, r6",
-        "movs r5, #1",
-        "lsls r5, r5, #22",
-        "mov r9, r5",
-        "2:",
-        "ldmia r0!, {{r5, r7}}",
-        "sxth r6, r5",
-        "asrs r5, r5, #16",
-        quantized!("r5"),
-        quantized!("r6"),
-        "lsls r6, r6, #8",
-        "subs r6, r6, r5",
-        "uxth r5, r5",
-        "uxth r6, r6",
-        "mov r12, r5",
-        "mov lr, r6",
-        "sxth r6, r7",
-        "asrs r5, r7, #16",
-        quantized!("r5"),
-        quantized!("r6"),
-        "lsls r6, r6, #8",
-        "subs r6, r6, r5",
-        "lsls r5, r5, #16",
-        "lsls r6, r6, #16",
-        "add r5, r12",
-        "add r6, lr",
-        "stmia r1!, {{r5, r6}}",
-        "add r1, r10",
-        "cmp r0, r11",
-        "bne 2b",
-        restore!(),
-    )
+/// Quantises `$x` as it is.
+macro_rules! plain {
+    ($x:literal) => {
+        concat!("muls ", $x, ", r4, ", $x, "\nadd ", $x, ", r9\nasrs ", $x, ", ", $x, ", #23\n")
+    };
+}
+
+macro_rules! quantize {
+    ($(#[$doc:meta])* $name:ident, $one:ident) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// `x` < `by.end` by a multiple of eight bytes; `lanes` has room for eight bytes and `by.skip`
+        /// for each eight. Addresses are multiples of four.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name(x: *const i16, lanes: *mut i16, by: *const Quantize) {
+            naked_asm!(
+                save!(),
+                "mov r7, r2",
+                "ldmia r7!, {{r2-r5}}",
+                "mov r11, r5",
+                "ldmia r7!, {{r5, r6}}",
+                "mov r8, r5",
+                "mov r10, r6",
+                "movs r5, #1",
+                "lsls r5, r5, #22",
+                "mov r9, r5",
+                "2:",
+                "ldmia r0!, {{r5, r7}}",
+                "sxth r6, r5",
+                "asrs r5, r5, #16",
+                $one!("r5"),
+                $one!("r6"),
+                "lsls r6, r6, #8",
+                "subs r6, r6, r5",
+                "uxth r5, r5",
+                "uxth r6, r6",
+                "mov r12, r5",
+                "mov lr, r6",
+                "sxth r6, r7",
+                "asrs r5, r7, #16",
+                $one!("r5"),
+                $one!("r6"),
+                "lsls r6, r6, #8",
+                "subs r6, r6, r5",
+                "lsls r5, r5, #16",
+                "lsls r6, r6, #16",
+                "add r5, r12",
+                "add r6, lr",
+                "stmia r1!, {{r5, r6}}",
+                "add r1, r10",
+                "cmp r0, r11",
+                "bne 2b",
+                restore!(),
+            )
+        }
+    };
+}
+
+quantize! {
+    /// 8-bit lanes of a row.
+    quantize, centred
+}
+
+quantize! {
+    /// 8-bit lanes of a row from which nothing is subtracted and which needs no shift to the right.
+    quantize_plain, plain
 }
