@@ -159,10 +159,10 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
     }
 
     /// Prompt in, text out: writes at most `max_tokens` tokens' text to `out`, without the prompt.
-    /// `tokens` is room for the encoded prompt.
+    /// `tokens` is room for the encoded prompt. `None` means that there is more to come.
     ///
     /// # Errors
-    /// As [`Generator::prompt`]; a writer that fails ends the text.
+    /// As [`Generator::prompt`]; [`TaskError::Write`] when `out` takes no more, what it took before stays.
     pub fn generate(
         &mut self,
         text: &str,
@@ -176,21 +176,18 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
             Some(&last) => TextStream::after(last),
             None => TextStream::new(),
         };
+        let mut stopped = None;
         for _ in 0..max_tokens {
             match self.next_token()? {
-                Event::Token(token) => {
-                    if stream.push(&tokenizer, token, out).is_err() {
-                        return Ok(None);
-                    }
-                }
+                Event::Token(token) => stream.push(&tokenizer, token, out)?,
                 Event::Stopped(stop) => {
-                    let _ = stream.finish(out);
-                    return Ok(Some(stop));
+                    stopped = Some(stop);
+                    break;
                 }
                 Event::Working => {}
             }
         }
-        let _ = stream.finish(out);
-        Ok(None)
+        stream.finish(out)?;
+        Ok(stopped)
     }
 }

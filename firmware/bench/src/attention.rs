@@ -56,11 +56,10 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
                     rows,
                     stride: head_dim,
                 };
-                counter.begin();
-                forward(&attention, &cache, q, lanes, sums);
                 let name = Name::new("attention/d").number(head_dim).text("/t").number(keys);
                 let name = if rows == 1 { name.text("/query1") } else { name };
-                counter.end(Case { name, per: (rows * keys) as u32, unit: "pair" });
+                let case = Case { name, per: (rows * keys) as u32, unit: "pair" };
+                counter.count(case, || forward(&attention, &cache, q, lanes, sums));
                 black_box(&mut *q);
             }
         }
@@ -81,6 +80,7 @@ fn forward(
 fn layer(score_multiplier: u16, score_exponent: i32) -> LayerWeights<'static> {
     let nothing = Linear {
         weights: &[],
+        layout: WeightLayout::Paired,
         multipliers: &[],
         biases: &[],
         out_dim: 0,

@@ -2,6 +2,8 @@
 //! models. The same code on every board and, under callgrind, on the host.
 #![no_std]
 
+use core::hint::black_box;
+
 mod attention;
 mod linear;
 mod memory;
@@ -29,7 +31,25 @@ pub trait Counter {
     /// Work begins.
     fn begin(&mut self);
     /// Work is done.
-    fn end(&mut self, case: Case);
+    fn end(&mut self, case: &Case);
+
+    /// Whether a case is asked for.
+    fn wants(&self, _: &Case) -> bool {
+        true
+    }
+
+    /// Counts `work`, if it is asked for.
+    fn count<R>(&mut self, case: Case, work: impl FnOnce() -> R) -> Option<R> {
+        if !self.wants(&case) {
+            return None;
+        }
+        // Putting the name together must not count.
+        let case = black_box(case);
+        self.begin();
+        let result = work();
+        self.end(&case);
+        Some(result)
+    }
 }
 
 /// Why nothing could be counted.

@@ -29,10 +29,7 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
         let x = x.get_mut(..len).unwrap_or_default();
         for (title, norm) in [("layer_norm/", Norm::Layer), ("rms_norm/", Norm::Rms)] {
             random.row(x, 20_000);
-            counter.begin();
-            folded(x, norm, lanes);
-            let name = Name::new(title).number(len);
-            counter.end(Case { name, per: len as u32, unit: "element" });
+            counter.count(elements(title, len), || folded(x, norm, lanes));
             black_box(&mut *lanes);
         }
         random.row(x, 20_000);
@@ -42,24 +39,23 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
             gain_exponent: -14,
             bias_exponent: -14,
         };
-        counter.begin();
-        explicit(x, &weights, sums);
-        let name = Name::new("layer_norm_explicit/").number(len);
-        counter.end(Case { name, per: len as u32, unit: "element" });
+        counter.count(elements("layer_norm_explicit/", len), || explicit(x, &weights, sums));
         black_box(&mut *x);
     }
     random.row(x, 30_000);
-    counter.begin();
-    activate(prepare(Activation::GeluErf, -13), x);
-    counter.end(Case { name: Name::new("gelu/512"), per: 512, unit: "element" });
+    let gelu = prepare(Activation::GeluErf, -13);
+    counter.count(elements("gelu/", x.len()), || activate(&gelu, x));
     let (x, other) =
         (x.get_mut(..172).unwrap_or_default(), other.get_mut(..172).unwrap_or_default());
     random.row(x, 30_000);
     random.row(other, 30_000);
-    counter.begin();
-    gate(prepare(Activation::Silu, -12), x, other);
-    counter.end(Case { name: Name::new("silu/172"), per: 172, unit: "element" });
+    let silu = prepare(Activation::Silu, -12);
+    counter.count(elements("silu/", x.len()), || gate(&silu, x, other));
     black_box((x, other));
+}
+
+fn elements(title: &str, len: usize) -> Case {
+    Case { name: Name::new(title).number(len), per: len as u32, unit: "element" }
 }
 
 /// A norm whose gain and bias are in the weights of the next layer: i16 in, int8 lanes out.
@@ -78,12 +74,12 @@ fn explicit(x: &mut [i16], weights: &NormWeights, sums: &mut [i32]) {
 
 /// As a feed-forward part without a gate does it.
 #[inline(never)]
-fn activate(activate: Activate, x: &mut [i16]) {
-    Native::activate(&activate, x);
+fn activate(by: &Activate, x: &mut [i16]) {
+    Native::activate(by, x);
 }
 
 /// As a gated feed-forward part does it.
 #[inline(never)]
-fn gate(activate: Activate, x: &mut [i16], factors: &[i16]) {
-    Native::activate_gated(&activate, factors, x);
+fn gate(by: &Activate, x: &mut [i16], factors: &[i16]) {
+    Native::activate_gated(by, factors, x);
 }

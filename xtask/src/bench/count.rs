@@ -1,6 +1,7 @@
 //! Runs the bench programs: all kernels, then each model, on one board after the other.
 
-use super::Row;
+use super::profile::{self, Profile};
+use super::{Row, host};
 use crate::board::{Board, setup};
 use crate::elf;
 use crate::steps::{data, root};
@@ -19,8 +20,8 @@ struct Model {
     blob: fn() -> Result<Option<PathBuf>>,
 }
 
-const DECODER: &[&str] = &["decode/*", "prefill/*/64", "advance/*/64"];
-const MODELS: [Model; 3] = [
+const DECODER: &[&str] = &["token/*/16", "decode/*", "prefill/*/64", "advance/*/64"];
+const MODELS: [Model; 4] = [
     Model { name: "stories260k", cases: DECODER, blob: stories },
     Model {
         name: "tales",
@@ -32,6 +33,7 @@ const MODELS: [Model; 3] = [
         cases: &["classify/*"],
         blob: || Ok(Some(root().join("models/intent/model.pico"))),
     },
+    Model { name: "l2h128t64", cases: &["encoder/*"], blob: encoder },
 ];
 /// What the kernels' cases begin with.
 const KERNELS: [&str; 6] = ["linear/", "attention/", "layer_norm", "rms_norm/", "gelu/", "silu/"];
@@ -59,6 +61,17 @@ pub fn rows(board: Option<&str>, case: Option<&str>) -> Result<Vec<Row>> {
             Err(error) => failed.push(format!("{name}: {error:#}")),
         }
     }
+    if board.is_none_or(|board| board == host::CORE)
+        && let Some(program) = host::build()?
+    {
+        eprintln!("{} …", host::CORE);
+        if kernels {
+            rows.extend(host::run(&program, None, "")?);
+        }
+        for (model, blob) in &models {
+            rows.extend(host::run(&program, Some(blob), model)?);
+        }
+    }
     if !failed.is_empty() {
         bail!("not every board could be counted:\n{}", failed.join("\n"));
     }
@@ -76,19 +89,32 @@ fn stories() -> Result<Option<PathBuf>> {
         return Ok(None);
     };
     let blob = root().join("target/stories260K.pico");
+    let checkpoint = data.join("stories260K/stories260K.bin");
+    let (from, to) = (checkpoint.display().to_string(), blob.display().to_string());
+    converter(&["--bin", "picoformer", "--", "convert", &from, "--output", &to])?;
+    Ok(Some(blob))
+}
+
+/// An encoder of the shape in which others were measured, with random weights.
+fn encoder() -> Result<Option<PathBuf>> {
+    let blob = root().join("target/l2h128t64.pico");
+    converter(&["--example", "random_encoder", "--", &blob.display().to_string()])?;
+    Ok(Some(blob))
+}
+
+/// Runs a program of the converter.
+fn converter(arguments: &[&str]) -> Result<()> {
     let status = Command::new("cargo")
-        .args(["run", "--quiet", "--package", "picoformer-convert", "--", "convert"])
-        .arg(data.join("stories260K/stories260K.bin"))
-        .arg("--output")
-        .arg(&blob)
+        .args(["run", "--quiet", "--package", "picoformer-convert"])
+        .args(arguments)
         .current_dir(root())
         .stdout(Stdio::null())
         .status()
         .context("cargo cannot be started")?;
     if !status.success() {
-        bail!("stories260K cannot be converted");
+        bail!("the converter fails: {}", arguments.join(" "));
     }
-    Ok(Some(blob))
+    Ok(())
 }
 
 /// Everything wanted on one board.
@@ -104,6 +130,19 @@ fn on_board(name: &str, kernels: bool, models: &[(&str, PathBuf)]) -> Result<Vec
         rows.extend(read(&board.run(&program, Some((blob, slot)))?, &board.core, model)?);
     }
     Ok(rows)
+}
+
+/// Follows the cases of one board whose name begins with `case`.
+pub fn profiles(board: &str, case: &str) -> Result<Vec<Profile>> {
+    setup()?;
+    let board = Board::read(board)?;
+    let program = board.build("bench", &[])?;
+    let Some(model) = MODELS.iter().find(|model| asks_for(model, case)) else {
+        return profile::profiles(&board, &program, case, None);
+    };
+    let blob = (model.blob)()?.with_context(|| format!("no model for `{case}`"))?;
+    let wanted = case.replace(model.name, "*");
+    profile::profiles(&board, &program, &wanted, Some((model.name, &blob)))
 }
 
 fn asks_for(model: &Model, part: &str) -> bool {

@@ -2,16 +2,21 @@
 //! compares them with the record in the repository, with what others need, and with the goals.
 
 mod count;
+mod cycles;
+mod host;
+mod profile;
 mod record;
+mod symbols;
 mod table;
+mod trace;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 /// What is asked for.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Only this board
+    /// Only this board, or `x86-64` for the host
     #[arg(long)]
     board: Option<String>,
     /// Only cases whose name contains this
@@ -23,6 +28,10 @@ pub struct Options {
     /// Fails when a count has grown by more than 1 % over the record
     #[arg(long)]
     check: bool,
+    /// Follows the cases instruction by instruction instead: parts, kinds, functions, cycles.
+    /// Needs --board and --case with the beginning of a case's name, such as token/stories260k
+    #[arg(long)]
+    profile: bool,
     /// Writes the record anew
     #[arg(long)]
     bless: bool,
@@ -57,6 +66,14 @@ pub fn bench(options: &Options) -> Result<()> {
     let everything = options.board.is_none() && options.case.is_none();
     if options.bless && !everything {
         bail!("--bless records everything: leave out --board and --case");
+    }
+    if options.profile {
+        let board = options.board.as_deref().context("--profile needs --board")?;
+        let case = options.case.as_deref().context("--profile needs --case")?;
+        for profile in count::profiles(board, case)? {
+            print!("{}", profile::table(&profile));
+        }
+        return Ok(());
     }
     let rows = count::rows(options.board.as_deref(), options.case.as_deref())?;
     let peers = record::peers()?;

@@ -5,8 +5,8 @@ use crate::steps::root;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
-/// By how much a count may grow unnoticed.
-const GROWTH: f64 = 0.01;
+/// By how many percent a count may grow unnoticed.
+const GROWTH: u64 = 1;
 
 fn path(name: &str) -> PathBuf {
     root().join("bench").join(name)
@@ -49,14 +49,14 @@ pub fn check(rows: &[Row], known: &[Row]) -> Result<()> {
         match find(known, row) {
             None => wrong.push(format!("{} {}: not recorded", row.core, row.case)),
             Some(old) => {
-                let growth = row.each() / old.each() - 1.0;
-                if growth > GROWTH {
+                let limit = old.instructions * row.per * (100 + GROWTH);
+                if row.instructions * old.per * 100 > limit {
                     wrong.push(format!(
                         "{} {}: {} instructions, {:.1} % more than the recorded {}",
                         row.core,
                         row.case,
                         row.instructions,
-                        100.0 * growth,
+                        100.0 * (row.each() / old.each() - 1.0),
                         old.instructions
                     ));
                 }
