@@ -7,17 +7,17 @@
 #![allow(unsafe_code)]
 
 mod attention;
+mod block;
 mod elements;
 mod lanes;
 mod linear;
 mod passes;
+mod product;
 mod rows;
 
 use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
-use crate::config::KEY_BLOCK;
+use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::shift_by;
-use core::mem::MaybeUninit;
-use linear::{TILE_WORDS, Tile};
 
 /// The backend for ARMv6-M.
 #[derive(Clone, Copy, Debug)]
@@ -26,27 +26,6 @@ pub struct ArmV6m;
 /// Whether a slice begins at a multiple of four bytes.
 fn aligned<T>(x: &[T]) -> bool {
     x.as_ptr().addr().is_multiple_of(4)
-}
-
-/// The shape of a product, if the assembly can take it: words of four inputs. No division and no
-/// checked product: both are library calls.
-fn words(
-    lanes: &[i16],
-    rows: usize,
-    weights: &[u8],
-    group_bytes: usize,
-    accumulators: &[i32],
-) -> Option<usize> {
-    let four = if rows == 2 { 3 } else { 2 };
-    let (words, groups) = (lanes.len() >> four, accumulators.len() >> four);
-    let fits = words << four == lanes.len()
-        && groups << four == accumulators.len()
-        && words > 0
-        && (1..1 << 12).contains(&groups)
-        && group_bytes < 1 << 18
-        && weights.len() >= (groups - 1) * group_bytes + 16 * words
-        && group_bytes.is_multiple_of(4);
-    (fits && aligned(lanes) && aligned(weights)).then_some(words)
 }
 
 /// Whether there is a little-endian 16-bit number for each of `len` outputs, aligned.
@@ -74,6 +53,8 @@ fn rescaling<T>(accumulators: &[i32], rows: usize, row: usize, out: &[T]) -> Opt
 
 impl Kernels for ArmV6m {
     const NAME: &'static str = "arm-v6m";
+    /// One row, a decoder's token, is faster with paired weights; tiles of rows are with plain ones.
+    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
 
     fn largest(x: &[i16]) -> u32 {
         match passes::extremes(x) {
@@ -87,45 +68,9 @@ impl Kernels for ArmV6m {
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        let whole = x.len() / 4 * 4;
-        let fits = by.bits == 8
-            && row < rows
-            && whole > 0
-            && lanes.len() >= whole * rows
-            && (0..32).contains(&by.shift.unsigned_abs())
-            && aligned(x)
-            && aligned(lanes);
-        if !fits {
-            return Portable::quantize(x, by, rows, row, lanes);
-        }
-        let pointers = x.as_ptr_range();
-        let quantize = rows::Quantize {
-            multiply: by.multiply,
-            shift: by.shift.max(0) as u32,
-            // Wrapping products do not mind which factor was shifted.
-            inverse: by.inverse << by.shift.min(0).unsigned_abs(),
-            end: pointers.start.wrapping_add(whole),
-            add: by.subtract.wrapping_neg(),
-            skip: 8 * (rows - 1),
-        };
-        let plain = (quantize.multiply, quantize.shift, quantize.add) == (1, 0, 0);
-        // SAFETY: `whole` numbers of the row, and as many lanes in steps of `4 · rows`, exist.
-        unsafe {
-            let lanes = lanes.as_mut_ptr().add(4 * row);
-            if plain {
-                rows::quantize_plain(pointers.start, lanes, &quantize);
-            } else {
-                rows::quantize(pointers.start, lanes, &quantize);
-            }
-        }
-        if let (Some(rest), Some(lanes)) = (x.get(whole..), lanes.get_mut(whole * rows..))
-            && !rest.is_empty()
-        {
-            Portable::quantize(rest, by, rows, row, lanes);
-        }
+        lanes::quantize(x, by, rows, row, lanes);
     }
 
-    #[inline(never)]
     fn matmul(
         lanes: &[i16],
         rows: usize,
@@ -133,18 +78,10 @@ impl Kernels for ArmV6m {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let Some(words) = words(lanes, rows, weights, group_bytes, accumulators) else {
-            return Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
-        };
-        let sums = accumulators.as_mut_ptr_range();
-        // SAFETY: `words` has checked every length and alignment.
-        unsafe {
-            let (w, x) = (weights.as_ptr(), lanes.as_ptr());
-            linear::multiply(x, rows == 2, words, w, group_bytes, sums.start, sums.end);
-        }
+        let layout = WeightLayout::Paired;
+        product::matmul(layout, lanes, rows, weights, group_bytes, accumulators);
     }
 
-    #[inline(never)]
     fn matmul_wide(
         lanes: &[i16],
         rows: usize,
@@ -152,36 +89,30 @@ impl Kernels for ArmV6m {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let Some(words) = words(lanes, rows, weights, group_bytes, accumulators) else {
-            return Portable::matmul_wide(lanes, rows, weights, group_bytes, accumulators);
-        };
-        let rows = if rows == 2 { 2 } else { 1 };
-        accumulators.fill(0);
-        let mut tile: Tile = [MaybeUninit::uninit(); 4 * TILE_WORDS];
-        let tile = tile.as_mut_ptr().cast::<i32>();
-        for row in 0..rows {
-            for first in (0..words).step_by(TILE_WORDS) {
-                let count = (words - first).min(TILE_WORDS);
-                // SAFETY: as in `matmul`.
-                unsafe {
-                    let from = lanes.as_ptr().add(4 * (rows * first + row));
-                    lanes::expand(from, tile, count, 8 * (rows - 1));
-                }
-                let groups = accumulators.chunks_exact_mut(4 * rows);
-                for (weights, sums) in weights.chunks(group_bytes.max(1)).zip(groups) {
-                    let mut part = [0; 4];
-                    let end = part.as_mut_ptr_range().end;
-                    // SAFETY: as in `matmul`.
-                    unsafe {
-                        let w = weights.as_ptr().add(16 * first);
-                        linear::wide_1(w, tile, count, 0, part.as_mut_ptr(), end, 0);
-                    }
-                    for (sum, part) in sums.iter_mut().skip(row).step_by(rows).zip(part) {
-                        *sum = sum.wrapping_add(part);
-                    }
-                }
-            }
-        }
+        let layout = WeightLayout::Paired;
+        product::matmul_wide(layout, lanes, rows, weights, group_bytes, accumulators);
+    }
+
+    fn matmul_plain(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        let layout = WeightLayout::Plain;
+        product::matmul(layout, lanes, rows, weights, group_bytes, accumulators);
+    }
+
+    fn matmul_plain_wide(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        let layout = WeightLayout::Plain;
+        product::matmul_wide(layout, lanes, rows, weights, group_bytes, accumulators);
     }
 
     fn scores(
@@ -351,6 +282,10 @@ impl Kernels for ArmV6m {
         }
     }
 
+    fn write_key(x: &[i16], inverse: u16, shift: u32, out: &mut [u8]) {
+        block::write_key(x, inverse, shift, out);
+    }
+
     fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
         // The factor has 17 bits of 30: with 13 more, no shift is too small for the high word.
         let rescale = rescaling(sums, rows, row, out);
@@ -370,8 +305,6 @@ impl Kernels for ArmV6m {
         queries: &mut [Softmax],
         sums: &mut [i32],
     ) {
-        if !attention::attend(lanes, block, visible, shift, queries, sums) {
-            defaults::attend::<Self>(lanes, block, visible, shift, queries, sums);
-        }
+        block::attend(lanes, block, visible, shift, queries, sums);
     }
 }
