@@ -17,7 +17,6 @@ mod rows;
 
 use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
 use crate::config::{KEY_BLOCK, WeightLayout};
-use crate::fixed::shift_by;
 
 /// The backend for ARMv6-M.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +44,7 @@ fn rescaling<T>(accumulators: &[i32], rows: usize, row: usize, out: &[T]) -> Opt
         scale: 0,
         shift: 0,
         end: out.as_ptr_range().end.addr(),
-        biases: core::ptr::null(),
+        biases: 0,
         bias_half: 0,
         bias_shift: 0,
     })
@@ -53,8 +52,8 @@ fn rescaling<T>(accumulators: &[i32], rows: usize, row: usize, out: &[T]) -> Opt
 
 impl Kernels for ArmV6m {
     const NAME: &'static str = "arm-v6m";
-    /// One row, a decoder's token, is faster with paired weights; tiles of rows are with plain ones.
     const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
+    const TILE_LAYOUT: WeightLayout = WeightLayout::Plain;
 
     fn largest(x: &[i16]) -> u32 {
         match passes::extremes(x) {
@@ -176,7 +175,7 @@ impl Kernels for ArmV6m {
         // Biases beyond 16 bits of shift are 0.
         by.bias_shift = bias_shift.min(17);
         by.bias_half = (1 << by.bias_shift) >> 1;
-        by.biases = biases.as_ptr();
+        by.biases = biases.as_ptr().addr().wrapping_sub(multipliers.as_ptr().addr() + 2);
         // SAFETY: `rescaling` has checked every length and alignment, and there is a bias for each
         // output or none.
         unsafe {
@@ -227,9 +226,7 @@ impl Kernels for ArmV6m {
                 rows::rescale_low(sums, m, out.as_mut_ptr(), &by);
             }
         }
-        for (out, &bias) in out.iter_mut().zip(biases.as_chunks::<2>().0) {
-            *out = out.saturating_add(shift_by(i16::from_le_bytes(bias) as i32, bias_shift));
-        }
+        passes::add_bytes(biases, bias_shift, out);
     }
 
     fn range(x: &[i16]) -> (i16, i16) {

@@ -45,7 +45,6 @@ fn words(
 }
 
 /// See [`Kernels::matmul`] and [`Kernels::matmul_plain`].
-#[inline(never)]
 pub fn matmul(
     layout: WeightLayout,
     lanes: &[i16],
@@ -65,8 +64,8 @@ pub fn matmul(
             }
         };
     };
-    let sums = accumulators.as_mut_ptr_range();
     if rows == 2 {
+        let sums = accumulators.as_mut_ptr_range();
         let (w, x) = (weights.as_ptr(), lanes.as_ptr().cast());
         let product = match layout {
             WeightLayout::Paired => linear::paired_2,
@@ -74,8 +73,22 @@ pub fn matmul(
         };
         // SAFETY: `words` has checked every length and alignment.
         unsafe { product(w, x, words, group_bytes, sums.start, sums.end) };
-        return;
+    } else {
+        one_row(layout, lanes, words, weights, group_bytes, accumulators);
     }
+}
+
+/// One row of a shape that [`words`] has checked. Apart, so that two rows need no stack for a tile.
+#[inline(never)]
+fn one_row(
+    layout: WeightLayout,
+    lanes: &[i16],
+    words: usize,
+    weights: &[u8],
+    group_bytes: usize,
+    accumulators: &mut [i32],
+) {
+    let sums = accumulators.as_mut_ptr_range();
     let mut tile: Tile = [MaybeUninit::uninit(); 4 * TILE_WORDS];
     let tile = tile.as_mut_ptr().cast::<i32>();
     for first in (0..words).step_by(TILE_WORDS) {

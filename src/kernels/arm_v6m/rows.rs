@@ -43,8 +43,9 @@ pub struct Rescale {
     pub shift: u32,
     /// The end of the outputs.
     pub end: usize,
-    /// Little-endian `i16`, one for each output.
-    pub biases: *const u8,
+    /// Address of the biases (little-endian `i16`, one for each output), less that of the second
+    /// multiplier.
+    pub biases: usize,
     /// What is added to a bias before its shift.
     pub bias_half: i32,
     /// The shift of the biases.
@@ -94,7 +95,7 @@ macro_rules! load_rescale {
 }
 
 macro_rules! rescale_16 {
-    ($(#[$doc:meta])* $name:ident, $factor:ident, $add:literal) => {
+    ($(#[$doc:meta])* $name:ident, $factor:ident, $finish:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -113,10 +114,7 @@ macro_rules! rescale_16 {
                 "2:",
                 $factor!(),
                 high_word!(),
-                "add r4, r9",
-                "mov r3, r10",
-                "asrs r4, r3",
-                $add,
+                $finish,
                 "sxth r3, r4",
                 "cmp r3, r4",
                 "bne 4f",
@@ -141,26 +139,29 @@ macro_rules! rescale_16 {
 
 rescale_16! {
     /// `out[o] = saturate(round(sums · (multipliers[o] · scale) / 2^shift))`.
-    rescale, sum_and_factor, ""
+    rescale, sum_and_factor, "add r4, r9
+    mov r3, r10
+    asrs r4, r3"
 }
 
 rescale_16! {
     /// `out[o] = saturate(round(sums · scale / 2^shift))`.
-    divide, sum_and_scale, ""
+    divide, sum_and_scale, "add r4, r9
+    mov r3, r10
+    asrs r4, r3"
 }
 
 rescale_16! {
     /// As `rescale`, plus `round(biases[o] / 2^bias_shift)`.
     rescale_biased, sum_and_factor, "mov r3, r12
-    ldrh r5, [r3]
-    adds r3, #2
-    mov r12, r3
-    sxth r5, r5
+    ldrsh r5, [r1, r3]
     ldr r3, [sp]
     adds r5, r5, r3
     ldr r3, [sp, #4]
     asrs r5, r3
-    adds r4, r4, r5"
+    mov r3, r10
+    asrs r4, r3
+    adcs r4, r5" // the last bit shifted out rounds
 }
 
 /// `out[o] = round(sums · (multipliers[o] · scale) / 2^shift)` in 32 bits, of shifts above 32.
