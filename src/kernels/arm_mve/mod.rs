@@ -68,6 +68,7 @@ fn wide(lanes: &[i16], rows: usize, weights: &Weights, accumulators: &mut [i32])
 impl Kernels for ArmMve {
     const NAME: &'static str = "arm-mve";
     const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Plain, WeightLayout::Paired];
+    const TILE_LAYOUT: WeightLayout = WeightLayout::Plain;
     const PRODUCT_SHIFT: i32 = 0;
 
     const KEY_LAYOUT: WeightLayout = WeightLayout::Plain;
