@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The boards that are counted.
-pub const BOARDS: [&str; 5] =
-    ["mps2-an386", "mps2-an385", "mps2-an505", "mps3-an547", "riscv32-virt"];
+pub const BOARDS: [&str; 6] =
+    ["mps2-an386", "mps2-an500", "mps2-an385", "mps2-an505", "mps3-an547", "riscv32-virt"];
 
 /// A model whose cases are counted: its name, its cases, where its blob comes from.
 struct Model {
@@ -149,22 +149,40 @@ fn asks_for(model: &Model, part: &str) -> bool {
     model.cases.iter().any(|case| case.replace('*', model.name).contains(part))
 }
 
-/// Reads `#case NAME INSTRUCTIONS PER UNIT`.
+/// Reads `#case NAME INSTRUCTIONS PER UNIT`, `#weights NAME BYTES PER UNIT`, `#arena_bytes BYTES`.
 pub fn read(text: &str, core: &str, model: &str) -> Result<Vec<Row>> {
-    let lines = text.lines().filter_map(|line| line.strip_prefix("#case "));
-    let row = |line: &str| {
+    let mut rows: Vec<Row> = Vec::new();
+    for line in text.lines() {
         let mut words = line.split(' ');
+        let kind = words.next().unwrap_or_default();
         let mut word = || words.next().with_context(|| format!("a word is missing in `{line}`"));
-        Ok(Row {
-            core: core.into(),
-            case: word()?.replace('*', model),
-            instructions: word()?.parse().context("instructions")?,
-            per: word()?.parse().context("units")?,
-            unit: word()?.into(),
-            source: "ours".into(),
-        })
-    };
-    lines.map(row).collect()
+        match kind {
+            "#case" | "#weights" => {
+                let case = word()?.replace('*', model);
+                let mut number = || word()?.parse().with_context(|| format!("no number: `{line}`"));
+                let (count, per) = (number()?, number()?);
+                match rows.iter_mut().find(|row| row.case == case) {
+                    Some(row) => row.weight_bytes = Some(count),
+                    None => rows.push(Row {
+                        core: core.into(),
+                        case,
+                        instructions: count,
+                        per,
+                        unit: word()?.into(),
+                        weight_bytes: None,
+                        arena_bytes: None,
+                        source: "ours".into(),
+                    }),
+                }
+            }
+            "#arena_bytes" => {
+                let bytes: u64 = word()?.parse().with_context(|| format!("no number: `{line}`"))?;
+                rows.iter_mut().for_each(|row| row.arena_bytes = Some(bytes).filter(|b| *b > 0));
+            }
+            _ => {}
+        }
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

@@ -50,6 +50,12 @@ pub struct Row {
     pub per: u64,
     /// MAC, pair, element, token or inference.
     pub unit: String,
+    /// Bytes of weights loaded from flash, where they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_bytes: Option<u64>,
+    /// Bytes of RAM of the model, where one was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arena_bytes: Option<u64>,
     /// Whose count it is: `ours`, or a recorded one of somebody else's code.
     pub source: String,
 }

@@ -81,6 +81,8 @@ mod tests {
             instructions,
             per: 4096,
             unit: "MAC".into(),
+            weight_bytes: None,
+            arena_bytes: None,
             source: "ours".into(),
         };
         assert!(check(&[row(1010)], &[row(1000)]).is_ok());
