@@ -1,7 +1,7 @@
 //! Runs the bench programs: all kernels, then each model, on one board after the other.
 
 use super::profile::{self, Profile};
-use super::{Row, host};
+use super::{Row, backend, host};
 use crate::board::{Board, setup};
 use crate::elf;
 use crate::steps::{data, root};
@@ -121,6 +121,7 @@ fn converter(arguments: &[&str]) -> Result<()> {
 fn on_board(name: &str, kernels: bool, models: &[(&str, PathBuf)]) -> Result<Vec<Row>> {
     let board = Board::read(name)?;
     let program = board.build("bench", &[])?;
+    backend::check(&board.core, &program)?;
     let slot = elf::read(&program)?.blob_slot.context("no slot for a model")?;
     let mut rows = Vec::new();
     if kernels {
@@ -143,6 +144,56 @@ pub fn profiles(board: &str, case: &str) -> Result<Vec<Profile>> {
     let blob = (model.blob)()?.with_context(|| format!("no model for `{case}`"))?;
     let wanted = case.replace(model.name, "*");
     profile::profiles(&board, &program, &wanted, Some((model.name, &blob)))
+}
+
+/// What is followed for the record: a token and an inference by part, and a few kernels for their mix
+/// of instructions.
+const PROFILED: [(&str, &[&str]); 5] = [
+    (
+        "mps2-an386",
+        &[
+            "token/stories260k/16",
+            "token/tales/16",
+            "classify/intent",
+            "encoder/l2h128t64",
+            "linear/64x64",
+            "linear/128x512",
+            "attention/d32/t64",
+            "layer_norm/128",
+            "gelu/512",
+            "silu/172",
+        ],
+    ),
+    (
+        "mps2-an385",
+        &[
+            "token/stories260k/16",
+            "token/tales/16",
+            "linear/64x64",
+            "attention/d32/t64",
+            "layer_norm/128",
+            "gelu/512",
+            "silu/172",
+        ],
+    ),
+    ("mps2-an505", &["token/stories260k/16"]),
+    ("mps3-an547", &["token/stories260k/16"]),
+    ("riscv32-virt", &["token/stories260k/16", "token/tales/16"]),
+];
+
+/// Everything that the record follows; without the shared data, what can be followed.
+pub fn all_profiles() -> Result<Vec<Profile>> {
+    let mut all = Vec::new();
+    for (board, cases) in PROFILED {
+        for case in cases {
+            if case.contains("stories260k") && data().is_none() {
+                continue;
+            }
+            eprintln!("{board} {case} …");
+            all.extend(profiles(board, case)?);
+        }
+    }
+    Ok(all)
 }
 
 fn asks_for(model: &Model, part: &str) -> bool {

@@ -1,8 +1,11 @@
 //! `cargo xtask bench`: counts instructions of every kernel and of whole models on every core, and
 //! compares them with the record in the repository, with what others need, and with the goals.
 
+mod backend;
 mod count;
 mod cycles;
+mod document;
+mod goals;
 mod host;
 mod profile;
 mod record;
@@ -91,9 +94,12 @@ pub fn bench(options: &Options) -> Result<()> {
         println!("{}", serde_json::to_string(&all)?);
     } else {
         print!("{}", table::table(&rows, &peers, &known));
+        print!("\n{}", goals::table(&goals::outcomes(&rows, &peers)));
     }
     if options.bless {
-        record::write(&rows)?;
+        let profiles = count::all_profiles()?;
+        let peers = record::peers()?;
+        record::write(&rows, &profiles, &document::document(&rows, &peers, &profiles))?;
     }
     if options.check {
         record::check(&rows, &known)?;
