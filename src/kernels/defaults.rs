@@ -197,9 +197,11 @@ impl Softmax {
         if self.sum > 0 {
             let distance = maximum.wrapping_sub(self.maximum) as u32;
             let shrink = exp2_negative(((distance as u64 * self.factor as u64) >> 32) as u32);
-            self.sum = ((self.sum as u64 * shrink as u64 + (1 << 14)) >> 15) as u32;
+            // Products of 32 and 15 bits: the lower 15 bits apart, everything fits 32 bits.
+            let low = |low: u32| (low * shrink + (1 << 14)) >> 15;
+            self.sum = (self.sum >> 15) * shrink + low(self.sum & 0x7fff);
             for sum in sums.chunks_exact_mut(rows.max(1)).filter_map(|rows| rows.get_mut(row)) {
-                *sum = round_shift(*sum as i64 * shrink as i64, 15) as i32;
+                *sum = (*sum >> 15) * shrink as i32 + low(*sum as u32 & 0x7fff) as i32;
             }
         }
         self.maximum = maximum;

@@ -18,11 +18,15 @@
 
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 mod arm_dsp;
+#[cfg(all(target_arch = "arm", feature = "arm-mve"))]
+mod arm_mve;
 #[cfg(all(target_arch = "arm", feature = "arm-v6m"))]
 mod arm_v6m;
 pub mod check;
 mod defaults;
 mod portable;
+#[cfg(all(target_arch = "riscv32", target_feature = "m"))]
+mod riscv;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -31,6 +35,11 @@ pub use portable::Portable;
 
 // Where several are asked for, the core that can do the most wins.
 core::cfg_select! {
+    all(target_arch = "arm", feature = "arm-mve") => {
+        pub use arm_mve::ArmMve;
+        /// The backend this crate was built with.
+        pub type Native = ArmMve;
+    }
     all(target_arch = "arm", feature = "arm-dsp") => {
         pub use arm_dsp::ArmDsp;
         /// The backend this crate was built with.
@@ -40,6 +49,11 @@ core::cfg_select! {
         pub use arm_v6m::ArmV6m;
         /// The backend this crate was built with.
         pub type Native = ArmV6m;
+    }
+    all(target_arch = "riscv32", target_feature = "m") => {
+        pub use riscv::RiscV;
+        /// The backend this crate was built with.
+        pub type Native = RiscV;
     }
     target_arch = "x86_64" => {
         pub use x86::X86;
@@ -52,7 +66,7 @@ core::cfg_select! {
     }
 }
 
-use crate::config::KEY_BLOCK;
+use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::decode_scale;
 
 /// How a row of 16-bit numbers becomes a row of small integers:
@@ -153,6 +167,13 @@ pub trait Kernels: Sized {
     /// Name of the backend, as told in reports.
     const NAME: &'static str;
 
+    /// Layouts of weights that this backend multiplies, the fastest first. A model in another one is
+    /// refused.
+    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired];
+
+    /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`.
+    const PRODUCT_SHIFT: i32 = 8;
+
     /// Largest magnitude of a row; at most 2¹⁵.
     fn largest(x: &[i16]) -> u32;
 
@@ -184,6 +205,28 @@ pub trait Kernels: Sized {
         group_bytes: usize,
         accumulators: &mut [i32],
     );
+
+    /// As [`Kernels::matmul`] for plain weights.
+    fn matmul_plain(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        portable::matmul_plain(lanes, rows, weights, group_bytes, accumulators);
+    }
+
+    /// As [`Kernels::matmul_wide`] for plain weights.
+    fn matmul_plain_wide(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        portable::matmul_plain_wide(lanes, rows, weights, group_bytes, accumulators);
+    }
 
     /// Scores of one block of keys for row `row` of `rows`:
     /// `scores[j] = accumulators[j · rows + row] · scales[j] / 2¹⁷` (floor: scores are only compared

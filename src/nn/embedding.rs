@@ -5,7 +5,7 @@ use super::position::sinusoid;
 use super::row::{Input, add, halves, renormalize};
 use crate::config::Position;
 use crate::kernels::Kernels;
-use crate::matrix::{unpair_word, word_offset};
+use crate::matrix::{unpack_word, word_offset};
 use crate::model::{Linear, Model};
 
 /// Writes the embedding of `token` at `position` into `row` (`d_model`); returns its exponent.
@@ -26,7 +26,7 @@ pub fn token<K: Kernels>(
     let shift = exponent - table.weight_exponent;
     for (i, four) in sums.chunks_mut(4).enumerate() {
         let weights = word(&table, token, i);
-        for (sum, weight) in four.iter_mut().zip(unpair_word(weights)) {
+        for (sum, weight) in four.iter_mut().zip(unpack_word(table.layout, weights)) {
             *sum = crate::fixed::shift_by(weight as i32 * multiplier, shift);
         }
     }

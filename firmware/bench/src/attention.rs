@@ -80,6 +80,7 @@ fn forward(
 fn layer(score_multiplier: u16, score_exponent: i32) -> LayerWeights<'static> {
     let nothing = Linear {
         weights: &[],
+        layout: WeightLayout::Paired,
         multipliers: &[],
         biases: &[],
         out_dim: 0,

@@ -2,8 +2,9 @@
 
 use core::hint::black_box;
 
-use picoformer::kernels::Native;
-use picoformer::matrix::pair_word;
+use picoformer::config::WeightLayout;
+use picoformer::kernels::{Kernels, Native};
+use picoformer::matrix::pack_word;
 use picoformer::model::Linear;
 use picoformer::nn::linear::Rows;
 use picoformer::nn::row::{Input, pair_mut};
@@ -13,6 +14,11 @@ use crate::{Case, Counter, Name};
 
 const WIDEST: usize = 512;
 const ROWS: usize = 16;
+/// The one that the backend likes best.
+const LAYOUT: WeightLayout = match Native::LAYOUTS.first() {
+    Some(layout) => *layout,
+    None => WeightLayout::Paired,
+};
 
 /// Every shape, one row (a decoder's token) and sixteen (a tile).
 pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
@@ -21,7 +27,7 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
     let weights: &mut [u8] = rest.take(WIDEST * WIDEST);
     for word in weights.as_chunks_mut::<4>().0 {
         let w = random.next().to_le_bytes().map(|w| (w as i8).max(-127));
-        *word = pair_word(w).to_le_bytes();
+        *word = pack_word(LAYOUT, w).to_le_bytes();
     }
     let multipliers: &mut [u8] = rest.take(2 * WIDEST);
     for multiplier in multipliers.as_chunks_mut::<2>().0 {
@@ -39,6 +45,7 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
                 // Units as a converted model has them: results fill 13 of 16 bits.
                 let layer = Linear {
                     weights: weights.get(..in_dim * out_dim).unwrap_or_default(),
+                    layout: LAYOUT,
                     multipliers: multipliers.get(..2 * out_dim).unwrap_or_default(),
                     biases: biases.get(..2 * out_dim).unwrap_or_default(),
                     out_dim,

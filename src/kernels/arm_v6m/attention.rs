@@ -1,7 +1,91 @@
 //! Scores, softmax numerators and weighted values of one block of keys.
 
 use super::linear::{restore, save};
+use super::{ArmV6m, aligned};
+use crate::config::KEY_BLOCK;
+use crate::fixed::EXP2;
+use crate::kernels::{Kernels, KeyBlock, Softmax};
 use core::arch::naked_asm;
+use core::mem::MaybeUninit;
+
+/// Number of keys if the visible ones are the first ones.
+fn prefix(visible: u32) -> Option<usize> {
+    let ones = visible.trailing_ones();
+    (visible.checked_shr(ones).unwrap_or(0) == 0 && ones as usize <= KEY_BLOCK)
+        .then_some(ones as usize)
+}
+
+/// See [`Kernels::attend`]; false if it must be done otherwise (nothing has changed then).
+pub fn attend(
+    lanes: &[i16],
+    block: &KeyBlock,
+    visible: [u32; 2],
+    shift: u32,
+    queries: &mut [Softmax],
+    sums: &mut [i32],
+) -> bool {
+    let rows = queries.len();
+    let head_dim = lanes.len().checked_div(rows).unwrap_or(0);
+    let fits = (1..=2).contains(&rows)
+        && head_dim >= 4
+        && head_dim.is_multiple_of(4)
+        && lanes.len() == head_dim * rows
+        && sums.len() == head_dim * rows
+        && block.values.len() >= KEY_BLOCK * head_dim
+        && block.key_codes.len() >= KEY_BLOCK
+        && block.value_codes.len() >= KEY_BLOCK
+        && aligned(block.values)
+        && (1..32).contains(&shift)
+        && visible.iter().all(|&visible| prefix(visible).is_some());
+    if !fits {
+        return false;
+    }
+    let mut products = [0i32; 2 * KEY_BLOCK];
+    let products = products.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
+    ArmV6m::matmul(lanes, rows, block.keys, head_dim * 4, products);
+    for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
+        let keys = prefix(visible).unwrap_or(0);
+        if keys == 0 {
+            continue;
+        }
+        let mut numbers = [const { MaybeUninit::<i32>::uninit() }; KEY_BLOCK];
+        let numbers = numbers.as_mut_ptr().cast::<i32>();
+        // SAFETY: there are 16 of everything and at most 16 keys; numbers are written (scores, then
+        // weights in their place, then zeros up to a multiple of four) before they are read; sums lie
+        // `rows` apart, one for every 16 values.
+        unsafe {
+            let sums_of_keys = products.as_ptr().add(row);
+            let codes = block.key_codes.as_ptr();
+            let maximum = scores(sums_of_keys, codes, numbers, keys, 4 * rows);
+            if maximum > query.maximum {
+                query.raise(maximum, rows, row, sums);
+            }
+            let by = Weigh {
+                end: numbers.add(keys),
+                maximum: query.maximum,
+                factor_low: query.factor & 0xffff,
+                factor_high: query.factor >> 16,
+                table: EXP2.as_ptr(),
+                half: 1 << (shift - 1),
+                shift,
+            };
+            let sum = weigh(numbers, block.value_codes.as_ptr(), numbers, &by);
+            query.sum = query.sum.saturating_add(sum);
+            let end = keys.next_multiple_of(4);
+            for key in keys..end {
+                numbers.add(key).write(0);
+            }
+            let values = block.values.as_ptr_range().start;
+            let by = Weighted {
+                end: numbers.add(end),
+                stride: 4 * rows,
+                values_end: values.add(KEY_BLOCK * head_dim),
+            };
+            weighted(values, numbers, sums.as_mut_ptr().add(row), &by);
+        }
+    }
+    true
+}
 
 /// The scale in `$x` from its code, see [`decode_scale`](crate::fixed::decode_scale); `$t` is scratch.
 macro_rules! decode {
@@ -70,8 +154,6 @@ pub struct Weigh {
     pub factor_high: u32,
     /// [`EXP2`](crate::fixed::EXP2).
     pub table: *const u16,
-    /// Beyond this distance a numerator is 0; up to it, exponents are below 32.
-    pub limit: u32,
     /// What is added before the shift.
     pub half: u32,
     /// Shift of the products.
@@ -97,10 +179,8 @@ pub unsafe extern "C" fn weigh(
         "ldr r5, [r4]",
         "mov r8, r5",
         "ldr r5, [r4, #4]",
-        "mov r9, r5",
-        "ldr r5, [r4, #8]",
         "mov r11, r5",
-        "ldr r5, [r4, #12]",
+        "ldr r5, [r4, #8]",
         "mov r12, r5",
         "movs r5, #0",
         "mov r10, r5",
@@ -108,8 +188,6 @@ pub unsafe extern "C" fn weigh(
         "ldmia r0!, {{r4}}",
         "ldr r5, [sp, #4]",
         "subs r4, r5, r4",
-        "cmp r4, r9",
-        "bhi 4f",
         // The high word of distance (r4) times factor (r6, r7).
         "uxth r5, r4",
         "lsrs r4, r4, #16",
@@ -130,6 +208,8 @@ pub unsafe extern "C" fn weigh(
         "adds r4, r4, r5",
         // 2^-(that / 256)
         "lsrs r5, r4, #8",
+        "cmp r5, #31",
+        "bhi 4f",
         "uxtb r4, r4",
         "lsls r4, r4, #1",
         "add r4, r8",

@@ -171,15 +171,17 @@ macro_rules! wide {
     };
 }
 
-/// Four outputs of one row, then the next group, until `end`.
+/// Four outputs of one row, then the next group, until `end`. A round is a word for every `$product`;
+/// `$odd` says where an odd number of words begins.
 macro_rules! one_row {
-    ($(#[$doc:meta])* $name:ident, $product:ident) => {
+    ($(#[$doc:meta])* $name:ident, $odd:literal, $($product:ident)*) => {
         $(#[$doc])*
         ///
         /// # Safety
         /// `words` ≥ 1 and `sums` < `end` by a multiple of sixteen bytes; `lanes` holds `4 · words`
         /// numbers; `weights` holds `16 · words` bytes for each group, groups being
-        /// `16 · words + skip` bytes apart. All addresses and `skip` are multiples of four.
+        /// `16 · words + skip` bytes apart. All addresses and `skip` are multiples of four. What
+        /// `sums` held is kept where `keep` has a bit, so 0 or −1.
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name(
             weights: *const u8,
@@ -188,27 +190,43 @@ macro_rules! one_row {
             skip: isize,
             sums: *mut i32,
             end: *mut i32,
+            keep: i32,
         ) {
             naked_asm!(
                 save!(),
+                "adr r7, 3f",
+                "adds r7, #1", // bit 0: Thumb
+                "lsls r4, r2, #31",
+                $odd,
+                "2:",
                 "lsls r2, r2, #4",
                 "adds r2, r2, r1",
                 "mov r12, r2",
-                "push {{r1, r3}}",
-                "ldr r3, [sp, #44]",
-                "2:",
+                "push {{r1, r3, r7}}",
+                "ldr r3, [sp, #48]",
+                "6:",
                 "mov lr, r3",
+                "ldr r2, [sp, #56]",
                 "ldmia r3!, {{r4-r7}}",
+                "ands r4, r2",
+                "ands r5, r2",
+                "ands r6, r2",
+                "ands r7, r2",
                 "mov r8, r4",
                 "mov r9, r5",
                 "mov r10, r6",
                 "mov r11, r7",
+                "ldr r7, [sp, #8]",
+                "bx r7",
+                ".p2align 2",
                 "3:",
-                "ldmia r1!, {{r2-r5}}",
-                $product!("r8"),
-                $product!("r9"),
-                $product!("r10"),
-                $product!("r11"),
+                $(
+                    "ldmia r1!, {{r2-r5}}",
+                    $product!("r8"),
+                    $product!("r9"),
+                    $product!("r10"),
+                    $product!("r11"),
+                )*
                 "cmp r1, r12",
                 "bne 3b",
                 "mov r3, lr",
@@ -217,15 +235,15 @@ macro_rules! one_row {
                 "mov r6, r10",
                 "mov r7, r11",
                 "stmia r3!, {{r4-r7}}",
-                "ldr r4, [sp, #48]",
+                "ldr r4, [sp, #52]",
                 "cmp r3, r4",
                 "beq 4f",
                 "ldr r1, [sp]",
                 "ldr r4, [sp, #4]",
                 "adds r0, r0, r4",
-                "b 2b",
+                "b 6b",
                 "4:",
-                "add sp, #8",
+                "add sp, #12",
                 restore!(),
             )
         }
@@ -234,12 +252,15 @@ macro_rules! one_row {
 
 one_row! {
     /// `sums[o] += 256 Σ w x` of one row of 8-bit lanes.
-    paired_1, paired
+    paired_1,
+    "beq 2f
+    adds r7, #106", // the second half of the round
+    paired paired
 }
 
 one_row! {
     /// `sums[o] += Σ w x` of one row of 12-bit lanes.
-    wide_1, wide
+    wide_1, "", wide
 }
 
 /// Two products of two rows, of the low or high half of the word at r0 + `$at`: the even input times
@@ -282,7 +303,7 @@ macro_rules! two_outputs {
     };
 }
 
-/// Adds the sums of one output to memory: `$a` holds a + 2¹⁶ b, `$b` holds b.
+/// Adds the sums of one output to memory under the mask in r1: `$a` holds a + 2¹⁶ b, `$b` holds b.
 macro_rules! add_sums {
     ($a:literal, $b:literal) => {
         concat!(
@@ -297,8 +318,10 @@ macro_rules! add_sums {
             $b,
             ", #8\n",
             "ldr r2, [r3]\n",
+            "ands r2, r1\n",
             "adds r6, r6, r2\n",
             "ldr r2, [r3, #4]\n",
+            "ands r2, r1\n",
             "adds r7, r7, r2\n",
             "stmia r3!, {{r6, r7}}\n",
         )
@@ -319,6 +342,7 @@ pub unsafe extern "C" fn paired_2(
     group_bytes: usize,
     sums: *mut i32,
     end: *mut i32,
+    keep: i32,
 ) {
     naked_asm!(
         save!(),
@@ -355,6 +379,7 @@ pub unsafe extern "C" fn paired_2(
         "cmp r1, r10",
         "bne 3b",
         "ldr r3, [sp, #52]",
+        "ldr r1, [sp, #60]",
         add_sums!("r8", "r4"),
         add_sums!("r9", "r5"),
         "str r3, [sp, #52]",

@@ -7,12 +7,14 @@
 #![allow(unsafe_code)]
 
 mod attention;
+mod elements;
 mod linear;
+mod passes;
 mod rows;
 
-use super::{Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
+use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
 use crate::config::KEY_BLOCK;
-use crate::fixed::{EXP2, shift_by};
+use crate::fixed::shift_by;
 use core::mem::MaybeUninit;
 use linear::TILE_WORDS;
 
@@ -48,13 +50,6 @@ fn words(
     (fits && aligned(lanes) && aligned(weights)).then_some(words)
 }
 
-/// Number of keys if the visible ones are the first ones.
-fn prefix(visible: u32) -> Option<usize> {
-    let ones = visible.trailing_ones();
-    (visible.checked_shr(ones).unwrap_or(0) == 0 && ones as usize <= KEY_BLOCK)
-        .then_some(ones as usize)
-}
-
 /// What the assembly needs to rescale one row, if it can take it; the shift is still missing.
 fn rescaling<T>(
     accumulators: &[i32],
@@ -82,11 +77,14 @@ impl Kernels for ArmV6m {
     const NAME: &'static str = "arm-v6m";
 
     fn largest(x: &[i16]) -> u32 {
-        Portable::largest(x)
+        match passes::extremes(x) {
+            Some((low, high)) => low.unsigned_abs().max(high.unsigned_abs()),
+            None => Portable::largest(x),
+        }
     }
 
     fn moments(x: &[i16]) -> (i32, u64) {
-        Portable::moments(x)
+        passes::moments(x).unwrap_or_else(|| Portable::moments(x))
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
@@ -131,23 +129,23 @@ impl Kernels for ArmV6m {
         let Some(words) = words(lanes, rows, weights, group_bytes, accumulators) else {
             return Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
         };
-        accumulators.fill(0);
         let sums = accumulators.as_mut_ptr_range();
         let mut tile: Tile = [MaybeUninit::uninit(); 4 * TILE_WORDS];
         let tile = tile.as_mut_ptr().cast::<i32>();
         for first in (0..words).step_by(TILE_WORDS) {
             let count = (words - first).min(TILE_WORDS);
+            let keep = -((first > 0) as i32);
             // SAFETY: `words` has checked every length and alignment; `count` words of lanes fit the
             // tile, and are written before they are read.
             unsafe {
                 let w = weights.as_ptr().add(16 * first);
                 if rows == 2 {
                     linear::pack(lanes.as_ptr().add(8 * first), tile, tile.add(4 * count));
-                    linear::paired_2(w, tile, count, group_bytes, sums.start, sums.end);
+                    linear::paired_2(w, tile, count, group_bytes, sums.start, sums.end, keep);
                 } else {
                     linear::expand(lanes.as_ptr().add(4 * first), tile, count, 0);
                     let skip = group_bytes as isize - 16 * count as isize;
-                    linear::paired_1(w, tile, count, skip, sums.start, sums.end);
+                    linear::paired_1(w, tile, count, skip, sums.start, sums.end, keep);
                 }
             }
         }
@@ -183,7 +181,7 @@ impl Kernels for ArmV6m {
                     // SAFETY: as in `matmul`.
                     unsafe {
                         let w = weights.as_ptr().add(16 * first);
-                        linear::wide_1(w, tile, count, 0, part.as_mut_ptr(), end);
+                        linear::wide_1(w, tile, count, 0, part.as_mut_ptr(), end, 0);
                     }
                     for (sum, part) in sums.iter_mut().skip(row).step_by(rows).zip(part) {
                         *sum = sum.wrapping_add(part);
@@ -308,7 +306,76 @@ impl Kernels for ArmV6m {
         }
     }
 
-    #[inline(never)]
+    fn range(x: &[i16]) -> (i16, i16) {
+        match passes::extremes(x) {
+            Some((low, high)) => (low as i16, high as i16),
+            None => defaults::range(x),
+        }
+    }
+
+    fn gain(
+        x: &[i16],
+        by: &Quantizer,
+        gains: &[u8],
+        biases: &[u8],
+        mantissa: u16,
+        shift: u32,
+        bias_shift: i32,
+        sums: &mut [i32],
+    ) {
+        if !elements::gain(x, by, gains, biases, mantissa, shift, bias_shift, sums) {
+            defaults::gain(x, by, gains, biases, mantissa, shift, bias_shift, sums);
+        }
+    }
+
+    fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
+        if !passes::add(x, shift, sums) {
+            defaults::add(x, shift, sums);
+        }
+    }
+
+    fn largest_sum(sums: &[i32]) -> u32 {
+        passes::largest_sum(sums)
+    }
+
+    fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) {
+        if !passes::narrow(sums, shift, out) {
+            defaults::narrow(sums, shift, out);
+        }
+    }
+
+    fn activate(by: &Activate, x: &mut [i16]) {
+        if !elements::activate(by, x) {
+            defaults::activate(by, x);
+        }
+    }
+
+    fn activate_gated(by: &Activate, factors: &[i16], x: &mut [i16]) {
+        if !elements::activate_gated(by, factors, x) {
+            defaults::activate_gated(by, factors, x);
+        }
+    }
+
+    fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
+        // The factor has 17 bits of 30: with 13 more, no shift is too small for the high word.
+        if factor >= 1 << 17 || !(20..=49).contains(&shift) {
+            return defaults::divide(sums, rows, row, factor, shift, out);
+        }
+        let len = out.len().min((sums.len() + rows).saturating_sub(1 + row) / rows.max(1));
+        let out = out.get_mut(..len).unwrap_or_default();
+        if row >= rows || out.is_empty() {
+            return;
+        }
+        let by = rows::Rescale {
+            stride: 4 * rows,
+            scale: factor << 13,
+            shift: shift + 13 - 32,
+            end: out.as_ptr_range().end.addr(),
+        };
+        // SAFETY: `len` sums lie `rows` apart, from number `row` on.
+        unsafe { rows::divide(sums.as_ptr().add(row), [].as_ptr(), out.as_mut_ptr(), &by) };
+    }
+
     fn attend(
         lanes: &[i16],
         block: &KeyBlock,
@@ -317,77 +384,8 @@ impl Kernels for ArmV6m {
         queries: &mut [Softmax],
         sums: &mut [i32],
     ) {
-        let rows = queries.len();
-        let head_dim = lanes.len().checked_div(rows).unwrap_or(0);
-        let fits = (1..=2).contains(&rows)
-            && head_dim >= 4
-            && head_dim.is_multiple_of(4)
-            && lanes.len() == head_dim * rows
-            && sums.len() == head_dim * rows
-            && block.values.len() >= KEY_BLOCK * head_dim
-            && block.key_codes.len() >= KEY_BLOCK
-            && block.value_codes.len() >= KEY_BLOCK
-            && aligned(block.values)
-            && (1..32).contains(&shift)
-            && visible.iter().all(|&visible| prefix(visible).is_some());
-        if !fits {
-            return defaults::attend::<Self>(lanes, block, visible, shift, queries, sums);
-        }
-        let mut products = [0i32; 2 * KEY_BLOCK];
-        let products = products.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
-        Self::matmul(lanes, rows, block.keys, head_dim * 4, products);
-        for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
-            let keys = prefix(visible).unwrap_or(0);
-            if keys == 0 {
-                continue;
-            }
-            let mut scores = [0i32; KEY_BLOCK];
-            // SAFETY: there are 16 of everything, and at most 16 keys.
-            let maximum = unsafe {
-                attention::scores(
-                    products.as_ptr().add(row),
-                    block.key_codes.as_ptr(),
-                    scores.as_mut_ptr(),
-                    keys,
-                    4 * rows,
-                )
-            };
-            if maximum > query.maximum {
-                query.raise(maximum, rows, row, sums);
-            }
-            let exponent = 31 - (query.factor | 1).leading_zeros();
-            let by = attention::Weigh {
-                end: scores.as_ptr_range().start.wrapping_add(keys),
-                maximum: query.maximum,
-                factor_low: query.factor & 0xffff,
-                factor_high: query.factor >> 16,
-                table: EXP2.as_ptr(),
-                limit: 1u32.checked_shl(44 - exponent).unwrap_or(0).wrapping_sub(1),
-                half: 1 << (shift - 1),
-                shift,
-            };
-            let mut weights = [0i32; KEY_BLOCK];
-            // SAFETY: as above; sums lie `rows` apart, one for every 16 values.
-            unsafe {
-                let sum = attention::weigh(
-                    scores.as_ptr(),
-                    block.value_codes.as_ptr(),
-                    weights.as_mut_ptr(),
-                    &by,
-                );
-                query.sum = query.sum.saturating_add(sum);
-                let by = attention::Weighted {
-                    end: weights.as_ptr().add(keys.next_multiple_of(4)),
-                    stride: 4 * rows,
-                    values_end: block.values.as_ptr().add(KEY_BLOCK * head_dim),
-                };
-                attention::weighted(
-                    block.values.as_ptr(),
-                    weights.as_ptr(),
-                    sums.as_mut_ptr().add(row),
-                    &by,
-                );
-            }
+        if !attention::attend(lanes, block, visible, shift, queries, sums) {
+            defaults::attend::<Self>(lanes, block, visible, shift, queries, sums);
         }
     }
 }

@@ -57,6 +57,16 @@ macro_rules! sum_and_factor {
     };
 }
 
+/// The same, the scale being the whole factor.
+macro_rules! sum_and_scale {
+    () => {
+        "ldr r4, [r0]
+        add r0, r8
+        mov r5, r6
+        "
+    };
+}
+
 /// Loads [`Rescale`] into r8 (stride), r6 (scale), r10 (shift), r11 (end), half of the shift into r9.
 macro_rules! load_rescale {
     () => {
@@ -74,7 +84,7 @@ macro_rules! load_rescale {
 }
 
 macro_rules! rescale_16 {
-    ($(#[$doc:meta])* $name:ident, $add:literal) => {
+    ($(#[$doc:meta])* $name:ident, $factor:ident, $add:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -91,7 +101,7 @@ macro_rules! rescale_16 {
                 save!(),
                 load_rescale!(),
                 "2:",
-                sum_and_factor!(),
+                $factor!(),
                 high_word!(),
                 "add r4, r9",
                 "mov r3, r10",
@@ -120,12 +130,17 @@ macro_rules! rescale_16 {
 
 rescale_16! {
     /// `out[o] = saturate(round(sums · (multipliers[o] · scale) / 2^shift))`.
-    rescale, ""
+    rescale, sum_and_factor, ""
+}
+
+rescale_16! {
+    /// `out[o] = saturate(round(sums · scale / 2^shift))`.
+    divide, sum_and_scale, ""
 }
 
 rescale_16! {
     /// As `rescale`, added to what `out` holds (the bias).
-    rescale_biased, "ldrh r3, [r2]
+    rescale_biased, sum_and_factor, "ldrh r3, [r2]
     sxth r3, r3
     adds r4, r4, r3"
 }
