@@ -13,6 +13,7 @@ mod symbols;
 mod table;
 mod trace;
 
+use crate::steps::data;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
@@ -70,11 +71,19 @@ impl Row {
     }
 }
 
+/// Counts everything and compares with the record, as continuous integration does.
+pub fn check() -> Result<()> {
+    record::check(&count::rows(None, None)?, &record::rows()?)
+}
+
 /// Counts what the options ask for and prints it.
 pub fn bench(options: &Options) -> Result<()> {
     let everything = options.board.is_none() && options.case.is_none();
     if options.bless && !everything {
         bail!("--bless records everything: leave out --board and --case");
+    }
+    if options.bless && data().is_none() {
+        bail!("--bless needs stories260K: set PICOFORMER_DATA to a folder with it");
     }
     if options.profile {
         let board = options.board.as_deref().context("--profile needs --board")?;
