@@ -1,7 +1,7 @@
 //! `docs/BENCHMARKS.md`, from the counts.
 
 use super::Row;
-use super::goals::{number, outcomes};
+use super::goals::{count, number, outcomes};
 use super::profile::{Cost, Profile};
 use super::symbols::PARTS;
 use super::table::best_peer;
@@ -87,8 +87,8 @@ fn whole_models(rows: &[Row], peers: &[Row]) -> String {
     text += "| --- | --- | ---: | ---: | ---: | --- | ---: | ---: |\n";
     for row in rows.iter().filter(|row| is_model(row)) {
         let per = row.per.max(1);
-        let loaded = row.weight_bytes.map_or(String::new(), |b| number((b / per) as f64));
-        let arena = row.arena_bytes.map_or(String::new(), |bytes| number(bytes as f64));
+        let loaded = row.weight_bytes.map_or(String::new(), |b| count(b / per));
+        let arena = row.arena_bytes.map_or(String::new(), count);
         text += &format!(
             "| {} | `{}` | {} | {loaded} | {arena} |\n",
             row.core,
@@ -118,7 +118,7 @@ fn kernels(core: &str, rows: &[Row], peers: &[Row]) -> String {
     text += "\n| other kernels | instructions | per | each | best of others | ratio | whose |\n";
     text += "| --- | ---: | --- | ---: | ---: | ---: | --- |\n";
     for row in own.iter().filter(|row| !row.case.starts_with("linear/")) {
-        let (all, unit) = (number(row.instructions as f64), &row.unit);
+        let (all, unit) = (count(row.instructions), &row.unit);
         text += &format!("| `{}` | {all} | {unit} | {} |\n", row.case, against(row, peers));
     }
     text
@@ -143,11 +143,11 @@ fn parts(profiles: &[Profile]) -> String {
         let cells = shown.iter().map(|profile| {
             let cost = profile.parts.get(part).copied().unwrap_or_default();
             let share = 100.0 * cost.instructions as f64 / profile.total.instructions.max(1) as f64;
-            format!("{} ({share:.1} %)", number(cost.instructions as f64))
+            format!("{} ({share:.1} %)", count(cost.instructions))
         });
         text += &row([part.to_owned()].into_iter().chain(cells).collect());
     }
-    let totals = shown.iter().map(|profile| number(profile.total.instructions as f64));
+    let totals = shown.iter().map(|profile| count(profile.total.instructions));
     text += &row([String::from("altogether")].into_iter().chain(totals).collect());
     text
 }
@@ -167,8 +167,8 @@ fn cycles(profiles: &[Profile]) -> String {
             "| {} | `{}` | {} | ≈ {} | {:.2} | {} | {} | {} | {} |\n",
             profile.core,
             profile.case,
-            number(instructions as f64),
-            number(cycles as f64),
+            count(instructions),
+            count(cycles),
             cycles as f64 / instructions.max(1) as f64,
             share("multiply"),
             share("load"),
@@ -177,4 +177,50 @@ fn cycles(profiles: &[Profile]) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn every_count_has_its_place() {
+        let row = |case: &str, instructions, per, unit: &str, source: &str| Row {
+            core: "Cortex-M4".into(),
+            case: case.into(),
+            instructions,
+            per,
+            unit: unit.into(),
+            weight_bytes: None,
+            arena_bytes: Some(1234),
+            source: source.into(),
+        };
+        let rows = [
+            row("linear/64x64/rows1", 4096, 4096, "MAC", "ours"),
+            row("linear/64x64/rows16", 131072, 65536, "MAC", "ours"),
+            row("gelu/512", 5120, 512, "element", "ours"),
+            row("decode/tales", 128_000_000, 128, "token", "ours"),
+        ];
+        let peers = [row("linear/64x64/rows1", 8192, 4096, "MAC", "CMSIS-NN")];
+        let cost = Cost { instructions: 200, cycles: Some(300) };
+        let profile = Profile {
+            core: "Cortex-M4".into(),
+            case: "token/tales/16".into(),
+            total: cost,
+            parts: BTreeMap::from([("linear".into(), cost)]),
+            mix: BTreeMap::from([("load".into(), 50)]),
+            functions: Vec::new(),
+        };
+        let text = document(&rows, &peers, &[profile]);
+        for line in [
+            "| 64x64 | 1.00 | 2.00 | 2.00 | CMSIS-NN | 2.00 | | | |",
+            "| `gelu/512` | 5,120 | element | 10.0 | | | |",
+            "| Cortex-M4 | `decode/tales` | 1,000,000 | | | |  | 1,234 |",
+            "| linear | 200 (100.0 %) |",
+            "| Cortex-M4 | `token/tales/16` | 200 | ≈ 300 | 1.50 | 0.0 % | 25.0 % | 0.0 % | 0.0 % |",
+        ] {
+            assert!(text.contains(line), "`{line}` is missing in\n{text}");
+        }
+    }
 }

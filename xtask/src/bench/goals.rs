@@ -152,7 +152,12 @@ pub fn number(value: f64) -> String {
     if value < 1000.0 {
         return format!("{value:.1}");
     }
-    let digits = format!("{value:.0}");
+    count(value.round() as u64)
+}
+
+/// Groups of three digits.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
     let first = digits.len() % 3;
     let mut text = digits[..first].to_owned();
     for (i, digit) in digits[first..].chars().enumerate() {
@@ -210,7 +215,7 @@ mod tests {
     #[test]
     fn numbers_are_grouped() {
         assert_eq!(number(1234567.0), "1,234,567");
-        assert_eq!(number(123456.0), "123,456");
+        assert_eq!((count(0), count(1234)), ("0".into(), "1,234".into()));
         assert_eq!((number(2.0), number(12.34)), ("2.00".into(), "12.3".into()));
     }
 }
