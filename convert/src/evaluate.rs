@@ -97,6 +97,9 @@ pub fn encode(model: &Model, text: &str) -> Result<Vec<u32>> {
     let n = tokenizer
         .encode(text, &mut tokens)
         .map_err(|error| input(error.to_string(), "the model's vocabulary has no token for it"))?;
+    if n <= tokenizer.specials() {
+        return Err(input("the text is empty: 1 token or more needed, 0 given", "give a text"));
+    }
     tokens.truncate(n);
     Ok(tokens)
 }
