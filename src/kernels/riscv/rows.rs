@@ -1,8 +1,4 @@
-//! Passes over one row. Each does four numbers at a time and says how many it has done; ends of rows
-//! and results that would saturate are left to the portable code.
-//!
-//! Without a saturating instruction, clamping costs more than the sum itself. So results are only
-//! checked, four at a time by OR, and what does not fit ends the fast pass.
+//! Passes over one row of 16-bit numbers, four at a time: range, moments, quantisation.
 
 use crate::kernels::Quantizer;
 use core::arch::asm;
@@ -105,7 +101,7 @@ fn fours(
     let count = x.len().min(lanes.len().div_ceil(rows));
     let mut to = lanes.as_mut_ptr();
     for four in x.iter().take(count) {
-        let [a, b, c, d] = four.map(|x| one(x as i32));
+        let [a, b, c, d] = load_16(four).map(&one);
         let lane = if bits == 8 { [b, d, (a << 8) - b, (c << 8) - d] } else { [b, d, a, c] };
         // SAFETY: `count` lanes begin `rows` apart, the last of them within the slice.
         unsafe { *to = lane.map(|q| q as i16) };
@@ -113,98 +109,24 @@ fn fours(
     }
 }
 
-/// Whether all four numbers have 16 bits.
+/// Four numbers, each by one LH. (The compiler would load each without its sign and extend it again.)
 #[inline(always)]
-fn fit(x: [i32; 4]) -> bool {
-    let [a, b, c, d] = x.map(|x| x.wrapping_add(1 << 15) as u32);
-    (a | b | c | d) >> 16 == 0
-}
-
-/// One row of sums beside what belongs to its outputs, as pointers: a compiler that has to keep four
-/// slices at hand keeps them on the stack.
-#[derive(Clone, Copy)]
-pub struct Outputs {
-    sums: *const i32,
-    stride: usize,
-    multipliers: *const u16,
-    biases: Option<*const i16>,
-    count: usize,
-}
-
-impl Outputs {
-    /// Row `row` of `rows`; `None` if the sections are not aligned.
-    pub fn new(
-        sums: &[i32],
-        rows: usize,
-        row: usize,
-        multipliers: &[u8],
-        biases: &[u8],
-    ) -> Option<Self> {
-        let even = |bytes: &[u8]| bytes.as_ptr().addr().is_multiple_of(2);
-        if row >= rows || !even(multipliers) || !even(biases) {
-            return None;
-        }
-        let mut count = (sums.len() / rows).min(multipliers.len() / 2);
-        if !biases.is_empty() {
-            count = count.min(biases.len() / 2);
-        }
-        Some(Self {
-            sums: sums.get(row..)?.as_ptr(),
-            stride: rows,
-            multipliers: multipliers.as_ptr().cast(),
-            biases: (!biases.is_empty()).then_some(biases.as_ptr().cast()),
-            count,
-        })
+pub fn load_16(x: &[i16; 4]) -> [i32; 4] {
+    let (a, b, c, d);
+    // SAFETY: reads four numbers.
+    unsafe {
+        asm!(
+            "lh {a}, 0({x})",
+            "lh {b}, 2({x})",
+            "lh {c}, 4({x})",
+            "lh {d}, 6({x})",
+            x = in(reg) x,
+            a = out(reg) a,
+            b = out(reg) b,
+            c = out(reg) c,
+            d = lateout(reg) d,
+            options(pure, readonly, nostack, preserves_flags),
+        );
     }
-
-    /// Writes `one(sum, multiplier)` plus `bias(bias)` four at a time as far as `narrow` takes them.
-    #[inline(always)]
-    fn each<T>(
-        mut self,
-        out: &mut [T],
-        one: impl Fn(i32, u16) -> i32,
-        bias: impl Fn(i16) -> i32,
-        narrow: impl Fn([i32; 4]) -> Option<[T; 4]>,
-    ) -> usize {
-        let mut done = 0;
-        for out in out.as_chunks_mut::<4>().0.iter_mut().take(self.count / 4) {
-            // SAFETY: `count` of each; a section has two bytes for each output at even addresses.
-            let values = unsafe {
-                let mut values = [0, 1, 2, 3]
-                    .map(|i| one(*self.sums.add(i * self.stride), *self.multipliers.add(i)));
-                if let Some(biases) = &mut self.biases {
-                    for (i, value) in values.iter_mut().enumerate() {
-                        *value = value.wrapping_add(bias(*biases.add(i)));
-                    }
-                    *biases = biases.wrapping_add(4);
-                }
-                values
-            };
-            let Some(values) = narrow(values) else { break };
-            *out = values;
-            self.sums = self.sums.wrapping_add(4 * self.stride);
-            self.multipliers = self.multipliers.wrapping_add(4);
-            done += 4;
-        }
-        done
-    }
-
-    /// See [`Kernels::rescale`](crate::kernels::Kernels::rescale), for shifts from 33 on and scales
-    /// up to 2^15: half a unit and the shift then reach only the upper half of the product. Returns how
-    /// many outputs are done.
-    #[inline(never)]
-    pub fn rescale(self, scale: u16, shift: u32, bias_shift: u32, out: &mut [i16]) -> usize {
-        let (scale, half, shift) = (scale as i32, 1 << (shift - 33), shift - 32);
-        let bias_shift = bias_shift.min(16);
-        let bias_half = (1 << bias_shift) >> 1;
-        self.each(
-            out,
-            |sum, multiplier| {
-                let factor = (multiplier as i32).wrapping_mul(scale);
-                (((sum as i64 * factor as i64) >> 32) as i32 + half) >> shift
-            },
-            |bias| (bias as i32 + bias_half) >> bias_shift,
-            |x| fit(x).then(|| x.map(|x| x as i16)),
-        )
-    }
+    [a, b, c, d]
 }
