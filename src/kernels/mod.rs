@@ -167,9 +167,12 @@ pub trait Kernels: Sized {
     /// Name of the backend, as told in reports.
     const NAME: &'static str;
 
-    /// Layouts of weights that this backend multiplies, the fastest first. A model in another one is
+    /// Layouts of weights that this backend multiplies, the fastest (for one row) first. A model in another one is
     /// refused.
     const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired];
+
+    /// The one of them that multiplies tiles of rows (an encoder, a long prompt) fastest.
+    const TILE_LAYOUT: WeightLayout = WeightLayout::Paired;
 
     /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`.
     const PRODUCT_SHIFT: i32 = 8;

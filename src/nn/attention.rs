@@ -81,7 +81,9 @@ struct Block {
 impl Block {
     fn new(config: &Config, layer: usize, position: usize, head: usize) -> Self {
         let blocks = config.cache_rows() / KEY_BLOCK;
-        let block = (position / KEY_BLOCK) % blocks.max(1);
+        let block = position / KEY_BLOCK;
+        // Beyond the last only in a sliding window; small cores have no division.
+        let block = if block < blocks { block } else { block % blocks.max(1) };
         Self {
             index: (layer * blocks + block) * config.n_kv_heads + head,
             head_dim: config.head_dim,

@@ -57,6 +57,7 @@ fn wide(lanes: &[i16], rows: usize, weights: &Weights, accumulators: &mut [i32])
 impl Kernels for ArmMve {
     const NAME: &'static str = "arm-mve";
     const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Plain, WeightLayout::Paired];
+    const TILE_LAYOUT: WeightLayout = WeightLayout::Plain;
     const PRODUCT_SHIFT: i32 = 0;
 
     fn largest(x: &[i16]) -> u32 {
