@@ -88,7 +88,7 @@ pub fn linear<K: Kernels>(product: &Product, by: [RowScale; 2], out: [&mut [i16]
     let [mut a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
     let mut buffer = [0; 2 * CHUNK];
     let mut product = *product;
-    while let Some(out) = a.next() {
+    for out in a {
         let sums = product.sums::<K>(out.len(), &mut buffer);
         let rows = [Some(out), b.next()].into_iter().flatten().take(product.rows);
         for ((row, out), by) in rows.enumerate().zip(by) {
@@ -104,7 +104,7 @@ pub fn linear_wide<K: Kernels>(product: &Product, by: [RowScale; 2], out: [&mut 
     let [mut a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
     let mut buffer = [0; 2 * CHUNK];
     let mut product = *product;
-    while let Some(out) = a.next() {
+    for out in a {
         let sums = product.sums::<K>(out.len(), &mut buffer);
         let rows = [Some(out), b.next()].into_iter().flatten().take(product.rows);
         for ((row, out), by) in rows.enumerate().zip(by) {
