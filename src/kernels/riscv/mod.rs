@@ -263,7 +263,7 @@ impl Kernels for RiscV {
 
     fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) {
         let mut done = 0;
-        if (1..32).contains(&shift) {
+        if (2..32).contains(&shift) {
             done = sums::narrow(sums, shift as u32, out);
         }
         let (sums, out) = (sums.get(done..), out.get_mut(done..));
