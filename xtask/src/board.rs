@@ -178,3 +178,10 @@ pub fn setup() -> Result<()> {
     }
     Ok(())
 }
+
+/// The emulator of a board, about to run an ELF file.
+pub fn emulator(board: &Board, elf: &Path) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg("600").args(&board.runner).arg(elf);
+    command
+}

@@ -1,4 +1,4 @@
-//! Scores, softmax numerators and weighted values of one block of keys.
+//! Scores, softmax numerators and weighted values of one block of keys, in assembly.
 
 use super::linear::{restore, save};
 use core::arch::naked_asm;
@@ -70,8 +70,6 @@ pub struct Weigh {
     pub factor_high: u32,
     /// [`EXP2`](crate::fixed::EXP2).
     pub table: *const u16,
-    /// Beyond this distance a numerator is 0; up to it, exponents are below 32.
-    pub limit: u32,
     /// What is added before the shift.
     pub half: u32,
     /// Shift of the products.
@@ -97,10 +95,8 @@ pub unsafe extern "C" fn weigh(
         "ldr r5, [r4]",
         "mov r8, r5",
         "ldr r5, [r4, #4]",
-        "mov r9, r5",
-        "ldr r5, [r4, #8]",
         "mov r11, r5",
-        "ldr r5, [r4, #12]",
+        "ldr r5, [r4, #8]",
         "mov r12, r5",
         "movs r5, #0",
         "mov r10, r5",
@@ -108,8 +104,6 @@ pub unsafe extern "C" fn weigh(
         "ldmia r0!, {{r4}}",
         "ldr r5, [sp, #4]",
         "subs r4, r5, r4",
-        "cmp r4, r9",
-        "bhi 4f",
         // The high word of distance (r4) times factor (r6, r7).
         "uxth r5, r4",
         "lsrs r4, r4, #16",
@@ -130,6 +124,8 @@ pub unsafe extern "C" fn weigh(
         "adds r4, r4, r5",
         // 2^-(that / 256)
         "lsrs r5, r4, #8",
+        "cmp r5, #31",
+        "bhi 4f",
         "uxtb r4, r4",
         "lsls r4, r4, #1",
         "add r4, r8",

@@ -7,120 +7,69 @@
 #![allow(unsafe_code)]
 
 mod attention;
+mod block;
+mod elements;
+mod lanes;
 mod linear;
+mod passes;
+mod product;
 mod rows;
 
-use super::{Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
-use crate::config::KEY_BLOCK;
-use crate::fixed::{EXP2, shift_by};
-use core::mem::MaybeUninit;
-use linear::TILE_WORDS;
+use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
+use crate::config::{KEY_BLOCK, WeightLayout};
 
 /// The backend for ARMv6-M.
 #[derive(Clone, Copy, Debug)]
 pub struct ArmV6m;
-
-/// Unpacked lanes: written before they are read.
-type Tile = [MaybeUninit<i32>; 4 * TILE_WORDS];
 
 /// Whether a slice begins at a multiple of four bytes.
 fn aligned<T>(x: &[T]) -> bool {
     x.as_ptr().addr().is_multiple_of(4)
 }
 
-/// The shape of a product, if the assembly can take it: words of four inputs.
-fn words(
-    lanes: &[i16],
-    rows: usize,
-    weights: &[u8],
-    group_bytes: usize,
-    accumulators: &[i32],
-) -> Option<usize> {
-    let rows = if rows == 2 { 2 } else { 1 };
-    let words = lanes.len() / (4 * rows);
-    let groups = accumulators.len() / (4 * rows);
-    let needed = groups.checked_sub(1)?.checked_mul(group_bytes)?.checked_add(16 * words)?;
-    let fits = lanes.len().is_multiple_of(4 * rows)
-        && accumulators.len().is_multiple_of(4 * rows)
-        && words > 0
-        && weights.len() >= needed
-        && group_bytes.is_multiple_of(4);
-    (fits && aligned(lanes) && aligned(weights)).then_some(words)
+/// Whether there is a little-endian 16-bit number for each of `len` outputs, aligned.
+fn halves(bytes: &[u8], len: usize) -> bool {
+    bytes.len() / 2 >= len && bytes.as_ptr().addr().is_multiple_of(2)
 }
 
-/// Number of keys if the visible ones are the first ones.
-fn prefix(visible: u32) -> Option<usize> {
-    let ones = visible.trailing_ones();
-    (visible.checked_shr(ones).unwrap_or(0) == 0 && ones as usize <= KEY_BLOCK)
-        .then_some(ones as usize)
-}
-
-/// What the assembly needs to rescale one row, if it can take it; the shift is still missing.
-fn rescaling<T>(
-    accumulators: &[i32],
-    rows: usize,
-    row: usize,
-    multipliers: &[u8],
-    scale: u16,
-    out: &[T],
-) -> Option<rows::Rescale> {
-    let last = out.len().checked_sub(1)?.checked_mul(rows)?.checked_add(row)?;
-    let fits = row < rows
-        && last < accumulators.len()
-        && multipliers.len() / 2 >= out.len()
-        && multipliers.as_ptr().addr().is_multiple_of(2)
-        && scale <= 1 << 15;
+/// What the assembly needs to rescale one row, if it can take it; scale and shift are still missing.
+fn rescaling<T>(accumulators: &[i32], rows: usize, row: usize, out: &[T]) -> Option<rows::Rescale> {
+    let stride = if rows == 2 { 1 } else { 0 };
+    let fits = (1..=2).contains(&rows)
+        && row < rows
+        && !out.is_empty()
+        && accumulators.len() > ((out.len() - 1) << stride) + row;
     fits.then(|| rows::Rescale {
         stride: 4 * rows,
-        scale: scale as u32,
+        scale: 0,
         shift: 0,
         end: out.as_ptr_range().end.addr(),
+        biases: 0,
+        bias_half: 0,
+        bias_shift: 0,
     })
 }
 
 impl Kernels for ArmV6m {
     const NAME: &'static str = "arm-v6m";
+    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
+    const TILE_LAYOUT: WeightLayout = WeightLayout::Plain;
 
     fn largest(x: &[i16]) -> u32 {
-        Portable::largest(x)
+        match passes::extremes(x) {
+            Some((low, high)) => low.unsigned_abs().max(high.unsigned_abs()),
+            None => Portable::largest(x),
+        }
     }
 
     fn moments(x: &[i16]) -> (i32, u64) {
-        Portable::moments(x)
+        passes::moments(x).unwrap_or_else(|| Portable::moments(x))
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        let whole = x.len() / 4 * 4;
-        let fits = by.bits == 8
-            && row < rows
-            && whole > 0
-            && lanes.len() >= whole * rows
-            && (0..32).contains(&by.shift.unsigned_abs())
-            && aligned(x)
-            && aligned(lanes);
-        if !fits {
-            return Portable::quantize(x, by, rows, row, lanes);
-        }
-        let pointers = x.as_ptr_range();
-        let quantize = rows::Quantize {
-            multiply: by.multiply,
-            shift: by.shift.max(0) as u32,
-            // Wrapping products do not mind which factor was shifted.
-            inverse: by.inverse << by.shift.min(0).unsigned_abs(),
-            end: pointers.start.wrapping_add(whole),
-            add: by.subtract.wrapping_neg(),
-            skip: 8 * (rows - 1),
-        };
-        // SAFETY: `whole` numbers of the row, and as many lanes in steps of `4 · rows`, exist.
-        unsafe { rows::quantize(pointers.start, lanes.as_mut_ptr().add(4 * row), &quantize) };
-        if let (Some(rest), Some(lanes)) = (x.get(whole..), lanes.get_mut(whole * rows..))
-            && !rest.is_empty()
-        {
-            Portable::quantize(rest, by, rows, row, lanes);
-        }
+        lanes::quantize(x, by, rows, row, lanes);
     }
 
-    #[inline(never)]
     fn matmul(
         lanes: &[i16],
         rows: usize,
@@ -128,32 +77,10 @@ impl Kernels for ArmV6m {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let Some(words) = words(lanes, rows, weights, group_bytes, accumulators) else {
-            return Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
-        };
-        accumulators.fill(0);
-        let sums = accumulators.as_mut_ptr_range();
-        let mut tile: Tile = [MaybeUninit::uninit(); 4 * TILE_WORDS];
-        let tile = tile.as_mut_ptr().cast::<i32>();
-        for first in (0..words).step_by(TILE_WORDS) {
-            let count = (words - first).min(TILE_WORDS);
-            // SAFETY: `words` has checked every length and alignment; `count` words of lanes fit the
-            // tile, and are written before they are read.
-            unsafe {
-                let w = weights.as_ptr().add(16 * first);
-                if rows == 2 {
-                    linear::pack(lanes.as_ptr().add(8 * first), tile, tile.add(4 * count));
-                    linear::paired_2(w, tile, count, group_bytes, sums.start, sums.end);
-                } else {
-                    linear::expand(lanes.as_ptr().add(4 * first), tile, count, 0);
-                    let skip = group_bytes as isize - 16 * count as isize;
-                    linear::paired_1(w, tile, count, skip, sums.start, sums.end);
-                }
-            }
-        }
+        let layout = WeightLayout::Paired;
+        product::matmul(layout, lanes, rows, weights, group_bytes, accumulators);
     }
 
-    #[inline(never)]
     fn matmul_wide(
         lanes: &[i16],
         rows: usize,
@@ -161,36 +88,30 @@ impl Kernels for ArmV6m {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let Some(words) = words(lanes, rows, weights, group_bytes, accumulators) else {
-            return Portable::matmul_wide(lanes, rows, weights, group_bytes, accumulators);
-        };
-        let rows = if rows == 2 { 2 } else { 1 };
-        accumulators.fill(0);
-        let mut tile: Tile = [MaybeUninit::uninit(); 4 * TILE_WORDS];
-        let tile = tile.as_mut_ptr().cast::<i32>();
-        for row in 0..rows {
-            for first in (0..words).step_by(TILE_WORDS) {
-                let count = (words - first).min(TILE_WORDS);
-                // SAFETY: as in `matmul`.
-                unsafe {
-                    let lanes = lanes.as_ptr().add(4 * (rows * first + row));
-                    linear::expand(lanes, tile, count, 8 * (rows - 1));
-                }
-                let groups = accumulators.chunks_exact_mut(4 * rows);
-                for (weights, sums) in weights.chunks(group_bytes.max(1)).zip(groups) {
-                    let mut part = [0; 4];
-                    let end = part.as_mut_ptr_range().end;
-                    // SAFETY: as in `matmul`.
-                    unsafe {
-                        let w = weights.as_ptr().add(16 * first);
-                        linear::wide_1(w, tile, count, 0, part.as_mut_ptr(), end);
-                    }
-                    for (sum, part) in sums.iter_mut().skip(row).step_by(rows).zip(part) {
-                        *sum = sum.wrapping_add(part);
-                    }
-                }
-            }
-        }
+        let layout = WeightLayout::Paired;
+        product::matmul_wide(layout, lanes, rows, weights, group_bytes, accumulators);
+    }
+
+    fn matmul_plain(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        let layout = WeightLayout::Plain;
+        product::matmul(layout, lanes, rows, weights, group_bytes, accumulators);
+    }
+
+    fn matmul_plain_wide(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        let layout = WeightLayout::Plain;
+        product::matmul_wide(layout, lanes, rows, weights, group_bytes, accumulators);
     }
 
     fn scores(
@@ -233,8 +154,11 @@ impl Kernels for ArmV6m {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        let rescale = rescaling(accumulators, rows, row, multipliers, scale, out);
-        let (Some(mut by), 33..=62) = (rescale, shift) else {
+        let fits = scale <= 1 << 15
+            && halves(multipliers, out.len())
+            && (biases.is_empty() || halves(biases, out.len()));
+        let (Some(mut by), 33..=62, true) = (rescaling(accumulators, rows, row, out), shift, fits)
+        else {
             return Portable::rescale(
                 accumulators,
                 rows,
@@ -247,21 +171,18 @@ impl Kernels for ArmV6m {
                 out,
             );
         };
-        by.shift = shift - 32;
-        // The biases go where the products will be added to them; those beyond 16 bits of shift are 0.
-        let bias_shift = bias_shift.min(17);
-        let half = (1 << bias_shift) >> 1;
-        let biases = biases.as_chunks::<2>().0;
-        for (out, &bias) in out.iter_mut().zip(biases) {
-            *out = ((i16::from_le_bytes(bias) as i32 + half) >> bias_shift) as i16;
-        }
-        // SAFETY: `rescaling` has checked every length and alignment.
+        (by.scale, by.shift) = (scale as u32, shift - 32);
+        // Biases beyond 16 bits of shift are 0.
+        by.bias_shift = bias_shift.min(17);
+        by.bias_half = (1 << by.bias_shift) >> 1;
+        by.biases = biases.as_ptr().addr().wrapping_sub(multipliers.as_ptr().addr() + 2);
+        // SAFETY: `rescaling` has checked every length and alignment, and there is a bias for each
+        // output or none.
         unsafe {
             let (sums, m) = (accumulators.as_ptr().add(row), multipliers.as_ptr());
             if biases.is_empty() {
                 rows::rescale(sums, m, out.as_mut_ptr(), &by);
             } else {
-                out.iter_mut().skip(biases.len()).for_each(|out| *out = 0);
                 rows::rescale_biased(sums, m, out.as_mut_ptr(), &by);
             }
         }
@@ -278,8 +199,9 @@ impl Kernels for ArmV6m {
         bias_shift: i32,
         out: &mut [i32],
     ) {
-        let rescale = rescaling(accumulators, rows, row, multipliers, scale, out);
-        let (Some(mut by), 1..=62) = (rescale, shift) else {
+        let fits = scale <= 1 << 15 && halves(multipliers, out.len());
+        let (Some(mut by), 1..=62, true) = (rescaling(accumulators, rows, row, out), shift, fits)
+        else {
             return defaults::rescale_wide(
                 accumulators,
                 rows,
@@ -292,6 +214,7 @@ impl Kernels for ArmV6m {
                 out,
             );
         };
+        by.scale = scale as u32;
         // SAFETY: `rescaling` has checked every length and alignment.
         unsafe {
             let (sums, m) = (accumulators.as_ptr().add(row), multipliers.as_ptr());
@@ -303,12 +226,74 @@ impl Kernels for ArmV6m {
                 rows::rescale_low(sums, m, out.as_mut_ptr(), &by);
             }
         }
-        for (out, &bias) in out.iter_mut().zip(biases.as_chunks::<2>().0) {
-            *out = out.saturating_add(shift_by(i16::from_le_bytes(bias) as i32, bias_shift));
+        passes::add_bytes(biases, bias_shift, out);
+    }
+
+    fn range(x: &[i16]) -> (i16, i16) {
+        match passes::extremes(x) {
+            Some((low, high)) => (low as i16, high as i16),
+            None => defaults::range(x),
         }
     }
 
-    #[inline(never)]
+    fn gain(
+        x: &[i16],
+        by: &Quantizer,
+        gains: &[u8],
+        biases: &[u8],
+        mantissa: u16,
+        shift: u32,
+        bias_shift: i32,
+        sums: &mut [i32],
+    ) {
+        if !elements::gain(x, by, gains, biases, mantissa, shift, bias_shift, sums) {
+            defaults::gain(x, by, gains, biases, mantissa, shift, bias_shift, sums);
+        }
+    }
+
+    fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
+        if !passes::add(x, shift, sums) {
+            defaults::add(x, shift, sums);
+        }
+    }
+
+    fn largest_sum(sums: &[i32]) -> u32 {
+        passes::largest_sum(sums)
+    }
+
+    fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) {
+        if !passes::narrow(sums, shift, out) {
+            defaults::narrow(sums, shift, out);
+        }
+    }
+
+    fn activate(by: &Activate, x: &mut [i16]) {
+        if !elements::activate(by, x) {
+            defaults::activate(by, x);
+        }
+    }
+
+    fn activate_gated(by: &Activate, factors: &[i16], x: &mut [i16]) {
+        if !elements::activate_gated(by, factors, x) {
+            defaults::activate_gated(by, factors, x);
+        }
+    }
+
+    fn write_key(x: &[i16], inverse: u16, shift: u32, out: &mut [u8]) {
+        block::write_key(x, inverse, shift, out);
+    }
+
+    fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
+        // The factor has 17 bits of 30: with 13 more, no shift is too small for the high word.
+        let rescale = rescaling(sums, rows, row, out);
+        let (Some(mut by), 20..=49, 0) = (rescale, shift, factor >> 17) else {
+            return defaults::divide(sums, rows, row, factor, shift, out);
+        };
+        (by.scale, by.shift) = (factor << 13, shift + 13 - 32);
+        // SAFETY: `rescaling` has checked every length and alignment; there are no multipliers.
+        unsafe { rows::divide(sums.as_ptr().add(row), [].as_ptr(), out.as_mut_ptr(), &by) };
+    }
+
     fn attend(
         lanes: &[i16],
         block: &KeyBlock,
@@ -317,77 +302,6 @@ impl Kernels for ArmV6m {
         queries: &mut [Softmax],
         sums: &mut [i32],
     ) {
-        let rows = queries.len();
-        let head_dim = lanes.len().checked_div(rows).unwrap_or(0);
-        let fits = (1..=2).contains(&rows)
-            && head_dim >= 4
-            && head_dim.is_multiple_of(4)
-            && lanes.len() == head_dim * rows
-            && sums.len() == head_dim * rows
-            && block.values.len() >= KEY_BLOCK * head_dim
-            && block.key_codes.len() >= KEY_BLOCK
-            && block.value_codes.len() >= KEY_BLOCK
-            && aligned(block.values)
-            && (1..32).contains(&shift)
-            && visible.iter().all(|&visible| prefix(visible).is_some());
-        if !fits {
-            return defaults::attend::<Self>(lanes, block, visible, shift, queries, sums);
-        }
-        let mut products = [0i32; 2 * KEY_BLOCK];
-        let products = products.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
-        Self::matmul(lanes, rows, block.keys, head_dim * 4, products);
-        for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
-            let keys = prefix(visible).unwrap_or(0);
-            if keys == 0 {
-                continue;
-            }
-            let mut scores = [0i32; KEY_BLOCK];
-            // SAFETY: there are 16 of everything, and at most 16 keys.
-            let maximum = unsafe {
-                attention::scores(
-                    products.as_ptr().add(row),
-                    block.key_codes.as_ptr(),
-                    scores.as_mut_ptr(),
-                    keys,
-                    4 * rows,
-                )
-            };
-            if maximum > query.maximum {
-                query.raise(maximum, rows, row, sums);
-            }
-            let exponent = 31 - (query.factor | 1).leading_zeros();
-            let by = attention::Weigh {
-                end: scores.as_ptr_range().start.wrapping_add(keys),
-                maximum: query.maximum,
-                factor_low: query.factor & 0xffff,
-                factor_high: query.factor >> 16,
-                table: EXP2.as_ptr(),
-                limit: 1u32.checked_shl(44 - exponent).unwrap_or(0).wrapping_sub(1),
-                half: 1 << (shift - 1),
-                shift,
-            };
-            let mut weights = [0i32; KEY_BLOCK];
-            // SAFETY: as above; sums lie `rows` apart, one for every 16 values.
-            unsafe {
-                let sum = attention::weigh(
-                    scores.as_ptr(),
-                    block.value_codes.as_ptr(),
-                    weights.as_mut_ptr(),
-                    &by,
-                );
-                query.sum = query.sum.saturating_add(sum);
-                let by = attention::Weighted {
-                    end: weights.as_ptr().add(keys.next_multiple_of(4)),
-                    stride: 4 * rows,
-                    values_end: block.values.as_ptr().add(KEY_BLOCK * head_dim),
-                };
-                attention::weighted(
-                    block.values.as_ptr(),
-                    weights.as_ptr(),
-                    sums.as_mut_ptr().add(row),
-                    &by,
-                );
-            }
-        }
+        block::attend(lanes, block, visible, shift, queries, sums);
     }
 }
