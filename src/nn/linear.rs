@@ -2,7 +2,7 @@
 
 use super::row::Input;
 use crate::config::{SEGMENT, WeightLayout};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, lanes_per_input};
 use crate::model::Linear;
 
 /// Outputs computed at a time; their sums live on the stack.
@@ -52,7 +52,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         for (row, input) in self.inputs.iter().flatten().enumerate() {
             let rest = input.x.get(from..).unwrap_or_default();
             let x = rest.get(..len).unwrap_or(rest);
-            let lanes = self.lanes.get_mut(..len * rows).unwrap_or_default();
+            let lanes = self.lanes.get_mut(..len * lanes_per_input::<K>(rows)).unwrap_or_default();
             K::quantize(x, &input.by, rows, row, lanes);
         }
     }
@@ -75,13 +75,14 @@ impl<'a, 'l> Rows<'a, 'l> {
             (WeightLayout::Plain, false) => K::matmul_plain,
             (WeightLayout::Plain, true) => K::matmul_plain_wide,
         };
+        let per_input = lanes_per_input::<K>(rows);
         let product_shift = if layer.wide { 0 } else { K::PRODUCT_SHIFT };
         if layer.padded_in <= SEGMENT {
             if !self.filled {
                 self.fill::<K>(0, layer.padded_in);
                 self.filled = true;
             }
-            let lanes = self.lanes.get(..layer.padded_in * rows).unwrap_or_default();
+            let lanes = self.lanes.get(..layer.padded_in * per_input).unwrap_or_default();
             matmul(lanes, rows, weights, group_bytes, sums);
             return Sums { sums, rows, exponent: product_shift, first, len };
         }
@@ -95,7 +96,7 @@ impl<'a, 'l> Rows<'a, 'l> {
             self.fill::<K>(from, count);
             let mut part = [0i32; 2 * CHUNK];
             let part = part.get_mut(..sums.len()).unwrap_or_default();
-            let lanes = self.lanes.get(..count * rows).unwrap_or_default();
+            let lanes = self.lanes.get(..count * per_input).unwrap_or_default();
             matmul(lanes, rows, weights.get(from * 4..).unwrap_or_default(), group_bytes, part);
             for (sum, part) in sums.iter_mut().zip(part) {
                 *sum = sum.wrapping_add(*part >> (product_shift - exponent));
