@@ -42,6 +42,7 @@ pub fn test() -> bool {
     report.step("demos on every board, and the record", || {
         qemu::check(false).map(|rows| print!("{}", qemu::table(&rows)))
     });
+    report.step("commands in README.md", readme::commands);
     report.step("figures in README.md", || readme::figures(true));
     report.close()
 }
@@ -65,6 +66,9 @@ fn style(report: &mut Report) {
     for name in BOARDS {
         report.step(format!("clippy for {name}"), || Board::read(name)?.clippy(&[]));
     }
+    report.step("clippy for the examples", || {
+        Board::read(examples::BOARD)?.clippy(&["heap", "defmt"])
+    });
     report.step("documentation", || {
         run("cargo doc --quiet --no-deps --workspace")?;
         run("cargo doc --quiet --no-deps --package picoformer --features heapless,defmt,libm")?;

@@ -1,8 +1,10 @@
 //! Whole models, from a blob: decoding, prefill, an inference.
 
 use picoformer::config::Architecture;
+use picoformer::decoder::Progress;
 use picoformer::sampler::greedy;
-use picoformer::{ArenaParts, Classifier, Decoder, Encoder, Model};
+use picoformer::task::TaskError;
+use picoformer::{ArenaParts, Classifier, Decoder, Encoder, Model, Translator};
 
 use crate::memory::Memory;
 use crate::{Case, Counter, Failure, Name};
@@ -16,6 +18,7 @@ const FIRST: u32 = 1;
 /// Tokens before the one that is looked at closely.
 const CACHED: usize = 16;
 const TOO_LONG: Failure = Failure("the context is too short");
+const WORD: &str = "transformer";
 const SENTENCE: &str = "what is the exchange rate between dollars and euros";
 
 /// Counts what the model in `blob` is made for. The `*` in a case's name stands for the model's.
@@ -34,6 +37,7 @@ pub fn model<C: Counter>(blob: &[u8], memory: &mut Memory, counter: &mut C) -> R
         Architecture::Decoder => decode(&model, arena, counter),
         Architecture::Encoder if model.tokenizer().is_some() => classify(&model, arena, counter),
         Architecture::Encoder => encode(&model, arena, counter),
+        Architecture::EncoderDecoder => pronounce(&model, arena, counter),
     }
 }
 
@@ -99,6 +103,23 @@ fn encode<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Resu
         .transpose()
         .map(|_| ())
         .map_err(|_| Failure("the tokens cannot be encoded"))
+}
+
+/// One word, letters to phonemes.
+fn pronounce<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Result<(), Failure> {
+    let mut translator =
+        Translator::new(model, arena).map_err(|_| Failure("the model needs more RAM"))?;
+    let mut tokens = [0; PROMPT];
+    let case = Case { name: Name::new("pronounce/*"), per: 1, unit: "word" };
+    counter
+        .count(case, || {
+            translator.begin(WORD, &mut tokens)?;
+            while translator.engine().step() == Progress::Working {}
+            Ok::<_, TaskError>(translator.engine().found().map(|found| found.len))
+        })
+        .transpose()
+        .map(|_| ())
+        .map_err(|_| Failure("the word cannot be pronounced"))
 }
 
 /// Tokens from all over the vocabulary.

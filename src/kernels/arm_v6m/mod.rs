@@ -54,6 +54,7 @@ impl Kernels for ArmV6m {
     const NAME: &'static str = "arm-v6m";
     const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
     const SINGLE_LANES: usize = 2;
+    const KEY_LAYOUT: WeightLayout = WeightLayout::Plain;
     const TILE_LAYOUT: WeightLayout = WeightLayout::Plain;
 
     fn largest(x: &[i16]) -> u32 {
