@@ -52,9 +52,16 @@ pub fn story(
     let mut generator = Generator::from_decoder(decoder, sampling);
     let mut tokens = [0; 64];
     probe.begin();
-    let n = generator.prompt(prompt, &mut tokens);
+    let n = if prompt.is_empty() {
+        // From nothing: the token that begins a text, alone.
+        let begin = tokenizer.vocabulary().begin().ok_or(Failure("no token begins a text"))?;
+        tokens[0] = begin;
+        generator.prompt_ids(&[begin]).map(|()| 1).ok()
+    } else {
+        generator.prompt(prompt, &mut tokens).ok()
+    };
     probe.end(Phase::Prefill);
-    let n = n.map_err(|_| Failure("the prompt cannot be taken"))?;
+    let n = n.ok_or(Failure("the prompt cannot be taken"))?;
     let mut hash = Hash::new();
     hash.add(generator.decoder().logits());
     out.write_str(prompt)?;
