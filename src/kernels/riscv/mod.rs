@@ -66,10 +66,10 @@ impl Kernels for RiscV {
         (low as i16, high as i16)
     }
 
-    fn largest_sum(sums: &[i32]) -> u32 {
+    fn magnitude(sums: &[i32]) -> u32 {
         let (fours, rest) = sums.as_chunks::<4>();
         let (low, high) = rows::range_32(fours, 0, 0);
-        low.unsigned_abs().max(high.unsigned_abs()).max(defaults::largest_sum(rest))
+        low.unsigned_abs().max(high.unsigned_abs()).max(defaults::magnitude(rest))
     }
 
     fn moments(x: &[i16]) -> (i32, u64) {
