@@ -12,6 +12,8 @@
 //! | text | text | [`Generator`] |
 //! | tokens, frames | logits, embedding, hidden rows | [`Encoder`] |
 //! | tokens | logits, a text's log-probability | [`Decoder`] |
+//! | text | another text (a word's pronunciation) | [`Translator`] |
+//! | tokens | other tokens, by greedy or beam search | [`Seq2Seq`] |
 //!
 //! ```
 //! use picoformer::{Arena, Classifier, Model, include_blob};
@@ -25,7 +27,8 @@
 //! ```
 //!
 //! ## Data flow
-//! `tokens → nn::embedding → nn::layer × n → nn::head → logits`, driven by [`Encoder`] or [`Decoder`].
+//! `tokens → nn::embedding → nn::layer × n → nn::head → logits`, driven by [`Encoder`], [`Decoder`] or
+//! both in [`Seq2Seq`].
 //! The residual stream is rows of 16-bit numbers, each row with one power of two; a linear layer reads a
 //! row as 8-bit (or 12-bit) integers with a scale of their own, found when the row is read, so no
 //! calibration is needed (`docs/NUMERICS.md`). Attention goes over the keys once, in blocks, with a running
@@ -40,7 +43,7 @@
 //! A module imports only from floors below it (`cargo xtask floors` checks):
 //!
 //! ```text
-//! 6  task    5  encoder decoder    4  nn sampler    3  arena model    2  tokenizer kernels blob
+//! 6  task    5  encoder decoder seq2seq    4  nn sampler    3  arena model    2  tokenizer kernels blob
 //! 1  fixed matrix    0  config error
 //! ```
 #![no_std]
@@ -58,6 +61,7 @@ pub mod matrix;
 pub mod model;
 pub mod nn;
 pub mod sampler;
+pub mod seq2seq;
 pub mod task;
 pub mod tokenizer;
 
@@ -68,7 +72,8 @@ pub use encoder::Encoder;
 pub use error::{FormatError, RunError};
 pub use model::Model;
 pub use sampler::{Sampler, Sampling};
-pub use task::{Classifier, Event, Generator};
+pub use seq2seq::Seq2Seq;
+pub use task::{Classifier, Event, Generator, Translator};
 pub use tokenizer::Tokenizer;
 
 /// The examples of the README, compiled and run.
