@@ -29,7 +29,7 @@ pub const META_BYTES: usize = 16;
 /// 4   i16 output_exponent   16-bit results are in units of 2^output_exponent
 /// 6   u16 input_bits        8: input rows in −127…127; 12: in −2047…2047
 /// 8   8 zero bytes
-/// 16  weights               Paired: out_dim and in_dim rounded up to multiples of 4
+/// 16  weights               packed: out_dim and in_dim rounded up to multiples of 4
 ///     multipliers           u16 (0…32767) × padded out_dim
 ///     biases                i16 × padded out_dim, if the layer has a bias
 /// ```
@@ -315,7 +315,7 @@ codes!(norm_order: NormOrder { Pre, Post });
 codes!(activation: Activation { Relu, GeluErf, GeluTanh, Silu });
 codes!(head: Head { None, TiedVocabulary, Vocabulary, Classifier, TokenLabels, Embedding });
 codes!(pooling: Pooling { First, Mean });
-codes!(weight_layout: WeightLayout { Paired });
+codes!(weight_layout: WeightLayout { Paired, Plain });
 
 impl Header {
     /// The header's bytes, checksum included. Written by the converter.

@@ -107,6 +107,8 @@ pub enum WeightLayout {
     /// Four output rows interleaved by words of four inputs, each halfword `256 w[2i+1] + w[2i]`
     /// (see `docs/FORMAT.md`). Serves every core.
     Paired = 0,
+    /// The same order, each word four plain int8 weights. For cores that multiply bytes (Helium).
+    Plain = 1,
 }
 
 /// Keys per block of the streaming softmax. Part of the numerics: the running maximum is updated

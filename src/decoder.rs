@@ -159,7 +159,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
         {
             let position = self.len + i;
             *exponent =
-                embedding::token(self.model, token as usize, position, row, self.state.sums);
+                embedding::token::<K>(self.model, token as usize, position, row, self.state.sums);
         }
         if matches!(config.position, Position::Rotary) {
             let tables = self.state.rotary.chunks_exact_mut(config.head_dim.max(1));

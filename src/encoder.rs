@@ -91,7 +91,7 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
         let rows = rows.zip(self.state.exponents.iter_mut()).enumerate();
         for ((position, (row, exponent)), &token) in rows.zip(tokens) {
             *exponent =
-                embedding::token(self.model, token as usize, position, row, self.state.sums);
+                embedding::token::<K>(self.model, token as usize, position, row, self.state.sums);
         }
         self.start(tokens.len());
         Ok(())
@@ -204,7 +204,7 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
         let (state, d) = (&mut self.state, config.d_model);
         let mut exponent = state.exponents.first().copied().unwrap_or(0);
         if matches!(config.pooling, Pooling::Mean) {
-            exponent = mean(state.residual, state.exponents, d, self.rows, state.sums);
+            exponent = mean::<K>(state.residual, state.exponents, d, self.rows, state.sums);
         }
         let row = state.residual.get_mut(..d).unwrap_or_default();
         if let Some(pooler) = self.model.pooler() {

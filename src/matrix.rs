@@ -1,10 +1,15 @@
 //! The packing of int8 matrices that every kernel reads: words of four inputs, four rows interleaved.
 //!
-//! A word holds the weights `w[4j] … w[4j+3]` of one row as two little-endian halfwords, each the
-//! exact 16-bit number `256 · w[odd] + w[even]` (so the high byte carries a borrow when `w[even]` is
-//! negative). Word `j` of rows `4g … 4g+3` stand side by side, at bytes
-//! `(g · in_dim + 4j) · 4 + 4 · (row mod 4)`. On a core with SMLAD one sign extension then serves four
-//! weights instead of two; on a core without, the halfword is loaded sign-extended for nothing.
+//! Word `j` holds the weights `w[4j] … w[4j+3]` of one row; words `j` of rows `4g … 4g+3` stand side by
+//! side, at bytes `(g · in_dim + 4j) · 4 + 4 · (row mod 4)`.
+//!
+//! - A *paired* word ([`WeightLayout::Paired`]) is two little-endian halfwords, each the exact 16-bit
+//!   number `256 · w[odd] + w[even]` (so the high byte carries a borrow when `w[even]` is negative). On
+//!   a core with SMLAD one sign extension then serves four weights instead of two; on a core without,
+//!   the halfword is loaded sign-extended for nothing.
+//! - A *plain* word ([`WeightLayout::Plain`]) is four int8 numbers, for cores that multiply bytes.
+
+use crate::config::WeightLayout;
 
 /// Packs four weights, each in −127…127.
 #[inline(always)]
@@ -22,6 +27,27 @@ pub const fn unpair_word(word: u32) -> [i16; 4] {
     [w0 as i16, ((h0 - w0) >> 8) as i16, w2 as i16, ((h1 - w2) >> 8) as i16]
 }
 
+/// Packs four weights, each in −127…127, as `layout` wants them.
+#[inline(always)]
+pub const fn pack_word(layout: WeightLayout, w: [i8; 4]) -> u32 {
+    match layout {
+        WeightLayout::Paired => pair_word(w),
+        WeightLayout::Plain => u32::from_le_bytes([w[0] as u8, w[1] as u8, w[2] as u8, w[3] as u8]),
+    }
+}
+
+/// The four weights of a word packed by [`pack_word`].
+#[inline(always)]
+pub const fn unpack_word(layout: WeightLayout, word: u32) -> [i16; 4] {
+    match layout {
+        WeightLayout::Paired => unpair_word(word),
+        WeightLayout::Plain => {
+            let w = word.to_le_bytes();
+            [w[0] as i8 as i16, w[1] as i8 as i16, w[2] as i8 as i16, w[3] as i8 as i16]
+        }
+    }
+}
+
 /// Byte offset of word `word` (inputs `4·word …`) of row `row` in a matrix of `padded_in` inputs.
 #[inline(always)]
 pub const fn word_offset(row: usize, word: usize, padded_in: usize) -> usize {
@@ -37,7 +63,10 @@ mod tests {
         for a in -127i8..=127 {
             for b in -127i8..=127 {
                 let w = [a, b, b, a];
-                assert_eq!(unpair_word(pair_word(w)), w.map(i16::from));
+                for layout in [WeightLayout::Paired, WeightLayout::Plain] {
+                    let word = pack_word(layout, w);
+                    assert_eq!(unpack_word(layout, word), w.map(i16::from));
+                }
             }
         }
     }

@@ -20,6 +20,8 @@ const EXPONENTS: core::ops::RangeInclusive<i16> = -100..=100;
 pub struct Linear<'a> {
     /// Packed weights, see [`matrix`](crate::matrix).
     pub weights: &'a [u8],
+    /// How they are packed.
+    pub layout: WeightLayout,
     /// `u16` × padded outputs.
     pub multipliers: &'a [u8],
     /// `i16` × padded outputs, or empty.
@@ -173,6 +175,7 @@ impl<'a> Model<'a> {
         let biases = if layout.has_bias { outputs } else { 0 };
         Linear {
             weights: part(self.bytes, offset + layout.weights(), layout.weight_bytes()),
+            layout: self.header.config.weight_layout,
             multipliers: part(self.bytes, offset + layout.multipliers(), outputs),
             biases: part(self.bytes, offset + layout.biases(), biases),
             out_dim: layout.out_dim,

@@ -96,6 +96,7 @@ pub fn bill(model: &Model) -> Bill {
         tile_rows: c.tile_rows,
         layout: match c.weight_layout {
             WeightLayout::Paired => "paired",
+            WeightLayout::Plain => "plain",
         },
         tokenizer: model.header().tokenizer_bytes > 0,
         arena: [size.bytes, size.halves, size.words],

@@ -1,8 +1,10 @@
 //! Is a backend equal to [`Portable`], bit for bit? Random shapes that straddle every tile's edge,
 //! extremes, dirty buffers, misaligned slices. Runs as a test on a host and as firmware on a board.
 
-use super::{Kernels, Portable, Quantizer};
-use crate::config::KEY_BLOCK;
+use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax};
+use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::fixed::{INVERSE_SCALE, scale_code};
+use crate::matrix::{pack_word, word_offset};
 
 /// Numbers for the buffers: xorshift (Marsaglia 2003), half of them extremes.
 struct Random(u32);
@@ -53,41 +55,104 @@ pub fn check<K: Kernels>(rounds: u32) -> Result<u32, &'static str> {
     let mut random = Random(0x2545_f491);
     for _ in 0..rounds {
         linear::<K>(&mut random)?;
-        quantizing::<K>(&mut random)?;
+        measuring::<K>(&mut random)?;
         attending::<K>(&mut random)?;
         rescaling::<K>(&mut random)?;
+        adding::<K>(&mut random)?;
+        bending::<K>(&mut random)?;
+        caching::<K>(&mut random)?;
+        streaming::<K>(&mut random)?;
     }
-    Ok(rounds * 4)
+    Ok(rounds * 8)
 }
 
 fn same<T: PartialEq>(a: &[T], b: &[T], name: &'static str) -> Result<(), &'static str> {
     if a == b { Ok(()) } else { Err(name) }
 }
 
-fn linear<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
-    let (mut weights, mut lanes) = ([0u8; 4096 + 1], [0i16; 2 * 128 + 1]);
-    random.bytes(&mut weights);
-    random.halves(&mut lanes, 32767);
-    let rows = 1 + random.below(2);
-    let words = 1 + random.below(24);
-    let group_bytes = 16 * words + 16 * random.below(3);
-    let groups = 1 + random.below(5);
-    let skew = random.below(4) / 3;
-    let weights = weights.get(skew..).unwrap_or_default();
-    let lanes = lanes.get(skew..skew + 4 * words * rows).unwrap_or_default();
-    let (mut found, mut expected) = ([7i32; 64], [-9i32; 64]);
-    let len = groups * 4 * rows;
-    let found = found.get_mut(..len).unwrap_or_default();
-    let expected = expected.get_mut(..len).unwrap_or_default();
-    K::matmul(lanes, rows, weights, group_bytes, found);
-    Portable::matmul(lanes, rows, weights, group_bytes, expected);
-    same(found, expected, "matmul")?;
-    K::matmul_wide(lanes, rows, weights, group_bytes, found);
-    Portable::matmul_wide(lanes, rows, weights, group_bytes, expected);
-    same(found, expected, "matmul_wide")
+/// A row of a linear layer's inputs and its quantiser.
+fn input(random: &mut Random, x: &mut [i16], bits: u32) -> Quantizer {
+    let limit = 1 << random.below(16);
+    random.halves(x, limit);
+    let subtract = if random.below(2) == 0 { 0 } else { random.next() as i32 >> 16 };
+    let multiply = if subtract == 0 { 1 } else { x.len() as i32 };
+    let centred = |&x: &i16| (x as i32 * multiply - subtract).unsigned_abs();
+    quantizer(x.iter().map(centred).max().unwrap_or(0), multiply, subtract, bits)
 }
 
-fn quantizing<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
+/// From rows to products. A backend's lanes are its own affair, but must stay within their slice.
+fn linear<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
+    const WORDS: usize = 24;
+    const GUARD: i16 = 3;
+    let bits = if random.below(3) == 0 { 12 } else { 8 };
+    let rows = 1 + random.below(2);
+    let words = 1 + random.below(WORDS);
+    let len = 4 * words * rows;
+    let skew = random.below(4) / 3;
+    let (mut found, mut expected) = ([GUARD; 8 * WORDS + 2], [GUARD; 8 * WORDS + 2]);
+    for row in 0..rows {
+        let mut x = [0i16; 4 * WORDS + 1];
+        let x = x.get_mut(random.below(2)..).unwrap_or_default();
+        let x = x.get_mut(..4 * words - random.below(4)).unwrap_or_default();
+        let by = input(random, x, bits);
+        K::quantize(x, &by, rows, row, found.get_mut(skew..skew + len).unwrap_or_default());
+        let lanes = expected.get_mut(skew..skew + len).unwrap_or_default();
+        Portable::quantize(x, &by, rows, row, lanes);
+    }
+    let around = |lanes: &[i16]| {
+        lanes.iter().take(skew).chain(lanes.iter().skip(skew + len)).all(|&lane| lane == GUARD)
+    };
+    if !around(&found) {
+        return Err("quantize: beyond the lanes");
+    }
+    let found = found.get(skew..skew + len).unwrap_or_default();
+    let expected = expected.get(skew..skew + len).unwrap_or_default();
+    products::<K>(random, found, expected, rows, bits)
+}
+
+/// Products of lanes that a backend and `Portable` have made of the same rows, with weights in every
+/// layout that the backend takes.
+fn products<K: Kernels>(
+    random: &mut Random,
+    lanes: &[i16],
+    expected_lanes: &[i16],
+    rows: usize,
+    bits: u32,
+) -> Result<(), &'static str> {
+    let group_bytes = 4 * lanes.len() / rows + 16 * random.below(3);
+    let len = (1 + random.below(5)) * 4 * rows;
+    let skew = random.below(8) / 7;
+    let mut weights = [0u8; 2176 + 1];
+    let weights = weights.get_mut(skew..).unwrap_or_default();
+    random.bytes(weights);
+    // As many as there are, not a byte more.
+    let weights = weights.get_mut(..len / (4 * rows) * group_bytes).unwrap_or_default();
+    for &layout in K::LAYOUTS {
+        for word in weights.as_chunks_mut::<4>().0 {
+            *word = pack_word(layout, word.map(|w| (w as i8).max(-127))).to_le_bytes();
+        }
+        let (mut found, mut expected) = ([7i32; 64], [-9i32; 64]);
+        let found = found.get_mut(..len).unwrap_or_default();
+        let expected = expected.get_mut(..len).unwrap_or_default();
+        let (product, reference): (Matmul, Matmul) = match (layout, bits) {
+            (WeightLayout::Paired, 8) => (K::matmul, Portable::matmul),
+            (WeightLayout::Paired, _) => (K::matmul_wide, Portable::matmul_wide),
+            (WeightLayout::Plain, 8) => (K::matmul_plain, Portable::matmul_plain),
+            (WeightLayout::Plain, _) => (K::matmul_plain_wide, Portable::matmul_plain_wide),
+        };
+        product(lanes, rows, weights, group_bytes, found);
+        reference(expected_lanes, rows, weights, group_bytes, expected);
+        if bits == 8 {
+            found.iter_mut().for_each(|sum| *sum <<= Portable::PRODUCT_SHIFT - K::PRODUCT_SHIFT);
+        }
+        same(found, expected, "matmul")?;
+    }
+    Ok(())
+}
+
+type Matmul = fn(&[i16], usize, &[u8], usize, &mut [i32]);
+
+fn measuring<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     let mut x = [0i16; 101];
     let limit = 1 << random.below(16);
     random.halves(&mut x, limit);
@@ -100,19 +165,10 @@ fn quantizing<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     if K::moments(x) != Portable::moments(x) {
         return Err("moments");
     }
-    let bits = if random.below(3) == 0 { 12 } else { 8 };
-    let subtract = if random.below(2) == 0 { 0 } else { random.next() as i32 >> 16 };
-    let multiply = if subtract == 0 { 1 } else { len as i32 };
-    let largest =
-        x.iter().fold(1, |m: u32, &x| m.max((x as i32 * multiply - subtract).unsigned_abs()));
-    let input = crate::kernels::check::quantizer(largest, multiply, subtract, bits);
-    let rows = 1 + random.below(2);
-    let row = random.below(rows);
-    let (mut found, mut expected) = ([3i16; 208], [3i16; 208]);
-    let offset = random.below(2);
-    K::quantize(x, &input, rows, row, found.get_mut(offset..).unwrap_or_default());
-    Portable::quantize(x, &input, rows, row, expected.get_mut(offset..).unwrap_or_default());
-    same(&found, &expected, "quantize")
+    if K::range(x) != Portable::range(x) {
+        return Err("range");
+    }
+    Ok(())
 }
 
 /// A quantiser within the bounds that [`Quantizer`] promises.
@@ -188,7 +244,175 @@ fn rescaling<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     let expected = expected.get_mut(..outputs).unwrap_or_default();
     K::rescale(&sums, rows, row, &multipliers, biases, scale, shift, bias_shift, found);
     Portable::rescale(&sums, rows, row, &multipliers, biases, scale, shift, bias_shift, expected);
-    same(found, expected, "rescale")
+    same(found, expected, "rescale")?;
+    let bias_shift = random.below(40) as i32 - 20;
+    let (mut a, mut b) = ([1i32; 32], [1i32; 32]);
+    let (a, b) = (a.get_mut(..outputs), b.get_mut(..outputs));
+    let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
+    K::rescale_wide(&sums, rows, row, &multipliers, biases, scale, shift, bias_shift, a);
+    Portable::rescale_wide(&sums, rows, row, &multipliers, biases, scale, shift, bias_shift, b);
+    same(a, b, "rescale_wide")?;
+    let factor = random.next() >> (15 + random.below(17));
+    K::divide(&sums, rows, row, factor, shift, found);
+    Portable::divide(&sums, rows, row, factor, shift, expected);
+    same(found, expected, "divide")?;
+    let mut x = [0i16; 33];
+    random.halves(&mut x, 32767);
+    let x = x.get(random.below(2)..).unwrap_or_default();
+    let x = x.get(..outputs).unwrap_or_default();
+    let subtract = random.next() as i32 >> 12;
+    let multiply = if random.below(2) == 0 { 1 } else { 64 };
+    let largest = x.iter().map(|&x| (x as i32 * multiply - subtract).unsigned_abs()).max();
+    let by = quantizer(largest.unwrap_or(1).max(1), multiply, subtract, 8);
+    let shift = if random.below(2) == 0 { 15 } else { shift };
+    K::gain(x, &by, &multipliers, biases, scale, shift, bias_shift, a);
+    Portable::gain(x, &by, &multipliers, biases, scale, shift, bias_shift, b);
+    same(a, b, "gain")
+}
+
+/// Sums of a row: adding a row, the largest, back to 16 bits.
+fn adding<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
+    let (mut x, mut found, mut expected) = ([0i16; 41], [0i32; 40], [0i32; 40]);
+    random.halves(&mut x, 32767);
+    random.words(&mut found);
+    expected.copy_from_slice(&found);
+    let len = random.below(41);
+    let x = x.get(random.below(2)..).unwrap_or_default().get(..len).unwrap_or_default();
+    let shift = random.below(72) as i32 - 36;
+    K::add(x, shift, &mut found);
+    Portable::add(x, shift, &mut expected);
+    same(&found, &expected, "add")?;
+    let sums = found.get(..len).unwrap_or_default();
+    let largest = Portable::magnitude(sums);
+    if K::magnitude(sums) != largest {
+        return Err("magnitude");
+    }
+    let shift = 17 - largest.leading_zeros() as i32 + random.below(3) as i32 - 1;
+    let (mut found, mut expected) = ([3i16; 42], [3i16; 42]);
+    let offset = random.below(2);
+    K::narrow(sums, shift, found.get_mut(offset..).unwrap_or_default());
+    Portable::narrow(sums, shift, expected.get_mut(offset..).unwrap_or_default());
+    same(&found, &expected, "narrow")
+}
+
+/// Activations and rotations.
+fn bending<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
+    /// Any table will do: it rises and falls, and ends in zeros.
+    static TABLE: [u16; 258] = crate::fixed::even_part(2, 16.0);
+    let table = if random.below(5) == 0 { None } else { Some(&TABLE) };
+    let position_shift = random.below(40) as i32 - 20;
+    let value_shift = 16 - 2 * random.below(12) as i32;
+    let by = Activate { table, position_shift, value_shift };
+    let (mut found, mut factors) = ([0i16; 49], [0i16; 48]);
+    let limit = 1 << random.below(16);
+    random.halves(&mut found, limit);
+    random.halves(&mut factors, 32767);
+    let mut expected = found;
+    let offset = random.below(2);
+    let len = random.below(48);
+    let (a, b) = (found.get_mut(offset..), expected.get_mut(offset..));
+    let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
+    let (a, b) = (a.get_mut(..len).unwrap_or_default(), b.get_mut(..len).unwrap_or_default());
+    K::activate_gated(&by, &factors, a);
+    Portable::activate_gated(&by, &factors, b);
+    same(a, b, "activate_gated")?;
+    K::activate(&by, a);
+    Portable::activate(&by, b);
+    same(a, b, "activate")?;
+    let pairs = random.below(9);
+    let mut table = [0i16; 16];
+    random.halves(&mut table, 1 << 14);
+    let table = table.get(..2 * pairs).unwrap_or_default();
+    random.halves(a, 32767);
+    b.copy_from_slice(a);
+    K::rotate(a, table);
+    Portable::rotate(b, table);
+    same(a, b, "rotate")
+}
+
+/// Keys and values on their way into the cache.
+fn caching<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
+    let mut x = [0i16; 33];
+    random.halves(&mut x, 32767);
+    let len = 4 * random.below(9);
+    let x = x.get(random.below(2)..).unwrap_or_default().get(..len).unwrap_or_default();
+    let shift = 12 + random.below(12) as u32;
+    let inverse = ((127 << shift) / 32768) as u16;
+    let (mut found, mut expected) = ([5u8; 33 * KEY_BLOCK], [5u8; 33 * KEY_BLOCK]);
+    let slot = random.below(KEY_BLOCK);
+    K::write_value(x, inverse, shift, found.get_mut(slot..).unwrap_or_default());
+    Portable::write_value(x, inverse, shift, expected.get_mut(slot..).unwrap_or_default());
+    same(&found, &expected, "write_value")
+}
+
+/// A query and its quantiser, as attention makes it.
+fn query(random: &mut Random, x: &mut [i16]) -> Quantizer {
+    let limit = 1 << random.below(16);
+    random.halves(x, limit);
+    let code = scale_code(Portable::largest(x));
+    let inverse = INVERSE_SCALE.get((code & 15) as usize).copied().unwrap_or(0) as i32;
+    Quantizer { multiply: 1, subtract: 0, shift: (code >> 4) as i32 - 11, inverse, bits: 8 }
+}
+
+/// Whole blocks of attention, keys and queries being packed as each backend likes them.
+fn streaming<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
+    const DIMS: usize = 24;
+    let rows = 1 + random.below(2);
+    let dims = 4 * (1 + random.below(DIMS / 4));
+    let mut data = [[0u8; KEY_BLOCK * DIMS]; 3];
+    data.iter_mut().for_each(|data| random.bytes(data));
+    let [values, keys, expected_keys] =
+        data.each_mut().map(|data| data.get_mut(..KEY_BLOCK * dims).unwrap_or_default());
+    let (mut lanes, mut expected_lanes) = ([0i16; 2 * DIMS], [0i16; 2 * DIMS]);
+    let lanes = lanes.get_mut(..dims * rows).unwrap_or_default();
+    let expected_lanes = expected_lanes.get_mut(..dims * rows).unwrap_or_default();
+    let mut x = [0i16; DIMS];
+    let x = x.get_mut(..dims).unwrap_or_default();
+    for key in 0..KEY_BLOCK {
+        let by = query(random, x);
+        let (inverse, shift) = (by.inverse as u16, (by.shift + 23) as u32);
+        let at = word_offset(key, 0, dims);
+        K::write_key(x, inverse, shift, keys.get_mut(at..).unwrap_or_default());
+        Portable::write_key(x, inverse, shift, expected_keys.get_mut(at..).unwrap_or_default());
+    }
+    for row in 0..rows {
+        let by = query(random, x);
+        K::quantize(x, &by, rows, row, lanes);
+        Portable::quantize(x, &by, rows, row, expected_lanes);
+    }
+    let mut codes = [[0u8; KEY_BLOCK]; 2];
+    codes.as_flattened_mut().iter_mut().for_each(|code| *code = random.below(177) as u8);
+    let [key_codes, value_codes] = codes.each_ref().map(|codes| &codes[..]);
+    let block = KeyBlock { keys, key_codes, values, value_codes };
+    let expected_block = KeyBlock { keys: expected_keys, ..block };
+    let whole = random.below(3) > 0;
+    let mut visible = [0; 2].map(|_: u32| match random.below(4) {
+        0 => random.next() & 0xffff,
+        1 => 0xffff,
+        _ => (1u32 << random.below(KEY_BLOCK + 1)) - 1,
+    });
+    if whole {
+        visible = [visible[0]; 2];
+    }
+    let start = Softmax { maximum: i32::MIN, sum: 0, factor: random.next() >> random.below(32) };
+    let (mut a, mut b) = ([start; 2], [start; 2]);
+    let (mut found, mut expected) = ([0i32; 2 * DIMS], [0i32; 2 * DIMS]);
+    let shift = 15 + random.below(4) as u32;
+    // Twice, so that the second block meets what the first has left.
+    for _ in 0..2 {
+        let (a, b) = (a.get_mut(..rows), b.get_mut(..rows));
+        let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
+        let (c, d) = (found.get_mut(..dims * rows), expected.get_mut(..dims * rows));
+        K::attend(lanes, &block, visible, shift, a, c.unwrap_or_default());
+        Portable::attend(expected_lanes, &expected_block, visible, shift, b, d.unwrap_or_default());
+        visible = [0xffff; 2];
+    }
+    for (a, b) in a.iter().zip(&b) {
+        if (a.maximum, a.sum) != (b.maximum, b.sum) {
+            return Err("attend: softmax");
+        }
+    }
+    same(&found, &expected, "attend")
 }
 
 #[cfg(test)]
@@ -198,7 +422,7 @@ mod tests {
 
     #[test]
     fn the_native_backend_equals_portable() {
-        assert_eq!(check::<Native>(2000), Ok(8000));
+        assert_eq!(check::<Native>(2000), Ok(16000));
     }
 
     /// The comparison must see a backend that is wrong in one bit.

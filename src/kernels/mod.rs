@@ -18,21 +18,56 @@
 
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 mod arm_dsp;
+#[cfg(all(target_arch = "arm", feature = "arm-mve"))]
+mod arm_mve;
+#[cfg(all(target_arch = "arm", feature = "arm-v6m"))]
+mod arm_v6m;
 pub mod check;
+mod defaults;
 mod portable;
+#[cfg(all(target_arch = "riscv32", target_feature = "m"))]
+mod riscv;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
-#[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
-pub use arm_dsp::ArmDsp;
+pub(crate) use defaults::interpolate;
 pub use portable::Portable;
 
-/// The backend this crate was built with.
-#[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
-pub type Native = ArmDsp;
-/// The backend this crate was built with.
-#[cfg(not(all(target_arch = "arm", feature = "arm-dsp")))]
-pub type Native = Portable;
+// Where several are asked for, the core that can do the most wins.
+core::cfg_select! {
+    all(target_arch = "arm", feature = "arm-mve") => {
+        pub use arm_mve::ArmMve;
+        /// The backend this crate was built with.
+        pub type Native = ArmMve;
+    }
+    all(target_arch = "arm", feature = "arm-dsp") => {
+        pub use arm_dsp::ArmDsp;
+        /// The backend this crate was built with.
+        pub type Native = ArmDsp;
+    }
+    all(target_arch = "arm", feature = "arm-v6m") => {
+        pub use arm_v6m::ArmV6m;
+        /// The backend this crate was built with.
+        pub type Native = ArmV6m;
+    }
+    all(target_arch = "riscv32", target_feature = "m") => {
+        pub use riscv::RiscV;
+        /// The backend this crate was built with.
+        pub type Native = RiscV;
+    }
+    target_arch = "x86_64" => {
+        pub use x86::X86;
+        /// The backend this crate was built with.
+        pub type Native = X86;
+    }
+    _ => {
+        /// The backend this crate was built with.
+        pub type Native = Portable;
+    }
+}
 
-use crate::config::KEY_BLOCK;
+use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::fixed::decode_scale;
 
 /// How a row of 16-bit numbers becomes a row of small integers:
 /// `q = round(shifted(x · multiply − subtract) · inverse / 2^(31 − bits))`, where `shifted` is an
@@ -54,11 +89,90 @@ pub struct Quantizer {
     pub bits: u32,
 }
 
+impl Quantizer {
+    /// `x · multiply − subtract`, shifted to 15 bits.
+    #[inline(always)]
+    pub fn shifted(&self, x: i16) -> i32 {
+        let centred = (x as i32).wrapping_mul(self.multiply).wrapping_sub(self.subtract);
+        if self.shift >= 0 {
+            centred >> (self.shift & 31)
+        } else {
+            centred << (self.shift.wrapping_neg() & 31)
+        }
+    }
+}
+
+/// An activation `max(x, 0) − h(|x|)` of numbers with a power-of-two unit; see `nn::activation`.
+#[derive(Clone, Copy, Debug)]
+pub struct Activate {
+    /// `h` in Q0.16, below 2¹⁵, 256 steps and two entries to spare; `None` is ReLU.
+    pub table: Option<&'static [u16; 258]>,
+    /// |x| shifted left by this is a table position with 12 fraction bits.
+    pub position_shift: i32,
+    /// Table values shifted right by this are in the unit of x.
+    pub value_shift: i32,
+}
+
+/// The running softmax of one query over blocks of keys (Milakov & Gimelshein 2018).
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Softmax {
+    /// Largest score so far.
+    pub maximum: i32,
+    /// Sum of the numerators, relative to `maximum`.
+    pub sum: u32,
+    /// From a distance of scores to 1/256 of log2, Q0.32; see [`Kernels::weigh`].
+    pub factor: u32,
+}
+
+/// [`KEY_BLOCK`] positions of one head of one layer in the cache.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyBlock<'a> {
+    /// Keys, packed as weights of `KEY_BLOCK` outputs and `head_dim` inputs.
+    pub keys: &'a [u8],
+    /// Their scales, see [`scale_code`](crate::fixed::scale_code).
+    pub key_codes: &'a [u8],
+    /// Values, int8, `(head_dim, KEY_BLOCK)`.
+    pub values: &'a [u8],
+    /// Their scales.
+    pub value_codes: &'a [u8],
+}
+
+impl KeyBlock<'_> {
+    /// The keys' scales, decoded.
+    pub fn key_scales(&self) -> [u16; KEY_BLOCK] {
+        scales(self.key_codes)
+    }
+
+    /// The values' scales, decoded.
+    pub fn value_scales(&self) -> [u16; KEY_BLOCK] {
+        scales(self.value_codes)
+    }
+}
+
+fn scales(codes: &[u8]) -> [u16; KEY_BLOCK] {
+    let mut scales = [0; KEY_BLOCK];
+    for (scale, &code) in scales.iter_mut().zip(codes) {
+        *scale = decode_scale(code) as u16;
+    }
+    scales
+}
+
 /// The inner loops of the engine. All functions are total: any lengths, no panics; they stop at the
 /// shortest slice.
-pub trait Kernels {
+///
+/// The methods with a default body are right on every core; a backend overrides those that it can do
+/// faster.
+pub trait Kernels: Sized {
     /// Name of the backend, as told in reports.
     const NAME: &'static str;
+
+    /// Layouts of weights that this backend multiplies, the fastest first. A model in another one is
+    /// refused.
+    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired];
+
+    /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`.
+    const PRODUCT_SHIFT: i32 = 8;
 
     /// Largest magnitude of a row; at most 2¹⁵.
     fn largest(x: &[i16]) -> u32;
@@ -91,6 +205,28 @@ pub trait Kernels {
         group_bytes: usize,
         accumulators: &mut [i32],
     );
+
+    /// As [`Kernels::matmul`] for plain weights.
+    fn matmul_plain(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        portable::matmul_plain(lanes, rows, weights, group_bytes, accumulators);
+    }
+
+    /// As [`Kernels::matmul_wide`] for plain weights.
+    fn matmul_plain_wide(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        portable::matmul_plain_wide(lanes, rows, weights, group_bytes, accumulators);
+    }
 
     /// Scores of one block of keys for row `row` of `rows`:
     /// `scores[j] = accumulators[j · rows + row] · scales[j] / 2¹⁷` (floor: scores are only compared
@@ -142,4 +278,118 @@ pub trait Kernels {
         bias_shift: u32,
         out: &mut [i16],
     );
+
+    /// Smallest and largest number of a row; `(i16::MAX, i16::MIN)` of none.
+    fn range(x: &[i16]) -> (i16, i16) {
+        defaults::range(x)
+    }
+
+    /// As [`Kernels::rescale`] in 32 bits:
+    /// `out[o] = saturate(round(acc[o · rows + row] · (multipliers[o] · scale) / 2^shift))`, plus
+    /// `round(biases[o] / 2^bias_shift)` where there is one, saturated.
+    #[allow(clippy::too_many_arguments)] // one call per row of a chunk
+    fn rescale_wide(
+        accumulators: &[i32],
+        rows: usize,
+        row: usize,
+        multipliers: &[u8],
+        biases: &[u8],
+        scale: u16,
+        shift: u32,
+        bias_shift: i32,
+        out: &mut [i32],
+    ) {
+        defaults::rescale_wide(
+            accumulators,
+            rows,
+            row,
+            multipliers,
+            biases,
+            scale,
+            shift,
+            bias_shift,
+            out,
+        );
+    }
+
+    /// An explicit norm's gain and bias: `sums[i] = saturate(round(by.shifted(x[i]) ·
+    /// (gains[i] · mantissa) / 2^shift))`, plus `round(biases[i] / 2^bias_shift)` where there is one,
+    /// saturated. Gains and biases are little-endian `i16`; `shift` is in 1 … 62.
+    #[allow(clippy::too_many_arguments)] // one call per row
+    fn gain(
+        x: &[i16],
+        by: &Quantizer,
+        gains: &[u8],
+        biases: &[u8],
+        mantissa: u16,
+        shift: u32,
+        bias_shift: i32,
+        sums: &mut [i32],
+    ) {
+        defaults::gain(x, by, gains, biases, mantissa, shift, bias_shift, sums);
+    }
+
+    /// `sums[i] += x[i] / 2^shift`, rounded ([`shift_by`](crate::fixed::shift_by)), saturated.
+    fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
+        defaults::add(x, shift, sums);
+    }
+
+    /// `|sums[0]| | |sums[1]| | …`: a number with as many bits as the largest magnitude.
+    fn magnitude(sums: &[i32]) -> u32 {
+        defaults::magnitude(sums)
+    }
+
+    /// `out[i] = saturate(sums[i] / 2^shift)`, rounded ([`shift_by`](crate::fixed::shift_by)).
+    fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) {
+        defaults::narrow(sums, shift, out);
+    }
+
+    /// An activation in place.
+    fn activate(by: &Activate, x: &mut [i16]) {
+        defaults::activate(by, x);
+    }
+
+    /// `x[i] = saturate(round(activation(x[i]) · factors[i] / 2^15))`.
+    fn activate_gated(by: &Activate, factors: &[i16], x: &mut [i16]) {
+        defaults::activate_gated(by, factors, x);
+    }
+
+    /// Rotates the neighbours of every head of a row in place; `table` holds cosine and sine (Q1.14)
+    /// of every pair of one head.
+    fn rotate(row: &mut [i16], table: &[i16]) {
+        defaults::rotate(row, table);
+    }
+
+    /// A head's vector as a key of a block: `round(x[i] · inverse / 2^shift)`, paired; a word of four
+    /// every 16 bytes of `out`, which begins at the key's first word. `shift` is in 12 … 23.
+    fn write_key(x: &[i16], inverse: u16, shift: u32, out: &mut [u8]) {
+        defaults::write_key(x, inverse, shift, out);
+    }
+
+    /// A head's vector as a value of a block: `round(x[i] · inverse / 2^shift)`, a byte every
+    /// [`KEY_BLOCK`] bytes of `out`, which begins at the value's first byte. `shift` is in 12 … 23.
+    fn write_value(x: &[i16], inverse: u16, shift: u32, out: &mut [u8]) {
+        defaults::write_value(x, inverse, shift, out);
+    }
+
+    /// `out[d] = saturate(round(sums[d · rows + row] · factor / 2^shift))`; `factor` is below 2¹⁷,
+    /// `shift` in 1 … 62.
+    fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
+        defaults::divide(sums, rows, row, factor, shift, out);
+    }
+
+    /// One block of keys for one or two queries (`queries.len()`) that read the same head: products,
+    /// scores, new maxima, numerators, weighted values. `lanes` holds the quantised queries, `sums`
+    /// `queries.len()` numbers for every dimension; bit `j` of `visible[r]` says whether query `r` sees
+    /// key `j`; the numerators times the values' scales are shifted by `shift` (15 … 31).
+    fn attend(
+        lanes: &[i16],
+        block: &KeyBlock,
+        visible: [u32; 2],
+        shift: u32,
+        queries: &mut [Softmax],
+        sums: &mut [i32],
+    ) {
+        defaults::attend::<Self>(lanes, block, visible, shift, queries, sums);
+    }
 }

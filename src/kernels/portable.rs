@@ -1,7 +1,7 @@
 //! Plain Rust: the definition of every result.
 
 use super::{Kernels, Quantizer};
-use crate::config::KEY_BLOCK;
+use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::{exp2_negative, round_shift, saturate_16};
 
 /// The backend that runs everywhere and says what is right.
@@ -57,8 +57,55 @@ fn wide(h0: i32, h1: i32, x: &[i16; 4]) -> i32 {
     ((h0 - w0) >> 8) * x1 + ((h1 - w2) >> 8) * x3 + w0 * x0 + w2 * x2
 }
 
+/// As [`paired`] for two halfwords of plain weights.
+#[inline(always)]
+fn plain(h0: i32, h1: i32, x: &[i16; 4]) -> i32 {
+    paired(pair(h0), pair(h1), x)
+}
+
+/// As [`wide`] for two halfwords of plain weights.
+#[inline(always)]
+fn plain_wide(h0: i32, h1: i32, x: &[i16; 4]) -> i32 {
+    wide(pair(h0), pair(h1), x)
+}
+
+/// `256 w1 + w0` of a halfword that holds the bytes `w0 w1`.
+#[inline(always)]
+fn pair(half: i32) -> i32 {
+    (half & !255) + half as i8 as i32
+}
+
+/// See [`Kernels::matmul_plain`].
+pub fn matmul_plain(
+    lanes: &[i16],
+    rows: usize,
+    weights: &[u8],
+    group_bytes: usize,
+    sums: &mut [i32],
+) {
+    match rows {
+        2 => groups::<2>(lanes, weights, group_bytes, sums, plain),
+        _ => groups::<1>(lanes, weights, group_bytes, sums, plain),
+    }
+}
+
+/// See [`Kernels::matmul_plain_wide`].
+pub fn matmul_plain_wide(
+    lanes: &[i16],
+    rows: usize,
+    weights: &[u8],
+    group_bytes: usize,
+    sums: &mut [i32],
+) {
+    match rows {
+        2 => groups::<2>(lanes, weights, group_bytes, sums, plain_wide),
+        _ => groups::<1>(lanes, weights, group_bytes, sums, plain_wide),
+    }
+}
+
 impl Kernels for Portable {
     const NAME: &'static str = "portable";
+    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
 
     fn largest(x: &[i16]) -> u32 {
         // Two maxima vectorise better than an absolute value, which has no 16-bit form for -32768.
@@ -91,12 +138,7 @@ impl Kernels for Portable {
         let shift = 31u32.wrapping_sub(by.bits) & 31;
         let half = 1i32 << (shift - 1);
         let one = |x: i16| {
-            let centred = (x as i32).wrapping_mul(by.multiply).wrapping_sub(by.subtract);
-            let shifted = if by.shift >= 0 {
-                centred >> (by.shift & 31)
-            } else {
-                centred << (by.shift.wrapping_neg() & 31)
-            };
+            let shifted = by.shifted(x);
             (shifted.wrapping_mul(by.inverse).wrapping_add(half) >> shift) as i16
         };
         let (lanes, _) = lanes.as_chunks_mut::<4>();
@@ -159,7 +201,7 @@ impl Kernels for Portable {
         scores: &mut [i32; KEY_BLOCK],
     ) -> i32 {
         let mut maximum = i32::MIN;
-        let accumulators = accumulators.iter().skip(row).step_by(rows.max(1));
+        let accumulators = accumulators.chunks_exact(rows.max(1)).filter_map(|rows| rows.get(row));
         let mut visible = visible;
         for ((score, &accumulator), &scale) in scores.iter_mut().zip(accumulators).zip(scales) {
             *score = ((accumulator as i64 * scale as i64) >> 17) as i32;
@@ -232,7 +274,7 @@ impl Kernels for Portable {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        let accumulators = accumulators.iter().skip(row).step_by(rows.max(1));
+        let accumulators = accumulators.chunks_exact(rows.max(1)).filter_map(|rows| rows.get(row));
         let (multipliers, _) = multipliers.as_chunks::<2>();
         let (biases, _) = biases.as_chunks::<2>();
         let mut biases = biases.iter();

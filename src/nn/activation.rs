@@ -6,75 +6,23 @@
 //! tanh is odd: `±(1 − h(|x|))` with `h(u) = 1 − tanh(u)`.
 
 use crate::config::Activation;
-use crate::fixed::{even_part, saturate_16, shift_by};
+use crate::fixed::even_part;
+use crate::kernels::{Activate, interpolate};
 
 static GELU_ERF: [u16; 258] = even_part(0, 32.0);
 static GELU_TANH: [u16; 258] = even_part(1, 32.0);
 static SILU: [u16; 258] = even_part(2, 16.0);
 static TANH: [u16; 258] = even_part(3, 32.0);
 
-/// One activation for numbers in units of `2^exponent`.
-#[derive(Clone, Copy, Debug)]
-pub struct Activate {
-    /// `None` is ReLU.
-    table: Option<&'static [u16; 258]>,
-    /// |x| shifted left by this is a table position with 12 fraction bits.
-    position_shift: i32,
-    /// Table values (Q0.16) shifted right by this are in the unit of x.
-    value_shift: i32,
-}
-
-impl Activate {
-    /// Prepares the activation of numbers in units of `2^exponent`; results have the same unit.
-    pub const fn new(activation: Activation, exponent: i32) -> Self {
-        let (table, steps) = match activation {
-            Activation::Relu => (None, 0),
-            Activation::GeluErf => (Some(&GELU_ERF), 5),
-            Activation::GeluTanh => (Some(&GELU_TANH), 5),
-            Activation::Silu => (Some(&SILU), 4),
-        };
-        Self { table, position_shift: exponent + steps + 12, value_shift: 16 + exponent }
-    }
-
-    /// The activation of one number.
-    #[inline(always)]
-    pub fn apply(&self, x: i16) -> i16 {
-        let positive = (x as i32).max(0);
-        match self.table {
-            None => positive as i16,
-            Some(table) => {
-                let h = interpolate(table, x.unsigned_abs() as u32, self.position_shift);
-                saturate_16(positive - shift_by(h as i32, self.value_shift))
-            }
-        }
-    }
-}
-
-/// `table` at position `magnitude · 2^(shift − 12)`, linear between entries; 0 beyond the last.
-#[inline(always)]
-fn interpolate(table: &[u16; 258], magnitude: u32, shift: i32) -> u32 {
-    let position = match shift {
-        // Anything shifted beyond 2^20 lies outside the table.
-        16.. => {
-            if magnitude == 0 {
-                0
-            } else {
-                1 << 20
-            }
-        }
-        0..=15 => magnitude << shift,
-        -31..=-1 => magnitude >> -shift,
-        _ => 0,
+/// Prepares an activation of numbers in units of `2^exponent`; results have the same unit.
+pub const fn prepare(activation: Activation, exponent: i32) -> Activate {
+    let (table, steps) = match activation {
+        Activation::Relu => (None, 0),
+        Activation::GeluErf => (Some(&GELU_ERF), 5),
+        Activation::GeluTanh => (Some(&GELU_TANH), 5),
+        Activation::Silu => (Some(&SILU), 4),
     };
-    if position >= 1 << 20 {
-        return 0;
-    }
-    let index = (position >> 12) as usize;
-    let low = table.get(index).copied().unwrap_or(0) as u32;
-    let high = table.get(index + 1).copied().unwrap_or(0) as u32;
-    // Every table but tanh's rises and falls; the difference is signed.
-    let slope = (high as i32 - low as i32) * (position & 4095) as i32;
-    low.wrapping_add(((slope + 2048) >> 12) as u32)
+    Activate { table, position_shift: exponent + steps + 12, value_shift: 16 + exponent }
 }
 
 /// `tanh(x)` in Q0.15 of a number in units of `2^exponent` (BERT's pooler).
@@ -127,7 +75,7 @@ mod tests {
             (Activation::Silu, 2.6e-4),
         ] {
             for exponent in [-13, -11, -8] {
-                let activate = Activate::new(activation, exponent);
+                let activate = prepare(activation, exponent);
                 let unit = 2f64.powi(exponent);
                 let mut worst = 0f64;
                 for x in (i16::MIN..=i16::MAX).step_by(7) {

@@ -10,11 +10,9 @@
 
 use crate::arena::Cache;
 use crate::config::{Config, KEY_BLOCK};
-use crate::fixed::{
-    INVERSE_SCALE, decode_scale, exp2_negative, round_shift, saturate, saturate_16, scale_code,
-};
-use crate::kernels::{Kernels, Quantizer};
-use crate::matrix::{pair_word, word_offset};
+use crate::fixed::{INVERSE_SCALE, decode_scale, round_shift, scale_code};
+use crate::kernels::{Kernels, KeyBlock, Quantizer, Softmax};
+use crate::matrix::word_offset;
 use crate::model::LayerWeights;
 
 /// Which keys a query may see.
@@ -98,31 +96,38 @@ impl Block {
     fn scales(&self) -> core::ops::Range<usize> {
         self.index * KEY_BLOCK..(self.index + 1) * KEY_BLOCK
     }
+
+    fn keys<'a>(&self, cache: &'a Cache) -> KeyBlock<'a> {
+        KeyBlock {
+            keys: cache.keys.get(self.data()).unwrap_or_default(),
+            key_codes: cache.key_scales.get(self.scales()).unwrap_or_default(),
+            values: cache.values.get(self.data()).unwrap_or_default(),
+            value_codes: cache.value_scales.get(self.scales()).unwrap_or_default(),
+        }
+    }
 }
 
-/// One head's vector in int8: the scale's code, and how to get the numbers.
-struct HeadVector<'a> {
-    x: &'a [i16],
+/// How one head's vector becomes int8: `round(x · inverse / 2^(12 + code / 16))` in −127…127.
+struct HeadVector {
     code: u8,
+    inverse: u16,
 }
 
-impl<'a> HeadVector<'a> {
-    fn new<K: Kernels>(x: &'a [i16]) -> Self {
-        Self { x, code: scale_code(K::largest(x)) }
+impl HeadVector {
+    fn new<K: Kernels>(x: &[i16]) -> Self {
+        let code = scale_code(K::largest(x));
+        let inverse = INVERSE_SCALE.get((code & 15) as usize).copied().unwrap_or(0);
+        Self { code, inverse }
     }
 
-    /// `round(x · inverse / 2^(12 + exponent))` in −127…127.
-    fn quantized(&self) -> impl Iterator<Item = i8> + '_ {
-        let inverse = INVERSE_SCALE.get((self.code & 15) as usize).copied().unwrap_or(0) as i32;
-        let shift = 12 + (self.code >> 4) as u32;
-        self.x.iter().map(move |&x| round_shift((x as i32 * inverse) as i64, shift) as i8)
+    fn shift(&self) -> u32 {
+        12 + (self.code >> 4) as u32
     }
 
     /// The same as a [`Quantizer`] for lanes: shifting first would lose bits, so the product is
     /// brought to the kernel's `/ 2^23` by shifting `x` left.
     fn quantizer(&self) -> Quantizer {
-        let inverse = INVERSE_SCALE.get((self.code & 15) as usize).copied().unwrap_or(0) as i32;
-        let shift = (self.code >> 4) as i32 - 11;
+        let (inverse, shift) = (self.inverse as i32, (self.code >> 4) as i32 - 11);
         Quantizer { multiply: 1, subtract: 0, shift, inverse, bits: 8 }
     }
 }
@@ -145,15 +150,8 @@ pub fn write_keys<K: Kernels>(
             *scale = vector.code;
         }
         let data = cache.keys.get_mut(block.data()).unwrap_or_default();
-        let mut quantized = vector.quantized();
-        for word in 0..config.head_dim / 4 {
-            let mut next = || quantized.next().unwrap_or(0);
-            let packed = pair_word([next(), next(), next(), next()]);
-            let offset = word_offset(slot, word, config.head_dim);
-            if let Some(to) = data.get_mut(offset..offset + 4) {
-                to.copy_from_slice(&packed.to_le_bytes());
-            }
-        }
+        let key = data.get_mut(word_offset(slot, 0, config.head_dim)..).unwrap_or_default();
+        K::write_key(x, vector.inverse, vector.shift(), key);
     }
 }
 
@@ -175,21 +173,17 @@ pub fn write_values<K: Kernels>(
             *scale = vector.code;
         }
         let data = cache.values.get_mut(block.data()).unwrap_or_default();
-        for (to, value) in data.iter_mut().skip(slot).step_by(KEY_BLOCK).zip(vector.quantized()) {
-            *to = value as u8;
-        }
+        let value = data.get_mut(slot..).unwrap_or_default();
+        K::write_value(x, vector.inverse, vector.shift(), value);
     }
 }
 
-/// The running state of one query: maximum, sum, and what turns a distance into 1/256 of log2.
+/// One query: where it stands and what it may see.
 #[derive(Clone, Copy, Debug)]
 struct Query {
     position: usize,
     offset: usize,
     range: (usize, usize),
-    maximum: i32,
-    sum: u32,
-    factor: u32,
 }
 
 /// `max|q| · score_multiplier · 2^(score_exponent + 49)`, see [`Kernels::scores`] for the 2⁻¹⁷ and
@@ -248,10 +242,10 @@ impl Attention<'_> {
                     let range = self.mask.range(position, self.keys);
                     let offset =
                         row * self.stride + (kv_head * group + i % group) * config.head_dim;
-                    Query { position, range, offset, maximum: i32::MIN, sum: 0, factor: 0 }
+                    Query { position, range, offset }
                 };
-                let mut queries = [query(first), query(first + count - 1)];
-                let queries = queries.get_mut(..count).unwrap_or_default();
+                let queries = [query(first), query(first + count - 1)];
+                let queries = queries.get(..count).unwrap_or_default();
                 self.stream::<K>(kv_head, queries, cache, q, lanes, sums);
             }
         }
@@ -262,7 +256,7 @@ impl Attention<'_> {
     fn stream<K: Kernels>(
         &self,
         kv_head: usize,
-        queries: &mut [Query],
+        queries: &[Query],
         cache: &Cache,
         q: &mut [i16],
         lanes: &mut [i16],
@@ -272,10 +266,12 @@ impl Attention<'_> {
         let lanes = lanes.get_mut(..head_dim * count).unwrap_or_default();
         let sums = sums.get_mut(..head_dim * count).unwrap_or_default();
         sums.fill(0);
-        for (i, query) in queries.iter_mut().enumerate() {
+        let mut states = [Softmax { maximum: i32::MIN, sum: 0, factor: 0 }; 2];
+        let states = states.get_mut(..count).unwrap_or_default();
+        for (i, (query, state)) in queries.iter().zip(states.iter_mut()).enumerate() {
             let x = q.get(query.offset..query.offset + head_dim).unwrap_or_default();
             let vector = HeadVector::new::<K>(x);
-            query.factor = factor(vector.code, self.layer);
+            state.factor = factor(vector.code, self.layer);
             K::quantize(x, &vector.quantizer(), count, i, lanes);
         }
         let low = queries.iter().map(|query| query.range.0).min().unwrap_or(0);
@@ -284,106 +280,40 @@ impl Attention<'_> {
         let bits = usize::BITS - (self.config.cache_rows() - 1).leading_zeros();
         let shift = 15 + bits.saturating_sub(9);
         for first in (low / KEY_BLOCK * KEY_BLOCK..high).step_by(KEY_BLOCK) {
-            self.block::<K>(first, kv_head, shift, queries, cache, lanes, sums);
+            let mut visible = [0; 2];
+            for (visible, query) in visible.iter_mut().zip(queries) {
+                *visible = self.mask.visible(query.position, first, query.range);
+            }
+            if visible != [0; 2] {
+                let block = Block::new(self.config, self.layer_index, first, kv_head).keys(cache);
+                K::attend(lanes, &block, visible, shift, states, sums);
+            }
         }
-        for (i, query) in queries.iter().enumerate() {
+        for (i, (query, state)) in queries.iter().zip(states.iter()).enumerate() {
             let out = q.get_mut(query.offset..query.offset + head_dim).unwrap_or_default();
-            divide(sums.iter().skip(i).step_by(count), query.sum, shift, out);
+            divide::<K>(sums, count, i, state.sum, shift, out);
         }
-    }
-
-    /// One block of keys: scores, new maxima, numerators, weighted values.
-    #[allow(clippy::too_many_arguments)] // one caller
-    #[inline(never)]
-    fn block<K: Kernels>(
-        &self,
-        first: usize,
-        kv_head: usize,
-        shift: u32,
-        queries: &mut [Query],
-        cache: &Cache,
-        lanes: &[i16],
-        sums: &mut [i32],
-    ) {
-        let count = queries.len();
-        let block = Block::new(self.config, self.layer_index, first, kv_head);
-        let mut products = [0i32; 2 * KEY_BLOCK];
-        let products = products.get_mut(..KEY_BLOCK * count).unwrap_or_default();
-        let keys = cache.keys.get(block.data()).unwrap_or_default();
-        K::matmul(lanes, count, keys, self.config.head_dim * 4, products);
-        let key_scales = scales(cache.key_scales, &block);
-        let value_scales = scales(cache.value_scales, &block);
-        let mut weights = [0i16; 2 * KEY_BLOCK];
-        let weights = weights.get_mut(..KEY_BLOCK * count).unwrap_or_default();
-        let mut any = 0;
-        for (i, query) in queries.iter_mut().enumerate() {
-            let visible = self.mask.visible(query.position, first, query.range);
-            any |= visible;
-            if visible == 0 {
-                continue; // the lane stays 0
-            }
-            let mut scores = [0; KEY_BLOCK];
-            let maximum = K::scores(products, count, i, &key_scales, visible, &mut scores);
-            if maximum > query.maximum {
-                query.raise(maximum, sums.iter_mut().skip(i).step_by(count));
-            }
-            let sum = K::weigh(
-                &scores,
-                query.maximum,
-                query.factor,
-                &value_scales,
-                visible,
-                shift,
-                count,
-                i,
-                weights,
-            );
-            query.sum = query.sum.saturating_add(sum);
-        }
-        if any != 0 {
-            let values = cache.values.get(block.data()).unwrap_or_default();
-            K::weighted_sum(weights, count, values, sums);
-        }
-    }
-}
-
-/// The 16 decoded scales of a block.
-fn scales(codes: &[u8], block: &Block) -> [u16; KEY_BLOCK] {
-    let mut scales = [0; KEY_BLOCK];
-    for (scale, &code) in scales.iter_mut().zip(codes.get(block.scales()).unwrap_or_default()) {
-        *scale = decode_scale(code) as u16;
-    }
-    scales
-}
-
-impl Query {
-    /// Takes a larger maximum: everything summed so far shrinks by `2^-(new − old)`.
-    fn raise<'s>(&mut self, maximum: i32, sums: impl Iterator<Item = &'s mut i32>) {
-        if self.sum > 0 {
-            let distance = maximum.wrapping_sub(self.maximum) as u32;
-            let shrink = exp2_negative(((distance as u64 * self.factor as u64) >> 32) as u32);
-            self.sum = ((self.sum as u64 * shrink as u64 + (1 << 14)) >> 15) as u32;
-            for sum in sums {
-                *sum = round_shift(*sum as i64 * shrink as i64, 15) as i32;
-            }
-        }
-        self.maximum = maximum;
     }
 }
 
 /// `out = sums / sum · 2^shift / 127`: the weighted mean of the values, in the unit of v.
 ///
 /// With `l` = the 16 leading bits of `sum`, `floor(2^31 / l) · (128/127)` is the reciprocal in 15 bits.
-fn divide<'s>(sums: impl Iterator<Item = &'s i32>, sum: u32, shift: u32, out: &mut [i16]) {
+fn divide<K: Kernels>(
+    sums: &[i32],
+    rows: usize,
+    row: usize,
+    sum: u32,
+    shift: u32,
+    out: &mut [i16],
+) {
     let zeros = sum.leading_zeros();
     let leading = sum.checked_shl(zeros).unwrap_or(0) >> 16;
     let Some(reciprocal) = (1u32 << 31).checked_div(leading) else {
         out.fill(0);
         return;
     };
-    let factor = ((reciprocal as u64 * 33026 + (1 << 15)) >> 16) as i64;
+    let factor = ((reciprocal as u64 * 33026 + (1 << 15)) >> 16) as u32;
     let right = (53 - zeros as i32 - shift as i32).clamp(1, 62) as u32;
-    for (out, &sum) in out.iter_mut().zip(sums) {
-        *out = saturate_16(saturate(round_shift(sum as i64 * factor, right)));
-    }
+    K::divide(sums, rows, row, factor, right, out);
 }

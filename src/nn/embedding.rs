@@ -5,12 +5,12 @@ use super::position::sinusoid;
 use super::row::{Input, add, halves, renormalize};
 use crate::config::Position;
 use crate::kernels::Kernels;
-use crate::matrix::{unpair_word, word_offset};
+use crate::matrix::{unpack_word, word_offset};
 use crate::model::{Linear, Model};
 
 /// Writes the embedding of `token` at `position` into `row` (`d_model`); returns its exponent.
 /// `sums` is scratch of `d_model`. The token must be below `vocab_size`.
-pub fn token(
+pub fn token<K: Kernels>(
     model: &Model,
     token: usize,
     position: usize,
@@ -26,12 +26,12 @@ pub fn token(
     let shift = exponent - table.weight_exponent;
     for (i, four) in sums.chunks_mut(4).enumerate() {
         let weights = word(&table, token, i);
-        for (sum, weight) in four.iter_mut().zip(unpair_word(weights)) {
+        for (sum, weight) in four.iter_mut().zip(unpack_word(table.layout, weights)) {
             *sum = crate::fixed::shift_by(weight as i32 * multiplier, shift);
         }
     }
     add_position(model, position, sums, exponent);
-    renormalize(sums, exponent, row)
+    renormalize::<K>(sums, exponent, row)
 }
 
 /// Word `index` of row `row` of a packed matrix.
@@ -59,7 +59,7 @@ pub fn frame<K: Kernels>(
     let unit = rows.sum_exponent(&projection, 0, from_position);
     rows.forward_wide::<K>(&projection, [unit; 2], sums);
     add_position(model, position, sums, unit);
-    renormalize(sums, unit, row)
+    renormalize::<K>(sums, unit, row)
 }
 
 /// The unit of what is added for a position, if anything is.

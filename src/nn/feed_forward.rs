@@ -1,10 +1,9 @@
 //! The feed-forward part: `down(act(up x))`, or `down(act(gate x) ⊙ up x)` (Shazeer 2020).
 
-use super::activation::Activate;
+use super::activation::prepare;
 use super::linear::{CHUNK, Rows};
 use crate::config::Activation;
-use crate::fixed::{round_shift, saturate_16};
-use crate::kernels::Kernels;
+use crate::kernels::{Activate, Kernels};
 use crate::model::{LayerWeights, Linear};
 
 /// The hidden rows, 16 bits, into `hidden[r]` (`d_ff`). Returns their exponent.
@@ -16,16 +15,16 @@ pub fn hidden<K: Kernels>(
 ) -> i32 {
     match &layer.gate {
         None => {
-            let activate = Activate::new(activation, layer.up.output_exponent);
+            let activate = prepare(activation, layer.up.output_exponent);
             let [a, b] = &mut hidden;
             rows.forward::<K>(&layer.up, [a, b]);
-            for x in hidden.into_iter().flatten() {
-                *x = activate.apply(*x);
+            for x in hidden {
+                K::activate(&activate, x);
             }
             layer.up.output_exponent
         }
         Some(gate) => {
-            let activate = Activate::new(activation, gate.output_exponent);
+            let activate = prepare(activation, gate.output_exponent);
             gated::<K>(rows, gate, &layer.up, activate, hidden);
             // The product of two 16-bit numbers, halved 15 times.
             gate.output_exponent + layer.up.output_exponent + 15
@@ -52,10 +51,7 @@ fn gated<K: Kernels>(
             let mut factors = [0i16; CHUNK];
             rows.write::<K>(&sums, up, row, &mut factors);
             let hidden = hidden.get_mut(first..).unwrap_or_default();
-            for (x, factor) in hidden.iter_mut().zip(factors).take(CHUNK) {
-                let product = activate.apply(*x) as i32 * factor as i32;
-                *x = saturate_16(round_shift(product as i64, 15) as i32);
-            }
+            K::activate_gated(&activate, factors.get(..sums.len).unwrap_or_default(), hidden);
         }
     }
 }

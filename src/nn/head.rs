@@ -23,7 +23,7 @@ pub fn logits<K: Kernels>(
 }
 
 /// The mean of rows, into the first of them. Returns its exponent. `sums` is scratch of `d`.
-pub fn mean(
+pub fn mean<K: Kernels>(
     residual: &mut [i16],
     exponents: &[i16],
     d: usize,
@@ -36,10 +36,7 @@ pub fn mean(
     // 15 bits a row, 2^20 rows at most: keep as many guard bits as fit beside the count.
     let guard = 15 - (usize::BITS - rows.leading_zeros()) as i32;
     for (row, &exponent) in residual.chunks_exact(d.max(1)).zip(exponents).take(rows) {
-        let shift = largest - guard - exponent as i32;
-        for (sum, &x) in sums.iter_mut().zip(row) {
-            *sum = sum.saturating_add(shift_by(x as i32, shift));
-        }
+        K::add(row, largest - guard - exponent as i32, sums);
     }
     // 2^31 / rows keeps the division out of the loop.
     let reciprocal = (1u64 << 31).checked_div(rows as u64).unwrap_or(0) as i64;
@@ -47,7 +44,7 @@ pub fn mean(
         *sum = saturate(round_shift(*sum as i64 * reciprocal, 31));
     }
     let first = residual.get_mut(..d).unwrap_or_default();
-    renormalize(sums, largest - guard, first)
+    renormalize::<K>(sums, largest - guard, first)
 }
 
 /// BERT's pooler: `tanh(W row + b)` into `row` in Q0.15; returns its exponent.
@@ -101,7 +98,7 @@ mod tests {
     fn means_respect_each_rows_exponent() {
         let mut rows = [1000i16, -2000, 4000, 8000];
         let mut sums = [0; 2];
-        let exponent = mean(&mut rows, &[-3, -5], 2, 2, &mut sums);
+        let exponent = mean::<crate::kernels::Portable>(&mut rows, &[-3, -5], 2, 2, &mut sums);
         let real = |x: i16| x as f64 * 2f64.powi(exponent as i32);
         assert!((real(rows[0]) - (1000.0 / 8.0 + 4000.0 / 32.0) / 2.0).abs() < 0.01);
         assert!((real(rows[1]) - (-2000.0 / 8.0 + 8000.0 / 32.0) / 2.0).abs() < 0.01);

@@ -5,8 +5,7 @@ use super::attention::{Attention, Mask, write_keys, write_values};
 use super::feed_forward::hidden;
 use super::linear::Rows;
 use super::norm::{self, Epsilon};
-use super::position::rotate;
-use super::row::{Input, add, pair_mut, renormalize};
+use super::row::{Input, pair_mut, renormalize};
 use crate::arena::RunState;
 use crate::config::{Config, NormOrder};
 use crate::kernels::Kernels;
@@ -155,7 +154,7 @@ impl<'m> Layer<'m> {
                 );
                 let keys = pair_mut(state.tile, first, count, width, config.kv_dim());
                 for (table, row) in tables.clone().zip(keys) {
-                    rotate(row, table);
+                    K::rotate(row, table);
                 }
                 let keys = pair_mut(state.tile, first, count, width, config.kv_dim());
                 for (i, row) in keys.into_iter().enumerate().take(count) {
@@ -189,7 +188,7 @@ impl<'m> Layer<'m> {
                 );
                 let q = pair_mut(state.tile, first, count, width, config.q_dim());
                 for (table, row) in tables.zip(q) {
-                    rotate(row, table);
+                    K::rotate(row, table);
                 }
             }
         }
@@ -224,8 +223,8 @@ impl<'m> Layer<'m> {
             for (((row, exponent), sums), unit) in
                 residual.into_iter().zip(exponents).zip(sums.chunks_mut(d.max(1))).zip(units)
             {
-                add(row.iter().copied(), *exponent as i32, sums, unit);
-                *exponent = renormalize(sums, unit, row);
+                K::add(row, unit - *exponent as i32, sums);
+                *exponent = renormalize::<K>(sums, unit, row);
             }
         }
     }

@@ -1,8 +1,7 @@
 //! Linear layers: `y = W x + b` for a pair of rows, 32 outputs at a time.
 
-use super::row::{Input, halves};
-use crate::config::SEGMENT;
-use crate::fixed::{requantize, shift_by};
+use super::row::Input;
+use crate::config::{SEGMENT, WeightLayout};
 use crate::kernels::Kernels;
 use crate::model::Linear;
 
@@ -53,7 +52,8 @@ impl<'a, 'l> Rows<'a, 'l> {
         for (row, input) in self.inputs.iter().flatten().enumerate() {
             let rest = input.x.get(from..).unwrap_or_default();
             let x = rest.get(..len).unwrap_or(rest);
-            K::quantize(x, &input.by, rows, row, self.lanes);
+            let lanes = self.lanes.get_mut(..len * rows).unwrap_or_default();
+            K::quantize(x, &input.by, rows, row, lanes);
         }
     }
 
@@ -69,7 +69,13 @@ impl<'a, 'l> Rows<'a, 'l> {
         let sums = sums.get_mut(..len.next_multiple_of(4) * rows).unwrap_or_default();
         let group_bytes = layer.padded_in * 4;
         let weights = layer.weights.get(first / 4 * group_bytes..).unwrap_or_default();
-        let matmul = if layer.wide { K::matmul_wide } else { K::matmul };
+        let matmul = match (layer.layout, layer.wide) {
+            (WeightLayout::Paired, false) => K::matmul,
+            (WeightLayout::Paired, true) => K::matmul_wide,
+            (WeightLayout::Plain, false) => K::matmul_plain,
+            (WeightLayout::Plain, true) => K::matmul_plain_wide,
+        };
+        let product_shift = if layer.wide { 0 } else { K::PRODUCT_SHIFT };
         if layer.padded_in <= SEGMENT {
             if !self.filled {
                 self.fill::<K>(0, layer.padded_in);
@@ -77,11 +83,11 @@ impl<'a, 'l> Rows<'a, 'l> {
             }
             let lanes = self.lanes.get(..layer.padded_in * rows).unwrap_or_default();
             matmul(lanes, rows, weights, group_bytes, sums);
-            let exponent = if layer.wide { 0 } else { 8 };
-            return Sums { sums, rows, exponent, first, len };
+            return Sums { sums, rows, exponent: product_shift, first, len };
         }
         // Wider than 32-bit sums of 256 · w · x allow: add up segments of the row, each quantised
-        // again, at 16 instead of 256 times their value.
+        // again, at no more than 16 times their value.
+        let exponent = product_shift.min(4);
         sums.fill(0);
         let mut from = 0;
         while from < layer.padded_in {
@@ -92,12 +98,11 @@ impl<'a, 'l> Rows<'a, 'l> {
             let lanes = self.lanes.get(..count * rows).unwrap_or_default();
             matmul(lanes, rows, weights.get(from * 4..).unwrap_or_default(), group_bytes, part);
             for (sum, part) in sums.iter_mut().zip(part) {
-                *sum = sum.wrapping_add(if layer.wide { *part } else { *part >> 4 });
+                *sum = sum.wrapping_add(*part >> (product_shift - exponent));
             }
             from += count;
         }
         self.filled = false;
-        let exponent = if layer.wide { 0 } else { 4 };
         Sums { sums, rows, exponent, first, len }
     }
 
@@ -158,20 +163,18 @@ impl<'a, 'l> Rows<'a, 'l> {
             let out_rows = out.chunks_mut(layer.out_dim.max(1)).zip(exponents).zip(scales);
             for (row, ((out, exponent), scale)) in out_rows.enumerate().take(sums.rows) {
                 let shift = exponent - layer.weight_exponent - scale.exponent + sums.exponent;
-                let shift = shift.clamp(1, 62) as u32;
-                let sums = sums.sums.iter().skip(row).step_by(sums.rows);
-                let multipliers = halves(layer.multipliers.get(2 * first..).unwrap_or_default());
                 let out = out.get_mut(first..).unwrap_or_default();
-                let out = out.get_mut(..CHUNK.min(out.len())).unwrap_or_default();
-                for ((out, &sum), multiplier) in out.iter_mut().zip(sums).zip(multipliers) {
-                    *out = requantize(sum, multiplier as i32 * scale.mantissa as i32, shift);
-                }
-            }
-        }
-        for (out, exponent) in out.chunks_mut(layer.out_dim.max(1)).zip(exponents) {
-            for (out, bias) in out.iter_mut().zip(halves(layer.biases)) {
-                let bias = shift_by(bias as i32, exponent - layer.bias_exponent);
-                *out = out.saturating_add(bias);
+                K::rescale_wide(
+                    sums.sums,
+                    sums.rows,
+                    row,
+                    layer.multipliers.get(2 * first..).unwrap_or_default(),
+                    layer.biases.get(2 * first..).unwrap_or_default(),
+                    scale.mantissa,
+                    shift.clamp(1, 62) as u32,
+                    exponent - layer.bias_exponent,
+                    out.get_mut(..sums.len.min(out.len())).unwrap_or_default(),
+                );
             }
         }
     }

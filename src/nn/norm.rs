@@ -9,9 +9,9 @@
 //! largest magnitude anyway: so [`normalized`] costs one pass for the sums and one to find the largest
 //! `c`, and the linear layer's own quantisation does the rest.
 
-use super::row::{Input, add, halves, renormalize};
+use super::row::{Input, renormalize};
 use crate::config::Norm;
-use crate::fixed::{Scale, round_shift, rsqrt, saturate};
+use crate::fixed::{Scale, rsqrt};
 use crate::kernels::Kernels;
 use crate::model::NormWeights;
 
@@ -38,8 +38,7 @@ pub fn normalized<'a, K: Kernels>(
     let largest = match norm {
         Norm::Rms => K::largest(x),
         Norm::Layer => {
-            let (low, high) =
-                x.iter().fold((i16::MAX, i16::MIN), |(low, high), &x| (low.min(x), high.max(x)));
+            let (low, high) = K::range(x);
             let centre = |x: i16| (x as i32 * multiply - subtract).unsigned_abs();
             centre(low).max(centre(high))
         }
@@ -84,20 +83,11 @@ pub fn apply<K: Kernels>(
         new_exponent = new_exponent.max(weights.bias_exponent - 14);
     }
     let shift = (new_exponent - unit.exponent - weights.gain_exponent).clamp(1, 62) as u32;
-    for ((sum, &x), gain) in sums.iter_mut().zip(x.iter()).zip(halves(weights.gains)) {
-        let centred = x as i32 * by.multiply - by.subtract;
-        let shifted = if by.shift >= 0 {
-            centred >> by.shift.min(31)
-        } else {
-            centred << (-by.shift).min(31)
-        };
-        // 15 + 15 + 15 bits, one rounding.
-        let factor = gain as i64 * unit.mantissa as i64;
-        *sum = saturate(round_shift(shifted as i64 * factor, shift));
-    }
     let sums = sums.get_mut(..x.len()).unwrap_or_default();
-    add(halves(weights.biases), weights.bias_exponent, sums, new_exponent);
-    renormalize(sums, new_exponent, x)
+    let bias_shift = new_exponent - weights.bias_exponent;
+    let mantissa = unit.mantissa;
+    K::gain(x, &by, weights.gains, weights.biases, mantissa, shift, bias_shift, sums);
+    renormalize::<K>(sums, new_exponent, x)
 }
 
 /// Unit of the 15-bit number that the quantiser shifts a normalised row to: its quantised unit taken
@@ -109,6 +99,7 @@ fn unit_of(input: &Input) -> Scale {
 #[cfg(test)]
 mod tests {
     extern crate std;
+    use super::super::row::halves;
     use super::*;
     use crate::kernels::Portable;
     use std::vec::Vec;

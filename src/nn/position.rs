@@ -1,7 +1,7 @@
 //! Positions: rotary embeddings (Su et al. 2021, "RoFormer", §3.2.2) and sinusoids (Vaswani et al.
 //! 2017, §3.5), from a table of frequencies, without a table of positions.
 
-use crate::fixed::{cosine, round_shift, saturate_16, sine};
+use crate::fixed::{cosine, sine};
 
 /// Frequencies in turns per position, Q0.32.
 fn phases(frequencies: &[u8], position: usize) -> impl Iterator<Item = u32> + '_ {
@@ -18,23 +18,6 @@ pub fn rotary_table(frequencies: &[u8], position: usize, table: &mut [i16]) {
     }
 }
 
-/// Rotates the neighbours of every head of `row` in place, by `table` of one head.
-pub fn rotate(row: &mut [i16], table: &[i16]) {
-    let (table, _) = table.as_chunks::<2>();
-    if table.is_empty() {
-        return;
-    }
-    for head in row.chunks_exact_mut(2 * table.len()) {
-        for (pair, &[cos, sin]) in head.as_chunks_mut::<2>().0.iter_mut().zip(table) {
-            let [a, b] = pair.map(i32::from);
-            let (cos, sin) = (cos as i32, sin as i32);
-            // |a cos ± b sin| ≤ √2 · 2^15 · 2^14 < 2^31
-            *pair = [a * cos - b * sin, a * sin + b * cos]
-                .map(|x| saturate_16(round_shift(x as i64, 14) as i32));
-        }
-    }
-}
-
 /// Element `i` of the sinusoidal row at `position`, Q1.14: sines first, then cosines.
 pub fn sinusoid(frequencies: &[u8], position: usize) -> impl Iterator<Item = i16> + '_ {
     phases(frequencies, position).map(sine).chain(phases(frequencies, position).map(cosine))
@@ -43,6 +26,7 @@ pub fn sinusoid(frequencies: &[u8], position: usize) -> impl Iterator<Item = i16
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::{Kernels, Portable};
 
     #[test]
     fn rotation_keeps_lengths_and_undoes_itself() {
@@ -51,7 +35,7 @@ mod tests {
         rotary_table(frequencies.as_flattened(), 13, &mut table);
         let original = [12000i16, -7000, 300, 20000, -15000, 15000, 1, 2];
         let mut row = original;
-        rotate(&mut row, &table);
+        Portable::rotate(&mut row, &table);
         for (pair, before) in row.chunks(2).zip(original.chunks(2)) {
             let length = |p: &[i16]| (p[0] as f64).hypot(p[1] as f64);
             assert!((length(pair) - length(before)).abs() < 3.0);
@@ -59,7 +43,7 @@ mod tests {
         assert_ne!(row, original);
         let back = table.map(i32::from);
         let back = [back[0], -back[1], back[2], -back[3]].map(|x| x as i16);
-        rotate(&mut row, &back);
+        Portable::rotate(&mut row, &back);
         for (a, b) in row.iter().zip(original) {
             assert!((a - b).abs() <= 3, "{a} {b}");
         }
@@ -70,7 +54,7 @@ mod tests {
         let mut table = [0i16; 2];
         rotary_table(&0x2345_6789u32.to_le_bytes(), 0, &mut table);
         let mut row = [32767i16, -32768];
-        rotate(&mut row, &table);
+        Portable::rotate(&mut row, &table);
         assert_eq!(row, [32767, -32768]);
     }
 }

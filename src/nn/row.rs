@@ -58,16 +58,14 @@ impl<'a> Input<'a> {
 
 /// Writes sums in units of `2^exponent` as a row of 16-bit mantissas; returns the row's exponent.
 /// The largest magnitude gets 15 bits; each element is rounded once.
-pub fn renormalize(sums: &[i32], exponent: i32, row: &mut [i16]) -> i16 {
-    let largest = sums.iter().fold(0, |largest: u32, sum| largest.max(sum.unsigned_abs()));
-    if largest == 0 {
+pub fn renormalize<K: Kernels>(sums: &[i32], exponent: i32, row: &mut [i16]) -> i16 {
+    let magnitude = K::magnitude(sums);
+    if magnitude == 0 {
         row.fill(0);
         return 0;
     }
-    let shift = 17 - largest.leading_zeros() as i32;
-    for (to, &sum) in row.iter_mut().zip(sums) {
-        *to = saturate_16(shift_by(sum, shift));
-    }
+    let shift = 17 - magnitude.leading_zeros() as i32;
+    K::narrow(sums, shift, row);
     saturate_16(exponent + shift)
 }
 
@@ -127,9 +125,9 @@ mod tests {
     #[test]
     fn renormalizing_keeps_15_bits() {
         let mut row = [0i16; 3];
-        assert_eq!(renormalize(&[1 << 20, -(1 << 19), 3], 0, &mut row), 6);
+        assert_eq!(renormalize::<Portable>(&[1 << 20, -(1 << 19), 3], 0, &mut row), 6);
         assert_eq!(row, [16384, -8192, 0]);
-        assert_eq!(renormalize(&[i32::MIN, i32::MAX, 0], 5, &mut row), 22);
+        assert_eq!(renormalize::<Portable>(&[i32::MIN, i32::MAX, 0], 5, &mut row), 22);
         assert_eq!(row, [-16384, 16384, 0]);
     }
 }

@@ -17,8 +17,6 @@ pub enum Stop {
     EndOfSequence,
     /// No position is left.
     ContextFull,
-    /// The writer takes no more text ([`Generator::generate`]).
-    OutputFull,
 }
 
 /// What a step brought.
@@ -161,10 +159,10 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
     }
 
     /// Prompt in, text out: writes at most `max_tokens` tokens' text to `out`, without the prompt.
-    /// `tokens` is room for the encoded prompt. Returns why the text ended, `None` after `max_tokens`.
+    /// `tokens` is room for the encoded prompt. `None` means that there is more to come.
     ///
     /// # Errors
-    /// As [`Generator::prompt`].
+    /// As [`Generator::prompt`]; [`TaskError::Write`] when `out` takes no more, what it took before stays.
     pub fn generate(
         &mut self,
         text: &str,
@@ -178,20 +176,18 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
             Some(&last) => TextStream::after(last),
             None => TextStream::new(),
         };
+        let mut stopped = None;
         for _ in 0..max_tokens {
             match self.next_token()? {
-                Event::Token(token) => {
-                    if stream.push(&tokenizer, token, out).is_err() {
-                        return Ok(Some(Stop::OutputFull));
-                    }
-                }
+                Event::Token(token) => stream.push(&tokenizer, token, out)?,
                 Event::Stopped(stop) => {
-                    let full = stream.finish(out).is_err();
-                    return Ok(Some(if full { Stop::OutputFull } else { stop }));
+                    stopped = Some(stop);
+                    break;
                 }
                 Event::Working => {}
             }
         }
-        Ok(stream.finish(out).is_err().then_some(Stop::OutputFull))
+        stream.finish(out)?;
+        Ok(stopped)
     }
 }

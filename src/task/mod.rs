@@ -1,13 +1,15 @@
 //! Text in, answer out: a model, its tokenizer and its RAM as one thing.
 
-#[cfg(feature = "heapless")]
-mod buffers;
 mod classify;
 mod generate;
+#[cfg(feature = "heapless")]
+mod sized;
 mod text;
 
 pub use classify::{Answer, Classifier};
 pub use generate::{Event, Generator, Stop};
+#[cfg(feature = "heapless")]
+pub use sized::{Text, Tokens};
 pub use text::TextStream;
 
 use crate::error::RunError;
@@ -21,6 +23,8 @@ pub enum TaskError {
     Encode(EncodeError),
     /// The engine refuses the model or the tokens.
     Run(RunError),
+    /// The answer's text cannot be written: the buffer is full, or the device refuses.
+    Write,
 }
 
 impl core::fmt::Display for TaskError {
@@ -28,6 +32,7 @@ impl core::fmt::Display for TaskError {
         match self {
             Self::Encode(error) => error.fmt(f),
             Self::Run(error) => error.fmt(f),
+            Self::Write => f.write_str("the text cannot be written: its buffer is full"),
         }
     }
 }
@@ -43,6 +48,12 @@ impl From<EncodeError> for TaskError {
 impl From<RunError> for TaskError {
     fn from(error: RunError) -> Self {
         Self::Run(error)
+    }
+}
+
+impl From<core::fmt::Error> for TaskError {
+    fn from(_: core::fmt::Error) -> Self {
+        Self::Write
     }
 }
 

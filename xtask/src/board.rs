@@ -11,6 +11,17 @@ use std::process::{Command, Stdio};
 pub const BOARDS: [&str; 5] =
     ["mps2-an386", "mps2-an385", "mps2-an505", "mps3-an547", "riscv32-virt"];
 
+/// Every instruction set, by Rust's name.
+pub const TARGETS: [&str; 4] = [
+    "thumbv6m-none-eabi",
+    "thumbv7em-none-eabihf",
+    "thumbv8m.main-none-eabihf",
+    "riscv32imac-unknown-none-elf",
+];
+
+/// What stands for the target in a board's file.
+const EVERY_BOARD: &str = "cfg(target_os = \"none\")";
+
 #[derive(Deserialize)]
 struct File {
     build: Build,
@@ -55,40 +66,72 @@ impl Board {
         let text = std::fs::read_to_string(&path).with_context(|| format!("no board `{name}`"))?;
         let mut file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
         let target = file.build.target;
-        let runner = file.target.remove(&target).context("no runner")?.runner;
+        // Cargo finds no table of a target whose name has a dot, hence the condition.
+        let runner = file.target.remove(EVERY_BOARD).context("no runner")?.runner;
         let File { picoformer: Own { core, package, features }, .. } = file;
         Ok(Self { name: name.into(), core, target, package, features, runner })
     }
 
-    /// Builds a program; returns the ELF file.
-    pub fn build(&self, program: &str, more_features: &[&str]) -> Result<PathBuf> {
-        let firmware = root().join("firmware");
+    /// Cargo, told about the board.
+    fn cargo(&self, subcommand: &str, more_features: &[&str]) -> Command {
         let mut features: Vec<&str> = self.features.iter().map(String::as_str).collect();
         features.extend(more_features);
-        // Paths in panic messages must not depend on where this machine keeps its sources.
+        // Paths in panic messages must not depend on where this machine keeps sources.
         let home = std::env::var("CARGO_HOME")
             .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
             .unwrap_or_default();
-        let flags =
-            format!("target.\"{}\".rustflags=[\"--remap-path-prefix={home}=cargo\"]", self.target);
-        let status = Command::new("cargo")
-            .args(["build", "--quiet", "--release", "--package", &self.package, "--bin", program])
+        let own = root();
+        let remap = |from: &str, to| format!("\"--remap-path-prefix={from}={to}\"");
+        let flags = format!(
+            "target.'{EVERY_BOARD}'.rustflags=[{}, {}]",
+            remap(&home, "cargo"),
+            remap(&own.to_string_lossy(), "picoformer")
+        );
+        let mut command = Command::new("cargo");
+        command
+            .args([subcommand, "--quiet", "--release", "--package", &self.package])
             .args(["--features", &features.join(",")])
             .args(["--config", &format!("boards/{}.toml", self.name)])
             .args(["--config", &flags])
             .args(["--target-dir", &format!("target/{}", self.name)])
-            .current_dir(&firmware)
+            // Without it, defmt drops everything but errors.
+            .env("DEFMT_LOG", "info")
+            .current_dir(root().join("firmware"));
+        command
+    }
+
+    /// Builds a program; returns the ELF file.
+    pub fn build(&self, program: &str, more_features: &[&str]) -> Result<PathBuf> {
+        let status = self
+            .cargo("build", more_features)
+            .args(["--bin", program])
             .status()
             .context("cargo cannot be started")?;
         if !status.success() {
             bail!("`{program}` does not build for {}", self.name);
         }
-        Ok(firmware.join(format!("target/{}/{}/release/{program}", self.name, self.target)))
+        let path = format!("firmware/target/{}/{}/release/{program}", self.name, self.target);
+        Ok(root().join(path))
     }
 
-    /// Runs an ELF file to its end; `blob` is flashed into the slot for models first. Returns what it
-    /// printed.
+    /// Clippy for every program of the board.
+    pub fn clippy(&self, more_features: &[&str]) -> Result<()> {
+        let mut command = self.cargo("clippy", more_features);
+        let status = command.args(["--bins", "--", "-D", "warnings"]).status();
+        if !status.context("cargo cannot be started")?.success() {
+            bail!("clippy is not content with {} for {}", self.package, self.name);
+        }
+        Ok(())
+    }
+
+    /// Runs an ELF file to its end; `blob` is flashed into the slot for models first. Returns the text
+    /// that it printed.
     pub fn run(&self, elf: &Path, blob: Option<(&Path, u64)>) -> Result<String> {
+        String::from_utf8(self.run_for_bytes(elf, blob)?).context("what was printed is not UTF-8")
+    }
+
+    /// As [`Board::run`], for a program that does not print a text.
+    pub fn run_for_bytes(&self, elf: &Path, blob: Option<(&Path, u64)>) -> Result<Vec<u8>> {
         let mut command = Command::new("timeout");
         command.arg("600").args(&self.runner).arg(elf).stdin(Stdio::null());
         if let Some((path, address)) = blob {
@@ -96,12 +139,12 @@ impl Board {
             command.args(["-device", &loader]);
         }
         let output = command.output().context("the emulator cannot be started")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
-            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            let text = String::from_utf8_lossy(&output.stdout);
+            let error = String::from_utf8_lossy(&output.stderr);
             bail!("{} on {} failed ({}):\n{text}{error}", elf.display(), self.name, output.status);
         }
-        Ok(text)
+        Ok(output.stdout)
     }
 }
 
@@ -113,15 +156,10 @@ pub fn have(program: &str) -> bool {
 
 /// Installs what is missing: rustup targets, the emulators. Says so where it cannot.
 pub fn setup() -> Result<()> {
-    let targets = [
-        "thumbv6m-none-eabi",
-        "thumbv7em-none-eabihf",
-        "thumbv8m.main-none-eabihf",
-        "riscv32imac-unknown-none-elf",
-    ];
-    let status = Command::new("rustup").args(["--quiet", "target", "add"]).args(targets).status();
-    if !status.is_ok_and(|status| status.success()) {
-        eprintln!("rustup could not add {}", targets.join(", "));
+    let mut rustup = Command::new("rustup");
+    rustup.args(["--quiet", "target", "add"]).args(TARGETS).current_dir(root());
+    if !rustup.status().is_ok_and(|status| status.success()) {
+        eprintln!("rustup could not add {}", TARGETS.join(", "));
     }
     if have("qemu-system-arm") && have("qemu-system-riscv32") {
         return Ok(());
@@ -139,4 +177,11 @@ pub fn setup() -> Result<()> {
         bail!("QEMU is not installed and could not be; install it by hand: {install}");
     }
     Ok(())
+}
+
+/// The emulator of a board, about to run an ELF file.
+pub fn emulator(board: &Board, elf: &Path) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg("600").args(&board.runner).arg(elf);
+    command
 }

@@ -5,6 +5,7 @@ use crate::elf;
 use crate::steps::root;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// One instruction set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,16 @@ pub struct Row {
     pub panic_sites: usize,
     /// Functions of the soft-float library; must be none.
     pub soft_float: Vec<String>,
+}
+
+fn record_path() -> PathBuf {
+    root().join("firmware/minimal.json")
+}
+
+/// Rows of the record in the repository.
+pub fn record() -> Result<Vec<Row>> {
+    let text = std::fs::read_to_string(record_path()).context("firmware/minimal.json")?;
+    serde_json::from_str(&text).context("firmware/minimal.json")
 }
 
 /// Builds the minimal image for each instruction set and compares with the record.
@@ -38,13 +49,11 @@ pub fn check(bless: bool) -> Result<Vec<Row>> {
             soft_float: image.soft_float,
         });
     }
-    let path = root().join("firmware/minimal.json");
     if bless {
-        std::fs::write(&path, serde_json::to_string_pretty(&rows)? + "\n")?;
+        std::fs::write(record_path(), serde_json::to_string_pretty(&rows)? + "\n")?;
         return Ok(rows);
     }
-    let text = std::fs::read_to_string(&path).context("firmware/minimal.json")?;
-    let record: Vec<Row> = serde_json::from_str(&text).context("firmware/minimal.json")?;
+    let record = record()?;
     if rows != record {
         bail!(
             "not as recorded in firmware/minimal.json (cargo xtask size --bless):\nfound    {rows:?}\nrecorded {record:?}"

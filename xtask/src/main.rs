@@ -1,13 +1,18 @@
 //! The project's own commands: `cargo xtask demo` shows what picoformer does, `cargo xtask test` runs
 //! everything that CI runs.
 
+mod bench;
 mod board;
 mod demo;
 mod elf;
+mod examples;
 mod floors;
 mod image;
+mod models;
 mod qemu;
+mod readme;
 mod steps;
+mod test;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -42,12 +47,26 @@ enum Command {
         #[arg(long)]
         bless: bool,
     },
+    /// Counts instructions of kernels and models on every core, against the record and others
+    Bench(bench::Options),
     /// The smallest image of each instruction set: code bytes, panic sites, soft float
     Size {
         /// Machine-readable
         #[arg(long)]
         json: bool,
         /// Writes the record anew
+        #[arg(long)]
+        bless: bool,
+    },
+    /// Writes the measured figures of the records into README.md
+    Readme,
+    /// Measures everything anew and records it: qemu, size, examples, README
+    Bless,
+    /// Runs one example on the emulated Cortex-M4: `with_heap` or `logged`
+    Example {
+        /// Its name
+        name: String,
+        /// Keeps what it prints as what is expected
         #[arg(long)]
         bless: bool,
     },
@@ -70,19 +89,33 @@ fn main() -> ExitCode {
                 _ => print!("{}", qemu::table(&rows)),
             })
         }
+        Command::Bench(options) => bench::bench(&options),
         Command::Size { json, bless } => {
             image::check(bless).map(|rows| match serde_json::to_string(&rows) {
                 Ok(text) if json => println!("{text}"),
                 _ => print!("{}", image::table(&rows)),
             })
         }
-        Command::Test => return code(steps::test()),
-        Command::Floors => return code(steps::report(&[("floors", floors::check())])),
+        Command::Test => return code(test::test()),
+        Command::Readme => readme::figures(false),
+        Command::Bless => bless(),
+        Command::Example { name, bless } => examples::run(&name, bless),
+        Command::Floors => floors::check(),
     };
     if let Err(error) = &result {
         eprintln!("error: {error:#}");
     }
     code(result.is_ok())
+}
+
+/// Everything that is recorded, recorded anew.
+fn bless() -> anyhow::Result<()> {
+    print!("{}", qemu::table(&qemu::check(true)?));
+    print!("{}", image::table(&image::check(true)?));
+    for name in examples::EXAMPLES {
+        examples::run(name, true)?;
+    }
+    readme::figures(false)
 }
 
 fn code(passed: bool) -> ExitCode {

@@ -2,9 +2,10 @@
 //! costs, compared with the record in the repository.
 
 use crate::board::{BOARDS, Board, setup};
-use crate::elf;
-use crate::steps::{data, root, run};
-use anyhow::{Context, Result, bail};
+use crate::elf::{self, Image};
+use crate::models::convert;
+use crate::steps::{data, root};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,12 +48,7 @@ pub fn stories_blob() -> Result<Option<PathBuf>> {
         return Ok(None);
     };
     let blob = root().join("target/stories260K.pico");
-    let checkpoint = data.join("stories260K/stories260K.bin");
-    run(&format!(
-        "cargo run --quiet --package picoformer-convert -- convert {} --output {} --json",
-        checkpoint.display(),
-        blob.display()
-    ))?;
+    convert(&data.join("stories260K/stories260K.bin"), &blob)?;
     Ok(Some(blob))
 }
 
@@ -70,20 +66,35 @@ pub fn host(demo: &str, blob: Option<&PathBuf>) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Builds and runs one demo on one board.
-pub fn emulate(
-    board: &Board,
-    demo: &str,
-    host: &str,
-    blob: Option<&PathBuf>,
-) -> Result<(Row, String)> {
+/// One demo built for one board.
+pub struct Built {
+    board: Board,
+    demo: String,
+    path: PathBuf,
+    image: Image,
+}
+
+/// Builds one demo for one board. No image of ours computes with soft float or allocates.
+pub fn build(board: &str, demo: &str) -> Result<Built> {
+    let board = Board::read(board)?;
     let path = board.build(demo, &[])?;
     let image = elf::read(&path)?;
+    for (names, what) in [(&image.soft_float, "soft float"), (&image.allocator, "an allocator")] {
+        if !names.is_empty() {
+            bail!("{demo} for {}: {what} in the image: {}", board.core, names.join(", "));
+        }
+    }
+    Ok(Built { board, demo: demo.into(), path, image })
+}
+
+/// Runs one demo on one board: its costs, and the text that it printed.
+pub fn emulate(built: &Built, host: &str, blob: Option<&PathBuf>) -> Result<(Row, String)> {
+    let Built { board, demo, path, image } = built;
     let slot = match blob {
         Some(blob) => Some((blob.as_path(), image.blob_slot.context("no slot for a model")?)),
         None => None,
     };
-    let printed = board.run(&path, slot)?;
+    let printed = board.run(path, slot)?;
     let (mut text, mut numbers) = (String::new(), BTreeMap::new());
     for line in printed.lines() {
         match line.strip_prefix('#') {
@@ -95,14 +106,14 @@ pub fn emulate(
         }
     }
     let number = |key: &str| numbers.get(key).copied().unwrap_or(0);
-    let (total, times, unit) = match demo {
+    let (total, times, unit) = match demo.as_str() {
         "classify" => (number("inference_instructions"), number("inferences"), "inference"),
         _ => (number("token_instructions"), number("tokens"), "token"),
     };
     let row = Row {
         core: board.core.clone(),
         board: board.name.clone(),
-        demo: demo.into(),
+        demo: demo.clone(),
         instructions: (total + times / 2).checked_div(times).context("nothing was counted")?,
         unit: unit.into(),
         arena_bytes: number("arena_bytes"),
@@ -113,6 +124,14 @@ pub fn emulate(
         equals_host: text == host,
     };
     Ok((row, text))
+}
+
+/// Builds and runs a program of the board's own, which says by its exit status whether all is well.
+pub fn self_check(board: &str, program: &str) -> Result<()> {
+    let board = Board::read(board)?;
+    let printed = board.run(&board.build(program, &[])?, None)?;
+    printed.lines().filter(|line| !line.starts_with('#')).for_each(|line| println!("{line}"));
+    Ok(())
 }
 
 /// The hash that a demo prints last.
@@ -133,6 +152,12 @@ pub fn record() -> Result<Vec<Row>> {
 /// All demos on all boards (or one of each).
 pub fn rows(board: Option<&str>, demo: Option<&str>, bless: bool) -> Result<Vec<Row>> {
     setup()?;
+    if let Some(board) = board {
+        Board::read(board)?;
+    }
+    if let Some(demo) = demo.filter(|demo| !DEMOS.contains(demo)) {
+        bail!("no demo `{demo}`; there are {}", DEMOS.join(", "));
+    }
     let mut rows = Vec::new();
     for name in DEMOS.into_iter().filter(|name| demo.is_none_or(|demo| demo == *name)) {
         let blob = if name == "stories" { stories_blob()? } else { None };
@@ -149,12 +174,20 @@ pub fn rows(board: Option<&str>, demo: Option<&str>, bless: bool) -> Result<Vec<
         if kept != host {
             bail!("{name} on the host prints\n{host}but {} holds\n{kept}", expected.display());
         }
-        for core in BOARDS.into_iter().filter(|core| board.is_none_or(|board| board == *core)) {
-            let board = Board::read(core)?;
-            eprintln!("{name} on {core} …");
-            let (row, text) = emulate(&board, name, &host, blob.as_ref())?;
+        let boards = BOARDS.into_iter().filter(|core| board.is_none_or(|board| board == *core));
+        eprintln!("{name} on {} …", boards.clone().collect::<Vec<_>>().join(", "));
+        let built = boards.map(|board| build(board, name)).collect::<Result<Vec<_>>>()?;
+        // An emulator counts instructions, not time: they may share the processor.
+        let (host, blob) = (&host, blob.as_ref());
+        let found: Vec<_> = std::thread::scope(|scope| {
+            let run = |built| scope.spawn(move || emulate(built, host, blob));
+            let running: Vec<_> = built.iter().map(run).collect();
+            running.into_iter().map(|thread| thread.join()).collect()
+        });
+        for found in found {
+            let (row, text) = found.map_err(|_| anyhow!("a thread of xtask panicked"))??;
             if !row.equals_host {
-                bail!("{name} on {core} prints\n{text}but the host prints\n{host}");
+                bail!("{name} on {} prints\n{text}but the host prints\n{host}", row.board);
             }
             rows.push(row);
         }

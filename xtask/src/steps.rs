@@ -1,8 +1,10 @@
-//! The steps of `cargo xtask test`.
+//! What the commands share: where things lie, how a command is run, how results are told.
 
 use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Instant;
 
 /// The repository.
 pub fn root() -> PathBuf {
@@ -12,15 +14,29 @@ pub fn root() -> PathBuf {
 
 /// Runs a command in the repository; fails with its name when it fails.
 pub fn run(line: &str) -> Result<()> {
-    eprintln!("\n$ {line}");
+    run_in("", line)
+}
+
+/// Runs a command in a folder of the repository.
+pub fn run_in(folder: &str, line: &str) -> Result<()> {
+    run_with(folder, line, &[])
+}
+
+/// Runs a command in a folder of the repository with more environment.
+pub fn run_with(folder: &str, line: &str, environment: &[(&str, &OsStr)]) -> Result<()> {
     let mut words = line.split_whitespace();
-    let program = words.next().context("empty command")?;
-    let status = Command::new(program)
-        .args(words)
-        .current_dir(root())
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .status()
-        .with_context(|| format!("`{program}` cannot be started"))?;
+    let mut command = Command::new(words.next().context("empty command")?);
+    command.args(words).current_dir(root().join(folder)).envs(environment.iter().copied());
+    execute(&mut command)
+}
+
+/// Runs a command, shown as one would type it.
+pub fn execute(command: &mut Command) -> Result<()> {
+    let words: Vec<_> = [command.get_program()].into_iter().chain(command.get_args()).collect();
+    let line = words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    eprintln!("$ {line}");
+    let status = command.env("RUSTDOCFLAGS", "-D warnings").status();
+    let status = status.with_context(|| format!("`{line}` cannot be started"))?;
     if !status.success() {
         bail!("`{line}` failed: {status}");
     }
@@ -34,38 +50,37 @@ pub fn data() -> Option<PathBuf> {
     found.join("stories260K").is_dir().then_some(found)
 }
 
-/// Prints one line per check and the closing line; whether all passed.
-pub fn report(results: &[(&str, Result<()>)]) -> bool {
-    println!();
-    let failed = results.iter().filter(|(_, result)| result.is_err()).count();
-    for (name, result) in results {
-        match result {
-            Ok(()) => println!("ok      {name}"),
-            Err(error) => println!("FAILED  {name}: {error:#}"),
-        }
-    }
-    println!("{} passed, {failed} failed", results.len() - failed);
-    failed == 0
+/// Steps done so far. A failure is kept for the end, so that one run shows them all.
+#[derive(Default)]
+pub struct Report {
+    results: Vec<(String, Result<()>)>,
 }
 
-/// Everything that CI runs.
-pub fn test() -> bool {
-    let targets = "thumbv6m-none-eabi thumbv7em-none-eabihf riscv32imac-unknown-none-elf";
-    let mut results = vec![
-        ("targets", run(&format!("rustup target add {targets}"))),
-        ("formatting", run("cargo fmt --all --check")),
-        ("clippy", run("cargo clippy --workspace --all-targets -- -D warnings")),
-        ("tests", run("cargo test --workspace")),
-        ("documentation", run("cargo doc --no-deps --package picoformer")),
-        ("floors", super::floors::check()),
-    ];
-    for target in targets.split(' ') {
-        results.push((
-            "engine without dependencies",
-            run(&format!(
-                "cargo build --release --package picoformer --no-default-features --target {target}"
-            )),
-        ));
+impl Report {
+    /// Does one step.
+    pub fn step(&mut self, name: impl Into<String>, work: impl FnOnce() -> Result<()>) {
+        let (name, start) = (name.into(), Instant::now());
+        eprintln!("\n── {name} ──");
+        let result = work();
+        let end = match &result {
+            Ok(()) => String::from("ok"),
+            Err(error) => format!("FAILED: {error:#}"),
+        };
+        eprintln!("── {name}: {end} ({:.0} s) ──", start.elapsed().as_secs_f32());
+        self.results.push((name, result));
     }
-    report(&results)
+
+    /// Prints one line per step and the closing line; whether all passed.
+    pub fn close(self) -> bool {
+        println!();
+        let failed = self.results.iter().filter(|(_, result)| result.is_err()).count();
+        for (name, result) in &self.results {
+            match result {
+                Ok(()) => println!("ok      {name}"),
+                Err(error) => println!("FAILED  {name}: {error:#}"),
+            }
+        }
+        println!("{} passed, {failed} failed", self.results.len() - failed);
+        failed == 0
+    }
 }

@@ -113,7 +113,6 @@ fn generate(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Valu
                 stop = match reason {
                     Stop::EndOfSequence => "end_of_sequence",
                     Stop::ContextFull => "context_full",
-                    Stop::OutputFull => "output_full",
                 };
                 break;
             }

@@ -4,6 +4,7 @@
 //! tells what it cost.
 #![no_std]
 
+pub mod bench;
 pub mod counter;
 pub mod report;
 pub mod selfcheck;

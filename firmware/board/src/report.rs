@@ -54,12 +54,20 @@ pub fn run(demo: Demo) -> ! {
     }
 }
 
+unsafe extern "C" {
+    static _blob_slot: u8;
+    static _blob_slot_end: u8;
+}
+
+/// A text of up to 32 bytes that may have been written to the slot's end: which case to run.
+pub fn wanted() -> &'static [u8] {
+    // SAFETY: the last bytes of a memory that nothing else uses, and that no model fills.
+    let text = unsafe { core::slice::from_raw_parts((&raw const _blob_slot_end).sub(32), 32) };
+    text.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 /// The memory in which a model is flashed on its own.
 pub fn slot() -> &'static [u8] {
-    unsafe extern "C" {
-        static _blob_slot: u8;
-        static _blob_slot_end: u8;
-    }
     let (start, end) = (&raw const _blob_slot, &raw const _blob_slot_end);
     // The blob tells its own length, in the header's bytes 8 to 12; nothing beyond it is read.
     // SAFETY: the linker script puts the symbols around a memory that nothing else uses.

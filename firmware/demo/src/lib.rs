@@ -7,7 +7,7 @@
 mod classify;
 mod generate;
 pub mod hash;
-mod lend;
+pub mod lend;
 mod minimal;
 mod stories;
 pub mod text;

@@ -1,0 +1,142 @@
+//! Attention of one head: quantised queries, scores, softmax, weighted values; the cache is filled
+//! before.
+
+use core::hint::black_box;
+
+use picoformer::arena::Cache;
+use picoformer::config::*;
+use picoformer::kernels::Native;
+use picoformer::model::{LayerWeights, Linear};
+use picoformer::nn::attention::{Attention, Mask, write_keys, write_values};
+
+use crate::memory::{Memory, Random};
+use crate::{Case, Counter, Name};
+
+const LONGEST: usize = 256;
+const WIDEST: usize = 32;
+/// Queries and keys are uniform in ±this.
+const LIMIT: i32 = 8191;
+
+/// `T` queries on `T` keys, as an encoder does it; then one query, as a decoder does it.
+pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
+    // In nats, the scores' standard deviation is 2.5, as in the recorded figures of others:
+    // 2.5 · log2(e) = σ(q·k) · 127² · multiplier · 2^exponent, σ(q·k) = LIMIT² / 3 · √head_dim.
+    for (head_dim, score_multiplier, score_exponent) in [(16, 22516, -53), (32, 31842, -54)] {
+        for keys in [64, 128, LONGEST] {
+            let mut random = Random(0x9e37_79b9);
+            let mut rest = memory.rest();
+            let config = config(head_dim, keys);
+            let mut cache = Cache {
+                keys: rest.take(keys * head_dim),
+                values: rest.take(keys * head_dim),
+                key_scales: rest.take(keys),
+                value_scales: rest.take(keys),
+            };
+            let mut row = [0i16; WIDEST];
+            let row = row.get_mut(..head_dim).unwrap_or_default();
+            for position in 0..keys {
+                random.row(row, LIMIT);
+                write_keys::<Native>(&config, &mut cache, 0, position, row);
+                random.row(row, LIMIT);
+                write_values::<Native>(&config, &mut cache, 0, position, row);
+            }
+            let q: &mut [i16] = rest.take(keys * head_dim);
+            let lanes: &mut [i16] = rest.take(2 * head_dim);
+            let sums: &mut [i32] = rest.take(2 * head_dim);
+            let layer = layer(score_multiplier, score_exponent);
+            for rows in [keys, 1] {
+                random.row(q, LIMIT);
+                let attention = Attention {
+                    config: &config,
+                    layer: &layer,
+                    layer_index: 0,
+                    mask: Mask::Bidirectional,
+                    first_position: 0,
+                    keys,
+                    rows,
+                    stride: head_dim,
+                };
+                let name = Name::new("attention/d").number(head_dim).text("/t").number(keys);
+                let name = if rows == 1 { name.text("/query1") } else { name };
+                let case = Case { name, per: (rows * keys) as u32, unit: "pair" };
+                counter.count(case, || forward(&attention, &cache, q, lanes, sums));
+                black_box(&mut *q);
+            }
+        }
+    }
+}
+
+#[inline(never)]
+fn forward(
+    attention: &Attention,
+    cache: &Cache,
+    q: &mut [i16],
+    lanes: &mut [i16],
+    sums: &mut [i32],
+) {
+    attention.forward::<Native>(cache, q, lanes, sums);
+}
+
+fn layer(score_multiplier: u16, score_exponent: i32) -> LayerWeights<'static> {
+    let nothing = Linear {
+        weights: &[],
+        layout: WeightLayout::Paired,
+        multipliers: &[],
+        biases: &[],
+        out_dim: 0,
+        padded_in: 0,
+        weight_exponent: 0,
+        bias_exponent: 0,
+        output_exponent: 0,
+        wide: false,
+    };
+    LayerWeights {
+        score_multiplier,
+        score_exponent,
+        q: nothing,
+        k: nothing,
+        v: nothing,
+        o: nothing,
+        norm_1: None,
+        gate: None,
+        up: nothing,
+        down: nothing,
+        norm_2: None,
+    }
+}
+
+/// One head.
+fn config(head_dim: usize, context: usize) -> Config {
+    Config {
+        architecture: Architecture::Encoder,
+        input: Input::Tokens,
+        position: Position::None,
+        norm: Norm::Layer,
+        norm_order: NormOrder::Post,
+        activation: Activation::GeluErf,
+        head: Head::None,
+        pooling: Pooling::First,
+        weight_layout: WeightLayout::Paired,
+        gated: false,
+        qkv_bias: false,
+        output_bias: false,
+        up_bias: false,
+        down_bias: false,
+        head_bias: false,
+        embedding_norm: false,
+        final_norm: false,
+        pooler: false,
+        vocab_size: 1,
+        frame_len: 0,
+        d_model: head_dim,
+        n_layers: 1,
+        n_heads: 1,
+        n_kv_heads: 1,
+        head_dim,
+        d_ff: head_dim,
+        context,
+        window: 0,
+        n_labels: 0,
+        tile_rows: context,
+    }
+}

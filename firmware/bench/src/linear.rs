@@ -1,0 +1,88 @@
+//! Linear layers: rows of 16-bit numbers in, quantised, multiplied, rescaled, 16-bit numbers out.
+
+use core::hint::black_box;
+
+use picoformer::config::WeightLayout;
+use picoformer::kernels::{Kernels, Native};
+use picoformer::matrix::pack_word;
+use picoformer::model::Linear;
+use picoformer::nn::linear::Rows;
+use picoformer::nn::row::{Input, pair_mut};
+
+use crate::memory::{Memory, Random};
+use crate::{Case, Counter, Name};
+
+const WIDEST: usize = 512;
+const ROWS: usize = 16;
+/// The one that the backend likes best.
+const LAYOUT: WeightLayout = match Native::LAYOUTS.first() {
+    Some(layout) => *layout,
+    None => WeightLayout::Paired,
+};
+
+/// Every shape, one row (a decoder's token) and sixteen (a tile).
+pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
+    let mut random = Random(0x2545_f491);
+    let mut rest = memory.rest();
+    let weights: &mut [u8] = rest.take(WIDEST * WIDEST);
+    for word in weights.as_chunks_mut::<4>().0 {
+        let w = random.next().to_le_bytes().map(|w| (w as i8).max(-127));
+        *word = pack_word(LAYOUT, w).to_le_bytes();
+    }
+    let multipliers: &mut [u8] = rest.take(2 * WIDEST);
+    for multiplier in multipliers.as_chunks_mut::<2>().0 {
+        *multiplier = (0x4000 | random.next() as u16 >> 3).to_le_bytes();
+    }
+    let biases: &mut [u8] = rest.take(2 * WIDEST);
+    random.bits(biases, 0xff);
+    let x: &mut [i16] = rest.take(ROWS * WIDEST);
+    random.row(x, 30_000);
+    let lanes: &mut [i16] = rest.take(2 * WIDEST);
+    let out: &mut [i16] = rest.take(ROWS * WIDEST);
+    for rows in [1, ROWS] {
+        for in_dim in [64, 128, 256, 512] {
+            for out_dim in [64, 128, 512] {
+                // Units as a converted model has them: results fill 13 of 16 bits.
+                let layer = Linear {
+                    weights: weights.get(..in_dim * out_dim).unwrap_or_default(),
+                    layout: LAYOUT,
+                    multipliers: multipliers.get(..2 * out_dim).unwrap_or_default(),
+                    biases: biases.get(..2 * out_dim).unwrap_or_default(),
+                    out_dim,
+                    padded_in: in_dim,
+                    weight_exponent: -22,
+                    bias_exponent: -14,
+                    output_exponent: -12,
+                    wide: false,
+                };
+                let case = Case {
+                    name: Name::new("linear/")
+                        .number(in_dim)
+                        .text("x")
+                        .number(out_dim)
+                        .text("/rows")
+                        .number(rows),
+                    per: (in_dim * out_dim * rows) as u32,
+                    unit: "MAC",
+                };
+                counter.count(case, || forward(&layer, x, rows, lanes, out));
+                black_box(&mut *out);
+            }
+        }
+    }
+}
+
+/// As the parts of a layer do it: two rows at a time.
+#[inline(never)]
+fn forward(layer: &Linear, x: &[i16], rows: usize, lanes: &mut [i16], out: &mut [i16]) {
+    let row = |i: usize| {
+        let x = x.get(i * layer.padded_in..(i + 1) * layer.padded_in).unwrap_or_default();
+        Input::new::<Native>(x, -15, false)
+    };
+    for first in (0..rows).step_by(2) {
+        let count = (rows - first).min(2);
+        let second = (count > 1).then(|| row(first + 1));
+        let mut rows = Rows::new(row(first), second, lanes);
+        rows.forward::<Native>(layer, pair_mut(out, first, count, layer.out_dim, layer.out_dim));
+    }
+}

@@ -1,0 +1,107 @@
+//! Whole models, from a blob: decoding, prefill, an inference.
+
+use picoformer::config::Architecture;
+use picoformer::sampler::greedy;
+use picoformer::{ArenaParts, Classifier, Decoder, Encoder, Model};
+
+use crate::memory::Memory;
+use crate::{Case, Counter, Failure, Name};
+
+/// Generated tokens.
+const TOKENS: usize = 128;
+/// Tokens of a prompt.
+const PROMPT: usize = 64;
+/// The token that begins a text in the shipped and recorded models.
+const FIRST: u32 = 1;
+/// Tokens before the one that is looked at closely.
+const CACHED: usize = 16;
+const TOO_LONG: Failure = Failure("the context is too short");
+const SENTENCE: &str = "what is the exchange rate between dollars and euros";
+
+/// Counts what the model in `blob` is made for. The `*` in a case's name stands for the model's.
+///
+/// # Errors
+/// Names what failed.
+pub fn model<C: Counter>(blob: &[u8], memory: &mut Memory, counter: &mut C) -> Result<(), Failure> {
+    let model = Model::parse_checked(blob).map_err(|_| Failure("no valid blob"))?;
+    let (size, mut rest) = (model.arena(), memory.rest());
+    let arena = ArenaParts {
+        bytes: rest.take(size.bytes),
+        halves: rest.take(size.halves),
+        words: rest.take(size.words),
+    };
+    match model.config().architecture {
+        Architecture::Decoder => decode(&model, arena, counter),
+        Architecture::Encoder if model.tokenizer().is_some() => classify(&model, arena, counter),
+        Architecture::Encoder => encode(&model, arena, counter),
+    }
+}
+
+fn decode<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Result<(), Failure> {
+    let mut decoder =
+        Decoder::new(model, arena).map_err(|_| Failure("the model needs more RAM"))?;
+    let mut tokens = words(model);
+    // The token whose instructions are traced, so what comes before it is short.
+    let (before, _) = tokens.split_at(CACHED);
+    decoder.prefill(before).map_err(|_| TOO_LONG)?;
+    let case = Case { name: Name::new("token/*/16"), per: 1, unit: "token" };
+    counter.count(case, || generate(&mut decoder, &mut [FIRST])).transpose()?;
+    decoder.reset();
+    let case = Case { name: Name::new("decode/*"), per: TOKENS as u32, unit: "token" };
+    counter.count(case, || generate(&mut decoder, &mut tokens)).transpose()?;
+    let (prompt, _) = tokens.split_at(PROMPT);
+    for (title, tile) in [("prefill/*/64", PROMPT), ("advance/*/64", 1)] {
+        decoder.reset();
+        let case = Case { name: Name::new(title), per: PROMPT as u32, unit: "token" };
+        counter
+            .count(case, || prompt.chunks(tile).try_for_each(|part| decoder.prefill(part)))
+            .transpose()
+            .map_err(|_| TOO_LONG)?;
+    }
+    Ok(())
+}
+
+/// The likeliest tokens from nothing.
+#[inline(never)]
+fn generate(decoder: &mut Decoder, tokens: &mut [u32]) -> Result<(), Failure> {
+    let mut token = FIRST;
+    for to in tokens {
+        *to = token;
+        decoder.advance(token).map_err(|_| TOO_LONG)?;
+        token = greedy(decoder.logits());
+    }
+    Ok(())
+}
+
+/// One sentence, tokenised on the device.
+fn classify<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Result<(), Failure> {
+    let mut classifier =
+        Classifier::new(model, arena).map_err(|_| Failure("the model needs more RAM"))?;
+    let mut tokens = [0; PROMPT];
+    let case = Case { name: Name::new("classify/*"), per: 1, unit: "inference" };
+    counter
+        .count(case, || classifier.outputs(SENTENCE, &mut tokens).map(|logits| logits.len()))
+        .transpose()
+        .map(|_| ())
+        .map_err(|_| Failure("the sentence cannot be classified"))
+}
+
+/// As many tokens as the context holds.
+fn encode<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Result<(), Failure> {
+    let mut encoder =
+        Encoder::new(model, arena).map_err(|_| Failure("the model needs more RAM"))?;
+    let config = model.config();
+    let tokens = words(model);
+    let tokens = tokens.get(..config.context).ok_or(Failure("the context is too long"))?;
+    let case = Case { name: Name::new("encoder/*"), per: 1, unit: "inference" };
+    counter
+        .count(case, || encoder.run(tokens).map(|logits| logits.len()))
+        .transpose()
+        .map(|_| ())
+        .map_err(|_| Failure("the tokens cannot be encoded"))
+}
+
+/// Tokens from all over the vocabulary.
+fn words(model: &Model) -> [u32; TOKENS] {
+    core::array::from_fn(|i| (37 * i % model.config().vocab_size.max(1)) as u32)
+}

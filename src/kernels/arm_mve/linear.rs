@@ -1,0 +1,316 @@
+//! Matrix products with VMLADAV: sixteen int8 products an instruction.
+//!
+//! VLD4 takes the four interleaved outputs apart while it loads, so four vectors of one block (16
+//! inputs of 4 outputs) cost no more than four plain loads. Eight sums are held in the eight even
+//! registers that VMLADAV can add to: 4 outputs × 2 rows (14 instructions per 128 products) or
+//! 8 outputs × 1 row (17 per 128). The loop over blocks is unrolled four times and entered in the
+//! middle (Duff's device); inputs beyond the last whole block are gathered under a predicate. One LDM
+//! from the frame clears the sums and rewinds the inputs for the next group of outputs.
+//!
+//! Halfwords of paired weights carry a borrow: adding 128 returns it to the odd weight and leaves the
+//! even one with its top bit flipped, which VEOR flips back. Plain weights need neither.
+
+/// What a product needs: an image of the registers at the beginning of a group, then the rest.
+///
+/// `N` registers are r0, r2 …: see the LDM of the kernel.
+#[repr(C)]
+pub struct Frame<const N: usize> {
+    /// Zeros, pointers to the inputs, number of rounds (four blocks each, rounded up).
+    pub registers: [usize; N],
+    /// Where a group begins; written by the kernel.
+    entry: usize,
+    /// Where its whole blocks end; written by the kernel.
+    leave: usize,
+    /// Words of four inputs beyond the last whole block of four words: 0 to 3.
+    pub tail: usize,
+    /// End of the sums.
+    pub end: *mut i32,
+    /// Bytes from the end of a group's whole blocks to the next group.
+    pub skip: isize,
+    /// 0, 16, 32, 48: where a word of one output lies in a block.
+    pub offsets: [u32; 4],
+}
+
+impl<const N: usize> Frame<N> {
+    /// The frame of a product of `words` words of four inputs.
+    pub fn new(registers: [usize; N], words: usize, step: usize, end: *mut i32) -> Self {
+        let skip = step as isize - (words / 4 * 64) as isize;
+        Self { registers, entry: 0, leave: 0, tail: words % 4, end, skip, offsets: [0, 16, 32, 48] }
+    }
+
+    /// Rounds of four blocks, the first of which may be entered in the middle.
+    pub fn rounds(words: usize) -> usize {
+        (words / 4).div_ceil(4)
+    }
+}
+
+/// Sixteen inputs of four outputs.
+macro_rules! load {
+    ($pointer:literal) => {
+        concat!(
+            "vld40.32 {{q0, q1, q2, q3}}, [",
+            $pointer,
+            "]\n",
+            "vld41.32 {{q0, q1, q2, q3}}, [",
+            $pointer,
+            "]\n",
+            "vld42.32 {{q0, q1, q2, q3}}, [",
+            $pointer,
+            "]\n",
+            "vld43.32 {{q0, q1, q2, q3}}, [",
+            $pointer,
+            "]!\n",
+        )
+    };
+}
+
+/// The last one to three words of four outputs; lanes beyond are zero. q6 is scratch.
+macro_rules! load_tail {
+    ($pointer:literal, $offsets:literal) => {
+        concat!(
+            "vldrw.u32 q6, [r9, #",
+            $offsets,
+            "]\n",
+            "vadd.i32 q6, q6, ",
+            $pointer,
+            "\n",
+            "vpstttt\n",
+            "vldrwt.u32 q0, [q6]\n",
+            "vldrwt.u32 q1, [q6, #4]\n",
+            "vldrwt.u32 q2, [q6, #8]\n",
+            "vldrwt.u32 q3, [q6, #12]\n",
+        )
+    };
+}
+
+/// Paired weights to plain ones; q7 holds 128 in every halfword.
+macro_rules! unpair {
+    () => {
+        concat!(
+            "vadd.i16 q0, q0, q7\n",
+            "vadd.i16 q1, q1, q7\n",
+            "vadd.i16 q2, q2, q7\n",
+            "vadd.i16 q3, q3, q7\n",
+            "veor q0, q0, q7\n",
+            "veor q1, q1, q7\n",
+            "veor q2, q2, q7\n",
+            "veor q3, q3, q7\n",
+        )
+    };
+}
+
+/// Four outputs times the inputs in `$x`, into four sums.
+macro_rules! multiply {
+    ($x:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
+        concat!(
+            "vmladava.s8 ",
+            $s0,
+            ", q0, ",
+            $x,
+            "\n",
+            "vmladava.s8 ",
+            $s1,
+            ", q1, ",
+            $x,
+            "\n",
+            "vmladava.s8 ",
+            $s2,
+            ", q2, ",
+            $x,
+            "\n",
+            "vmladava.s8 ",
+            $s3,
+            ", q3, ",
+            $x,
+            "\n",
+        )
+    };
+}
+
+macro_rules! two_rows {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal, $unpair:expr) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// `frame.registers` are 0, 0, row 0, 0, row 1, 0, rounds, 0, 0, 0, 0. There is at least one
+        /// group of four outputs: `weights` holds `16 · words` bytes for each, `sums` 8 numbers up to
+        /// `frame.end`, each row `4 · words` int8 inputs. All addresses are multiples of four.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name(
+            weights: *const u8,
+            blocks: usize,
+            sums: *mut i32,
+            frame: *mut Frame<11>,
+        ) {
+            helium!(
+                "push {{r4-r11, lr}}",
+                "vpush {{d8-d15}}",
+                "vmov.i16 q7, #128",
+                "mov r9, r3",
+                "mov r11, r2",
+                "adr.w r8, 4f",
+                "ldr r6, [r9, #52]",
+                "cbz r6, 6f",
+                "adr.w r8, 3f",
+                "6:",
+                "mov r7, r8",
+                "cbz r1, 1f",
+                "subs r1, #1",
+                "and r1, r1, #3",
+                "movs r2, #{bytes}",
+                "adr.w r7, 2f + 3 * {bytes}",
+                "mls r7, r1, r2, r7",
+                "1:",
+                "adds r7, #1", // Thumb
+                "add.w r8, r8, #1",
+                "strd r7, r8, [r9, #44]",
+                "mov r1, r0",
+                "ldm r9, {{r0, r2, r3, r4, r5, r6, r7, r8, r10, r12, lr}}",
+                "ldr pc, [r9, #44]",
+                ".p2align 2",
+                "2:",
+                ".rept 4",
+                load!("r1"),
+                $unpair,
+                "vldrb.u8 q4, [r3], #16",
+                "vldrb.u8 q5, [r5], #16",
+                multiply!("q4", "r0", "r4", "r8", "r12"),
+                multiply!("q5", "r2", "r6", "r10", "lr"),
+                ".endr",
+                "subs r7, #1",
+                "bne 2b",
+                "ldr pc, [r9, #48]",
+                "3:",
+                "ldr r7, [r9, #52]",
+                "vctp.32 r7",
+                load_tail!("r1", "64"),
+                $unpair,
+                "vpstt",
+                "vldrwt.u32 q4, [r3]",
+                "vldrwt.u32 q5, [r5]",
+                multiply!("q4", "r0", "r4", "r8", "r12"),
+                multiply!("q5", "r2", "r6", "r10", "lr"),
+                "4:",
+                "stm r11!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
+                "ldrd r7, r5, [r9, #56]",
+                "cmp r11, r7",
+                "beq 5f",
+                "add r1, r5",
+                "ldm r9, {{r0, r2, r3, r4, r5, r6, r7, r8, r10, r12, lr}}",
+                "ldr pc, [r9, #44]",
+                "5:",
+                "vpop {{d8-d15}}",
+                "pop {{r4-r11, pc}}",
+                bytes = const $bytes,
+            )
+        }
+    };
+}
+
+two_rows! {
+    /// `sums[2 o + r] = Σ w x` of two rows and plain weights.
+    plain_2, 56, ""
+}
+
+two_rows! {
+    /// `sums[2 o + r] = Σ w x` of two rows and paired weights.
+    paired_2, 88, unpair!()
+}
+
+macro_rules! one_row {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal, $unpair:expr) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// `frame.registers` are 0, 0, inputs, 0, 0, rounds, 0, 0, 0, 0; `frame.skip` leads from one
+        /// pair of groups to the next. There is at least one pair of groups of four outputs, one
+        /// beginning at `weights`, the other at `second`: each holds `16 · words` bytes, `sums` 8
+        /// numbers up to `frame.end`, the row `4 · words` int8 inputs. All addresses are multiples of
+        /// four.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name(
+            weights: *const u8,
+            second: *const u8,
+            blocks: usize,
+            frame: *mut Frame<10>,
+            sums: *mut i32,
+        ) {
+            helium!(
+                "push {{r4-r11, lr}}",
+                "ldr r11, [sp, #36]",
+                "vpush {{d8-d15}}",
+                "vmov.i16 q7, #128",
+                "mov r9, r3",
+                "mov r5, r1",
+                "mov r1, r2",
+                "adr.w r8, 4f",
+                "ldr r6, [r9, #48]",
+                "cbz r6, 6f",
+                "adr.w r8, 3f",
+                "6:",
+                "mov r7, r8",
+                "cbz r1, 1f",
+                "subs r1, #1",
+                "and r1, r1, #3",
+                "movs r2, #{bytes}",
+                "adr.w r7, 2f + 3 * {bytes}",
+                "mls r7, r1, r2, r7",
+                "1:",
+                "adds r7, #1", // Thumb
+                "add.w r8, r8, #1",
+                "strd r7, r8, [r9, #40]",
+                "mov r1, r0",
+                "ldm r9, {{r0, r2, r3, r4, r6, r7, r8, r10, r12, lr}}",
+                "ldr pc, [r9, #40]",
+                ".p2align 2",
+                "2:",
+                ".rept 4",
+                load!("r1"),
+                $unpair,
+                "vldrb.u8 q4, [r3], #16",
+                multiply!("q4", "r0", "r2", "r4", "r6"),
+                load!("r5"),
+                $unpair,
+                multiply!("q4", "r8", "r10", "r12", "lr"),
+                ".endr",
+                "subs r7, #1",
+                "bne 2b",
+                "ldr pc, [r9, #44]",
+                "3:",
+                "ldr r7, [r9, #48]",
+                "vctp.32 r7",
+                load_tail!("r1", "60"),
+                $unpair,
+                "vpst",
+                "vldrwt.u32 q4, [r3]",
+                multiply!("q4", "r0", "r2", "r4", "r6"),
+                load_tail!("r5", "60"),
+                $unpair,
+                multiply!("q4", "r8", "r10", "r12", "lr"),
+                "4:",
+                "stm r11!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
+                "ldrd r7, r3, [r9, #52]",
+                "cmp r11, r7",
+                "beq 5f",
+                "add r1, r3",
+                "add r5, r3",
+                "ldm r9, {{r0, r2, r3, r4, r6, r7, r8, r10, r12, lr}}",
+                "ldr pc, [r9, #40]",
+                "5:",
+                "vpop {{d8-d15}}",
+                "pop {{r4-r11, pc}}",
+                bytes = const $bytes,
+            )
+        }
+    };
+}
+
+one_row! {
+    /// `sums[o] = Σ w x` of one row and plain weights.
+    plain_1, 68, ""
+}
+
+one_row! {
+    /// `sums[o] = Σ w x` of one row and paired weights.
+    paired_1, 132, unpair!()
+}

@@ -1,0 +1,214 @@
+//! Passes over one row: largest magnitude, moments, quantisation, rescaling.
+
+/// Largest magnitude of a row.
+///
+/// # Safety
+/// `x` holds `len` numbers.
+#[unsafe(naked)]
+pub unsafe extern "C" fn largest(x: *const i16, len: usize) -> u32 {
+    helium!(
+        "push {{r7, lr}}",
+        "movs r2, #0",
+        "dlstp.16 lr, r1",
+        "2:",
+        "vldrh.u16 q0, [r0], #16",
+        "vmaxav.s16 r2, q0",
+        "letp lr, 2b",
+        "uxth r0, r2",
+        "pop {{r7, pc}}",
+    )
+}
+
+/// Sum and sum of squares of a row; the former is returned.
+///
+/// # Safety
+/// `x` holds `len` numbers; `squares` can be written.
+#[unsafe(naked)]
+pub unsafe extern "C" fn moments(x: *const i16, len: usize, squares: *mut u64) -> i32 {
+    helium!(
+        "push {{r4, r5, r6, lr}}",
+        "movs r4, #0",
+        "movs r5, #0",
+        "movs r6, #0",
+        "dlstp.16 lr, r1",
+        "2:",
+        "vldrh.u16 q0, [r0], #16",
+        "vaddva.s16 r6, q0",
+        "vmlaldava.s16 r4, r5, q0, q0",
+        "letp lr, 2b",
+        "strd r4, r5, [r2]",
+        "mov r0, r6",
+        "pop {{r4, r5, r6, pc}}",
+    )
+}
+
+/// The numbers of a [`Quantizer`](super::super::Quantizer) as the loops want them.
+#[repr(C)]
+pub struct Quantize {
+    /// As in the quantiser.
+    pub multiply: i32,
+    /// As in the quantiser.
+    pub subtract: i32,
+    /// Shift to the left, negative to the right.
+    pub shift: i32,
+    /// As in the quantiser.
+    pub inverse: i32,
+}
+
+/// Quantises a row that needs no centring to 8 bits. The inverse has 16 bits without a sign, VMULH
+/// takes it for a signed number: where that is 2¹⁶ too small, `x` itself is added to the high half.
+///
+/// # Safety
+/// `x` holds `len` numbers, `out` as many bytes.
+#[unsafe(naked)]
+pub unsafe extern "C" fn quantize(x: *const i16, len: usize, out: *mut i8, by: *const Quantize) {
+    helium!(
+        "push {{r4, r5, r6, lr}}",
+        "ldrd r4, r5, [r3, #8]",
+        "vdup.16 q2, r5",
+        "lsrs r5, r5, #15",
+        "dlstp.16 lr, r1",
+        "2:",
+        "vldrh.u16 q0, [r0], #16",
+        "vshl.s16 q0, r4",
+        "vmulh.s16 q1, q0, q2",
+        "vmla.i16 q1, q0, r5",
+        "vrshr.s16 q1, q1, #7",
+        "vstrb.16 q1, [r2], #8",
+        "letp lr, 2b",
+        "pop {{r4, r5, r6, pc}}",
+    )
+}
+
+/// Quantises a row in 32 bits; `$store` brings q0 to its bits and writes it.
+macro_rules! quantize {
+    ($(#[$doc:meta])* $name:ident, $($store:literal)*) => {
+        $(#[$doc])*
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name(
+            x: *const i16,
+            len: usize,
+            out: *mut i8,
+            by: *const Quantize,
+            low: *mut i8,
+        ) {
+            helium!(
+                "push {{r4-r7, lr}}",
+                "ldr r7, [sp, #20]",
+                "ldm r3, {{r3, r4, r5, r6}}",
+                "dlstp.32 lr, r1",
+                "2:",
+                "vldrh.s32 q0, [r0], #8",
+                "vmul.i32 q0, q0, r3",
+                "vsub.i32 q0, q0, r4",
+                "vshl.s32 q0, r5",
+                "vmul.i32 q0, q0, r6",
+                $($store,)*
+                "letp lr, 2b",
+                "pop {{r4-r7, pc}}",
+            )
+        }
+    };
+}
+
+quantize! {
+    /// Quantises a row to 8 bits; `low` is not used.
+    ///
+    /// # Safety
+    /// `x` holds `len` numbers, `out` as many bytes.
+    quantize_centred,
+    "vrshr.s32 q0, q0, #23"
+    "vstrb.32 q0, [r2], #4"
+}
+
+quantize! {
+    /// Quantises a row to 12 bits, written as two 8-bit rows: `128 · out + low`.
+    ///
+    /// # Safety
+    /// `x` holds `len` numbers, `out` and `low` as many bytes.
+    quantize_wide,
+    "vrshr.s32 q0, q0, #19"
+    "vrshr.s32 q1, q0, #7"
+    "vstrb.32 q1, [r2], #4"
+    "vshl.i32 q1, q1, #7"
+    "vsub.i32 q0, q0, q1"
+    "vstrb.32 q0, [r7], #4"
+}
+
+/// What a rescaling needs besides the rows.
+#[repr(C)]
+pub struct Rescale {
+    /// 16-bit multipliers.
+    pub multipliers: *const u8,
+    /// Scale of the input row.
+    pub scale: u32,
+    /// 32 less the shift of the products: below 0.
+    pub shift: i32,
+    /// 16-bit biases, if the kernel adds them.
+    pub biases: *const u8,
+    /// Less the shift of the biases.
+    pub bias_shift: i32,
+}
+
+/// `out[o] = saturate(round(sum · multiplier · scale / 2^shift) + bias)`. The high half of the
+/// product rounds down, the shift after it rounds, which together is one rounding.
+macro_rules! rescale {
+    ($(#[$doc:meta])* $name:ident, $prepare:literal, $load:literal, $($bias:literal)*) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// `out`, `by.multipliers` and `by.biases` hold `len` numbers of 16 bits, `sums` as many for
+        /// each row, beginning with the row wanted. Addresses are aligned for their types.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name(
+            sums: *const i32,
+            len: usize,
+            out: *mut i16,
+            by: *const Rescale,
+        ) {
+            helium!(
+                "push {{r4-r7, lr}}",
+                $prepare,
+                "ldm r3, {{r3, r4, r5, r6, r7}}",
+                "dlstp.32 lr, r1",
+                "2:",
+                $load,
+                "vldrh.u32 q1, [r3], #8",
+                "vmul.i32 q1, q1, r4",
+                "vmulh.s32 q0, q0, q1",
+                "vrshl.s32 q0, r5",
+                $($bias,)*
+                "vqmovnb.s32 q0, q0",
+                "vstrh.32 q0, [r2], #8",
+                "letp lr, 2b",
+                "pop {{r4-r7, pc}}",
+            )
+        }
+    };
+}
+
+rescale! {
+    /// Rescales the sums of one row.
+    rescale_1, "", "vldrw.u32 q0, [r0], #16",
+}
+
+rescale! {
+    /// Rescales the sums of one row of two.
+    rescale_2, "subs r0, #32\nvidup.u32 q2, r0, #8", "vldrw.u32 q0, [q2, #32]!",
+}
+
+rescale! {
+    /// Rescales the sums of one row and adds biases.
+    rescale_biased_1, "", "vldrw.u32 q0, [r0], #16",
+    "vldrh.s32 q1, [r6], #8"
+    "vrshl.s32 q1, r7"
+    "vadd.i32 q0, q0, q1"
+}
+
+rescale! {
+    /// Rescales the sums of one row of two and adds biases.
+    rescale_biased_2, "subs r0, #32\nvidup.u32 q2, r0, #8", "vldrw.u32 q0, [q2, #32]!",
+    "vldrh.s32 q1, [r6], #8"
+    "vrshl.s32 q1, r7"
+    "vadd.i32 q0, q0, q1"
+}

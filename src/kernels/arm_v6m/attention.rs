@@ -1,0 +1,340 @@
+//! Scores, softmax numerators and weighted values of one block of keys.
+
+use super::linear::{restore, save};
+use super::{ArmV6m, aligned};
+use crate::config::KEY_BLOCK;
+use crate::fixed::EXP2;
+use crate::kernels::{Kernels, KeyBlock, Softmax};
+use core::arch::naked_asm;
+use core::mem::MaybeUninit;
+
+/// Number of keys if the visible ones are the first ones.
+fn prefix(visible: u32) -> Option<usize> {
+    let ones = visible.trailing_ones();
+    (visible.checked_shr(ones).unwrap_or(0) == 0 && ones as usize <= KEY_BLOCK)
+        .then_some(ones as usize)
+}
+
+/// See [`Kernels::attend`]; false if it must be done otherwise (nothing has changed then).
+pub fn attend(
+    lanes: &[i16],
+    block: &KeyBlock,
+    visible: [u32; 2],
+    shift: u32,
+    queries: &mut [Softmax],
+    sums: &mut [i32],
+) -> bool {
+    let rows = queries.len();
+    let head_dim = lanes.len().checked_div(rows).unwrap_or(0);
+    let fits = (1..=2).contains(&rows)
+        && head_dim >= 4
+        && head_dim.is_multiple_of(4)
+        && lanes.len() == head_dim * rows
+        && sums.len() == head_dim * rows
+        && block.values.len() >= KEY_BLOCK * head_dim
+        && block.key_codes.len() >= KEY_BLOCK
+        && block.value_codes.len() >= KEY_BLOCK
+        && aligned(block.values)
+        && (1..32).contains(&shift)
+        && visible.iter().all(|&visible| prefix(visible).is_some());
+    if !fits {
+        return false;
+    }
+    let mut products = [0i32; 2 * KEY_BLOCK];
+    let products = products.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
+    ArmV6m::matmul(lanes, rows, block.keys, head_dim * 4, products);
+    for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
+        let keys = prefix(visible).unwrap_or(0);
+        if keys == 0 {
+            continue;
+        }
+        let mut numbers = [const { MaybeUninit::<i32>::uninit() }; KEY_BLOCK];
+        let numbers = numbers.as_mut_ptr().cast::<i32>();
+        // SAFETY: there are 16 of everything and at most 16 keys; numbers are written (scores, then
+        // weights in their place, then zeros up to a multiple of four) before they are read; sums lie
+        // `rows` apart, one for every 16 values.
+        unsafe {
+            let sums_of_keys = products.as_ptr().add(row);
+            let codes = block.key_codes.as_ptr();
+            let maximum = scores(sums_of_keys, codes, numbers, keys, 4 * rows);
+            if maximum > query.maximum {
+                query.raise(maximum, rows, row, sums);
+            }
+            let by = Weigh {
+                end: numbers.add(keys),
+                maximum: query.maximum,
+                factor_low: query.factor & 0xffff,
+                factor_high: query.factor >> 16,
+                table: EXP2.as_ptr(),
+                half: 1 << (shift - 1),
+                shift,
+            };
+            let sum = weigh(numbers, block.value_codes.as_ptr(), numbers, &by);
+            query.sum = query.sum.saturating_add(sum);
+            let end = keys.next_multiple_of(4);
+            for key in keys..end {
+                numbers.add(key).write(0);
+            }
+            let values = block.values.as_ptr_range().start;
+            let by = Weighted {
+                end: numbers.add(end),
+                stride: 4 * rows,
+                values_end: values.add(KEY_BLOCK * head_dim),
+            };
+            weighted(values, numbers, sums.as_mut_ptr().add(row), &by);
+        }
+    }
+    true
+}
+
+/// The scale in `$x` from its code, see [`decode_scale`](crate::fixed::decode_scale); `$t` is scratch.
+macro_rules! decode {
+    ($x:literal, $t:literal) => {
+        concat!(
+            "lsrs ", $t, ", ", $x, ", #4\n", "lsls ", $x, ", ", $x, ", #28\n", "lsrs ", $x, ", ",
+            $x, ", #28\n", "adds ", $x, ", #16\n", "lsls ", $x, ", ", $t, "\n",
+        )
+    };
+}
+
+/// Scores of the first `keys` keys and the largest of them; sums are `stride` bytes apart.
+///
+/// # Safety
+/// `keys` ≥ 1; `codes` and `scores` hold as many, `sums` one every `stride` bytes.
+#[unsafe(naked)]
+pub unsafe extern "C" fn scores(
+    sums: *const i32,
+    codes: *const u8,
+    scores: *mut i32,
+    keys: usize,
+    stride: usize,
+) -> i32 {
+    naked_asm!(
+        "push {{r4-r7, lr}}",
+        "ldr r7, [sp, #20]",
+        "mov r12, r7",
+        "movs r7, #1",
+        "lsls r7, r7, #31",
+        "2:",
+        "ldr r4, [r0]",
+        "add r0, r12",
+        "ldrb r5, [r1]",
+        "adds r1, #1",
+        decode!("r5", "r6"),
+        // a · s / 2^17 of a = 2^16 h + l is (h · s + l · s / 2^16) / 2, floors all along.
+        "uxth r6, r4",
+        "asrs r4, r4, #16",
+        "muls r4, r5, r4",
+        "muls r5, r6, r5",
+        "lsrs r5, r5, #16",
+        "adds r4, r4, r5",
+        "asrs r4, r4, #1",
+        "stmia r2!, {{r4}}",
+        "cmp r4, r7",
+        "ble 3f",
+        "mov r7, r4",
+        "3:",
+        "subs r3, #1",
+        "bne 2b",
+        "mov r0, r7",
+        "pop {{r4-r7, pc}}",
+    )
+}
+
+/// What [`weigh`] needs besides pointers.
+#[repr(C)]
+pub struct Weigh {
+    /// The end of the scores.
+    pub end: *const i32,
+    /// Largest score so far.
+    pub maximum: i32,
+    /// Low half of the factor from scores to 1/256 octaves, Q0.32.
+    pub factor_low: u32,
+    /// Its high half.
+    pub factor_high: u32,
+    /// [`EXP2`](crate::fixed::EXP2).
+    pub table: *const u16,
+    /// What is added before the shift.
+    pub half: u32,
+    /// Shift of the products.
+    pub shift: u32,
+}
+
+/// Softmax numerators times the values' scales as 32-bit numbers; returns the sum of the numerators.
+///
+/// # Safety
+/// `scores` < `by.end`; `codes` and `weights` hold as many; `by.table` has 256 entries.
+#[unsafe(naked)]
+pub unsafe extern "C" fn weigh(
+    scores: *const i32,
+    codes: *const u8,
+    weights: *mut i32,
+    by: *const Weigh,
+) -> u32 {
+    naked_asm!(
+        save!(),
+        "ldmia r3!, {{r4-r7}}",
+        "push {{r4, r5}}",
+        "mov r4, r3",
+        "ldr r5, [r4]",
+        "mov r8, r5",
+        "ldr r5, [r4, #4]",
+        "mov r11, r5",
+        "ldr r5, [r4, #8]",
+        "mov r12, r5",
+        "movs r5, #0",
+        "mov r10, r5",
+        "2:",
+        "ldmia r0!, {{r4}}",
+        "ldr r5, [sp, #4]",
+        "subs r4, r5, r4",
+        // The high word of distance (r4) times factor (r6, r7).
+        "uxth r5, r4",
+        "lsrs r4, r4, #16",
+        "mov r3, r5",
+        "muls r3, r6, r3",
+        "lsrs r3, r3, #16",
+        "muls r5, r7, r5",
+        "mov lr, r4",
+        "muls r4, r6, r4",
+        "adds r4, r4, r3",
+        "uxth r3, r4",
+        "adds r5, r5, r3",
+        "lsrs r4, r4, #16",
+        "lsrs r5, r5, #16",
+        "adds r4, r4, r5",
+        "mov r5, lr",
+        "muls r5, r7, r5",
+        "adds r4, r4, r5",
+        // 2^-(that / 256)
+        "lsrs r5, r4, #8",
+        "cmp r5, #31",
+        "bhi 4f",
+        "uxtb r4, r4",
+        "lsls r4, r4, #1",
+        "add r4, r8",
+        "ldrh r4, [r4]",
+        "lsrs r4, r5",
+        "add r10, r4",
+        "ldrb r5, [r1]",
+        decode!("r5", "r3"),
+        "muls r4, r5, r4",
+        "add r4, r11",
+        "mov r5, r12",
+        "lsrs r4, r5",
+        "3:",
+        "adds r1, #1",
+        "stmia r2!, {{r4}}",
+        "ldr r5, [sp]",
+        "cmp r0, r5",
+        "bne 2b",
+        "mov r0, r10",
+        "add sp, #8",
+        restore!(),
+        "4:",
+        "movs r4, #0",
+        "b 3b",
+    )
+}
+
+/// Four products of the word of values at r0 + `$at` into `$sum`; weights are in r2–r5.
+macro_rules! values {
+    ($at:literal, $sum:literal) => {
+        concat!(
+            "ldr r6, [r0, #",
+            $at,
+            "]\n",
+            "sxtb r7, r6\n",
+            "muls r7, r2, r7\n",
+            "add ",
+            $sum,
+            ", r7\n",
+            "lsls r7, r6, #16\n",
+            "asrs r7, r7, #24\n",
+            "muls r7, r3, r7\n",
+            "add ",
+            $sum,
+            ", r7\n",
+            "lsls r7, r6, #8\n",
+            "asrs r7, r7, #24\n",
+            "muls r7, r4, r7\n",
+            "add ",
+            $sum,
+            ", r7\n",
+            "asrs r6, r6, #24\n",
+            "muls r6, r5, r6\n",
+            "add ",
+            $sum,
+            ", r6\n",
+        )
+    };
+}
+
+/// Adds `$sum` to the number at r2 and steps on by the stride in r3.
+macro_rules! add_sum {
+    ($sum:literal) => {
+        concat!("ldr r4, [r2]\n", "add r4, ", $sum, "\nstr r4, [r2]\n", "adds r2, r2, r3\n")
+    };
+}
+
+/// What [`weighted`] needs besides pointers.
+#[repr(C)]
+pub struct Weighted {
+    /// The end of the weights: four for every four keys.
+    pub end: *const i32,
+    /// Bytes from one sum to the next.
+    pub stride: usize,
+    /// The end of the values.
+    pub values_end: *const u8,
+}
+
+/// `sums[d] += Σ weights · values[d]`, four dimensions at a time.
+///
+/// # Safety
+/// `values` < `by.values_end` by a multiple of 64 bytes, one sum for every sixteen of them;
+/// `weights` < `by.end` by a multiple of 16 bytes, at most 64.
+#[unsafe(naked)]
+pub unsafe extern "C" fn weighted(
+    values: *const u8,
+    weights: *const i32,
+    sums: *mut i32,
+    by: *const Weighted,
+) {
+    naked_asm!(
+        save!(),
+        "ldmia r3!, {{r4-r6}}",
+        "mov r12, r4",
+        "push {{r1, r2, r5, r6}}", // weights, sums, stride, end of the values
+        "2:",
+        "mov lr, r0",
+        "ldr r1, [sp]",
+        "movs r2, #0",
+        "mov r8, r2",
+        "mov r9, r2",
+        "mov r10, r2",
+        "mov r11, r2",
+        "3:",
+        "ldmia r1!, {{r2-r5}}",
+        values!("0", "r8"),
+        values!("16", "r9"),
+        values!("32", "r10"),
+        values!("48", "r11"),
+        "adds r0, #4",
+        "cmp r1, r12",
+        "bne 3b",
+        "ldr r2, [sp, #4]",
+        "ldr r3, [sp, #8]",
+        add_sum!("r8"),
+        add_sum!("r9"),
+        add_sum!("r10"),
+        add_sum!("r11"),
+        "str r2, [sp, #4]",
+        "mov r0, lr",
+        "adds r0, #64",
+        "ldr r4, [sp, #12]",
+        "cmp r0, r4",
+        "bne 2b",
+        "add sp, #16",
+        restore!(),
+    )
+}

@@ -1,0 +1,99 @@
+//! Passes over one row in plain Rust, whose 64-bit products fit 32 bits when taken apart, and whose
+//! shifts are decided once a row instead of once an element.
+
+use crate::fixed::{saturate_16, shift_by};
+use crate::kernels::{Activate, Quantizer};
+
+/// See [`Kernels::gain`](super::Kernels::gain); false if it must be done otherwise.
+#[allow(clippy::too_many_arguments)] // as the method
+pub fn gain(
+    x: &[i16],
+    by: &Quantizer,
+    gains: &[u8],
+    biases: &[u8],
+    mantissa: u16,
+    shift: u32,
+    bias_shift: i32,
+    sums: &mut [i32],
+) -> bool {
+    // The result is below 2^30; with a half of up to 2^29 it fits 32 bits.
+    if !(15..=45).contains(&shift) || mantissa > 1 << 15 {
+        return false;
+    }
+    // Rounded at once when the shift is that of the lower part, else after both are added.
+    let right = shift - 15;
+    let (low_half, half) = if right == 0 { (1 << 14, 0) } else { (0, (1 << right) >> 1) };
+    let mantissa = mantissa as i32;
+    let gains = gains.as_chunks::<2>().0;
+    for ((sum, &x), &gain) in sums.iter_mut().zip(x).zip(gains) {
+        // 15 + 15 bits, then 15 more, of which the lower part has 15 of its own.
+        let product = by.shifted(x).wrapping_mul(i16::from_le_bytes(gain) as i32);
+        let low = ((product & 0x7fff) * mantissa + low_half) >> 15;
+        *sum = ((product >> 15) * mantissa + low + half) >> right;
+    }
+    let len = x.len().min(gains.len());
+    for (sum, &bias) in sums.iter_mut().take(len).zip(biases.as_chunks::<2>().0) {
+        *sum = sum.saturating_add(shift_by(i16::from_le_bytes(bias) as i32, bias_shift));
+    }
+    true
+}
+
+/// An [`Activate`] with a table and its shifts decided.
+struct Bend {
+    table: &'static [u16; 258],
+    left: u32,
+    right: u32,
+    value_left: u32,
+    value_right: u32,
+    half: u32,
+}
+
+impl Bend {
+    fn new(by: &Activate) -> Option<Self> {
+        let fits = (-31..=15).contains(&by.position_shift) && (-14..=31).contains(&by.value_shift);
+        let value_right = by.value_shift.max(0) as u32;
+        Some(Self {
+            table: by.table.filter(|_| fits)?,
+            left: by.position_shift.max(0) as u32,
+            right: by.position_shift.min(0).unsigned_abs(),
+            value_left: by.value_shift.min(0).unsigned_abs(),
+            value_right,
+            half: (1 << value_right) >> 1,
+        })
+    }
+
+    /// See [`Activate::apply`].
+    #[inline(always)]
+    fn apply(&self, x: i16) -> i32 {
+        let magnitude = (x as i32).unsigned_abs();
+        let position = magnitude << self.left >> self.right;
+        let positive = (x as i32).max(0);
+        if position >= 1 << 20 {
+            return positive;
+        }
+        let index = (position >> 12) as usize;
+        let low = self.table.get(index).copied().unwrap_or(0) as i32;
+        let high = self.table.get(index + 1).copied().unwrap_or(0) as i32;
+        let h = low + (((high - low) * (position & 4095) as i32 + 2048) >> 12);
+        let value = (((h as u32) << self.value_left) + self.half) >> self.value_right;
+        saturate_16(positive - value as i32) as i32
+    }
+}
+
+/// See [`Kernels::activate`](super::Kernels::activate); false if it must be done otherwise.
+pub fn activate(by: &Activate, x: &mut [i16]) -> bool {
+    let Some(bend) = Bend::new(by) else { return false };
+    for x in x {
+        *x = bend.apply(*x) as i16;
+    }
+    true
+}
+
+/// See [`Kernels::activate_gated`](super::Kernels::activate_gated); false if it must be done otherwise.
+pub fn activate_gated(by: &Activate, factors: &[i16], x: &mut [i16]) -> bool {
+    let Some(bend) = Bend::new(by) else { return false };
+    for (x, &factor) in x.iter_mut().zip(factors) {
+        *x = saturate_16((bend.apply(*x) * factor as i32 + (1 << 14)) >> 15);
+    }
+    true
+}

@@ -1,0 +1,164 @@
+//! RV32 with multiplication (M): no vectors, no 16-bit halves, but 31 registers and the upper half of
+//! a product in one instruction.
+//!
+//! Each function checks what its assembly assumes (lengths, alignment, ranges) and hands everything
+//! else to [`Portable`], so it is as total as that.
+#![allow(unsafe_code)]
+
+mod linear;
+mod rows;
+
+use super::{Kernels, Portable, Quantizer, defaults};
+use crate::config::KEY_BLOCK;
+use rows::Outputs;
+
+/// The backend for RV32IM.
+#[derive(Clone, Copy, Debug)]
+pub struct RiscV;
+
+/// The shape of a product in words of four inputs and groups of four outputs, if the assembly can
+/// take it.
+fn shape(
+    lanes: &[i16],
+    rows: usize,
+    weights: &[u8],
+    group_bytes: usize,
+    sums: &[i32],
+) -> Option<(usize, usize)> {
+    let rows = if rows == 2 { 2 } else { 1 };
+    let (words, groups) = (lanes.len() / (4 * rows), sums.len() / (4 * rows));
+    let needed = groups.checked_sub(1)?.checked_mul(group_bytes)?.checked_add(16 * words)?;
+    let fits = words > 0
+        && needed <= weights.len()
+        && weights.as_ptr().addr().is_multiple_of(2)
+        && group_bytes.is_multiple_of(2);
+    fits.then_some((words, groups))
+}
+
+impl Kernels for RiscV {
+    const NAME: &'static str = "riscv";
+
+    fn largest(x: &[i16]) -> u32 {
+        let (fours, rest) = x.as_chunks::<4>();
+        let (low, high) = rows::range_16(fours, 0, 0);
+        low.unsigned_abs().max(high.unsigned_abs()).max(Portable::largest(rest))
+    }
+
+    fn range(x: &[i16]) -> (i16, i16) {
+        let (fours, rest) = x.as_chunks::<4>();
+        let (low, high) = defaults::range(rest);
+        let (low, high) = rows::range_16(fours, low as i32, high as i32);
+        (low as i16, high as i16)
+    }
+
+    fn largest_sum(sums: &[i32]) -> u32 {
+        let (fours, rest) = sums.as_chunks::<4>();
+        let (low, high) = rows::range_32(fours, 0, 0);
+        low.unsigned_abs().max(high.unsigned_abs()).max(defaults::largest_sum(rest))
+    }
+
+    fn moments(x: &[i16]) -> (i32, u64) {
+        let (fours, rest) = x.as_chunks::<4>();
+        let (sum, squares) = rows::moments(fours);
+        let (sum_of_rest, squares_of_rest) = Portable::moments(rest);
+        (sum.wrapping_add(sum_of_rest), squares + squares_of_rest)
+    }
+
+    fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
+        let (fours, rest) = x.as_chunks::<4>();
+        let rows = rows.max(1);
+        rows::quantize(fours, by, rows, row, lanes);
+        if !rest.is_empty() {
+            let lanes = lanes.get_mut(4 * rows * fours.len()..).unwrap_or_default();
+            Portable::quantize(rest, by, rows, row, lanes);
+        }
+    }
+
+    fn matmul(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        let Some((words, groups)) = shape(lanes, rows, weights, group_bytes, accumulators) else {
+            return Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
+        };
+        let (x, w, to) = (lanes.as_ptr(), weights.as_ptr(), accumulators.as_mut_ptr());
+        let product = if rows == 2 { linear::paired_2 } else { linear::paired_1 };
+        // SAFETY: `shape` has checked lengths and alignment.
+        unsafe { product(w, x, words, group_bytes, to, groups) };
+    }
+
+    fn matmul_wide(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        Portable::matmul_wide(lanes, rows, weights, group_bytes, accumulators);
+    }
+
+    fn scores(
+        accumulators: &[i32],
+        rows: usize,
+        row: usize,
+        scales: &[u16; KEY_BLOCK],
+        visible: u32,
+        scores: &mut [i32; KEY_BLOCK],
+    ) -> i32 {
+        Portable::scores(accumulators, rows, row, scales, visible, scores)
+    }
+
+    fn weigh(
+        scores: &[i32; KEY_BLOCK],
+        maximum: i32,
+        factor: u32,
+        scales: &[u16; KEY_BLOCK],
+        visible: u32,
+        shift: u32,
+        rows: usize,
+        row: usize,
+        lanes: &mut [i16],
+    ) -> u32 {
+        Portable::weigh(scores, maximum, factor, scales, visible, shift, rows, row, lanes)
+    }
+
+    fn weighted_sum(lanes: &[i16], rows: usize, values: &[u8], accumulators: &mut [i32]) {
+        Portable::weighted_sum(lanes, rows, values, accumulators);
+    }
+
+    fn rescale(
+        accumulators: &[i32],
+        rows: usize,
+        row: usize,
+        multipliers: &[u8],
+        biases: &[u8],
+        scale: u16,
+        shift: u32,
+        bias_shift: u32,
+        out: &mut [i16],
+    ) {
+        let rows = rows.max(1);
+        let mut done = 0;
+        if (33..=62).contains(&shift) && scale <= 1 << 15 {
+            if let Some(outputs) = Outputs::new(accumulators, rows, row, multipliers, biases) {
+                done = outputs.rescale(scale, shift, bias_shift, out);
+            }
+        }
+        if done < out.len() {
+            Portable::rescale(
+                accumulators.get(done * rows..).unwrap_or_default(),
+                rows,
+                row,
+                multipliers.get(2 * done..).unwrap_or_default(),
+                biases.get(2 * done..).unwrap_or_default(),
+                scale,
+                shift,
+                bias_shift,
+                out.get_mut(done..).unwrap_or_default(),
+            );
+        }
+    }
+}

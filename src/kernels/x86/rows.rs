@@ -1,0 +1,227 @@
+//! Passes over one row, eight numbers at a time. What does not fill an eight is left to
+//! [`Portable`](super::Portable).
+
+use super::{even_dwords, load, odd_dwords, store};
+use crate::kernels::{Activate, Quantizer};
+use core::arch::x86_64::*;
+
+/// 32-bit products of eight signed numbers and one or eight others.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn products(a: __m128i, b: __m128i) -> [__m128i; 2] {
+    let (low, high) = (_mm_mullo_epi16(a, b), _mm_mulhi_epi16(a, b));
+    [_mm_unpacklo_epi16(low, high), _mm_unpackhi_epi16(low, high)]
+}
+
+/// Sum and sum of squares of as many eights as there are.
+#[target_feature(enable = "sse2")]
+pub fn moments(x: &[[i16; 8]]) -> (i32, u64) {
+    let (zero, ones) = (_mm_setzero_si128(), _mm_set1_epi16(1));
+    let (mut sum, mut squares) = (zero, zero);
+    for x in x {
+        let x = load(x);
+        sum = _mm_add_epi32(sum, _mm_madd_epi16(x, ones));
+        // Two squares are at most 2^31: unsigned.
+        let pairs = _mm_madd_epi16(x, x);
+        squares = _mm_add_epi64(squares, _mm_unpacklo_epi32(pairs, zero));
+        squares = _mm_add_epi64(squares, _mm_unpackhi_epi32(pairs, zero));
+    }
+    let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b01_00_11_10>(sum));
+    let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b10_11_00_01>(sum));
+    let squares = _mm_add_epi64(squares, _mm_unpackhi_epi64(squares, squares));
+    (_mm_cvtsi128_si32(sum), _mm_cvtsi128_si64(squares) as u64)
+}
+
+/// Quantises eights into pairs of lanes, as far as `put` takes them.
+///
+/// The product `shifted · inverse` is made of 16-bit factors: a shift to the left is done after it,
+/// which wraps to the same number.
+#[target_feature(enable = "sse2")]
+pub fn quantize(x: &[[i16; 8]], by: &Quantizer, mut put: impl FnMut([[i16; 4]; 2])) {
+    let shift = 31u32.wrapping_sub(by.bits) & 31;
+    let half = _mm_set1_epi32(1 << (shift - 1));
+    let shift = _mm_cvtsi32_si128(shift as i32);
+    let (right, left) = (by.shift.max(0), by.shift.min(0).wrapping_neg());
+    let (right, left) = (_mm_cvtsi32_si128(right & 31), _mm_cvtsi32_si128(left & 31));
+    let inverse = _mm_set1_epi16(by.inverse as i16);
+    // PMULHW takes the inverse for negative from 2^15 on.
+    let unsigned = _mm_set1_epi16(-((by.inverse >> 15) as i16));
+    let plain = by.multiply == 1 && by.subtract == 0;
+    let multiply = _mm_set1_epi16(by.multiply as i16);
+    let subtract = _mm_set1_epi32(by.subtract);
+    for x in x {
+        let mut x = load(x);
+        if plain {
+            x = _mm_sra_epi16(x, right);
+        } else {
+            let [a, b] = products(x, multiply).map(|product| {
+                _mm_sra_epi32(_mm_sll_epi32(_mm_sub_epi32(product, subtract), left), right)
+            });
+            x = _mm_packs_epi32(a, b);
+        }
+        let low = _mm_mullo_epi16(x, inverse);
+        let high = _mm_add_epi16(_mm_mulhi_epi16(x, inverse), _mm_and_si128(x, unsigned));
+        let [mut a, mut b] = [_mm_unpacklo_epi16(low, high), _mm_unpackhi_epi16(low, high)];
+        if plain {
+            [a, b] = [a, b].map(|product| _mm_sll_epi32(product, left));
+        }
+        let [a, b] = [a, b].map(|product| _mm_sra_epi32(_mm_add_epi32(product, half), shift));
+        let (mut even, odd) = (even_dwords(a, b), odd_dwords(a, b));
+        if by.bits == 8 {
+            even = _mm_sub_epi32(_mm_slli_epi32::<8>(even), odd);
+        }
+        let lanes = _mm_shuffle_epi32::<0b11_01_10_00>(_mm_packs_epi32(odd, even));
+        let mut both = [[0; 4]; 2];
+        store(both.as_flattened_mut().first_chunk_mut().unwrap_or(&mut [0; 8]), lanes);
+        put(both);
+    }
+}
+
+/// The upper half of `sum · factor` for four of each, `factor` being positive.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn high_product(sum: __m128i, factor: __m128i) -> __m128i {
+    let even = _mm_mul_epu32(sum, factor);
+    let odd = _mm_mul_epu32(_mm_srli_epi64::<32>(sum), _mm_srli_epi64::<32>(factor));
+    let high = _mm_shuffle_epi32::<0b11_01_10_00>(odd_dwords(even, odd));
+    // The multiplication takes a negative sum for 2^32 more.
+    _mm_sub_epi32(high, _mm_and_si128(_mm_srai_epi32::<31>(sum), factor))
+}
+
+/// [`Kernels::rescale`](crate::kernels::Kernels::rescale) of as many eights as there are, for shifts of
+/// at least 33: half a unit and the shift then reach only the upper half of the product. `scale` is at
+/// most 2^15, `rows` 1 or 2. Returns how many outputs are done.
+#[allow(clippy::too_many_arguments)] // as the method
+#[target_feature(enable = "sse2")]
+pub fn rescale(
+    sums: &[i32],
+    rows: usize,
+    row: usize,
+    multipliers: &[u8],
+    biases: &[u8],
+    scale: u16,
+    shift: u32,
+    bias_shift: u32,
+    out: &mut [i16],
+) -> usize {
+    let scale = _mm_set1_epi16(scale as i16);
+    let half = _mm_set1_epi32(1 << (shift - 33));
+    let shift = _mm_cvtsi32_si128(shift as i32 - 32);
+    let (out, _) = out.as_chunks_mut::<8>();
+    let sums = sums.as_chunks::<8>().0.chunks_exact(rows);
+    let multipliers = multipliers.as_chunks::<16>().0;
+    let mut biases = biases.chunks(16);
+    let mut done = 0;
+    for ((out, sums), multipliers) in out.iter_mut().zip(sums).zip(multipliers) {
+        let sums = match *sums {
+            [sums] => halves(&sums),
+            [a, b] => {
+                let ([a, b], [c, d]) = (halves(&a), halves(&b));
+                match row {
+                    0 => [even_dwords(a, b), even_dwords(c, d)],
+                    _ => [odd_dwords(a, b), odd_dwords(c, d)],
+                }
+            }
+            _ => break,
+        };
+        let multipliers = load(multipliers);
+        let low = _mm_mullo_epi16(multipliers, scale);
+        let high = _mm_mulhi_epu16(multipliers, scale);
+        let [a, b] = [
+            high_product(sums[0], _mm_unpacklo_epi16(low, high)),
+            high_product(sums[1], _mm_unpackhi_epi16(low, high)),
+        ];
+        let [mut a, mut b] = [a, b].map(|x| _mm_sra_epi32(_mm_add_epi32(x, half), shift));
+        if let Some(eight) = biases.next() {
+            let Some(eight) = eight.first_chunk::<16>() else { break };
+            let [c, d] = rounded(load(eight), bias_shift);
+            [a, b] = [_mm_add_epi32(a, c), _mm_add_epi32(b, d)];
+        }
+        store(out, _mm_packs_epi32(a, b));
+        done += 8;
+    }
+    done
+}
+
+/// Eight numbers of 32 bits.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn halves(x: &[i32; 8]) -> [__m128i; 2] {
+    let [a, b, c, d, e, f, g, h] = *x;
+    [load(&[a, b, c, d]), load(&[e, f, g, h])]
+}
+
+/// Eight numbers, each divided by `2^shift` and rounded.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn rounded(x: __m128i, shift: u32) -> [__m128i; 2] {
+    // From 16 on all are 0, and so they are with 16.
+    let shift = shift.min(16);
+    let half = _mm_set1_epi32((1 << shift) >> 1);
+    let shift = _mm_cvtsi32_si128(shift as i32);
+    [_mm_unpacklo_epi16(x, x), _mm_unpackhi_epi16(x, x)]
+        .map(|x| _mm_sra_epi32(_mm_add_epi32(_mm_srai_epi32::<16>(x), half), shift))
+}
+
+/// Activations that [`activate`] can do: shifts within 32 bits.
+pub fn ordinary(by: &Activate) -> Option<&'static [u16; 258]> {
+    let fits = (-15..=15).contains(&by.position_shift) && (2..=30).contains(&by.value_shift);
+    if fits { by.table } else { None }
+}
+
+/// An activation with an [`ordinary`] table.
+#[target_feature(enable = "sse2")]
+pub fn activate(by: &Activate, table: &[u16; 258], x: &mut [[i16; 8]]) {
+    for x in x {
+        let y = eight(by, table, load(x));
+        store(x, y);
+    }
+}
+
+/// An activation with an [`ordinary`] table times factors: `a · b / 2^15`, rounded, saturated.
+#[target_feature(enable = "sse2")]
+pub fn activate_gated(by: &Activate, table: &[u16; 258], factors: &[[i16; 8]], x: &mut [[i16; 8]]) {
+    let half = _mm_set1_epi32(1 << 14);
+    for (x, factors) in x.iter_mut().zip(factors) {
+        let [a, b] = products(eight(by, table, load(x)), load(factors))
+            .map(|x| _mm_srai_epi32::<15>(_mm_add_epi32(x, half)));
+        store(x, _mm_packs_epi32(a, b));
+    }
+}
+
+/// The activation of eight numbers.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn eight(by: &Activate, table: &[u16; 258], x: __m128i) -> __m128i {
+    let zero = _mm_setzero_si128();
+    let (left, right) = (by.position_shift.max(0), by.position_shift.min(0).wrapping_neg());
+    let (left, right) = (_mm_cvtsi32_si128(left), _mm_cvtsi32_si128(right));
+    let sign = _mm_srai_epi16::<15>(x);
+    let magnitude = _mm_sub_epi16(_mm_xor_si128(x, sign), sign);
+    let positions = [_mm_unpacklo_epi16(magnitude, zero), _mm_unpackhi_epi16(magnitude, zero)]
+        .map(|x| _mm_srl_epi32(_mm_sll_epi32(x, left), right));
+    let [a, b] = positions.map(|position| _mm_srli_epi32::<12>(position));
+    // Beyond the table lie two zeros, whatever the fraction.
+    let mut indices = [0u16; 8];
+    let index = _mm_min_epi16(_mm_packs_epi32(a, b), _mm_set1_epi16(256));
+    store(&mut indices, index);
+    let pairs = indices.as_chunks::<4>().0;
+    let mut h = [zero; 2];
+    for ((h, position), indices) in h.iter_mut().zip(positions).zip(pairs) {
+        let [a, b, c, d] = indices.map(|index| {
+            let pair = table.get(index as usize..).and_then(|rest| rest.first_chunk::<2>());
+            pair.map_or(0, |&[low, high]| low as i32 | (high as i32) << 16)
+        });
+        // low · (4096 − fraction) + high · fraction, both less 2^15 so that they are signed.
+        let ends = _mm_xor_si128(_mm_setr_epi32(a, b, c, d), _mm_set1_epi16(i16::MIN));
+        let fraction = _mm_and_si128(position, _mm_set1_epi32(4095));
+        let parts = _mm_sub_epi32(_mm_slli_epi32::<16>(fraction), fraction);
+        let parts = _mm_add_epi32(parts, _mm_set1_epi32(4096));
+        let value = _mm_madd_epi16(ends, parts);
+        let value = _mm_srli_epi32::<12>(_mm_add_epi32(value, _mm_set1_epi32((1 << 27) + 2048)));
+        let half = _mm_set1_epi32(1 << (by.value_shift - 1));
+        *h = _mm_srl_epi32(_mm_add_epi32(value, half), _mm_cvtsi32_si128(by.value_shift));
+    }
+    let [a, b] = h;
+    _mm_sub_epi16(_mm_max_epi16(x, zero), _mm_packs_epi32(a, b))
+}

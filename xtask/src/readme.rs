@@ -1,0 +1,121 @@
+//! The measured figures in README.md, written from the records.
+
+use crate::image;
+use crate::qemu::{DEMOS, Row, record};
+use crate::steps::root;
+use anyhow::{Context, Result, bail};
+
+const BEGIN: &str = "<!-- figures: written by `cargo xtask readme` from firmware/*.json -->\n";
+const END: &str = "<!-- end of figures -->\n";
+
+/// Writes the figures into README.md, or checks that they are current.
+pub fn figures(check: bool) -> Result<()> {
+    let path = root().join("README.md");
+    let text = std::fs::read_to_string(&path)?;
+    let (before, rest) = text.split_once(BEGIN).context("README.md: no place for the figures")?;
+    let (_, after) = rest.split_once(END).context("README.md: the figures have no end")?;
+    let new = format!("{before}{BEGIN}{}{END}{after}", tables()?);
+    if !check {
+        return Ok(std::fs::write(path, new)?);
+    }
+    if new != text {
+        bail!("README.md's figures are not those of the records; `cargo xtask readme` writes them");
+    }
+    Ok(())
+}
+
+fn tables() -> Result<String> {
+    let rows = record()?;
+    Ok(format!("\n{}\n{}\n{}\n", instructions(&rows)?, memory(&rows), minimal()?))
+}
+
+/// A number with a thin separator between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn instructions(rows: &[Row]) -> Result<String> {
+    let mut text = String::from("Guest instructions (`cargo xtask qemu`):\n\n| core |");
+    for demo in DEMOS {
+        let row =
+            rows.iter().find(|row| row.demo == demo).context("a demo is not in the record")?;
+        text += &format!(" {demo}, per {} |", row.unit);
+    }
+    text += "\n| --- |";
+    text += &" ---: |".repeat(DEMOS.len());
+    text += "\n";
+    let mut cores: Vec<&str> = Vec::new();
+    for row in rows {
+        if !cores.contains(&row.core.as_str()) {
+            cores.push(&row.core);
+        }
+    }
+    for core in cores {
+        text += &format!("| {core} |");
+        for demo in DEMOS {
+            let row = rows.iter().find(|row| row.core == core && row.demo == demo);
+            text += &row.map_or(" |".into(), |row| format!(" {} |", grouped(row.instructions)));
+        }
+        text += "\n";
+    }
+    Ok(text)
+}
+
+fn memory(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "Memory in bytes (`cargo xtask qemu`); stack and code are the largest of all cores:\n\n\
+         | demo | model in flash | code in flash | RAM: arena | RAM: stack |\n\
+         | --- | ---: | ---: | ---: | ---: |\n",
+    );
+    for demo in DEMOS {
+        let largest = |field: fn(&Row) -> u64| {
+            grouped(rows.iter().filter(|row| row.demo == demo).map(field).max().unwrap_or(0))
+        };
+        text += &format!(
+            "| {demo} | {} | {} | {} | {} |\n",
+            largest(|row| row.blob_bytes),
+            largest(|row| row.text_bytes),
+            largest(|row| row.arena_bytes),
+            largest(|row| row.stack_bytes),
+        );
+    }
+    text
+}
+
+fn minimal() -> Result<String> {
+    let mut text = String::from(
+        "The smallest decoder: parse a blob at run time with its checksum, write tokens for ever \
+         (`cargo xtask size`):\n\n\
+         | core | code and constants | calls of a panic | soft-float functions |\n\
+         | --- | ---: | ---: | ---: |\n",
+    );
+    for row in image::record()? {
+        text += &format!(
+            "| {} | {} | {} | {} |\n",
+            row.core,
+            grouped(row.text_bytes),
+            row.panic_sites,
+            row.soft_float.len()
+        );
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn thousands_are_grouped() {
+        let numbers = [0, 999, 1000, 12345, 1234567];
+        assert_eq!(numbers.map(grouped), ["0", "999", "1,000", "12,345", "1,234,567"]);
+    }
+}

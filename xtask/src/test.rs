@@ -1,0 +1,97 @@
+//! `cargo xtask test`: everything that CI runs.
+
+use crate::board::{BOARDS, Board, TARGETS, setup};
+use crate::qemu;
+use crate::steps::{Report, run, run_in, run_with};
+use crate::{examples, floors, image, models, readme};
+use anyhow::Result;
+
+/// The engine's optional dependencies: none is needed, each must build alone.
+const FEATURES: [&str; 3] = ["heapless", "defmt", "libm"];
+
+/// Does every step, even after a failure; whether all passed.
+pub fn test() -> bool {
+    let mut report = Report::default();
+    report.step("targets and emulators", setup);
+    style(&mut report);
+    tests(&mut report);
+    report.step("engine without dependencies", bare_engine);
+    report.step("engine with each dependency alone", || {
+        TARGETS.into_iter().try_for_each(|target| {
+            FEATURES.into_iter().try_for_each(|feature| {
+                run(&format!(
+                    "cargo check --quiet --package picoformer --features {feature} --target {target}"
+                ))
+            })
+        })
+    });
+    report.step("package for crates.io", || {
+        run("cargo publish --dry-run --quiet --package picoformer --allow-dirty")
+    });
+    report.step("size, panic sites, soft float, allocator", || {
+        image::check(false).map(|rows| print!("{}", image::table(&rows)))
+    });
+    for program in ["selfcheck", "kernels"] {
+        for name in BOARDS {
+            report.step(format!("{program} on {name}"), || qemu::self_check(name, program));
+        }
+    }
+    for name in examples::EXAMPLES {
+        report.step(format!("example {name}"), || examples::run(name, false));
+    }
+    report.step("demos on every board, and the record", || {
+        qemu::check(false).map(|rows| print!("{}", qemu::table(&rows)))
+    });
+    report.step("figures in README.md", || readme::figures(true));
+    report.close()
+}
+
+/// What is wrong without running anything.
+fn style(report: &mut Report) {
+    report.step("formatting", || {
+        run("cargo fmt --all --check")?;
+        run_in("firmware", "cargo fmt --all --check")
+    });
+    report.step("floors", floors::check);
+    report.step("clippy", || {
+        run("cargo clippy --quiet --workspace --all-targets -- -D warnings")?;
+        run("cargo clippy --quiet --package picoformer --features heapless,libm -- -D warnings")?;
+        run_in(
+            "firmware",
+            "cargo clippy --quiet --release --package picoformer-demo --package picoformer-host \
+             --all-targets -- -D warnings",
+        )
+    });
+    for name in BOARDS {
+        report.step(format!("clippy for {name}"), || Board::read(name)?.clippy(&[]));
+    }
+    report.step("documentation", || {
+        run("cargo doc --quiet --no-deps --workspace")?;
+        run("cargo doc --quiet --no-deps --package picoformer --features heapless,defmt,libm")?;
+        run_in("firmware", "cargo doc --quiet --no-deps --release --package picoformer-demo")
+    });
+}
+
+/// Everything that runs on the host.
+fn tests(report: &mut Report) {
+    report.step("tests", || {
+        run("cargo test --quiet --workspace")?;
+        run("cargo test --quiet --package picoformer --features heapless,libm")
+    });
+    report.step("shipped blobs are what their checkpoints convert to", models::fresh);
+    report.step("tests of the demos", || {
+        // The stories demo needs a blob that is not shipped; without it that test says that it skips.
+        let blob = qemu::stories_blob()?.unwrap_or_default();
+        let line = "cargo test --release --package picoformer-demo --package picoformer-host";
+        run_with("firmware", line, &[("PICOFORMER_STORIES", blob.as_os_str())])
+    });
+}
+
+/// Built for every instruction set without a standard library, an allocator or any other crate.
+fn bare_engine() -> Result<()> {
+    TARGETS.into_iter().try_for_each(|target| {
+        run(&format!(
+            "cargo build --quiet --release --package picoformer --no-default-features --target {target}"
+        ))
+    })
+}
