@@ -35,14 +35,21 @@ impl Buffer {
 }
 
 /// Number of buffers in a [`RunState`].
-pub const BUFFERS: usize = 11;
+pub const BUFFERS: usize = 16;
 
 /// Every buffer of a model, in the order in which the arena is carved. The single source of RAM sizes.
 pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
-    let decoder = matches!(c.architecture, Architecture::Decoder);
-    let caches = if decoder { c.n_layers } else { 1 };
-    let rows = if decoder { c.tile_rows } else { c.context };
-    let keys = caches * c.cache_rows();
+    let (rows, keys) = match c.architecture {
+        Architecture::Encoder => (c.context, c.cache_rows()),
+        Architecture::Decoder => (c.tile_rows, c.n_layers * c.cache_rows()),
+        // One side after the other in the same buffers.
+        Architecture::EncoderDecoder => (
+            max(c.context, max(c.beams, c.tile_rows)),
+            max(c.cache_rows(), c.beams * c.decoder_layers * c.decoder_side().cache_rows()),
+        ),
+    };
+    // Empty but in an encoder-decoder.
+    let sources = c.decoder_layers * c.cache_rows();
     let tile_width = max(max(c.q_dim(), c.d_ff), c.d_model);
     let widest = max(max(tile_width, c.d_model), c.frame_len);
     let lanes = max(min(round_up(widest, 4), SEGMENT), c.head_dim);
@@ -63,6 +70,10 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
         buffer!("values", 1, keys * c.kv_dim()),
         buffer!("key_scales", 1, keys * c.n_kv_heads),
         buffer!("value_scales", 1, keys * c.n_kv_heads),
+        buffer!("source_keys", 1, sources * c.kv_dim()),
+        buffer!("source_values", 1, sources * c.kv_dim()),
+        buffer!("source_key_scales", 1, sources * c.n_kv_heads),
+        buffer!("source_value_scales", 1, sources * c.n_kv_heads),
         buffer!("residual", 2, rows * c.d_model),
         buffer!("exponents", 2, rows),
         buffer!("tile", 2, c.tile_rows * tile_width),
@@ -70,6 +81,7 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
         buffer!("rotary", 2, c.tile_rows * rotary),
         buffer!("sums", 4, max(2 * c.d_model, 2 * c.head_dim)),
         buffer!("outputs", 4, outputs),
+        buffer!("history", 4, c.beams * c.target_context),
     ]
 }
 
@@ -176,11 +188,32 @@ pub struct Cache<'a> {
     pub value_scales: &'a mut [u8],
 }
 
+impl Cache<'_> {
+    /// Copies the first `rows` positions of layer `from` to layer `to` of a cache of `config`'s shape.
+    pub fn copy(&mut self, config: &Config, from: usize, to: usize, rows: usize) {
+        let (all, used) = (config.cache_rows(), round_up(rows, KEY_BLOCK));
+        for (data, width) in [
+            (&mut *self.keys, config.kv_dim()),
+            (&mut *self.values, config.kv_dim()),
+            (&mut *self.key_scales, config.n_kv_heads),
+            (&mut *self.value_scales, config.n_kv_heads),
+        ] {
+            let range = |layer: usize| layer * all * width..(layer * all + used) * width;
+            if let Ok([to, from]) = data.get_disjoint_mut([range(to), range(from)]) {
+                to.copy_from_slice(from);
+            }
+        }
+    }
+}
+
 /// The current wave of activations: the arena, carved into named buffers.
 #[derive(Debug)]
 pub struct RunState<'a> {
-    /// Keys and values.
+    /// Keys and values. In an encoder-decoder first those of the encoder's layer, then those of every
+    /// hypothesis: `(beams · decoder_layers)` layers.
     pub cache: Cache<'a>,
+    /// Encoder-decoder: the source's keys and values, `(decoder_layers)` layers.
+    pub source: Cache<'a>,
     /// `(rows, d_model)`: residual stream, 16-bit mantissas.
     pub residual: &'a mut [i16],
     /// `(rows)`: power of two of each residual row.
@@ -195,6 +228,8 @@ pub struct RunState<'a> {
     pub sums: &'a mut [i32],
     /// `(n_outputs)`: logits in Q15.16, or the embedding.
     pub outputs: &'a mut [i32],
+    /// Encoder-decoder: `(target_context, beams)`, see `seq2seq::search`.
+    pub history: &'a mut [i32],
 }
 
 /// Takes the first `len` elements off a slice.
@@ -225,6 +260,10 @@ impl<'a> RunState<'a> {
             values,
             key_scales,
             value_scales,
+            source_keys,
+            source_values,
+            source_key_scales,
+            source_value_scales,
             residual,
             exponents,
             tile,
@@ -232,6 +271,7 @@ impl<'a> RunState<'a> {
             rotary,
             sums,
             outputs,
+            history,
         ] = buffers(config).map(|buffer| buffer.len);
         let (mut bytes, mut halves, mut words) = (arena.bytes, arena.halves, arena.words);
         Ok(Self {
@@ -241,6 +281,12 @@ impl<'a> RunState<'a> {
                 key_scales: take(&mut bytes, key_scales),
                 value_scales: take(&mut bytes, value_scales),
             },
+            source: Cache {
+                keys: take(&mut bytes, source_keys),
+                values: take(&mut bytes, source_values),
+                key_scales: take(&mut bytes, source_key_scales),
+                value_scales: take(&mut bytes, source_value_scales),
+            },
             residual: take(&mut halves, residual),
             exponents: take(&mut halves, exponents),
             tile: take(&mut halves, tile),
@@ -248,6 +294,7 @@ impl<'a> RunState<'a> {
             rotary: take(&mut halves, rotary),
             sums: take(&mut words, sums),
             outputs: take(&mut words, outputs),
+            history: take(&mut words, history),
         })
     }
 }

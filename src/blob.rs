@@ -98,9 +98,10 @@ pub const fn norm_bytes(config: &Config) -> usize {
 /// ```text
 /// 0   i16 exponent          Learned: real = entry · 2^exponent; Sinusoidal: real = sin · 2^exponent,
 ///                           sin in Q1.14; Rotary: zero
-/// 2   14 zero bytes
+/// 2   14 zero bytes (Relative: unit of an entry, real bias of a score in log2 = entry · 2^exponent)
 /// 16  Learned: i16 × context × d_model. Sinusoidal: u32 × d_model/2, Rotary: u32 × head_dim/2:
-///     frequencies in turns per position, Q0.32
+///     frequencies in turns per position, Q0.32. Relative: i16 × n_heads × (2 · relative_distance + 1),
+///     for key − query = −relative_distance … relative_distance
 /// ```
 pub const fn position_bytes(config: &Config) -> usize {
     match config.position {
@@ -108,7 +109,13 @@ pub const fn position_bytes(config: &Config) -> usize {
         Position::Learned => META_BYTES + round_up(config.context * config.d_model * 2, ALIGN),
         Position::Sinusoidal => META_BYTES + round_up(config.d_model / 2 * 4, ALIGN),
         Position::Rotary => META_BYTES + round_up(config.head_dim / 2 * 4, ALIGN),
+        Position::Relative => META_BYTES + round_up(relative_bytes(config), ALIGN),
     }
+}
+
+/// Bytes of a table of relative positions.
+pub const fn relative_bytes(config: &Config) -> usize {
+    config.n_heads * (2 * config.relative_distance + 1) * 2
 }
 
 /// Where the parts of one layer lie, relative to its beginning, in this order.
@@ -165,6 +172,83 @@ impl LayerLayout {
     }
 }
 
+/// Where the parts of a decoder layer's cross-attention lie, relative to the layer's beginning. They
+/// follow the parts of [`LayerLayout`].
+///
+/// ```text
+/// attention   as in a layer
+/// q k v o     linear layers; k and v read the encoder's last rows
+/// norm        post-norm only
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrossLayout {
+    /// Attention parameters.
+    pub attention: usize,
+    /// Query projection.
+    pub q: (usize, LinearLayout),
+    /// Key projection.
+    pub k: (usize, LinearLayout),
+    /// Value projection.
+    pub v: (usize, LinearLayout),
+    /// Output projection.
+    pub o: (usize, LinearLayout),
+    /// Norm after cross-attention (post-norm).
+    pub norm: usize,
+    /// Bytes of the whole decoder layer.
+    pub bytes: usize,
+}
+
+impl CrossLayout {
+    /// Layout of the cross-attention of every decoder layer. Its query reads a row that a pre-norm has
+    /// normalised, so it has a bias as the layer's own; keys and values read what the encoder left.
+    pub const fn new(c: &Config) -> Self {
+        let norm_bytes = if matches!(c.norm_order, NormOrder::Post) { norm_bytes(c) } else { 0 };
+        let attention = LayerLayout::new(c).bytes;
+        let q = (attention + META_BYTES, LinearLayout::new(c.q_dim(), c.d_model, c.qkv_bias));
+        let k = (q.0 + q.1.bytes(), LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias));
+        let v = (k.0 + k.1.bytes(), k.1);
+        let o = (v.0 + v.1.bytes(), LinearLayout::new(c.d_model, c.q_dim(), c.output_bias));
+        let norm = o.0 + o.1.bytes();
+        Self { attention, q, k, v, o, norm, bytes: norm + norm_bytes }
+    }
+}
+
+/// Where the sections of an encoder-decoder's decoder lie. All empty for other models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecoderLayout {
+    /// The decoder's own embedding table, if separate.
+    pub embedding: (usize, LinearLayout),
+    /// Learned positions (`target_context` rows) or relative ones; sinusoids are the encoder's.
+    pub position: usize,
+    /// Norm of the embedding, if any.
+    pub embedding_norm: usize,
+    /// The first decoder layer.
+    pub layers: usize,
+    /// Cross-attention within a layer.
+    pub cross: CrossLayout,
+    /// Norm of the last rows, if any.
+    pub final_norm: usize,
+    /// End of the decoder.
+    pub end: usize,
+}
+
+impl DecoderLayout {
+    const fn new(c: &Config, start: usize) -> Self {
+        let both = c.decoder_layers > 0;
+        let norm = norm_bytes(c);
+        let embedding = (start, Layout::embedding_layout(c));
+        let position = start + if c.separate_embedding { embedding.1.bytes() } else { 0 };
+        let has_position = both && matches!(c.position, Position::Learned | Position::Relative);
+        let position_len = if has_position { position_bytes(&c.decoder_side()) } else { 0 };
+        let embedding_norm = position + position_len;
+        let layers = embedding_norm + if both && c.embedding_norm { norm } else { 0 };
+        let cross = CrossLayout::new(c);
+        let final_norm = layers + cross.bytes * c.decoder_layers;
+        let end = final_norm + if both && c.final_norm { norm } else { 0 };
+        Self { embedding, position, embedding_norm, layers, cross, final_norm, end }
+    }
+}
+
 /// Where every section of a blob lies. The single source of offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -183,6 +267,8 @@ pub struct Layout {
     pub final_norm: usize,
     /// Pooler, if any: `d_model` → `d_model` with bias.
     pub pooler: (usize, LinearLayout),
+    /// The decoder of an encoder-decoder.
+    pub decoder: DecoderLayout,
     /// Head: an untied vocabulary matrix or a classifier.
     pub head: (usize, LinearLayout),
     /// Tokenizer section; its length is in the header.
@@ -212,10 +298,8 @@ impl Layout {
             final_norm + if c.final_norm { norm } else { 0 },
             LinearLayout::new(c.d_model, c.d_model, true),
         );
-        let head = (
-            pooler.0 + if c.pooler { pooler.1.bytes() } else { 0 },
-            LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias),
-        );
+        let decoder = DecoderLayout::new(c, pooler.0 + if c.pooler { pooler.1.bytes() } else { 0 });
+        let head = (decoder.end, LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias));
         let has_head = matches!(c.head, Head::Vocabulary | Head::Classifier | Head::TokenLabels);
         let tokenizer = head.0 + if has_head { head.1.bytes() } else { 0 };
         let labels = tokenizer + round_up(tokenizer_bytes, ALIGN);
@@ -227,6 +311,7 @@ impl Layout {
             layer,
             final_norm,
             pooler,
+            decoder,
             head,
             tokenizer: (tokenizer, tokenizer_bytes),
             labels: (labels, labels_bytes),
@@ -234,9 +319,11 @@ impl Layout {
         })
     }
 
+    /// A tied head's bias stands with the table.
     const fn embedding_layout(c: &Config) -> LinearLayout {
+        let bias = c.head_bias && matches!(c.head, Head::TiedVocabulary);
         match c.input {
-            Input::Tokens => LinearLayout::new(c.vocab_size, c.d_model, false),
+            Input::Tokens => LinearLayout::new(c.vocab_size, c.d_model, bias),
             Input::Frames => LinearLayout::new(c.d_model, c.frame_len, true),
         }
     }
@@ -248,9 +335,11 @@ impl Layout {
             + 3 * (c.d_ff as u64 + 32) * (d + 8)
             + 16 * d;
         let input = if c.vocab_size > c.frame_len { c.vocab_size } else { c.frame_len } as u64;
-        let tables = (input + 2 * c.context as u64 + c.n_outputs() as u64 + 64) * (d + 8);
-        linear * c.n_layers as u64
+        let positions = c.context as u64 + c.target_context as u64;
+        let tables = (2 * input + 2 * positions + c.n_outputs() as u64 + 64) * (d + 8);
+        linear * (c.n_layers as u64 + 2 * c.decoder_layers as u64)
             + tables
+            + 4 * relative_bytes(c) as u64
             + (d + 8) * d
             + tokenizer_bytes as u64
             + labels_bytes as u64
@@ -307,9 +396,9 @@ macro_rules! codes {
         }
     };
 }
-codes!(architecture: Architecture { Encoder, Decoder });
+codes!(architecture: Architecture { Encoder, Decoder, EncoderDecoder });
 codes!(input: Input { Tokens, Frames });
-codes!(position: Position { None, Learned, Sinusoidal, Rotary });
+codes!(position: Position { None, Learned, Sinusoidal, Rotary, Relative });
 codes!(norm: Norm { Layer, Rms });
 codes!(norm_order: NormOrder { Pre, Post });
 codes!(activation: Activation { Relu, GeluErf, GeluTanh, Silu });
@@ -342,6 +431,7 @@ impl Header {
             c.embedding_norm,
             c.final_norm,
             c.pooler,
+            c.separate_embedding,
         ];
         let flags = flags.iter().rev().fold(0, |bits, &flag| bits << 1 | flag as u32);
         let codes = [
@@ -382,6 +472,14 @@ impl Header {
         put(90, self.epsilon_exponent as u16 as u32, 2);
         put(92, self.frame_exponent as u16 as u32, 2);
         put(96, self.parameters, 4);
+        put(100, c.decoder_layers as u32, 2);
+        put(102, c.beams as u32, 2);
+        put(104, c.target_context as u32, 4);
+        put(108, c.relative_distance as u32, 4);
+        put(112, c.start_token as u32, 4);
+        put(116, c.end_token as u32, 4);
+        put(120, c.suppressed_token as u32, 4);
+        put(124, c.forced_token as u32, 4);
         bytes
     }
 
@@ -421,7 +519,7 @@ impl Header {
             return Err(FormatError::BadConfig { field: "header_bytes" });
         }
         let flags = read_u32(blob, 28);
-        if flags >= 1 << 9 {
+        if flags >= 1 << 10 {
             return Err(FormatError::BadConfig { field: "flags" });
         }
         let config = Config {
@@ -443,6 +541,7 @@ impl Header {
             embedding_norm: flags & 64 != 0,
             final_norm: flags & 128 != 0,
             pooler: flags & 256 != 0,
+            separate_embedding: flags & 512 != 0,
             vocab_size: size!(0),
             frame_len: size!(1),
             d_model: size!(2),
@@ -455,6 +554,14 @@ impl Header {
             window: size!(9),
             n_labels: size!(10),
             tile_rows: size!(11),
+            decoder_layers: read_u16(blob, 100) as usize,
+            beams: read_u16(blob, 102) as usize,
+            target_context: read_u32(blob, 104) as usize,
+            relative_distance: read_u32(blob, 108) as usize,
+            start_token: read_u32(blob, 112) as usize,
+            end_token: read_u32(blob, 116) as usize,
+            suppressed_token: read_u32(blob, 120) as usize,
+            forced_token: read_u32(blob, 124) as usize,
         };
         if let Err(error) = config.validate() {
             return Err(FormatError::BadConfig { field: error.0 });
@@ -492,9 +599,7 @@ impl Header {
         }
         let mut reserved = 25;
         while reserved < HEADER_BYTES {
-            if blob[reserved] != 0
-                && (reserved < 28 || reserved >= 100 || (reserved >= 94 && reserved < 96))
-            {
+            if blob[reserved] != 0 && (reserved < 28 || (reserved >= 94 && reserved < 96)) {
                 return Err(FormatError::BadPadding { offset: reserved });
             }
             reserved += 1;

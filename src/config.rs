@@ -11,6 +11,9 @@ pub enum Architecture {
     Encoder = 0,
     /// Causal layers with a key/value cache (GPT-2, Llama).
     Decoder = 1,
+    /// An encoder, and a decoder whose layers also attend to the encoder's last rows (T5, BART,
+    /// Marian).
+    EncoderDecoder = 2,
 }
 
 /// How the rows of the residual stream begin.
@@ -36,6 +39,9 @@ pub enum Position {
     Sinusoidal = 2,
     /// `q` and `k` are rotated (Su et al. 2021, "RoFormer", §3.2.2); pairs are neighbours.
     Rotary = 3,
+    /// A number per head and distance is added to the scores (Raffel et al. 2020, "T5", §2.1), the
+    /// same in every layer, beyond `relative_distance` that of the greatest distance.
+    Relative = 4,
 }
 
 /// Which normalisation the layers use.
@@ -117,11 +123,13 @@ pub const KEY_BLOCK: usize = 16;
 /// Inputs per partial sum of a linear layer, so that `256 Σ w x` stays in 32 bits:
 /// 256 · 127² · 512 < 2³¹.
 pub const SEGMENT: usize = 512;
+/// Widest beam of a search.
+pub const MAX_BEAMS: usize = 8;
 
 /// Hyperparameters of one model. Every field is in the blob's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Encoder or decoder.
+    /// Encoder, decoder or both.
     pub architecture: Architecture,
     /// Tokens or frames.
     pub input: Input,
@@ -157,13 +165,15 @@ pub struct Config {
     pub final_norm: bool,
     /// A dense layer with tanh stands between pooled row and classifier (BERT's pooler).
     pub pooler: bool,
+    /// The decoder of an encoder-decoder has an embedding table of its own.
+    pub separate_embedding: bool,
     /// Rows of the embedding table; 0 for frame input.
     pub vocab_size: usize,
     /// Features per frame; 0 for token input.
     pub frame_len: usize,
     /// Width of the residual stream.
     pub d_model: usize,
-    /// Layers.
+    /// Layers; of an encoder-decoder the encoder's.
     pub n_layers: usize,
     /// Query heads.
     pub n_heads: usize,
@@ -173,7 +183,7 @@ pub struct Config {
     pub head_dim: usize,
     /// Width of the feed-forward part.
     pub d_ff: usize,
-    /// Greatest number of rows: positions of the cache, or rows of one encoder input.
+    /// Greatest number of rows: positions of the cache, or rows of one encoder input (a source).
     pub context: usize,
     /// Keys a query of a decoder sees at most, itself included; 0 means all.
     pub window: usize,
@@ -181,6 +191,22 @@ pub struct Config {
     pub n_labels: usize,
     /// Rows of one pass over the flash.
     pub tile_rows: usize,
+    /// Encoder-decoder: layers of the decoder; otherwise 0, as all fields below.
+    pub decoder_layers: usize,
+    /// Encoder-decoder: positions of the decoder, the start token included.
+    pub target_context: usize,
+    /// Hypotheses that a search keeps (beam width); 1 is greedy.
+    pub beams: usize,
+    /// Relative positions: distances told apart in each direction.
+    pub relative_distance: usize,
+    /// The token that a target begins with; it is not part of the answer.
+    pub start_token: usize,
+    /// The token that ends a target.
+    pub end_token: usize,
+    /// A token that is never written (Marian's padding), plus 1; 0: none.
+    pub suppressed_token: usize,
+    /// The token that every target begins with after the start token (BART), plus 1; 0: any.
+    pub forced_token: usize,
 }
 
 /// Why a [`Config`] cannot be run; the word is the name of the field at fault.
@@ -215,6 +241,8 @@ impl Config {
             };
         }
         let tokens = matches!(self.input, Input::Tokens);
+        let both = matches!(self.architecture, Architecture::EncoderDecoder);
+        let relative = matches!(self.position, Position::Relative);
         let vocabulary = matches!(self.head, Head::TiedVocabulary | Head::Vocabulary);
         let labelled = matches!(self.head, Head::Classifier | Head::TokenLabels);
         check!(
@@ -238,11 +266,11 @@ impl Config {
         check!(tokens != (self.frame_len > 0) && self.frame_len <= 8192, "frame_len");
         check!(tokens || !vocabulary, "head");
         check!(labelled == (self.n_labels > 0) && self.n_labels <= 65536, "n_labels");
-        check!(!self.head_bias || labelled || matches!(self.head, Head::Vocabulary), "head_bias");
+        check!(!self.head_bias || labelled || vocabulary, "head_bias");
         check!(!self.pooler || matches!(self.head, Head::Classifier | Head::Embedding), "pooler");
         check!(
             matches!(self.architecture, Architecture::Encoder) != vocabulary
-                || matches!(self.head, Head::None),
+                || (matches!(self.head, Head::None) && !both),
             "head"
         );
         // In 64 bits: on a 32-bit core a hostile header must not wrap the arena's size.
@@ -255,7 +283,44 @@ impl Config {
             matches!(self.norm, Norm::Layer) || matches!(self.norm_order, NormOrder::Pre),
             "norm_order"
         );
+        check!(both == (self.decoder_layers > 0) && self.decoder_layers <= 256, "decoder_layers");
+        check!(
+            both == (self.target_context > 0) && self.target_context <= 1 << 16,
+            "target_context"
+        );
+        check!(both == (self.beams > 0) && self.beams <= MAX_BEAMS, "beams");
+        check!(!both || tokens, "input");
+        check!(!both || self.window == 0, "window");
+        check!(both || !self.separate_embedding, "separate_embedding");
+        check!(!relative || both, "position");
+        check!(
+            relative == (self.relative_distance > 0) && self.relative_distance <= 1 << 12,
+            "relative_distance"
+        );
+        let known = if both { self.vocab_size } else { 1 };
+        check!(self.start_token < known, "start_token");
+        check!(self.end_token < known, "end_token");
+        check!(
+            self.suppressed_token <= known && (both || self.suppressed_token == 0),
+            "suppressed_token"
+        );
+        check!(self.forced_token <= known && (both || self.forced_token == 0), "forced_token");
         Ok(())
+    }
+
+    /// The encoder of an encoder-decoder as a model of its own.
+    pub const fn encoder_side(&self) -> Self {
+        Self { architecture: Architecture::Encoder, head: Head::None, ..*self }
+    }
+
+    /// The decoder of an encoder-decoder as a model of its own.
+    pub const fn decoder_side(&self) -> Self {
+        Self {
+            architecture: Architecture::Decoder,
+            n_layers: self.decoder_layers,
+            context: self.target_context,
+            ..*self
+        }
     }
 
     /// Width of all query heads together.

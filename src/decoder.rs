@@ -152,6 +152,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
         self.check(tokens)?;
         let rows = tokens.len().min(config.tile_rows);
         let d = config.d_model;
+        let weights = self.model.source_embedding();
         let residual = self.state.residual.chunks_exact_mut(d.max(1));
         let exponents = self.state.exponents.iter_mut();
         for (i, ((&token, row), exponent)) in
@@ -159,7 +160,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
         {
             let position = self.len + i;
             *exponent =
-                embedding::token::<K>(self.model, token as usize, position, row, self.state.sums);
+                embedding::token::<K>(&weights, token as usize, position, row, self.state.sums);
         }
         if matches!(config.position, Position::Rotary) {
             let tables = self.state.rotary.chunks_exact_mut(config.head_dim.max(1));
@@ -183,7 +184,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
         if self.rows == 0 {
             return Progress::Done;
         }
-        let tile = Tile { first_row: 0, first_position: self.len, rows: self.rows };
+        let tile = Tile { first_row: 0, first_position: self.len, rows: self.rows, beams: false };
         if self.layer < config.n_layers {
             let layer = Layer::new(self.model, self.layer);
             let mask = match (config.window, self.prefix) {
@@ -312,16 +313,20 @@ fn capacity(config: &Config) -> usize {
 
 /// `ln softmax(logits)[index]` in Q15.16 of logits in Q15.16; exact to about 10⁻⁴ nats.
 pub fn log_probability(logits: &[i32], index: usize) -> i32 {
+    let own = logits.get(index).copied().unwrap_or(i32::MIN) as i64;
+    (own - log_sum_exp(logits)).max(i32::MIN as i64) as i32
+}
+
+/// `ln Σ exp(logits)` in Q15.16: what a logit exceeds its log-probability by.
+pub fn log_sum_exp(logits: &[i32]) -> i64 {
     let maximum = logits.iter().copied().max().unwrap_or(0);
     let mut sum = 0u64;
     for &logit in logits {
         let distance = ((maximum as i64 - logit as i64) * LOG2_E_Q30) >> 30;
         sum += exp2_fine(distance.min(u32::MAX as i64) as u32) as u64;
     }
-    let own = logits.get(index).copied().unwrap_or(i32::MIN) as i64 - maximum as i64;
     // log2 of the sum is relative to 2^31, the value of exp2_fine(0).
-    let log_sum = ((log2(sum) as i64 - (31 << 16)) * LN_2_Q16) >> 16;
-    (own - log_sum).max(i32::MIN as i64) as i32
+    maximum as i64 + (((log2(sum) as i64 - (31 << 16)) * LN_2_Q16) >> 16)
 }
 
 #[cfg(test)]

@@ -87,11 +87,12 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= config.vocab_size) {
             return Err(RunError::TokenOutOfRange { token, vocab_size: config.vocab_size });
         }
+        let weights = self.model.source_embedding();
         let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
         let rows = rows.zip(self.state.exponents.iter_mut()).enumerate();
         for ((position, (row, exponent)), &token) in rows.zip(tokens) {
             *exponent =
-                embedding::token::<K>(self.model, token as usize, position, row, self.state.sums);
+                embedding::token::<K>(&weights, token as usize, position, row, self.state.sums);
         }
         self.start(tokens.len());
         Ok(())
@@ -116,11 +117,12 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
         let count = frames.len();
         self.check(count)?;
         let unit = self.model.header().frame_exponent as i32;
+        let weights = self.model.source_embedding();
         let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
         let rows = rows.zip(self.state.exponents.iter_mut()).enumerate();
         for ((position, (row, exponent)), frame) in rows.zip(frames) {
             *exponent = embedding::frame::<K>(
-                self.model,
+                &weights,
                 frame,
                 unit,
                 position,
@@ -167,7 +169,7 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
             return Progress::Done;
         }
         let rows = (self.rows - self.tile).min(config.tile_rows);
-        let tile = Tile { first_row: self.tile, first_position: self.tile, rows };
+        let tile = Tile { first_row: self.tile, first_position: self.tile, rows, beams: false };
         if matches!(config.position, Position::Rotary) {
             let tables = self.state.rotary.chunks_exact_mut(config.head_dim.max(1));
             for (i, table) in tables.enumerate().take(rows) {

@@ -6,7 +6,7 @@
 use crate::arena::ArenaSize;
 use crate::blob::{
     HEADER_BYTES, Header, LayerLayout, Layout, LinearLayout, META_BYTES, checksum, norm_bytes,
-    position_bytes, read_i16, read_u16,
+    position_bytes, read_i16, read_u16, relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
@@ -80,6 +80,51 @@ pub struct LayerWeights<'a> {
     pub norm_2: Option<NormWeights<'a>>,
 }
 
+/// The weights of a decoder layer's cross-attention.
+#[derive(Clone, Copy, Debug)]
+pub struct CrossWeights<'a> {
+    /// As [`LayerWeights::score_multiplier`].
+    pub score_multiplier: u16,
+    /// As [`LayerWeights::score_exponent`].
+    pub score_exponent: i32,
+    /// Query projection.
+    pub q: Linear<'a>,
+    /// Key projection, of the encoder's rows.
+    pub k: Linear<'a>,
+    /// Value projection, of the encoder's rows.
+    pub v: Linear<'a>,
+    /// Output projection.
+    pub o: Linear<'a>,
+    /// After cross-attention (post-norm).
+    pub norm: Option<NormWeights<'a>>,
+}
+
+/// What turns a token into a row: the table, the positions, the norm.
+#[derive(Clone, Copy, Debug)]
+pub struct EmbeddingWeights<'a> {
+    /// Embedding table or frame projection.
+    pub table: Linear<'a>,
+    /// How positions enter.
+    pub kind: Position,
+    /// Position table or frequencies.
+    pub positions: &'a [u8],
+    /// Exponent of the position table.
+    pub position_exponent: i32,
+    /// Norm of the embedding.
+    pub norm: Option<NormWeights<'a>>,
+}
+
+/// The numbers that relative positions add to the scores (Raffel et al. 2020, §2.1).
+#[derive(Clone, Copy, Debug)]
+pub struct RelativeBias<'a> {
+    /// `i16 × (n_heads, 2 · distance + 1)`, for key − query = −distance … distance.
+    pub table: &'a [u8],
+    /// Real bias in log2 = `entry · 2^exponent`.
+    pub exponent: i32,
+    /// Distances told apart.
+    pub distance: usize,
+}
+
 /// A parsed blob: hyperparameters and views of the weights. `Copy`; it borrows the flash.
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'a> {
@@ -145,6 +190,18 @@ impl<'a> Model<'a> {
     /// Bytes of flash.
     pub const fn flash_bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// The same model with another beam width, to be set before [`Model::arena`] is asked: RAM grows
+    /// with it. Widths beyond 1 … [`MAX_BEAMS`] are brought there; other models than
+    /// encoder-decoders do not change.
+    #[must_use]
+    pub const fn with_beams(mut self, beams: usize) -> Self {
+        if matches!(self.header.config.architecture, Architecture::EncoderDecoder) {
+            let most = if beams > MAX_BEAMS { MAX_BEAMS } else { beams };
+            self.header.config.beams = if most == 0 { 1 } else { most };
+        }
+        self
     }
 
     /// Exact RAM that running the model needs.
@@ -213,6 +270,50 @@ impl<'a> Model<'a> {
         (part(self.bytes, offset + META_BYTES, len), read_i16(self.bytes, offset) as i32)
     }
 
+    /// What turns a source's tokens (or the tokens of a model with one side) into rows.
+    pub fn source_embedding(&self) -> EmbeddingWeights<'a> {
+        let (positions, position_exponent) = self.position();
+        EmbeddingWeights {
+            table: self.embedding(),
+            kind: self.header.config.position,
+            positions,
+            position_exponent,
+            norm: self.embedding_norm(),
+        }
+    }
+
+    /// What turns an encoder-decoder's target tokens into rows.
+    pub fn target_embedding(&self) -> EmbeddingWeights<'a> {
+        let (c, at) = (&self.header.config, &self.layout.decoder);
+        let source = self.source_embedding();
+        let (positions, position_exponent) = match c.position {
+            Position::Learned => {
+                let len = position_bytes(&c.decoder_side()).saturating_sub(META_BYTES);
+                let exponent = read_i16(self.bytes, at.position) as i32;
+                (part(self.bytes, at.position + META_BYTES, len), exponent)
+            }
+            _ => (source.positions, source.position_exponent),
+        };
+        EmbeddingWeights {
+            table: if c.separate_embedding { self.linear(0, at.embedding) } else { source.table },
+            kind: c.position,
+            positions,
+            position_exponent,
+            norm: c.embedding_norm.then(|| self.norm(at.embedding_norm)),
+        }
+    }
+
+    /// The relative positions of the encoder, or of the decoder.
+    pub fn relative_bias(&self, decoder: bool) -> Option<RelativeBias<'a>> {
+        let (c, at) = (&self.header.config, &self.layout);
+        let offset = if decoder { at.decoder.position } else { at.position };
+        matches!(c.position, Position::Relative).then(|| RelativeBias {
+            table: part(self.bytes, offset + META_BYTES, relative_bytes(c)),
+            exponent: read_i16(self.bytes, offset) as i32,
+            distance: c.relative_distance,
+        })
+    }
+
     /// Norm of the embedding.
     pub fn embedding_norm(&self) -> Option<NormWeights<'a>> {
         self.header.config.embedding_norm.then(|| self.norm(self.layout.embedding_norm))
@@ -223,6 +324,11 @@ impl<'a> Model<'a> {
         self.header.config.final_norm.then(|| self.norm(self.layout.final_norm))
     }
 
+    /// Norm of the decoder's last rows in an encoder-decoder.
+    pub fn target_norm(&self) -> Option<NormWeights<'a>> {
+        self.header.config.final_norm.then(|| self.norm(self.layout.decoder.final_norm))
+    }
+
     /// BERT's pooler.
     pub fn pooler(&self) -> Option<Linear<'a>> {
         self.header.config.pooler.then(|| self.linear(0, self.layout.pooler))
@@ -231,6 +337,9 @@ impl<'a> Model<'a> {
     /// The matrix of the head: vocabulary (the embedding table when tied) or labels.
     pub fn head(&self) -> Option<Linear<'a>> {
         match self.header.config.head {
+            Head::TiedVocabulary if self.header.config.separate_embedding => {
+                Some(self.linear(0, self.layout.decoder.embedding))
+            }
             Head::TiedVocabulary => Some(self.embedding()),
             Head::Vocabulary | Head::Classifier | Head::TokenLabels => {
                 Some(self.linear(0, self.layout.head))
@@ -241,8 +350,32 @@ impl<'a> Model<'a> {
 
     /// The weights of layer `index`.
     pub fn layer(&self, index: usize) -> LayerWeights<'a> {
+        self.layer_at(self.layout.layers + index * self.layout.layer.bytes)
+    }
+
+    /// The weights of decoder layer `index` of an encoder-decoder, but for its cross-attention.
+    pub fn decoder_layer(&self, index: usize) -> LayerWeights<'a> {
+        self.layer_at(self.layout.decoder.layers + index * self.layout.decoder.cross.bytes)
+    }
+
+    /// The weights of the cross-attention of decoder layer `index`.
+    pub fn cross(&self, index: usize) -> CrossWeights<'a> {
+        let at = &self.layout.decoder.cross;
+        let base = self.layout.decoder.layers + index * at.bytes;
+        let post = matches!(self.header.config.norm_order, NormOrder::Post);
+        CrossWeights {
+            score_multiplier: read_u16(self.bytes, base + at.attention),
+            score_exponent: read_i16(self.bytes, base + at.attention + 2) as i32,
+            q: self.linear(base, at.q),
+            k: self.linear(base, at.k),
+            v: self.linear(base, at.v),
+            o: self.linear(base, at.o),
+            norm: post.then(|| self.norm(base + at.norm)),
+        }
+    }
+
+    fn layer_at(&self, base: usize) -> LayerWeights<'a> {
         let at: &LayerLayout = &self.layout.layer;
-        let base = self.layout.layers + index * at.bytes;
         let post = matches!(self.header.config.norm_order, NormOrder::Post);
         LayerWeights {
             score_multiplier: read_u16(self.bytes, base + at.attention),
@@ -272,42 +405,13 @@ const fn validate(bytes: &[u8], header: &Header, layout: &Layout) -> Result<(), 
     }
     let c = &header.config;
     check!(check_linear(bytes, layout.embedding, "embedding"));
-    if !matches!(c.position, Position::None) {
-        check!(check_exponents(bytes, layout.position, 1, "position"));
-        let used = match c.position {
-            Position::Learned => c.context * c.d_model * 2,
-            Position::Sinusoidal => c.d_model / 2 * 4,
-            _ => c.head_dim / 2 * 4,
-        };
-        check!(check_zero(bytes, layout.position + 2, layout.position + META_BYTES));
-        let end = layout.position + position_bytes(c);
-        check!(check_zero(bytes, layout.position + META_BYTES + used, end));
-    }
+    check!(check_position(bytes, layout.position, c));
     if c.embedding_norm {
         check!(check_norm(bytes, layout.embedding_norm, c, "embedding_norm"));
     }
     let mut i = 0;
     while i < c.n_layers {
-        let base = layout.layers + i * layout.layer.bytes;
-        let l = &layout.layer;
-        if read_u16(bytes, base) > 1 << 15 {
-            return Err(FormatError::BadSection { section: "attention", offset: base });
-        }
-        check!(check_exponents(bytes, base + 2, 1, "attention"));
-        check!(check_zero(bytes, base + 4, base + META_BYTES));
-        check!(check_linear(bytes, (base + l.q.0, l.q.1), "q"));
-        check!(check_linear(bytes, (base + l.k.0, l.k.1), "k"));
-        check!(check_linear(bytes, (base + l.v.0, l.v.1), "v"));
-        check!(check_linear(bytes, (base + l.o.0, l.o.1), "o"));
-        if c.gated {
-            check!(check_linear(bytes, (base + l.gate.0, l.gate.1), "gate"));
-        }
-        check!(check_linear(bytes, (base + l.up.0, l.up.1), "up"));
-        check!(check_linear(bytes, (base + l.down.0, l.down.1), "down"));
-        if matches!(c.norm_order, NormOrder::Post) {
-            check!(check_norm(bytes, base + l.norm_1, c, "norm_1"));
-            check!(check_norm(bytes, base + l.norm_2, c, "norm_2"));
-        }
+        check!(check_layer(bytes, layout.layers + i * layout.layer.bytes, &layout.layer, c));
         i += 1;
     }
     if c.final_norm {
@@ -315,6 +419,9 @@ const fn validate(bytes: &[u8], header: &Header, layout: &Layout) -> Result<(), 
     }
     if c.pooler {
         check!(check_linear(bytes, layout.pooler, "pooler"));
+    }
+    if c.decoder_layers > 0 {
+        check!(check_decoder(bytes, layout, c));
     }
     if layout.tokenizer.0 - layout.head.0 >= META_BYTES {
         check!(check_linear(bytes, layout.head, "head"));
@@ -328,6 +435,113 @@ const fn validate(bytes: &[u8], header: &Header, layout: &Layout) -> Result<(), 
     check!(check_zero(bytes, layout.tokenizer.0 + layout.tokenizer.1, layout.labels.0));
     check!(check_labels(bytes, layout.labels, c.n_labels));
     check_zero(bytes, layout.labels.0 + layout.labels.1, layout.bytes)
+}
+
+const fn check_position(bytes: &[u8], offset: usize, c: &Config) -> Result<(), FormatError> {
+    let used = match c.position {
+        Position::None => return Ok(()),
+        Position::Learned => c.context * c.d_model * 2,
+        Position::Sinusoidal => c.d_model / 2 * 4,
+        Position::Rotary => c.head_dim / 2 * 4,
+        Position::Relative => relative_bytes(c),
+    };
+    if let Err(error) = check_exponents(bytes, offset, 1, "position") {
+        return Err(error);
+    }
+    if let Err(error) = check_zero(bytes, offset + 2, offset + META_BYTES) {
+        return Err(error);
+    }
+    check_zero(bytes, offset + META_BYTES + used, offset + position_bytes(c))
+}
+
+/// The scales of an attention and its linear layers.
+const fn check_attention(
+    bytes: &[u8],
+    base: usize,
+    attention: usize,
+    layers: [(usize, LinearLayout); 4],
+) -> Result<(), FormatError> {
+    let offset = base + attention;
+    if read_u16(bytes, offset) > 1 << 15 {
+        return Err(FormatError::BadSection { section: "attention", offset });
+    }
+    if let Err(error) = check_exponents(bytes, offset + 2, 1, "attention") {
+        return Err(error);
+    }
+    if let Err(error) = check_zero(bytes, offset + 4, offset + META_BYTES) {
+        return Err(error);
+    }
+    let names = ["q", "k", "v", "o"];
+    let mut i = 0;
+    while i < 4 {
+        let at = (base + layers[i].0, layers[i].1);
+        if let Err(error) = check_linear(bytes, at, names[i]) {
+            return Err(error);
+        }
+        i += 1;
+    }
+    Ok(())
+}
+
+const fn check_layer(
+    bytes: &[u8],
+    base: usize,
+    l: &LayerLayout,
+    c: &Config,
+) -> Result<(), FormatError> {
+    macro_rules! check {
+        ($result:expr) => {
+            if let Err(error) = $result {
+                return Err(error);
+            }
+        };
+    }
+    check!(check_attention(bytes, base, l.attention, [l.q, l.k, l.v, l.o]));
+    if c.gated {
+        check!(check_linear(bytes, (base + l.gate.0, l.gate.1), "gate"));
+    }
+    check!(check_linear(bytes, (base + l.up.0, l.up.1), "up"));
+    check!(check_linear(bytes, (base + l.down.0, l.down.1), "down"));
+    if matches!(c.norm_order, NormOrder::Post) {
+        check!(check_norm(bytes, base + l.norm_1, c, "norm_1"));
+        check!(check_norm(bytes, base + l.norm_2, c, "norm_2"));
+    }
+    Ok(())
+}
+
+const fn check_decoder(bytes: &[u8], layout: &Layout, c: &Config) -> Result<(), FormatError> {
+    macro_rules! check {
+        ($result:expr) => {
+            if let Err(error) = $result {
+                return Err(error);
+            }
+        };
+    }
+    let at = &layout.decoder;
+    if c.separate_embedding {
+        check!(check_linear(bytes, at.embedding, "decoder embedding"));
+    }
+    if at.embedding_norm > at.position {
+        check!(check_position(bytes, at.position, &c.decoder_side()));
+    }
+    if c.embedding_norm {
+        check!(check_norm(bytes, at.embedding_norm, c, "decoder embedding_norm"));
+    }
+    let mut i = 0;
+    while i < c.decoder_layers {
+        let (base, cross) = (at.layers + i * at.cross.bytes, &at.cross);
+        check!(check_layer(bytes, base, &layout.layer, c));
+        let linear = [cross.q, cross.k, cross.v, cross.o];
+        check!(check_attention(bytes, base, cross.attention, linear));
+        if matches!(c.norm_order, NormOrder::Post) {
+            check!(check_norm(bytes, base + cross.norm, c, "cross norm"));
+        }
+        i += 1;
+    }
+    if c.final_norm {
+        check!(check_norm(bytes, at.final_norm, c, "decoder final_norm"));
+    }
+    Ok(())
 }
 
 /// Labels are `n` times a `u16` length and as many bytes of UTF-8; or there are none at all.

@@ -97,6 +97,8 @@ fn main() {
         tokenizer: Vec::new(),
         parameters: 0,
         frame_exponent: 0,
+        relative: Vec::new(),
+        decoder: None,
     };
     let blob = write(&model, Wide::Auto).expect("the shape is within the engine's range");
     std::fs::write(&path, blob).unwrap_or_else(|error| panic!("{path}: {error}"));

@@ -18,16 +18,22 @@ pub struct Bill {
     pub flash_bytes: usize,
     /// Bytes of RAM, stack not counted.
     pub arena_bytes: usize,
-    /// Positions.
+    /// Positions; of an encoder-decoder the source's.
     pub context: usize,
+    /// Encoder-decoder: positions of the target; otherwise 0.
+    pub target_context: usize,
+    /// Encoder-decoder: hypotheses that a search keeps, for which the RAM is; otherwise 0.
+    pub beams: usize,
     /// Tokens of the vocabulary.
     pub vocab_size: usize,
     /// Labels of a classifier.
     pub n_labels: usize,
     /// Width of the residual stream.
     pub d_model: usize,
-    /// Layers.
+    /// Layers; of an encoder-decoder the encoder's.
     pub n_layers: usize,
+    /// Encoder-decoder: layers of the decoder; otherwise 0.
+    pub decoder_layers: usize,
     /// Query heads.
     pub n_heads: usize,
     /// Key/value heads.
@@ -72,6 +78,7 @@ pub fn bill(model: &Model) -> Bill {
         architecture: match c.architecture {
             Architecture::Encoder => "encoder",
             Architecture::Decoder => "decoder",
+            Architecture::EncoderDecoder => "encoder-decoder",
         },
         answers: match c.head {
             Head::Vocabulary | Head::TiedVocabulary => "tokens",
@@ -84,10 +91,13 @@ pub fn bill(model: &Model) -> Bill {
         flash_bytes: model.flash_bytes(),
         arena_bytes: size.total_bytes(),
         context: c.context,
+        target_context: c.target_context,
+        beams: c.beams,
         vocab_size: c.vocab_size,
         n_labels: c.n_labels,
         d_model: c.d_model,
         n_layers: c.n_layers,
+        decoder_layers: c.decoder_layers,
         n_heads: c.n_heads,
         n_kv_heads: c.n_kv_heads,
         head_dim: c.head_dim,
@@ -120,6 +130,11 @@ fn sections(model: &Model) -> Vec<Item> {
         ("layers", l.layers),
         ("final_norm", l.final_norm),
         ("pooler", l.pooler.0),
+        ("decoder embedding", l.decoder.embedding.0),
+        ("decoder positions", l.decoder.position),
+        ("decoder embedding_norm", l.decoder.embedding_norm),
+        ("decoder layers", l.decoder.layers),
+        ("decoder final_norm", l.decoder.final_norm),
         ("head", l.head.0),
         ("tokenizer", l.tokenizer.0),
         ("labels", l.labels.0),
@@ -130,6 +145,9 @@ fn sections(model: &Model) -> Vec<Item> {
         let bytes = pair[1].1 - pair[0].1;
         if pair[0].0 == "layers" {
             items.extend((0..c.n_layers).map(|i| item(format!("layer {i}"), l.layer.bytes)));
+        } else if pair[0].0 == "decoder layers" {
+            let layer = |i| item(format!("decoder layer {i}"), l.decoder.cross.bytes);
+            items.extend((0..c.decoder_layers).map(layer));
         } else if bytes > 0 {
             items.push(item(pair[0].0, bytes));
         }
@@ -156,6 +174,13 @@ impl std::fmt::Display for Bill {
             self.context,
             if self.window > 0 { format!(", window {}", self.window) } else { String::new() },
         )?;
+        if self.decoder_layers > 0 {
+            writeln!(
+                f,
+                "decoder: {} layers, targets up to {} tokens, RAM for {} hypotheses",
+                self.decoder_layers, self.target_context, self.beams
+            )?;
+        }
         writeln!(
             f,
             "vocabulary {}{}{}, weights packed `{}`, {} rows a tile",

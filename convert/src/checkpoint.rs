@@ -24,6 +24,8 @@ pub struct Checkpoint {
     pub path: PathBuf,
     /// `config.json`.
     pub config: Value,
+    /// `generation_config.json`, or null.
+    pub generation: Value,
     tensors: BTreeMap<String, Tensor>,
     taken: RefCell<BTreeSet<String>>,
 }
@@ -39,16 +41,27 @@ impl Checkpoint {
             return Err(Error::NotACheckpoint { path: path.into(), missing: "config.json" });
         }
         let config = parse_json(&config_path)?;
+        let generation_path = path.join("generation_config.json");
+        let generation = match generation_path.is_file() {
+            true => parse_json(&generation_path)?,
+            false => Value::Null,
+        };
         let mut tensors = BTreeMap::new();
         for file in weight_files(path)? {
             read_safetensors(&file, &mut tensors)?;
         }
-        Ok(Self { path: path.into(), config, tensors, taken: RefCell::default() })
+        Ok(Self { path: path.into(), config, generation, tensors, taken: RefCell::default() })
     }
 
     /// A checkpoint from tensors in memory.
     pub fn from_parts(path: &Path, config: Value, tensors: BTreeMap<String, Tensor>) -> Self {
-        Self { path: path.into(), config, tensors, taken: RefCell::default() }
+        Self {
+            path: path.into(),
+            config,
+            generation: Value::Null,
+            tensors,
+            taken: RefCell::default(),
+        }
     }
 
     /// Number of weights.
@@ -112,6 +125,24 @@ impl Checkpoint {
             .filter(|&n| n <= 1 << 24)
             .map(|n| n as usize)
             .ok_or_else(|| Error::MissingKey { key: key.into(), expected: "a whole number" })
+    }
+
+    /// A value that tells how to generate: of `generation_config.json`, or of `config.json`, where older
+    /// checkpoints have it.
+    pub fn generation_value(&self, key: &str) -> Option<&Value> {
+        let found = self.generation.get(key).or_else(|| self.config.get(key));
+        found.filter(|value| !value.is_null())
+    }
+
+    /// As [`Checkpoint::generation_value`], a token.
+    ///
+    /// # Errors
+    /// [`Error::MissingKey`].
+    pub fn generation(&self, key: &str) -> Result<usize> {
+        let token = self.generation_value(key).and_then(Value::as_u64).filter(|&t| t <= 1 << 20);
+        token
+            .map(|token| token as usize)
+            .ok_or_else(|| Error::MissingKey { key: key.into(), expected: "a token id" })
     }
 
     /// A number of `config.json`, or a default.

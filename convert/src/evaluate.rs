@@ -1,9 +1,10 @@
 //! What quantisation cost: a blob against data, and against its checkpoint in f32.
 
 use crate::error::{Error, Result, input, read_text};
+use crate::error_rates::targets;
 use crate::float_model::{FloatModel, softmax};
 use crate::host::HeapArena;
-use picoformer::config::Head;
+use picoformer::config::{Architecture, Head};
 use picoformer::decoder::log_probability;
 use picoformer::sampler::greedy;
 use picoformer::{Decoder, Encoder, Model};
@@ -50,12 +51,40 @@ pub struct Evaluation {
     /// Embedding: smallest cosine to f32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cosine_min: Option<f64>,
+    /// Encoder-decoder: hypotheses kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beams: Option<usize>,
+    /// Encoder-decoder: phonemes wrong, missing or too many, per phoneme of the nearest pronunciation
+    /// listed; stress stripped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per: Option<f64>,
+    /// Encoder-decoder: words whose pronunciation is none of those listed; stress stripped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wer: Option<f64>,
+    /// As `per`, with stress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_stress: Option<f64>,
+    /// As `wer`, with stress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wer_stress: Option<f64>,
+    /// The same in f32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_reference: Option<f64>,
+    /// The same in f32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wer_reference: Option<f64>,
+    /// The same in f32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_stress_reference: Option<f64>,
+    /// The same in f32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wer_stress_reference: Option<f64>,
 }
 
 /// Called with `(done, total)` sequences.
 pub type Progress<'a> = &'a mut dyn FnMut(usize, usize);
 
-/// Evaluates a blob on `data`, as its head asks for it.
+/// Evaluates a blob on `data`, as its head asks for it; an encoder-decoder on the first `limit` lines.
 ///
 /// # Errors
 /// Data that cannot be read or does not fit the model: the message names file and line.
@@ -63,6 +92,7 @@ pub fn evaluate(
     model: &Model,
     reference: Option<&FloatModel>,
     data: &Path,
+    limit: Option<usize>,
     progress: Progress,
 ) -> Result<Evaluation> {
     if let Some(float) = reference {
@@ -75,6 +105,9 @@ pub fn evaluate(
                 "their vocabulary, width, layers or head differ",
             ));
         }
+    }
+    if model.config().architecture == Architecture::EncoderDecoder {
+        return targets(model, reference, data, limit, progress);
     }
     match model.config().head {
         Head::Vocabulary | Head::TiedVocabulary => language(model, reference, data, progress),
@@ -94,9 +127,9 @@ pub fn encode(model: &Model, text: &str) -> Result<Vec<u32>> {
         input("this blob has no tokenizer", "give token ids: run --ids \"1,5,9\"")
     })?;
     let mut tokens = vec![0; 4 * text.len() + 8];
-    let n = tokenizer
-        .encode(text, &mut tokens)
-        .map_err(|error| input(error.to_string(), "the model's vocabulary has no token for it"))?;
+    let n = tokenizer.encode(text, &mut tokens).map_err(|error| {
+        input(error.to_string(), "spell it with characters that the model knows")
+    })?;
     if n <= tokenizer.specials() {
         return Err(input("the text is empty: 1 token or more needed, 0 given", "give a text"));
     }
@@ -128,7 +161,7 @@ fn encode_start(model: &Model, text: &str, limit: usize) -> Result<(Vec<u32>, bo
 }
 
 /// Adds where an error happened.
-fn at(place: String) -> impl FnOnce(Error) -> Error {
+pub(crate) fn at(place: String) -> impl FnOnce(Error) -> Error {
     move |error| match error {
         Error::Input { message, help } => input(format!("{place}: {message}"), help),
         Error::Run(run) => {
@@ -267,7 +300,7 @@ fn classifier(
     })
 }
 
-fn nonempty(lines: usize, data: &Path) -> Result<f64> {
+pub(crate) fn nonempty(lines: usize, data: &Path) -> Result<f64> {
     if lines == 0 {
         return Err(input(
             format!("`{}` is empty", data.display()),

@@ -1,6 +1,7 @@
 //! Canonical f32 weights of every supported family, and their reference forward pass: what the
 //! quantised engine is measured against. Written to be read, not to be fast.
 
+use crate::float_decoder::FloatDecoder;
 use picoformer::config::{Activation, Config, Head, Norm, NormOrder, Pooling, Position};
 
 /// `y = W x + b`, weights `(out_dim, in_dim)` row-major.
@@ -29,7 +30,7 @@ impl FloatLinear {
 }
 
 /// Dot product in eight partial sums, so that the compiler can vectorise it.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a8, a_rest) = a.as_chunks::<8>();
     let (b8, b_rest) = b.as_chunks::<8>();
     let mut sums = [0f32; 8];
@@ -106,6 +107,10 @@ pub struct FloatModel {
     pub parameters: usize,
     /// Unit of a frame's features: 2^this.
     pub frame_exponent: i16,
+    /// What relative positions add to the (encoder's) scores, in nats: `(n_heads, 2 · distance + 1)`.
+    pub relative: Vec<f32>,
+    /// The decoder of an encoder-decoder.
+    pub decoder: Option<FloatDecoder>,
 }
 
 /// Whether a query may see a key, by their positions.
@@ -137,6 +142,11 @@ impl FloatModel {
         self.forward_rows(rows, &|query, key| self.visible(query, key))
     }
 
+    /// The rows after the last norm.
+    pub fn hidden(&self, tokens: &[u32]) -> Vec<Vec<f32>> {
+        self.forward_rows(self.embed(tokens), &|query, key| self.visible(query, key)).hidden
+    }
+
     fn embed(&self, tokens: &[u32]) -> Vec<Vec<f32>> {
         let d = self.config.d_model;
         tokens.iter().map(|&t| self.embedding.weight[t as usize * d..][..d].to_vec()).collect()
@@ -146,22 +156,12 @@ impl FloatModel {
     fn visible(&self, query: usize, key: usize) -> bool {
         let c = &self.config;
         let causal = c.architecture == picoformer::config::Architecture::Decoder;
-        !(causal && key > query) && !(c.window > 0 && key + c.window <= query)
+        !(causal && key > query || c.window > 0 && key + c.window <= query)
     }
 
     fn forward_rows(&self, mut x: Vec<Vec<f32>>, visible: Visible) -> FloatOutput {
-        let c = &self.config;
-        if c.position == Position::Sinusoidal {
-            for (position, row) in x.iter_mut().enumerate() {
-                let angles = self.frequencies.iter().map(|f| position as f64 * f);
-                let waves = angles.clone().map(f64::sin).chain(angles.map(f64::cos));
-                row.iter_mut().zip(waves).for_each(|(x, wave)| *x += wave as f32);
-            }
-        }
-        if let Some(table) = &self.positions {
-            for (row, position) in x.iter_mut().zip(table.chunks_exact(c.d_model)) {
-                row.iter_mut().zip(position).for_each(|(x, p)| *x += p);
-            }
+        for (position, row) in x.iter_mut().enumerate() {
+            self.add_position(row, position, self.positions.as_deref());
         }
         if let Some(norm) = &self.embedding_norm {
             x.iter_mut().for_each(|row| *row = self.norm(row, norm));
@@ -174,6 +174,19 @@ impl FloatModel {
         }
         let outputs = self.outputs(&x);
         FloatOutput { hidden: x, outputs }
+    }
+
+    /// Adds what a learned table or sinusoids have for a position.
+    pub(crate) fn add_position(&self, row: &mut [f32], position: usize, table: Option<&[f32]>) {
+        if let Some(table) = table {
+            let learned = &table[position * row.len()..][..row.len()];
+            row.iter_mut().zip(learned).for_each(|(x, p)| *x += p);
+        }
+        if self.config.position == Position::Sinusoidal {
+            let angles = self.frequencies.iter().map(|f| position as f64 * f);
+            let waves = angles.clone().map(f64::sin).chain(angles.map(f64::cos));
+            row.iter_mut().zip(waves).for_each(|(x, wave)| *x += wave as f32);
+        }
     }
 
     fn layer(&self, layer: &FloatLayer, x: &mut [Vec<f32>], visible: Visible) {
@@ -215,7 +228,10 @@ impl FloatModel {
             for head in 0..c.n_heads {
                 let q = &q[head * d..][..d];
                 let kv = head / group * d;
-                let score = |&key: &usize| dot(q, &k[key][kv..][..d]) * layer.score_scale;
+                let score = |&key: &usize| {
+                    let score = dot(q, &k[key][kv..][..d]) * layer.score_scale;
+                    score + relative(&self.relative, c, head, i, key)
+                };
                 let mut p: Vec<f32> = keys.iter().map(score).collect();
                 softmax(&mut p);
                 let mut sum = vec![0f32; d];
@@ -240,7 +256,7 @@ impl FloatModel {
         }
     }
 
-    fn feed_forward(&self, layer: &FloatLayer, x: &[f32]) -> Vec<f32> {
+    pub(crate) fn feed_forward(&self, layer: &FloatLayer, x: &[f32]) -> Vec<f32> {
         let up = layer.up.forward(x);
         let hidden: Vec<f32> = match &layer.gate {
             Some(gate) => {
@@ -263,7 +279,7 @@ impl FloatModel {
         }) as f32
     }
 
-    fn norm(&self, x: &[f32], norm: &FloatNorm) -> Vec<f32> {
+    pub(crate) fn norm(&self, x: &[f32], norm: &FloatNorm) -> Vec<f32> {
         let d = x.len() as f64;
         let mean = match self.config.norm {
             Norm::Layer => x.iter().map(|&x| x as f64).sum::<f64>() / d,
@@ -290,6 +306,9 @@ impl FloatModel {
             }
             row
         };
+        if self.decoder.is_some() {
+            return Vec::new();
+        }
         match (self.config.head, &self.head) {
             (Head::Classifier, Some(head)) => vec![head.forward(&pooled())],
             (Head::TokenLabels | Head::Vocabulary, Some(head)) => {
@@ -304,6 +323,13 @@ impl FloatModel {
             _ => Vec::new(),
         }
     }
+}
+
+/// What relative positions add to a score, in nats; 0 without.
+pub(crate) fn relative(table: &[f32], c: &Config, head: usize, query: usize, key: usize) -> f32 {
+    let distance = c.relative_distance;
+    let offset = (key + distance).saturating_sub(query).min(2 * distance);
+    table.get(head * (2 * distance + 1) + offset).copied().unwrap_or(0.0)
 }
 
 /// Softmax in place.

@@ -3,7 +3,9 @@
 pub mod bill;
 pub mod checkpoint;
 pub mod error;
+pub mod error_rates;
 pub mod evaluate;
+pub mod float_decoder;
 pub mod float_model;
 pub mod host;
 pub mod import;

@@ -6,6 +6,7 @@ use crate::float_model::FloatModel;
 use crate::import::{import, llama2c};
 use crate::tokenizer;
 use picoformer::config::Architecture;
+use picoformer::config::MAX_BEAMS;
 use picoformer::tokenizer::Vocabulary;
 use std::path::{Path, PathBuf};
 
@@ -104,5 +105,57 @@ pub fn set_context(model: &mut FloatModel, context: usize) -> Result<()> {
     }
     model.config.context = context;
     model.config.window = model.config.window.min(context);
+    if model.decoder.is_some() {
+        model.config.target_context = model.config.target_context.min(context);
+    }
     crate::pad::validate(&model.config)
+}
+
+/// Sets the longest target (start token included) and the beam width of an encoder-decoder.
+///
+/// # Errors
+/// Another model, a length or width of 0, positions that were not learned, a beam too wide.
+pub fn set_search(
+    model: &mut FloatModel,
+    target: Option<usize>,
+    beams: Option<usize>,
+) -> Result<()> {
+    let Some(decoder) = &model.decoder else {
+        return match (target, beams) {
+            (None, None) => Ok(()),
+            _ => Err(input(
+                "--target-context and --beams are for encoder-decoders",
+                "this checkpoint has one side; leave them out",
+            )),
+        };
+    };
+    if let Some(target) = target {
+        let learned = decoder.positions.as_ref().map(|table| table.len() / model.config.d_model);
+        if target == 0 || learned.is_some_and(|learned| target > learned) {
+            let limit = learned.map_or("1 or more".into(), |learned| format!("1 to {learned}"));
+            return Err(input(
+                format!("--target-context {target} is not possible"),
+                format!("the checkpoint's positions allow {limit}"),
+            ));
+        }
+        model.config.target_context = target;
+    }
+    if let Some(beams) = beams {
+        model.config.beams = beam_width(beams)?;
+    }
+    crate::pad::validate(&model.config)
+}
+
+/// A beam width that the engine has.
+///
+/// # Errors
+/// [`Error::Input`] with the greatest width.
+pub fn beam_width(beams: usize) -> Result<usize> {
+    match beams {
+        1..=MAX_BEAMS => Ok(beams),
+        _ => Err(input(
+            format!("a beam of {beams} is not possible"),
+            format!("1 (greedy) to {MAX_BEAMS}"),
+        )),
+    }
 }

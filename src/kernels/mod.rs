@@ -24,6 +24,7 @@ mod arm_mve;
 mod arm_v6m;
 pub mod check;
 mod defaults;
+mod linear;
 mod portable;
 #[cfg(all(target_arch = "riscv32", target_feature = "m"))]
 mod riscv;
@@ -31,6 +32,7 @@ mod riscv;
 mod x86;
 
 pub(crate) use defaults::interpolate;
+pub use linear::{CHUNK, Product, RowScale};
 pub use portable::Portable;
 
 // Where several are asked for, the core that can do the most wins.
@@ -125,6 +127,18 @@ pub struct Softmax {
     pub factor: u32,
 }
 
+/// A [`Softmax`] whose scores are in units of 2⁻¹⁶ log2 has this factor.
+pub const BIASED_FACTOR: u32 = 1 << 24;
+
+/// What is added to the scores of one or two queries for the keys of a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Biased {
+    /// From scores to 1/256 of log2, Q0.32, as [`Softmax::factor`] is without biases.
+    pub factors: [u32; 2],
+    /// In units of 2⁻¹⁶ log2.
+    pub biases: [[i32; KEY_BLOCK]; 2],
+}
+
 /// [`KEY_BLOCK`] positions of one head of one layer in the cache.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyBlock<'a> {
@@ -167,12 +181,18 @@ pub trait Kernels: Sized {
     /// Name of the backend, as told in reports.
     const NAME: &'static str;
 
-    /// Layouts of weights that this backend multiplies, the fastest first. A model in another one is
+    /// Layouts of weights that this backend multiplies, the fastest (for one row) first. A model in another one is
     /// refused.
     const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired];
 
+    /// The one of them that multiplies tiles of rows (an encoder, a long prompt) fastest.
+    const TILE_LAYOUT: WeightLayout = WeightLayout::Paired;
+
     /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`.
     const PRODUCT_SHIFT: i32 = 8;
+
+    /// How [`Kernels::write_key`] packs the keys of a block.
+    const KEY_LAYOUT: WeightLayout = WeightLayout::Paired;
 
     /// Largest magnitude of a row; at most 2¹⁵.
     fn largest(x: &[i16]) -> u32;
@@ -312,6 +332,18 @@ pub trait Kernels: Sized {
         );
     }
 
+    /// A whole layer: [`Kernels::matmul`] (or its like for wide lanes, plain weights), then
+    /// [`Kernels::rescale`] of each row. `out[r]` holds row `r`; there are as many outputs as it has
+    /// room for. Of one row, the second `out` is not used.
+    fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
+        linear::linear::<Self>(product, by, out);
+    }
+
+    /// As [`Kernels::linear`] in 32 bits ([`Kernels::rescale_wide`]).
+    fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+        linear::linear_wide::<Self>(product, by, out);
+    }
+
     /// An explicit norm's gain and bias: `sums[i] = saturate(round(by.shifted(x[i]) ·
     /// (gains[i] · mantissa) / 2^shift))`, plus `round(biases[i] / 2^bias_shift)` where there is one,
     /// saturated. Gains and biases are little-endian `i16`; `shift` is in 1 … 62.
@@ -334,7 +366,7 @@ pub trait Kernels: Sized {
         defaults::add(x, shift, sums);
     }
 
-    /// `|sums[0]| | |sums[1]| | …`: a number with as many bits as the largest magnitude.
+    /// Any number with as many bits as the largest magnitude, such as `|sums[0]| | |sums[1]| | …`.
     fn magnitude(sums: &[i32]) -> u32 {
         defaults::magnitude(sums)
     }
@@ -391,5 +423,19 @@ pub trait Kernels: Sized {
         sums: &mut [i32],
     ) {
         defaults::attend::<Self>(lanes, block, visible, shift, queries, sums);
+    }
+
+    /// As [`Kernels::attend`] with biases: a score becomes `floor(score · factor / 2²⁴) + bias` in units
+    /// of 2⁻¹⁶ log2, saturated; the queries' own factor is [`BIASED_FACTOR`].
+    fn attend_biased(
+        lanes: &[i16],
+        block: &KeyBlock,
+        visible: [u32; 2],
+        shift: u32,
+        biased: &Biased,
+        queries: &mut [Softmax],
+        sums: &mut [i32],
+    ) {
+        defaults::attend_biased::<Self>(lanes, block, visible, shift, biased, queries, sums);
     }
 }

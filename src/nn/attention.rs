@@ -11,9 +11,10 @@
 use crate::arena::Cache;
 use crate::config::{Config, KEY_BLOCK};
 use crate::fixed::{INVERSE_SCALE, decode_scale, round_shift, scale_code};
-use crate::kernels::{Kernels, KeyBlock, Quantizer, Softmax};
+use crate::kernels::{BIASED_FACTOR, Biased, Kernels, KeyBlock, Quantizer, Softmax};
 use crate::matrix::word_offset;
-use crate::model::LayerWeights;
+use crate::model::RelativeBias;
+use crate::nn::position::relative;
 
 /// Which keys a query may see.
 #[derive(Clone, Copy)]
@@ -81,7 +82,9 @@ struct Block {
 impl Block {
     fn new(config: &Config, layer: usize, position: usize, head: usize) -> Self {
         let blocks = config.cache_rows() / KEY_BLOCK;
-        let block = (position / KEY_BLOCK) % blocks.max(1);
+        let block = position / KEY_BLOCK;
+        // Beyond the last only in a sliding window; small cores have no division.
+        let block = if block < blocks { block } else { block % blocks.max(1) };
         Self {
             index: (layer * blocks + block) * config.n_kv_heads + head,
             head_dim: config.head_dim,
@@ -182,15 +185,16 @@ pub fn write_values<K: Kernels>(
 #[derive(Clone, Copy, Debug)]
 struct Query {
     position: usize,
+    head: usize,
     offset: usize,
     range: (usize, usize),
 }
 
 /// `max|q| · score_multiplier · 2^(score_exponent + 49)`, see [`Kernels::scores`] for the 2⁻¹⁷ and
 /// [`Kernels::weigh`] for the 2³².
-fn factor(code: u8, layer: &LayerWeights) -> u32 {
-    let product = decode_scale(code) as u64 * layer.score_multiplier as u64; // at most 30 bits
-    let shift = layer.score_exponent + 49;
+fn factor(code: u8, (multiplier, exponent): (u16, i32)) -> u32 {
+    let product = decode_scale(code) as u64 * multiplier as u64; // at most 30 bits
+    let shift = exponent + 49;
     let value = match shift {
         32.. => u64::MAX,
         0..=31 => product << shift,
@@ -204,8 +208,10 @@ fn factor(code: u8, layer: &LayerWeights) -> u32 {
 pub struct Attention<'a> {
     /// Hyperparameters.
     pub config: &'a Config,
-    /// Weights of the layer (only the score's scale is read).
-    pub layer: &'a LayerWeights<'a>,
+    /// The layer's score multiplier and exponent.
+    pub score_scale: (u16, i32),
+    /// What relative positions add to the scores.
+    pub bias: Option<RelativeBias<'a>>,
     /// Which layer of the cache.
     pub layer_index: usize,
     /// Who sees whom.
@@ -240,9 +246,9 @@ impl Attention<'_> {
                 let query = |i: usize| {
                     let (row, position) = (i / group, self.first_position + i / group);
                     let range = self.mask.range(position, self.keys);
-                    let offset =
-                        row * self.stride + (kv_head * group + i % group) * config.head_dim;
-                    Query { position, range, offset }
+                    let head = kv_head * group + i % group;
+                    let offset = row * self.stride + head * config.head_dim;
+                    Query { position, head, range, offset }
                 };
                 let queries = [query(first), query(first + count - 1)];
                 let queries = queries.get(..count).unwrap_or_default();
@@ -271,8 +277,14 @@ impl Attention<'_> {
         for (i, (query, state)) in queries.iter().zip(states.iter_mut()).enumerate() {
             let x = q.get(query.offset..query.offset + head_dim).unwrap_or_default();
             let vector = HeadVector::new::<K>(x);
-            state.factor = factor(vector.code, self.layer);
+            state.factor = factor(vector.code, self.score_scale);
             K::quantize(x, &vector.quantizer(), count, i, lanes);
+        }
+        let mut biased = Biased { factors: [0; 2], biases: [[0; KEY_BLOCK]; 2] };
+        if self.bias.is_some() {
+            for (factor, state) in biased.factors.iter_mut().zip(states.iter_mut()) {
+                *factor = core::mem::replace(&mut state.factor, BIASED_FACTOR);
+            }
         }
         let low = queries.iter().map(|query| query.range.0).min().unwrap_or(0);
         let high = queries.iter().map(|query| query.range.1).max().unwrap_or(0);
@@ -286,7 +298,17 @@ impl Attention<'_> {
             }
             if visible != [0; 2] {
                 let block = Block::new(self.config, self.layer_index, first, kv_head).keys(cache);
-                K::attend(lanes, &block, visible, shift, states, sums);
+                match &self.bias {
+                    None => K::attend(lanes, &block, visible, shift, states, sums),
+                    Some(bias) => {
+                        for (biases, query) in biased.biases.iter_mut().zip(queries) {
+                            for (entry, key) in biases.iter_mut().zip(first..) {
+                                *entry = relative(bias, query.head, query.position, key);
+                            }
+                        }
+                        K::attend_biased(lanes, &block, visible, shift, &biased, states, sums);
+                    }
+                }
             }
         }
         for (i, (query, state)) in queries.iter().zip(states.iter()).enumerate() {

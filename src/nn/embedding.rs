@@ -6,31 +6,31 @@ use super::row::{Input, add, halves, renormalize};
 use crate::config::Position;
 use crate::kernels::Kernels;
 use crate::matrix::{unpack_word, word_offset};
-use crate::model::{Linear, Model};
+use crate::model::{EmbeddingWeights, Linear};
 
 /// Writes the embedding of `token` at `position` into `row` (`d_model`); returns its exponent.
 /// `sums` is scratch of `d_model`. The token must be below `vocab_size`.
 pub fn token<K: Kernels>(
-    model: &Model,
+    weights: &EmbeddingWeights,
     token: usize,
     position: usize,
     row: &mut [i16],
     sums: &mut [i32],
 ) -> i16 {
-    let table = model.embedding();
+    let table = &weights.table;
     let sums = sums.get_mut(..row.len()).unwrap_or_default();
     let multiplier = halves(table.multipliers).nth(token).unwrap_or(0) as i32;
     // 7 + 15 bits; shifted to 28, so that a position fits beside it.
-    let from_position = position_exponent(model).map_or(i32::MIN, |exponent| exponent - 13);
+    let from_position = position_exponent(weights).map_or(i32::MIN, |exponent| exponent - 13);
     let exponent = (table.weight_exponent - 6).max(from_position);
     let shift = exponent - table.weight_exponent;
     for (i, four) in sums.chunks_mut(4).enumerate() {
-        let weights = word(&table, token, i);
-        for (sum, weight) in four.iter_mut().zip(unpack_word(table.layout, weights)) {
+        let packed = word(table, token, i);
+        for (sum, weight) in four.iter_mut().zip(unpack_word(table.layout, packed)) {
             *sum = crate::fixed::shift_by(weight as i32 * multiplier, shift);
         }
     }
-    add_position(model, position, sums, exponent);
+    add_position(weights, position, sums, exponent);
     renormalize::<K>(sums, exponent, row)
 }
 
@@ -43,7 +43,7 @@ fn word(table: &Linear, row: usize, index: usize) -> u32 {
 /// Writes the projection of one frame at `position` into `row`; returns its exponent.
 /// Features are in units of `2^exponent`.
 pub fn frame<K: Kernels>(
-    model: &Model,
+    weights: &EmbeddingWeights,
     features: &[i16],
     exponent: i32,
     position: usize,
@@ -51,33 +51,33 @@ pub fn frame<K: Kernels>(
     lanes: &mut [i16],
     sums: &mut [i32],
 ) -> i16 {
-    let projection = model.embedding();
+    let projection = &weights.table;
     let sums = sums.get_mut(..row.len()).unwrap_or_default();
     let input = Input::new::<K>(features, exponent, projection.wide);
     let mut rows = Rows::new(input, None, lanes);
-    let from_position = position_exponent(model).unwrap_or(i32::MIN + 13);
-    let unit = rows.sum_exponent(&projection, 0, from_position);
-    rows.forward_wide::<K>(&projection, [unit; 2], sums);
-    add_position(model, position, sums, unit);
+    let from_position = position_exponent(weights).unwrap_or(i32::MIN + 13);
+    let unit = rows.sum_exponent(projection, 0, from_position);
+    rows.forward_wide::<K>(projection, [unit; 2], sums);
+    add_position(weights, position, sums, unit);
     renormalize::<K>(sums, unit, row)
 }
 
 /// The unit of what is added for a position, if anything is.
-fn position_exponent(model: &Model) -> Option<i32> {
-    match model.config().position {
-        Position::Learned | Position::Sinusoidal => Some(model.position().1),
-        Position::None | Position::Rotary => None,
+fn position_exponent(weights: &EmbeddingWeights) -> Option<i32> {
+    match weights.kind {
+        Position::Learned | Position::Sinusoidal => Some(weights.position_exponent),
+        Position::None | Position::Rotary | Position::Relative => None,
     }
 }
 
-fn add_position(model: &Model, position: usize, sums: &mut [i32], exponent: i32) {
-    let (table, unit) = model.position();
-    match model.config().position {
+fn add_position(weights: &EmbeddingWeights, position: usize, sums: &mut [i32], exponent: i32) {
+    let (table, unit) = (weights.positions, weights.position_exponent);
+    match weights.kind {
         Position::Learned => {
             let row = table.get(position * sums.len() * 2..).unwrap_or_default();
             add(halves(row), unit, sums, exponent);
         }
         Position::Sinusoidal => add(sinusoid(table, position), unit, sums, exponent),
-        Position::None | Position::Rotary => {}
+        Position::None | Position::Rotary | Position::Relative => {}
     }
 }

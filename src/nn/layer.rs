@@ -6,10 +6,10 @@ use super::feed_forward::hidden;
 use super::linear::Rows;
 use super::norm::{self, Epsilon};
 use super::row::{Input, pair_mut, renormalize};
-use crate::arena::RunState;
-use crate::config::{Config, NormOrder};
+use crate::arena::{Cache, RunState};
+use crate::config::{Architecture, Config, NormOrder};
 use crate::kernels::Kernels;
-use crate::model::{LayerWeights, Linear, Model, NormWeights};
+use crate::model::{CrossWeights, LayerWeights, Linear, Model, NormWeights, RelativeBias};
 
 /// A tile: rows `first_row …` of the residual stream, at positions `first_position …`.
 #[derive(Clone, Copy, Debug)]
@@ -20,13 +20,17 @@ pub struct Tile {
     pub first_position: usize,
     /// Rows, at most `tile_rows`.
     pub rows: usize,
+    /// Every row is a hypothesis of its own at `first_position`, with keys and values of its own.
+    pub beams: bool,
 }
 
 /// One layer about to run.
 pub struct Layer<'m> {
     config: &'m Config,
     weights: LayerWeights<'m>,
-    index: usize,
+    /// Which layer of the cache this one uses.
+    cache: usize,
+    bias: Option<RelativeBias<'m>>,
     epsilon: Epsilon,
     tile_width: usize,
 }
@@ -34,22 +38,34 @@ pub struct Layer<'m> {
 impl<'m> Layer<'m> {
     /// Layer `index` of a model.
     pub fn new(model: &'m Model, index: usize) -> Self {
-        let config = model.config();
+        Self::of_side(model, model.config(), index)
+    }
+
+    /// Layer `index` of one side of an encoder-decoder: `side` is the model's configuration, its
+    /// [`Config::encoder_side`] or its [`Config::decoder_side`].
+    pub fn of_side(model: &Model<'m>, side: &'m Config, index: usize) -> Self {
         let header = model.header();
+        let decoder = matches!(side.architecture, Architecture::Decoder);
+        let weights = match model.config().architecture {
+            Architecture::EncoderDecoder if decoder => model.decoder_layer(index),
+            _ => model.layer(index),
+        };
         Self {
-            config,
-            weights: model.layer(index),
-            index,
+            config: side,
+            weights,
+            // An encoder has one cache for all layers.
+            cache: if decoder { index } else { 0 },
+            bias: model.relative_bias(decoder),
             epsilon: (header.epsilon_mantissa, header.epsilon_exponent),
-            tile_width: config.q_dim().max(config.d_ff).max(config.d_model),
+            tile_width: side.q_dim().max(side.d_ff).max(side.d_model),
         }
     }
 
-    /// Which layer of the cache this one uses: an encoder has one cache for all layers.
-    fn cache_index(&self) -> usize {
-        match self.config.architecture {
-            crate::config::Architecture::Decoder => self.index,
-            crate::config::Architecture::Encoder => 0,
+    /// Which layer of the cache and which position row `i` of a tile has.
+    fn place(&self, tile: Tile, i: usize) -> (usize, usize) {
+        match tile.beams {
+            true => (self.cache + (tile.first_row + i) * self.config.n_layers, tile.first_position),
+            false => (self.cache, tile.first_position + i),
         }
     }
 
@@ -69,17 +85,24 @@ impl<'m> Layer<'m> {
         keys: usize,
     ) {
         self.project::<K>(state, tile, with_keys_values, true);
-        let attention = Attention {
-            config: self.config,
-            layer: &self.weights,
-            layer_index: self.cache_index(),
-            mask,
-            first_position: tile.first_position,
-            keys,
-            rows: tile.rows,
-            stride: self.tile_width,
-        };
-        attention.forward::<K>(&state.cache, state.tile, state.lanes, state.sums);
+        // Hypotheses have caches of their own: one call each.
+        let rows = if tile.beams { 1 } else { tile.rows };
+        for first in (0..tile.rows).step_by(rows.max(1)) {
+            let (layer_index, first_position) = self.place(tile, first);
+            let attention = Attention {
+                config: self.config,
+                score_scale: (self.weights.score_multiplier, self.weights.score_exponent),
+                bias: self.bias,
+                layer_index,
+                mask,
+                first_position,
+                keys,
+                rows,
+                stride: self.tile_width,
+            };
+            let q = state.tile.get_mut(first * self.tile_width..).unwrap_or_default();
+            attention.forward::<K>(&state.cache, q, state.lanes, state.sums);
+        }
         let exponent = self.weights.v.output_exponent;
         self.add_residual::<K>(state, tile, &self.weights.o, self.config.q_dim(), exponent);
         self.post_norm::<K>(state, tile, self.weights.norm_1.as_ref());
@@ -107,6 +130,45 @@ impl<'m> Layer<'m> {
         }
         self.add_residual::<K>(state, tile, &self.weights.down, config.d_ff, exponent);
         self.post_norm::<K>(state, tile, self.weights.norm_2.as_ref());
+    }
+
+    /// Cross-attention of a tile of decoder rows to `keys` source positions, and its residual.
+    /// `source` is the configuration of the encoder's side.
+    #[inline(never)]
+    pub fn attend_source<K: Kernels>(
+        &self,
+        state: &mut RunState,
+        tile: Tile,
+        weights: &CrossWeights,
+        source: &Config,
+        keys: usize,
+    ) {
+        let width = self.tile_width;
+        for first in (0..tile.rows).step_by(2) {
+            let count = (tile.rows - first).min(2);
+            let (residual, exponents) = (&*state.residual, &*state.exponents);
+            let row =
+                |i: usize| self.input::<K>(residual, exponents, tile.first_row + i, weights.q.wide);
+            let second = (count > 1).then(|| row(first + 1));
+            let mut rows = Rows::new(row(first), second, state.lanes);
+            let q = pair_mut(state.tile, first, count, width, source.q_dim());
+            rows.forward::<K>(&weights.q, q);
+        }
+        let attention = Attention {
+            config: source,
+            score_scale: (weights.score_multiplier, weights.score_exponent),
+            bias: None,
+            layer_index: self.cache,
+            mask: Mask::Bidirectional,
+            first_position: 0,
+            keys,
+            rows: tile.rows,
+            stride: width,
+        };
+        attention.forward::<K>(&state.source, state.tile, state.lanes, state.sums);
+        let exponent = weights.v.output_exponent;
+        self.add_residual::<K>(state, tile, &weights.o, source.q_dim(), exponent);
+        self.post_norm::<K>(state, tile, weights.norm.as_ref());
     }
 
     /// A residual row as the input of q, k, v or the feed-forward part.
@@ -147,7 +209,6 @@ impl<'m> Layer<'m> {
             let mut rows = Rows::new(row(first), second, state.lanes);
             let tables = state.rotary.chunks_exact(config.head_dim).skip(first);
             if keys_values {
-                let position = tile.first_position + first;
                 rows.forward::<K>(
                     &weights.k,
                     pair_mut(state.tile, first, count, width, config.kv_dim()),
@@ -158,13 +219,8 @@ impl<'m> Layer<'m> {
                 }
                 let keys = pair_mut(state.tile, first, count, width, config.kv_dim());
                 for (i, row) in keys.into_iter().enumerate().take(count) {
-                    write_keys::<K>(
-                        config,
-                        &mut state.cache,
-                        self.cache_index(),
-                        position + i,
-                        row,
-                    );
+                    let (layer, position) = self.place(tile, first + i);
+                    write_keys::<K>(config, &mut state.cache, layer, position, row);
                 }
                 rows.forward::<K>(
                     &weights.v,
@@ -172,13 +228,8 @@ impl<'m> Layer<'m> {
                 );
                 let values = pair_mut(state.tile, first, count, width, config.kv_dim());
                 for (i, row) in values.into_iter().enumerate().take(count) {
-                    write_values::<K>(
-                        config,
-                        &mut state.cache,
-                        self.cache_index(),
-                        position + i,
-                        row,
-                    );
+                    let (layer, position) = self.place(tile, first + i);
+                    write_values::<K>(config, &mut state.cache, layer, position, row);
                 }
             }
             if queries {
@@ -264,3 +315,41 @@ pub fn normalize_rows<K: Kernels>(
             norm::apply::<K>(row, *exponent as i32, config.norm, epsilon, weights, state.sums);
     }
 }
+
+/// Keys and values of a tile of the encoder's last rows for the cross-attention of decoder layer
+/// `index`, into the source's cache. `source` is the configuration of the encoder's side.
+#[inline(never)]
+pub fn project_source<K: Kernels>(
+    source: &Config,
+    weights: &CrossWeights,
+    state: &mut RunState,
+    tile: Tile,
+    index: usize,
+) {
+    let (d, width) = (source.d_model, source.kv_dim());
+    for first in (0..tile.rows).step_by(2) {
+        let count = (tile.rows - first).min(2);
+        let (residual, exponents) = (&*state.residual, &*state.exponents);
+        let row = |i: usize| {
+            let row = tile.first_row + i;
+            let x = residual.get(row * d..(row + 1) * d).unwrap_or_default();
+            let exponent = exponents.get(row).copied().unwrap_or(0) as i32;
+            Input::new::<K>(x, exponent, weights.k.wide)
+        };
+        let second = (count > 1).then(|| row(first + 1));
+        let mut rows = Rows::new(row(first), second, state.lanes);
+        for (layer, write) in
+            [(&weights.k, write_keys::<K> as WriteRow), (&weights.v, write_values::<K>)]
+        {
+            rows.forward::<K>(layer, pair_mut(state.tile, 0, count, width, width));
+            let out = pair_mut(state.tile, 0, count, width, width);
+            for (i, row) in out.into_iter().enumerate().take(count) {
+                let position = tile.first_position + first + i;
+                write(source, &mut state.source, index, position, row);
+            }
+        }
+    }
+}
+
+/// [`write_keys`] or [`write_values`].
+type WriteRow = fn(&Config, &mut Cache, usize, usize, &[i16]);

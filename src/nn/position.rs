@@ -1,7 +1,10 @@
 //! Positions: rotary embeddings (Su et al. 2021, "RoFormer", §3.2.2) and sinusoids (Vaswani et al.
-//! 2017, §3.5), from a table of frequencies, without a table of positions.
+//! 2017, §3.5), from a table of frequencies, without a table of positions; and what relative positions
+//! add to the scores (Raffel et al. 2020, "T5", §2.1).
 
-use crate::fixed::{cosine, sine};
+use crate::blob::read_i16;
+use crate::fixed::{cosine, shift_by, sine};
+use crate::model::RelativeBias;
 
 /// Frequencies in turns per position, Q0.32.
 fn phases(frequencies: &[u8], position: usize) -> impl Iterator<Item = u32> + '_ {
@@ -21,6 +24,13 @@ pub fn rotary_table(frequencies: &[u8], position: usize, table: &mut [i16]) {
 /// Element `i` of the sinusoidal row at `position`, Q1.14: sines first, then cosines.
 pub fn sinusoid(frequencies: &[u8], position: usize) -> impl Iterator<Item = i16> + '_ {
     phases(frequencies, position).map(sine).chain(phases(frequencies, position).map(cosine))
+}
+
+/// What `head` adds to the score of `key` for `query`, in units of 2⁻¹⁶ log2.
+pub fn relative(bias: &RelativeBias, head: usize, query: usize, key: usize) -> i32 {
+    let offset = (key + bias.distance).saturating_sub(query).min(2 * bias.distance);
+    let entry = read_i16(bias.table, 2 * (head * (2 * bias.distance + 1) + offset));
+    shift_by(entry as i32, -16 - bias.exponent)
 }
 
 #[cfg(test)]

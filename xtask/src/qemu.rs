@@ -36,10 +36,17 @@ pub struct Row {
     pub logits_hash: String,
     /// Whether the text, hash included, is the host's to the byte.
     pub equals_host: bool,
+    /// Where the instructions go, per `unit`; and `beam`, what a word costs with the blob's beam.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, u64>,
 }
 
 /// Which demos there are.
-pub const DEMOS: [&str; 3] = ["classify", "generate", "stories"];
+pub const DEMOS: [&str; 4] = ["classify", "g2p", "generate", "stories"];
+
+/// Of a word that `g2p` pronounces greedily: the parts that are counted apart.
+const PARTS: [&str; 6] =
+    ["encoder", "source", "self_attention", "cross_attention", "feed_forward", "head"];
 
 /// The blob of stories260K, converted from the shared data; `None` (with a printed reason) without.
 pub fn stories_blob() -> Result<Option<PathBuf>> {
@@ -108,8 +115,21 @@ pub fn emulate(built: &Built, host: &str, blob: Option<&PathBuf>) -> Result<(Row
     let number = |key: &str| numbers.get(key).copied().unwrap_or(0);
     let (total, times, unit) = match demo.as_str() {
         "classify" => (number("inference_instructions"), number("inferences"), "inference"),
+        "g2p" => {
+            let parts: u64 = PARTS.iter().map(|part| number(&format!("{part}_instructions"))).sum();
+            (number("word_instructions") + parts, number("words"), "word")
+        }
         _ => (number("token_instructions"), number("tokens"), "token"),
     };
+    let mut parts = BTreeMap::new();
+    if unit == "word" {
+        for part in PARTS {
+            let total = number(&format!("{part}_instructions"));
+            parts.insert(part.to_owned(), total / times.max(1));
+        }
+        let beam = number("beam_instructions") + number("beam_step_instructions");
+        parts.insert("beam".to_owned(), beam / number("beams").max(1));
+    }
     let row = Row {
         core: board.core.clone(),
         board: board.name.clone(),
@@ -122,6 +142,7 @@ pub fn emulate(built: &Built, host: &str, blob: Option<&PathBuf>) -> Result<(Row
         blob_bytes: number("blob_bytes"),
         logits_hash: hash(&text),
         equals_host: text == host,
+        parts,
     };
     Ok((row, text))
 }

@@ -2,30 +2,39 @@
 
 use clap::Args;
 use miette::Result;
-use picoformer::config::Head;
+use picoformer::config::{Architecture, Head};
 use picoformer::decoder::log_probability;
 use picoformer::sampler::{ONE, Sampling, greedy};
 use picoformer::task::{Event, Generator, Stop, TextStream};
-use picoformer::{Encoder, Model};
-use picoformer_convert::error::{Error, input};
+use picoformer::{Encoder, Model, RunError, Seq2Seq};
+use picoformer_convert::error::{Error, input, read_text};
+use picoformer_convert::error_rates;
 use picoformer_convert::evaluate::encode;
 use picoformer_convert::host::{Blob, HeapArena};
+use picoformer_convert::load::beam_width;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct RunArguments {
     /// The blob
     blob: PathBuf,
     /// The text
-    #[arg(required_unless_present = "ids", conflicts_with = "ids")]
+    #[arg(required_unless_present_any = ["ids", "file"], conflicts_with_all = ["ids", "file"])]
     text: Option<String>,
+    /// A file with a text a line: an answer a line (with --json a JSON object each). A text that cannot be
+    /// answered gets an error in its line, and the command fails at the end
+    #[arg(long, conflicts_with = "ids")]
+    file: Option<PathBuf>,
     /// Token ids instead of a text: exactly these, none added, for example "1,5,9"
     #[arg(long)]
     ids: Option<String>,
-    /// Decoder: tokens to write at most; by default to the end of the context
+    /// Decoder, encoder-decoder: tokens to write at most; by default to the end of the context
     #[arg(long)]
     max_tokens: Option<usize>,
+    /// Encoder-decoder: hypotheses kept, 1 is greedy; the blob's own by default
+    #[arg(long)]
+    beam: Option<usize>,
     /// Decoder: 0 takes the likeliest token
     #[arg(long, default_value_t = 0.0)]
     temperature: f64,
@@ -46,22 +55,89 @@ pub struct RunArguments {
 /// Runs the model and prints its answer.
 pub fn run(arguments: &RunArguments) -> Result<()> {
     let bytes = Blob::open(&arguments.blob)?;
-    let model = bytes.model(&arguments.blob)?;
+    let mut model = bytes.model(&arguments.blob)?;
+    if let Some(beams) = arguments.beam {
+        model = model.with_beams(beam_width(beams)?);
+    }
+    if let Some(file) = &arguments.file {
+        return answer_file(&model, file, arguments);
+    }
     let ids = match (&arguments.ids, &arguments.text) {
         (Some(ids), _) => parse_ids(ids)?,
-        (None, Some(text)) => encode(&model, text)?,
+        (None, Some(text)) => encode_text(&model, text)?,
         (None, None) => Vec::new(),
     };
-    let value = match model.config().head {
-        Head::Vocabulary | Head::TiedVocabulary => generate(&model, &ids, arguments)?,
-        _ => encode_answer(&model, &ids)?,
-    };
+    let value = answer(&model, &ids, arguments)?;
     if arguments.json {
         println!("{value}");
     } else {
-        show(&value, arguments);
+        show(&value, arguments.text.as_deref());
     }
     Ok(())
+}
+
+/// The answer for one input.
+fn answer(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Value> {
+    match (model.config().architecture, model.config().head) {
+        (Architecture::EncoderDecoder, _) => translate(model, ids, arguments),
+        (_, Head::Vocabulary | Head::TiedVocabulary) => generate(model, ids, arguments),
+        _ => encode_answer(model, ids),
+    }
+}
+
+/// The tokens of a text. An encoder-decoder has nothing to say to an empty one.
+fn encode_text(model: &Model, text: &str) -> Result<Vec<u32>, Error> {
+    if text.is_empty() && model.config().architecture == Architecture::EncoderDecoder {
+        return Err(RunError::EmptyInput.into());
+    }
+    encode(model, text)
+}
+
+/// An answer for every line of a file.
+fn answer_file(model: &Model, file: &Path, arguments: &RunArguments) -> Result<()> {
+    let text = read_text(file)?;
+    let mut failed = 0;
+    for line in text.lines() {
+        let found = encode_text(model, line).map_err(miette::Report::from);
+        match (found.and_then(|ids| answer(model, &ids, arguments)), arguments.json) {
+            (Ok(mut value), true) => {
+                value["input"] = json!(line);
+                println!("{value}");
+            }
+            (Ok(value), false) => match value["text"].as_str() {
+                Some(text) => println!("{line}\t{text}"),
+                None => show(&value, Some(line)),
+            },
+            (Err(error), json) => {
+                failed += 1;
+                match json {
+                    true => println!("{}", json!({ "input": line, "error": error.to_string() })),
+                    false => println!("{line}\terror: {error}"),
+                }
+            }
+        }
+    }
+    if failed > 0 {
+        let message = format!("{failed} lines of `{}` could not be answered", file.display());
+        return Err(input(message, "their lines tell why").into());
+    }
+    Ok(())
+}
+
+/// An encoder-decoder's best target.
+fn translate(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Value> {
+    let mut arena = HeapArena::new(model.arena());
+    let mut engine = Seq2Seq::new(model, arena.parts()).map_err(Error::from)?;
+    engine.set_limit(arguments.max_tokens.unwrap_or(usize::MAX));
+    let (tokens, log_probability, complete) = error_rates::run(&mut engine, ids)?;
+    Ok(json!({
+        "text": error_rates::text(model, &tokens),
+        "ids": tokens,
+        "source_ids": ids,
+        "log_probability": log_probability,
+        "beams": model.config().beams,
+        "stop": if complete { "end_of_sequence" } else { "limit" },
+    }))
 }
 
 fn parse_ids(text: &str) -> Result<Vec<u32>> {
@@ -166,12 +242,13 @@ fn encode_answer(model: &Model, ids: &[u32]) -> Result<Value> {
 }
 
 /// The answer for a person.
-fn show(value: &Value, arguments: &RunArguments) {
+fn show(value: &Value, prompt: Option<&str>) {
     if let Some(text) = value["text"].as_str() {
-        match &arguments.text {
-            Some(prompt) => println!("{prompt}{text}"),
-            None if text.is_empty() => println!("{}", value["ids"]),
-            None => println!("{text}"),
+        match prompt {
+            // What continues a prompt is shown behind it; what answers a source stands alone.
+            Some(prompt) if value["source_ids"].is_null() => println!("{prompt}{text}"),
+            _ if text.is_empty() => println!("{}", value["ids"]),
+            _ => println!("{text}"),
         }
     } else if let Some(scores) = value["scores"].as_object() {
         let mut scores: Vec<(&String, f64)> =

@@ -10,7 +10,7 @@ use picoformer_convert::bill::bill;
 use picoformer_convert::error::Error;
 use picoformer_convert::evaluate::evaluate;
 use picoformer_convert::host::Blob;
-use picoformer_convert::load::{load, set_context};
+use picoformer_convert::load::{beam_width, load, set_context, set_search};
 use picoformer_convert::writer::{self, Wide};
 use serde_json::json;
 use std::path::PathBuf;
@@ -41,9 +41,16 @@ enum Command {
     Eval {
         /// The blob
         blob: PathBuf,
-        /// Decoder: folder of .txt; classifier: JSONL with `text` and `label`; otherwise a text a line
+        /// Decoder: folder of .txt; classifier: JSONL with `text` and `label`; encoder-decoder: TSV of a
+        /// source and its targets; otherwise a text a line
         #[arg(long)]
         data: PathBuf,
+        /// Encoder-decoder: hypotheses kept, 1 is greedy; the blob's own by default
+        #[arg(long)]
+        beam: Option<usize>,
+        /// Encoder-decoder: only the first lines
+        #[arg(long)]
+        limit: Option<usize>,
         /// The checkpoint that the blob was made from
         #[arg(long)]
         reference: Option<PathBuf>,
@@ -55,7 +62,7 @@ enum Command {
 
 #[derive(Args)]
 struct ConvertArguments {
-    /// Hugging Face folder (bert, gpt2, llama, mistral) or llama2.c .bin file
+    /// Hugging Face folder (bart, bert, gpt2, llama, marian, mistral, t5) or llama2.c .bin file
     checkpoint: PathBuf,
     /// Where the blob goes
     #[arg(short, long)]
@@ -63,6 +70,14 @@ struct ConvertArguments {
     /// Positions; the checkpoint's own by default. RAM grows with it
     #[arg(long)]
     context: Option<usize>,
+    /// Encoder-decoder: positions of the target, start token included; by default as many as the
+    /// source's. RAM grows with it
+    #[arg(long)]
+    target_context: Option<usize>,
+    /// Encoder-decoder: hypotheses that a search keeps, 1 is greedy; by default the checkpoint's own or
+    /// 4. RAM grows with it; whoever runs the blob can ask for less
+    #[arg(long)]
+    beams: Option<usize>,
     /// Linear layers that read 12-bit rows instead of 8-bit ones
     #[arg(long, value_enum, default_value_t = WideRows::Auto)]
     wide: WideRows,
@@ -98,17 +113,21 @@ pub fn run(arguments: Arguments) -> Result<()> {
             print(&bill(&bytes.model(&blob)?), json)
         }
         Command::Run(arguments) => answer::run(&arguments),
-        Command::Eval { blob, data, reference, json } => {
+        Command::Eval { blob, data, beam, limit, reference, json } => {
             let bytes = Blob::open(&blob)?;
-            let model = bytes.model(&blob)?;
+            let mut model = bytes.model(&blob)?;
+            if let Some(beams) = beam {
+                model = model.with_beams(beam_width(beams)?);
+            }
             let reference = reference.map(|path| load(&path, None)).transpose()?;
             let bar = ProgressBar::new(0).with_style(
                 ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").into_diagnostic()?,
             );
-            let evaluation = evaluate(&model, reference.as_ref(), &data, &mut |done, total| {
-                bar.set_length(total as u64);
-                bar.set_position(done as u64);
-            })?;
+            let evaluation =
+                evaluate(&model, reference.as_ref(), &data, limit, &mut |done, total| {
+                    bar.set_length(total as u64);
+                    bar.set_position(done as u64);
+                })?;
             bar.finish_and_clear();
             let value = serde_json::to_value(&evaluation).into_diagnostic()?;
             if json {
@@ -128,6 +147,7 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
     if let Some(context) = arguments.context {
         set_context(&mut model, context)?;
     }
+    set_search(&mut model, arguments.target_context, arguments.beams)?;
     if let Some(rows) = arguments.tile_rows {
         model.config.tile_rows = rows;
     }

@@ -83,6 +83,8 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         tokenizer: Vec::new(),
         parameters: c.parameters(),
         frame_exponent: 0,
+        relative: Vec::new(),
+        decoder: None,
     })
 }
 

@@ -114,6 +114,8 @@ pub fn import(path: &Path) -> Result<FloatModel> {
         tokenizer: Vec::new(),
         parameters: needed - tables,
         frame_exponent: 0,
+        relative: Vec::new(),
+        decoder: None,
     })
 }
 

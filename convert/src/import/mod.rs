@@ -1,9 +1,11 @@
 //! From a family's tensor names to the canonical weights of [`FloatModel`]: one file per family.
 
+mod bart;
 mod bert;
 mod gpt2;
 pub(crate) mod llama;
 pub mod llama2c;
+mod t5;
 
 use crate::checkpoint::{Checkpoint, is_buffer};
 use crate::error::{Error, Result};
@@ -12,7 +14,8 @@ use crate::pad::validate;
 use picoformer::config::*;
 
 /// Families that [`import`] reads.
-pub const FAMILIES: &str = "bert, gpt2, llama, mistral (Hugging Face folders); llama2.c .bin files";
+pub const FAMILIES: &str =
+    "bart, bert, gpt2, llama, marian, mistral, t5 (Hugging Face folders); llama2.c .bin files";
 
 /// Imports a checkpoint by its `model_type`.
 ///
@@ -24,6 +27,9 @@ pub fn import(checkpoint: &Checkpoint) -> Result<FloatModel> {
         "bert" => bert::import(checkpoint),
         "gpt2" => gpt2::import(checkpoint),
         "llama" | "mistral" => llama::import(checkpoint),
+        "bart" => bart::import(checkpoint),
+        "marian" => bart::import_marian(checkpoint),
+        "t5" => t5::import(checkpoint),
         _ => Err(Error::Unsupported {
             key: "model_type".into(),
             found: family,
@@ -68,7 +74,29 @@ pub fn plain_config(architecture: Architecture) -> Config {
         window: 0,
         n_labels: 0,
         tile_rows: 2,
+        separate_embedding: false,
+        decoder_layers: 0,
+        target_context: 0,
+        beams: 0,
+        relative_distance: 0,
+        start_token: 0,
+        end_token: 0,
+        suppressed_token: 0,
+        forced_token: 0,
     }
+}
+
+/// The beam width that a checkpoint asks for; otherwise 4, as most do.
+fn beams(c: &Checkpoint) -> usize {
+    c.generation("num_beams").unwrap_or(4).clamp(1, MAX_BEAMS)
+}
+
+/// Longest target, the start token counted: what the checkpoint generates at most, within `context`.
+/// (`max_length` counts the start token, `max_new_tokens` does not but counts the end token.)
+fn target_context(c: &Checkpoint, context: usize) -> usize {
+    let new = c.generation("max_new_tokens").ok();
+    let all = c.generation("max_length").ok().map(|length| length.saturating_sub(1));
+    new.or(all).filter(|&length| length > 0).unwrap_or(context).min(context)
 }
 
 /// An option of `config.json` that the engine cannot run.

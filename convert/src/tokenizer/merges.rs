@@ -7,6 +7,7 @@ use picoformer::tokenizer::vocabulary::{
     FLAG_ADD_END, FLAG_BYTES, FLAG_PREFIX, FLAG_PREFIX_ONCE, NONE,
 };
 use serde_json::Value;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// U+2581, SentencePiece's space.
@@ -25,6 +26,9 @@ pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {
         byte_level::adapt(&mut section, json, path)?;
     } else {
         section.flags |= spaces(json)?;
+    }
+    if list(&json["normalizer"], "normalizers").iter().any(|n| n["type"] == "Lowercase") {
+        section.characters = lowercase(&section.pieces);
     }
     section.unknown = model["unk_token"].as_str().and_then(|unk| id(json, unk)).unwrap_or(NONE);
     if model["byte_fallback"] == true {
@@ -70,19 +74,45 @@ pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {
     Ok(section)
 }
 
+/// The parts of a sequence, or the one part that there is.
+fn list(value: &Value, key: &str) -> Vec<Value> {
+    match value["type"].as_str() {
+        None => Vec::new(),
+        Some("Sequence") => value[key].as_array().cloned().unwrap_or_default(),
+        Some(_) => vec![value.clone()],
+    }
+}
+
+/// The letters whose lower case is one letter that some piece has, as ranges of the character table. What
+/// else changes with its case has no piece either way.
+fn lowercase(pieces: &[Vec<u8>]) -> Vec<(u32, u32, u32)> {
+    let pieces: Vec<_> = pieces.iter().map(|piece| String::from_utf8_lossy(piece)).collect();
+    let known: HashSet<char> = pieces.iter().flat_map(|piece| piece.chars()).collect();
+    let mut ranges: Vec<(u32, u32, u32)> = Vec::new();
+    for c in '\0'..=char::MAX {
+        let mut lower = c.to_lowercase();
+        let (Some(letter), None) = (lower.next(), lower.next()) else { continue };
+        if letter == c || !known.contains(&letter) {
+            continue;
+        }
+        let (code, class) = (c as u32, 16 + letter as u32);
+        match ranges.last_mut() {
+            Some((first, last, start)) if *last + 1 == code && *start + code - *first == class => {
+                *last = code;
+            }
+            _ => ranges.push((code, code, class)),
+        }
+    }
+    ranges
+}
+
 /// The flags by which a space is put before a text; refuses everything but SentencePiece's treatment of
 /// spaces.
 fn spaces(json: &Value) -> Result<u8> {
-    let list = |value: &Value, key: &str| -> Vec<Value> {
-        match value["type"].as_str() {
-            None => Vec::new(),
-            Some("Sequence") => value[key].as_array().cloned().unwrap_or_default(),
-            Some(_) => vec![value.clone()],
-        }
-    };
     let mut flags = 0;
     for normalizer in list(&json["normalizer"], "normalizers") {
         match normalizer["type"].as_str() {
+            Some("Lowercase") => {}
             Some("Prepend") if normalizer["prepend"] == SPACE => flags |= FLAG_PREFIX,
             Some("Replace")
                 if normalizer["pattern"]["String"] == " " && normalizer["content"] == SPACE => {}
@@ -90,7 +120,7 @@ fn spaces(json: &Value) -> Result<u8> {
                 return Err(unsupported(
                     "normalizer",
                     &normalizer,
-                    "Prepend ▁, Replace of a space by ▁, or none",
+                    "Lowercase, Prepend ▁, Replace of a space by ▁, or none",
                 ));
             }
         }

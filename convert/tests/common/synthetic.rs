@@ -119,7 +119,7 @@ pub fn random(config: Config, seed: u64) -> FloatModel {
     let pairs = match c.position {
         Position::Rotary => c.head_dim / 2,
         Position::Sinusoidal => d / 2,
-        Position::None | Position::Learned => 0,
+        Position::None | Position::Learned | Position::Relative => 0,
     };
     let angle = |i: usize| 10000f64.powf(-(i as f64) / pairs as f64);
     let labelled = matches!(c.head, Head::Classifier | Head::TokenLabels);
@@ -146,5 +146,7 @@ pub fn random(config: Config, seed: u64) -> FloatModel {
         tokenizer: Vec::new(),
         parameters: 0,
         frame_exponent: if c.input == Input::Frames { -10 } else { 0 },
+        relative: Vec::new(),
+        decoder: None,
     }
 }

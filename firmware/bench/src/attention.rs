@@ -6,7 +6,6 @@ use core::hint::black_box;
 use picoformer::arena::Cache;
 use picoformer::config::*;
 use picoformer::kernels::Native;
-use picoformer::model::{LayerWeights, Linear};
 use picoformer::nn::attention::{Attention, Mask, write_keys, write_values};
 
 use crate::memory::{Memory, Random};
@@ -43,12 +42,12 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
             let q: &mut [i16] = rest.take(keys * head_dim);
             let lanes: &mut [i16] = rest.take(2 * head_dim);
             let sums: &mut [i32] = rest.take(2 * head_dim);
-            let layer = layer(score_multiplier, score_exponent);
             for rows in [keys, 1] {
                 random.row(q, LIMIT);
                 let attention = Attention {
                     config: &config,
-                    layer: &layer,
+                    score_scale: (score_multiplier, score_exponent),
+                    bias: None,
                     layer_index: 0,
                     mask: Mask::Bidirectional,
                     first_position: 0,
@@ -75,34 +74,6 @@ fn forward(
     sums: &mut [i32],
 ) {
     attention.forward::<Native>(cache, q, lanes, sums);
-}
-
-fn layer(score_multiplier: u16, score_exponent: i32) -> LayerWeights<'static> {
-    let nothing = Linear {
-        weights: &[],
-        layout: WeightLayout::Paired,
-        multipliers: &[],
-        biases: &[],
-        out_dim: 0,
-        padded_in: 0,
-        weight_exponent: 0,
-        bias_exponent: 0,
-        output_exponent: 0,
-        wide: false,
-    };
-    LayerWeights {
-        score_multiplier,
-        score_exponent,
-        q: nothing,
-        k: nothing,
-        v: nothing,
-        o: nothing,
-        norm_1: None,
-        gate: None,
-        up: nothing,
-        down: nothing,
-        norm_2: None,
-    }
 }
 
 /// One head.
@@ -138,5 +109,14 @@ fn config(head_dim: usize, context: usize) -> Config {
         window: 0,
         n_labels: 0,
         tile_rows: context,
+        separate_embedding: false,
+        decoder_layers: 0,
+        target_context: 0,
+        beams: 0,
+        relative_distance: 0,
+        start_token: 0,
+        end_token: 0,
+        suppressed_token: 0,
+        forced_token: 0,
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! These are instructions, not cycles: an emulator has no pipeline, wait states or caches.
 
-use picoformer_demo::{Phase, Probe};
+use picoformer_demo::{PHASES, Phase, Probe};
 
 pub use imp::{Instant, start};
 
@@ -162,14 +162,14 @@ pub struct Meter {
     begun: Instant,
     /// Instructions of an empty measurement.
     overhead: u64,
-    totals: [(u64, u64); 4],
+    totals: [(u64, u64); PHASES],
 }
 
 impl Meter {
     /// Starts the counter and measures the cost of measuring.
     pub fn new() -> Self {
         start();
-        let mut meter = Self { begun: Instant::now(), overhead: 0, totals: [(0, 0); 4] };
+        let mut meter = Self { begun: Instant::now(), overhead: 0, totals: [(0, 0); PHASES] };
         meter.begin();
         meter.overhead = meter.elapsed();
         meter

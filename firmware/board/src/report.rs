@@ -33,6 +33,15 @@ pub fn run(demo: Demo) -> ! {
                 (Phase::Token, "token_instructions", "tokens"),
                 (Phase::Inference, "inference_instructions", "inferences"),
                 (Phase::Parse, "parse_instructions", "parses"),
+                (Phase::Word, "word_instructions", "words"),
+                (Phase::Encoder, "encoder_instructions", "encoder_steps"),
+                (Phase::Source, "source_instructions", "source_steps"),
+                (Phase::SelfAttention, "self_attention_instructions", "self_attention_steps"),
+                (Phase::CrossAttention, "cross_attention_instructions", "cross_attention_steps"),
+                (Phase::FeedForward, "feed_forward_instructions", "feed_forward_steps"),
+                (Phase::Head, "head_instructions", "head_steps"),
+                (Phase::Beam, "beam_instructions", "beams"),
+                (Phase::BeamStep, "beam_step_instructions", "beam_steps"),
             ] {
                 let (instructions, times) = meter.total(phase);
                 if times > 0 {

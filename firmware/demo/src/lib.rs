@@ -5,6 +5,7 @@
 #![no_std]
 
 mod classify;
+mod g2p;
 mod generate;
 pub mod hash;
 pub mod lend;
@@ -13,6 +14,7 @@ mod stories;
 pub mod text;
 
 pub use classify::classify;
+pub use g2p::g2p;
 pub use generate::generate;
 pub use minimal::minimal;
 pub use stories::stories;
@@ -30,7 +32,28 @@ pub enum Phase {
     Inference = 2,
     /// Reading and checking a blob.
     Parse = 3,
+    /// Taking a word that is pronounced greedily, the phases below left out.
+    Word = 4,
+    /// Of such a word: a step of the encoder.
+    Encoder = 5,
+    /// Of such a word: the source's keys and values.
+    Source = 6,
+    /// Of such a word: self-attention of the decoder.
+    SelfAttention = 7,
+    /// Of such a word: cross-attention.
+    CrossAttention = 8,
+    /// Of such a word: feed-forward of the decoder.
+    FeedForward = 9,
+    /// Of such a word: logits and the choice of the next phoneme.
+    Head = 10,
+    /// Taking a word that is pronounced with a beam.
+    Beam = 11,
+    /// A step of such a word.
+    BeamStep = 12,
 }
+
+/// How many phases there are.
+pub const PHASES: usize = 13;
 
 /// Where a board counts instructions. Everything between `begin` and `end` is the engine's work;
 /// printing stands outside.

@@ -40,6 +40,7 @@ pub fn run(name: &str, blob: Option<&Blob>) -> Option<(String, Result<(), Failur
     let mut out = String::new();
     let result = match (name, blob) {
         ("classify", None) => picoformer_demo::classify(&mut out, &mut ()),
+        ("g2p", None) => picoformer_demo::g2p(&mut out, &mut ()),
         ("generate", None) => picoformer_demo::generate(&mut out, &mut ()),
         ("stories", Some(blob)) => picoformer_demo::stories(blob.bytes(), &mut out, &mut ()),
         _ => return None,

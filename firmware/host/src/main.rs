@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     };
     let name = arguments.first().map_or("", String::as_str);
     let Some((text, result)) = run(name, blob.as_ref()) else {
-        eprintln!("usage: picoformer-host classify | generate | stories BLOB");
+        eprintln!("usage: picoformer-host classify | g2p | generate | stories BLOB");
         return ExitCode::from(2);
     };
     print!("{text}");

@@ -4,17 +4,55 @@ use super::attention::{self, Weigh};
 use super::product::{Inputs, Weights, multiply};
 use super::{Kernels, KeyBlock, Portable, Softmax};
 use crate::config::{KEY_BLOCK, WeightLayout};
-use crate::fixed::{EXP2, round_shift};
-use crate::matrix::pack_word;
+use crate::fixed::EXP2;
+
+/// Writes a head's vector, four numbers at a time; `$store` writes q0.
+macro_rules! write {
+    ($name:ident, $prepare:literal, $($store:literal)*) => {
+        /// # Safety
+        /// There are `len` numbers, and every one has its place after `out`.
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(
+            x: *const i16,
+            len: usize,
+            out: *mut u8,
+            inverse: u32,
+            left: i32,
+        ) {
+            helium!(
+                "push {{r4, lr}}",
+                "ldr r12, [sp, #8]",
+                $prepare,
+                "dlstp.32 lr, r1",
+                "2:",
+                "vldrh.s32 q0, [r0], #8",
+                "vmul.i32 q0, q0, r3",
+                "vrshl.s32 q0, r12",
+                $($store,)*
+                "letp lr, 2b",
+                "pop {{r4, pc}}",
+            )
+        }
+    };
+}
+// A word of four every 16 bytes.
+write!(key, "", "vstrb.32 q0, [r2], #16");
+// A byte every 16 bytes.
+write!(value, "movs r4, #0\nvidup.u32 q1, r4, #8\nvshl.i32 q1, q1, #1", "vstrb.32 q0, [r2, q1]" "adds r2, #64");
 
 /// See [`Kernels::write_key`]; the words are plain.
 pub fn write_key(x: &[i16], inverse: u16, shift: u32, out: &mut [u8]) {
-    for (out, four) in out.chunks_mut(16).zip(x.as_chunks::<4>().0) {
-        let four = four.map(|x| round_shift((x as i32 * inverse as i32) as i64, shift) as i8);
-        if let Some(out) = out.first_chunk_mut::<4>() {
-            *out = pack_word(WeightLayout::Plain, four).to_le_bytes();
-        }
-    }
+    let words = out.len().saturating_add(12) / 16;
+    let len = x.len().min(4 * words) & !3;
+    // SAFETY: a word of every 16 bytes lies in `out`.
+    unsafe { key(x.as_ptr(), len, out.as_mut_ptr(), inverse as u32, -(shift as i32)) }
+}
+
+/// See [`Kernels::write_value`].
+pub fn write_value(x: &[i16], inverse: u16, shift: u32, out: &mut [u8]) {
+    let len = x.len().min(out.len().div_ceil(KEY_BLOCK));
+    // SAFETY: a byte of every 16 lies in `out`.
+    unsafe { value(x.as_ptr(), len, out.as_mut_ptr(), inverse as u32, -(shift as i32)) }
 }
 
 /// Number of keys if the visible ones are the first ones.

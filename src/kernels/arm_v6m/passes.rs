@@ -1,6 +1,7 @@
 //! Passes over one row that need no multiplication: extremes, residual sums, back to 16 bits.
 
 use super::aligned;
+use crate::fixed::shift_by;
 use core::arch::naked_asm;
 
 /// Smallest and largest number of a row that is not empty, in 32 bits; `None` if it is misaligned.
@@ -56,6 +57,21 @@ pub fn add(x: &[i16], shift: i32, sums: &mut [i32]) -> bool {
         }
     }
     true
+}
+
+/// [`add`] of little-endian numbers in flash.
+pub fn add_bytes(x: &[u8], shift: i32, sums: &mut [i32]) {
+    let (x, _) = x.as_chunks::<2>();
+    if x.as_ptr().addr().is_multiple_of(2) {
+        // SAFETY: as many numbers at an aligned address; this core is little-endian.
+        let x = unsafe { core::slice::from_raw_parts(x.as_ptr().cast::<i16>(), x.len()) };
+        if add(x, shift, sums) {
+            return;
+        }
+    }
+    for (sum, &x) in sums.iter_mut().zip(x) {
+        *sum = sum.saturating_add(shift_by(i16::from_le_bytes(x) as i32, shift));
+    }
 }
 
 /// See [`Kernels::narrow`](super::Kernels::narrow); false if it must be done otherwise.

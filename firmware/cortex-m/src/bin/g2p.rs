@@ -1,0 +1,5 @@
+//! Pronounces words. See `picoformer_demo::g2p`.
+#![no_std]
+#![no_main]
+
+picoformer_cortex_m::program!(picoformer_demo::g2p);

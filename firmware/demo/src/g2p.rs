@@ -1,0 +1,104 @@
+//! Pronounces words with `models/g2p`, an encoder-decoder that is linked into the image: greedily, with
+//! the cost of every part, then with the beam that the blob asks for.
+
+use core::fmt::Write;
+
+use picoformer::decoder::Progress;
+use picoformer::seq2seq::Part;
+use picoformer::{Arena, Model, Translator};
+
+use crate::hash::Hash;
+use crate::lend::Lend;
+use crate::{Failure, Phase, Probe, Summary, blob, text};
+
+blob!(BLOB, "../../../models/g2p/model.pico");
+
+/// A blob that is wrong fails the build.
+#[allow(long_running_const_eval)]
+const MODEL: Model<'static> = match Model::parse(&BLOB.0) {
+    Ok(model) => model,
+    Err(_) => panic!("models/g2p/model.pico is not a valid blob"),
+};
+type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
+
+/// The model in flash, not on the stack; and the same for one hypothesis.
+static BEAM: Model<'static> = MODEL;
+static GREEDY: Model<'static> = MODEL.with_beams(1);
+static RAM: Lend<Ram> = Lend::new(Ram::new());
+
+const WORDS: [&str; 4] = ["hello", "transformer", "microcontroller", "pronunciation"];
+/// What cannot be pronounced is refused.
+const REFUSED: [&str; 3] = ["", "mp3", "pneumonoultramicroscopicsilicovolcanoconiosis"];
+
+/// Writes the phonemes of every word.
+///
+/// # Errors
+/// Names what failed.
+pub fn g2p(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
+    let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
+    let mut hash = Hash::new();
+    for (model, name) in [(&GREEDY, "greedy: "), (&BEAM, "beam: ")] {
+        let engine = Translator::new(model, ram.parts());
+        let mut translator = engine.map_err(|_| Failure("no encoder-decoder"))?;
+        for word in WORDS {
+            out.write_str(name)?;
+            out.write_str(word)?;
+            out.write_str(" ")?;
+            pronounce(&mut translator, word, out, &mut hash, probe)?;
+            out.write_str("\n")?;
+        }
+    }
+    let engine = Translator::new(&GREEDY, ram.parts());
+    let mut translator = engine.map_err(|_| Failure("no encoder-decoder"))?;
+    for word in REFUSED {
+        if translator.begin(word, &mut [0; 64]).is_ok() {
+            return Err(Failure("a text that is no word was taken"));
+        }
+    }
+    out.write_str("logits ")?;
+    text::hexadecimal(out, hash.value())?;
+    out.write_str("\n")?;
+    Ok(Summary { arena_bytes: BEAM.arena().total_bytes(), blob_bytes: BEAM.flash_bytes() })
+}
+
+/// Writes the phonemes of one word.
+fn pronounce(
+    translator: &mut Translator,
+    word: &str,
+    out: &mut dyn Write,
+    hash: &mut Hash,
+    probe: &mut dyn Probe,
+) -> Result<(), Failure> {
+    let greedy = translator.engine().model().config().beams == 1;
+    let mut tokens = [0; 64];
+    probe.begin();
+    let begun = translator.begin(word, &mut tokens);
+    probe.end(if greedy { Phase::Word } else { Phase::Beam });
+    begun.map_err(|_| Failure("the word cannot be taken"))?;
+    loop {
+        let part = translator.engine().part();
+        probe.begin();
+        let progress = translator.engine().step();
+        probe.end(if greedy { phase(part) } else { Phase::BeamStep });
+        if part == Part::Head {
+            hash.add(translator.engine().logits());
+        }
+        if progress == Progress::Done {
+            break;
+        }
+    }
+    let found = translator.write(&mut tokens, out);
+    let found = found.map_err(|_| Failure("the phonemes cannot be written"))?;
+    if found.complete { Ok(()) } else { Err(Failure("a word without end")) }
+}
+
+fn phase(part: Part) -> Phase {
+    match part {
+        Part::Encoder => Phase::Encoder,
+        Part::Source => Phase::Source,
+        Part::SelfAttention => Phase::SelfAttention,
+        Part::CrossAttention => Phase::CrossAttention,
+        Part::FeedForward => Phase::FeedForward,
+        Part::Head | Part::Done => Phase::Head,
+    }
+}

@@ -1,0 +1,255 @@
+//! Beam search: the likeliest targets, several at a time (Sutskever et al. 2014, "Sequence to Sequence
+//! Learning with Neural Networks", §3.2), as Hugging Face's `generate` does it with `length_penalty` 1
+//! and `early_stopping` false.
+//!
+//! Every step keeps the `beams` likeliest unfinished hypotheses of all continuations. A continuation by
+//! the end token that is among the `beams` best finishes; finished hypotheses are compared by their
+//! log-probability per token, the end token counted. The search is over when `beams` are finished and
+//! the best unfinished one, as it stands, is not better than the worst of them, or at the limit, where
+//! the best ones are cut. With one beam this is greedy decoding: the first end token ends it.
+//!
+//! Log-probabilities are sums in Q15.16. Of equals, the lower slot, then the lower token wins.
+//!
+//! A hypothesis lives in a *slot*, where its keys and values are. When one is continued twice, the better
+//! continuation stays and the other is copied into a slot that nobody continues; so a step copies as
+//! little as possible, and nothing is ever overwritten before it was copied.
+
+use crate::config::{Config, MAX_BEAMS};
+use crate::decoder::log_sum_exp;
+use crate::tokenizer::Token;
+
+/// Bits of a token in an entry of the history; the slot that it continues stands above.
+const TOKEN_BITS: u32 = 20;
+const TOKEN_MASK: i32 = (1 << TOKEN_BITS) - 1;
+
+/// A possible next step.
+#[derive(Clone, Copy, Debug, Default)]
+struct Candidate {
+    score: i64,
+    slot: usize,
+    token: Token,
+}
+
+/// A hypothesis that ended.
+#[derive(Clone, Copy, Debug, Default)]
+struct Finished {
+    /// Log-probability per token, Q15.32.
+    quality: i64,
+    score: i64,
+    /// Steps in the history that lead to it, and the slot of the last.
+    steps: usize,
+    slot: usize,
+    /// The token after those, if it is part of the answer.
+    last: Option<Token>,
+}
+
+/// The state of a search. The tokens of all hypotheses are in a history `(limit, beams)` that the caller
+/// keeps: an entry is a token and the slot that it continues.
+#[derive(Clone, Debug)]
+pub struct Search {
+    beams: usize,
+    limit: usize,
+    /// Tokens of every live hypothesis, and how many of those there are, in slots 0 ….
+    len: usize,
+    live: usize,
+    scores: [i64; MAX_BEAMS],
+    candidates: [Candidate; 2 * MAX_BEAMS],
+    found: usize,
+    finished: [Finished; MAX_BEAMS],
+    ended: usize,
+    done: bool,
+}
+
+impl Search {
+    /// A search for targets of at most `limit` tokens, the end token counted.
+    pub fn new(config: &Config, limit: usize) -> Self {
+        Self {
+            beams: config.beams.clamp(1, MAX_BEAMS),
+            limit: limit.clamp(1, config.target_context.max(1)),
+            len: 0,
+            live: 1,
+            scores: [0; MAX_BEAMS],
+            candidates: [Candidate::default(); 2 * MAX_BEAMS],
+            found: 0,
+            finished: [Finished::default(); MAX_BEAMS],
+            ended: 0,
+            done: false,
+        }
+    }
+
+    /// Tokens of every live hypothesis.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no token was found yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Live hypotheses: those in slots 0 ….
+    pub fn live(&self) -> usize {
+        self.live
+    }
+
+    /// Whether the search is over.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The token that slot `slot` ends with: what the decoder is fed next.
+    pub fn token(&self, config: &Config, history: &[i32], slot: usize) -> Token {
+        match self.len.checked_sub(1).and_then(|step| history.get(step * self.beams + slot)) {
+            Some(entry) => (entry & TOKEN_MASK) as Token,
+            None => config.start_token as Token,
+        }
+    }
+
+    /// Takes the logits (Q15.16) of what follows slot `slot`.
+    pub fn add(&mut self, config: &Config, slot: usize, logits: &[i32]) {
+        let score = self.scores.get(slot).copied().unwrap_or(0);
+        if self.len == 0 && config.forced_token > 0 {
+            self.insert(Candidate { score, slot, token: config.forced_token as Token - 1 });
+            return;
+        }
+        let base = score - log_sum_exp(logits);
+        for (token, &logit) in logits.iter().enumerate() {
+            if token + 1 != config.suppressed_token {
+                self.insert(Candidate { score: base + logit as i64, slot, token: token as Token });
+            }
+        }
+    }
+
+    /// Keeps the `2 · beams` best candidates in order; of equals the earlier stays before.
+    fn insert(&mut self, new: Candidate) {
+        let limit = 2 * self.beams;
+        let worst = self.found.checked_sub(1).and_then(|last| self.candidates.get(last));
+        if self.found == limit && worst.is_some_and(|worst| worst.score >= new.score) {
+            return;
+        }
+        let list = self.candidates.get(..self.found).unwrap_or_default();
+        let at = list.partition_point(|c| c.score >= new.score);
+        self.found = (self.found + 1).min(limit);
+        if let Some(rest) = self.candidates.get_mut(at..self.found) {
+            rest.rotate_right(1);
+            if let Some(place) = rest.first_mut() {
+                *place = new;
+            }
+        }
+    }
+
+    /// Goes one token on, when the logits of every live slot were added. `copy(from, to)` is called for
+    /// every slot whose keys and values have to be copied.
+    pub fn advance(
+        &mut self,
+        config: &Config,
+        history: &mut [i32],
+        mut copy: impl FnMut(usize, usize),
+    ) {
+        let len = self.len + 1;
+        let (mut next, mut n) = ([Candidate::default(); MAX_BEAMS], 0);
+        let candidates = self.candidates;
+        for (rank, candidate) in candidates.iter().enumerate().take(self.found) {
+            let ends = candidate.token as usize == config.end_token;
+            if ends || len == self.limit {
+                if rank < self.beams {
+                    self.finish(candidate, len, !ends);
+                }
+            } else if let Some(place) = next.get_mut(n).filter(|_| n < self.beams) {
+                *place = *candidate;
+                n += 1;
+            }
+        }
+        self.found = 0;
+        let next = next.get(..n).unwrap_or_default();
+        self.settle(next, history, &mut copy);
+        let best = next.first().map_or(i64::MIN >> 20, |best| best.score);
+        let worst = self.ended.checked_sub(1).and_then(|last| self.finished.get(last));
+        let full = self.ended == self.beams
+            && worst.is_some_and(|worst| self.beams == 1 || quality(best, len) <= worst.quality);
+        self.done = n == 0 || full;
+        (self.len, self.live) = (len, n);
+    }
+
+    /// Adds a finished hypothesis, the best first.
+    fn finish(&mut self, candidate: &Candidate, len: usize, cut: bool) {
+        let new = Finished {
+            quality: quality(candidate.score, len),
+            score: candidate.score,
+            steps: len - 1,
+            slot: candidate.slot,
+            last: cut.then_some(candidate.token),
+        };
+        let list = self.finished.get(..self.ended).unwrap_or_default();
+        let at = list.partition_point(|f| f.quality >= new.quality);
+        self.ended = (self.ended + 1).min(self.beams);
+        if let Some(rest) = self.finished.get_mut(at..self.ended)
+            && !rest.is_empty()
+        {
+            rest.rotate_right(1);
+            if let Some(place) = rest.first_mut() {
+                *place = new;
+            }
+        }
+    }
+
+    /// Gives every continuation a slot: the first of each slot stays there, the others are copied.
+    fn settle(
+        &mut self,
+        next: &[Candidate],
+        history: &mut [i32],
+        copy: &mut dyn FnMut(usize, usize),
+    ) {
+        let (mut taken, mut slots) = (0u32, [usize::MAX; MAX_BEAMS]);
+        for (candidate, slot) in next.iter().zip(&mut slots) {
+            if candidate.slot < next.len() && taken >> candidate.slot & 1 == 0 {
+                taken |= 1 << candidate.slot;
+                *slot = candidate.slot;
+            }
+        }
+        for (candidate, slot) in next.iter().zip(&mut slots) {
+            if *slot == usize::MAX {
+                *slot = taken.trailing_ones() as usize;
+                taken |= 1 << *slot;
+                copy(candidate.slot, *slot);
+            }
+        }
+        let row = history.get_mut(self.len * self.beams..).unwrap_or_default();
+        for (candidate, slot) in next.iter().zip(slots) {
+            if let (Some(entry), Some(score)) = (row.get_mut(slot), self.scores.get_mut(slot)) {
+                *entry = (candidate.slot as i32) << TOKEN_BITS | candidate.token as i32;
+                *score = candidate.score;
+            }
+        }
+    }
+
+    /// The best hypothesis that is finished: its log-probability in Q15.16, its length without the end
+    /// token, and whether it ended by itself.
+    pub fn best(&self) -> Option<(i64, usize, bool)> {
+        let best = self.finished.first().filter(|_| self.ended > 0)?;
+        Some((best.score, best.steps + best.last.is_some() as usize, best.last.is_none()))
+    }
+
+    /// The tokens of the best hypothesis into `out`; returns how many there are, of which those that fit
+    /// are written.
+    pub fn tokens(&self, history: &[i32], out: &mut [Token]) -> usize {
+        let Some(best) = self.finished.first().filter(|_| self.ended > 0) else { return 0 };
+        if let (Some(last), Some(to)) = (best.last, out.get_mut(best.steps)) {
+            *to = last;
+        }
+        let mut slot = best.slot;
+        for step in (0..best.steps).rev() {
+            let entry = history.get(step * self.beams + slot).copied().unwrap_or(0);
+            if let Some(to) = out.get_mut(step) {
+                *to = (entry & TOKEN_MASK) as Token;
+            }
+            slot = (entry >> TOKEN_BITS) as usize;
+        }
+        best.steps + best.last.is_some() as usize
+    }
+}
+
+/// Log-probability per token, Q15.32.
+fn quality(score: i64, len: usize) -> i64 {
+    (score << 16).checked_div(len as i64).unwrap_or(score)
+}
