@@ -128,7 +128,7 @@ fn edges(layout: &Layout) -> Vec<usize> {
 #[test]
 fn cut_at_every_edge() {
     for blob in blobs() {
-        let whole = Blob::new(&blob);
+        let whole = Blob::new(blob);
         let layout = *whole.parse().unwrap().layout();
         let mut cuts = edges(&layout);
         cuts.extend(edges(&layout).iter().flat_map(|&edge| [edge - 1, edge + 1]));
