@@ -17,6 +17,7 @@ pub struct ArenaSize {
 
 /// One line of the RAM bill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Buffer {
     /// Its name in [`RunState`].
     pub name: &'static str,

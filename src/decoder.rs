@@ -19,6 +19,7 @@ use core::marker::PhantomData;
 
 /// What is left to do for the rows that are in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Progress {
     /// More steps are needed.
     Working,

@@ -19,8 +19,8 @@ fn a_story_is_the_same_and_never_cut_off() {
     let text: Text<128> = generator.text::<32, 128>("The king", 12).unwrap();
     assert_eq!(text.as_str(), expected);
     assert_eq!(generator.text::<32, 8>("The king", 12), Err(TaskError::Write));
-    let too_long = TaskError::Encode(EncodeError::TooLong { given: 4 });
-    assert_eq!(generator.text::<4, 128>("The king", 12), Err(too_long));
+    let short = generator.text::<1, 128>("The king", 12);
+    assert!(matches!(short, Err(TaskError::Encode(EncodeError::TooLong { given: 1, .. }))));
 }
 
 #[test]
@@ -35,6 +35,6 @@ fn tokens_and_answers_are_the_same() {
     assert_eq!(tokens, room[..n]);
     let answer = classifier.classify(text, &mut room).unwrap();
     assert_eq!(classifier.classify_sized::<16>(text), Ok(answer));
-    let too_long = TaskError::Encode(EncodeError::TooLong { given: 3 });
-    assert_eq!(classifier.classify_sized::<3>(text), Err(too_long));
+    let short = classifier.classify_sized::<3>(text);
+    assert!(matches!(short, Err(TaskError::Encode(EncodeError::TooLong { given: 3, .. }))));
 }

@@ -130,6 +130,9 @@ pub fn encode(model: &Model, text: &str) -> Result<Vec<u32>> {
     let n = tokenizer.encode(text, &mut tokens).map_err(|error| {
         input(error.to_string(), "spell it with characters that the model knows")
     })?;
+    if n <= tokenizer.specials() {
+        return Err(input("the text is empty: 1 token or more needed, 0 given", "give a text"));
+    }
     tokens.truncate(n);
     Ok(tokens)
 }

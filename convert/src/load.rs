@@ -5,18 +5,22 @@ use crate::error::{Error, Result, input};
 use crate::float_model::FloatModel;
 use crate::import::{import, llama2c};
 use crate::tokenizer;
-use picoformer::config::MAX_BEAMS;
+use picoformer::config::{Architecture, MAX_BEAMS};
+use picoformer::tokenizer::Vocabulary;
 use std::path::{Path, PathBuf};
 
 /// Reads a Hugging Face folder or a llama2.c `.bin` file, and the tokenizer beside it:
 /// `tokenizer.json`, or the only llama2.c vocabulary `tok*.bin`. A checkpoint without either takes and
-/// gives ids. `tokenizer` names another file.
+/// gives ids. `tokenizer` names another file, or is `bytes`: every byte is a token.
 ///
 /// # Errors
 /// Those of the importers and of the tokenizers.
 pub fn load(path: &Path, tokenizer: Option<&Path>) -> Result<FloatModel> {
+    let mut end = None;
     let mut model = if path.is_dir() {
-        import(&Checkpoint::open(path)?)?
+        let checkpoint = Checkpoint::open(path)?;
+        end = checkpoint.config.get("eos_token_id").and_then(serde_json::Value::as_u64);
+        import(&checkpoint)?
     } else if path.extension().is_some_and(|e| e == "bin") {
         llama2c::import(path)?
     } else if path.exists() {
@@ -36,10 +40,23 @@ pub fn load(path: &Path, tokenizer: Option<&Path>) -> Result<FloatModel> {
         None => beside(folder, path.is_dir())?,
     };
     if let Some(file) = found {
-        model.tokenizer = match file.extension().and_then(|e| e.to_str()) {
-            Some("bin") => tokenizer::from_llama2c(&file, model.config.vocab_size)?,
+        let vocab_size = model.config.vocab_size;
+        let section = match file.extension().and_then(|e| e.to_str()) {
+            Some("bin") => tokenizer::from_llama2c(&file, vocab_size)?,
+            None if file == Path::new("bytes") => tokenizer::from_bytes(vocab_size)?,
             _ => tokenizer::from_json(&file)?,
         };
+        model.tokenizer = match model.config.architecture {
+            Architecture::Decoder => tokenizer::with_end(section, end),
+            _ => section,
+        };
+        let pieces = Vocabulary::parse(&model.tokenizer).map_or(0, |v| v.len());
+        if pieces > vocab_size {
+            return Err(input(
+                format!("`{}` has {pieces} tokens, the model knows {vocab_size}", file.display()),
+                "tokenizer and weights do not belong together; name another with --tokenizer",
+            ));
+        }
     }
     Ok(model)
 }

@@ -2,8 +2,9 @@
 
 use picoformer::task::TextStream;
 use picoformer::tokenizer::{EncodeError, Tokenizer, Vocabulary};
-use picoformer_convert::tokenizer::{from_json, from_llama2c};
+use picoformer_convert::tokenizer::{from_bytes, from_json, from_llama2c};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")
@@ -91,6 +92,121 @@ fn sentence_piece_equals_the_crate() {
     assert!(words > 50_000);
 }
 
+/// A byte-level BPE as GPT-2's, trained here on the shipped texts by the crate itself.
+fn byte_level() -> PathBuf {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(train_byte_level).clone()
+}
+
+fn train_byte_level() -> PathBuf {
+    use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
+    use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+    use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper};
+    let rules = ByteLevel::new(false, true, true);
+    let mut tokenizer = tokenizers::TokenizerBuilder::<
+        BPE,
+        NormalizerWrapper,
+        ByteLevel,
+        PostProcessorWrapper,
+        DecoderWrapper,
+    >::new()
+    .with_model(BPE::default())
+    .with_pre_tokenizer(Some(rules))
+    .with_decoder(Some(rules.into()))
+    .build()
+    .unwrap();
+    let mut trainer = BpeTrainerBuilder::new()
+        .show_progress(false)
+        .vocab_size(1500)
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .special_tokens(vec![AddedToken::from("<|endoftext|>", true)])
+        .build();
+    tokenizer.train(&mut trainer, [sentences(), tales()].concat().iter()).unwrap();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("byte_level.json");
+    tokenizer.save(&path, false).unwrap();
+    path
+}
+
+#[test]
+fn byte_level_bpe_equals_the_crate() {
+    let json = byte_level();
+    let mut texts = [sentences(), tales(), torture(), everywhere()].concat();
+    texts.extend(('\0'..=char::MAX).filter(|c| c.is_whitespace() || c.is_numeric()).flat_map(
+        |c| {
+            ["1{}2", " {}", "x {}{}y", "!{}'s{}", "{} {}", "\n{}\n"]
+                .map(|t| t.replace("{}", &c.to_string()))
+        },
+    ));
+    texts.extend(
+        ["a  b", " a   b\t\tc ", "'s's 're 'll'x 'LL", "x'd've'm't", "!?…'s 12a3 ½²"]
+            .map(String::from),
+    );
+    let (words, bytes) = compare(&json, &texts);
+    println!(
+        "byte-level BPE: {} texts, {words} words equal, section of {bytes} bytes",
+        texts.len()
+    );
+    assert!(words > 50_000);
+    let section = from_json(&json).unwrap();
+    let ours = Tokenizer::parse(&section).unwrap();
+    assert_eq!(ours.vocabulary().end(), Some(0), "<|endoftext|> ends a text");
+    let theirs = tokenizers::Tokenizer::from_file(&json).unwrap();
+    for text in [tales(), torture()].concat() {
+        let mut tokens = vec![0; 4 * text.len() + 8];
+        let n = ours.encode(&text, &mut tokens).unwrap();
+        let (mut stream, mut found) = (TextStream::new(), String::new());
+        tokens[..n].iter().for_each(|&token| stream.push(&ours, token, &mut found).unwrap());
+        stream.finish(&mut found).unwrap();
+        assert_eq!(found, theirs.decode(&tokens[..n], true).unwrap());
+        assert_eq!(found, text);
+    }
+}
+
+/// Llama's other spelling of nearly the same rules: a pre-tokenizer instead of a normalizer, which puts no
+/// space before a text that begins with one.
+#[test]
+fn metaspace_equals_the_crate() {
+    let json = std::fs::read_to_string(models().join("tales/checkpoint/tokenizer.json")).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    for scheme in ["first", "always", "never"] {
+        json["normalizer"] = serde_json::Value::Null;
+        json["pre_tokenizer"] = serde_json::json!({
+            "type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": scheme, "split": false,
+        });
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("metaspace_{scheme}.json"));
+        std::fs::write(&path, json.to_string()).unwrap();
+        let (words, _) = compare(&path, &[sentences(), torture()].concat());
+        assert!(words > 20_000);
+    }
+}
+
+/// Every byte is a token: equal to a BPE of nothing but byte fallback, three ids further.
+#[test]
+fn bytes_equal_the_crate() {
+    let mut vocab: serde_json::Map<_, _> =
+        (0..256).map(|b| (format!("<0x{b:02X}>"), (b + 1).into())).collect();
+    vocab.insert("<unk>".into(), 0.into());
+    let json = serde_json::json!({ "version": "1.0", "added_tokens": [], "model": {
+        "type": "BPE", "vocab": vocab, "merges": [], "byte_fallback": true, "unk_token": "<unk>",
+    }});
+    let theirs: tokenizers::Tokenizer = json.to_string().parse().unwrap();
+    let section = from_bytes(256).unwrap();
+    let ours = Tokenizer::parse(&section).unwrap();
+    let mut count = 0;
+    for text in [sentences(), torture()].concat() {
+        let mut tokens = vec![0; text.len()];
+        let n = ours.encode(&text, &mut tokens).unwrap();
+        let expected = theirs.encode(text.as_str(), true).unwrap();
+        assert!(tokens[..n].iter().map(|t| t + 1).eq(expected.get_ids().iter().copied()));
+        let (mut stream, mut found) = (TextStream::new(), String::new());
+        tokens.iter().for_each(|&token| stream.push(&ours, token, &mut found).unwrap());
+        assert_eq!(found, text);
+        count += n;
+    }
+    println!("bytes: {count} ids equal");
+    assert!(from_bytes(255).is_err());
+}
+
 /// What is encoded and streamed back is what the crate decodes.
 #[test]
 fn streams_decode_as_the_crate() {
@@ -144,8 +260,48 @@ fn a_full_buffer_is_an_error() {
     let tokenizer = Tokenizer::parse(&section).unwrap();
     assert_eq!(
         tokenizer.encode("a long text", &mut [0; 3]),
-        Err(EncodeError::TooLong { given: 3 })
+        Err(EncodeError::TooLong { needed: 13, given: 3 })
     );
+    // The room that the error asks for is enough, whatever the rules.
+    for json in [
+        models().join("tales/checkpoint/tokenizer.json"),
+        models().join("intent/checkpoint/tokenizer.json"),
+        byte_level(),
+    ] {
+        let section = from_json(&json).unwrap();
+        let tokenizer = Tokenizer::parse(&section).unwrap();
+        for text in torture() {
+            let exact = tokenizer.encode(&text, &mut vec![0; 4 * text.len() + 8]).unwrap();
+            for room in [0, 1, exact / 2, exact.saturating_sub(1)] {
+                if let Err(EncodeError::TooLong { needed, given }) =
+                    tokenizer.encode(&text, &mut vec![0; room])
+                {
+                    assert_eq!(given, room);
+                    assert_eq!(
+                        tokenizer.encode(&text, &mut vec![0; needed]),
+                        Ok(exact),
+                        "{text:?}"
+                    );
+                } else {
+                    assert!(room >= exact, "{text:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_from_a_wire_are_checked() {
+    let section = from_json(&models().join("tales/checkpoint/tokenizer.json")).unwrap();
+    let tokenizer = Tokenizer::parse(&section).unwrap();
+    let (mut a, mut b) = ([0; 32], [0; 32]);
+    let n = tokenizer.encode("Größe", &mut a);
+    assert_eq!(tokenizer.encode_bytes("Größe".as_bytes(), &mut b), n);
+    assert_eq!(a, b);
+    for (bytes, valid) in [(&b"ab\xff"[..], 2), (b"\xc3", 0), (b"a\xed\xa0\x80", 1)] {
+        let found = tokenizer.encode_bytes(bytes, &mut a);
+        assert_eq!(found, Err(EncodeError::InvalidUtf8 { valid }));
+    }
 }
 
 /// Sections that were cut or changed are refused or harmless: no panic, no id beyond the vocabulary.

@@ -71,9 +71,9 @@ pub fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
     }
 }
 
-/// See [`Kernels::largest_sum`].
-pub fn largest_sum(sums: &[i32]) -> u32 {
-    sums.iter().fold(0, |largest, sum| largest.max(sum.unsigned_abs()))
+/// See [`Kernels::magnitude`].
+pub fn magnitude(sums: &[i32]) -> u32 {
+    sums.iter().fold(0, |bits, sum| bits | sum.unsigned_abs())
 }
 
 /// See [`Kernels::narrow`].
@@ -306,7 +306,8 @@ pub fn interpolate(table: &[u16; 258], magnitude: u32, shift: i32) -> u32 {
             }
         }
         0..=15 => magnitude << shift,
-        -31..=-1 => magnitude >> -shift,
+        -11..=-1 => magnitude >> -shift,
+        // Below 2^-8 of a step.
         _ => 0,
     };
     if position >= 1 << 20 {

@@ -105,7 +105,7 @@ impl Quantizer {
 /// An activation `max(x, 0) − h(|x|)` of numbers with a power-of-two unit; see `nn::activation`.
 #[derive(Clone, Copy, Debug)]
 pub struct Activate {
-    /// `h` in Q0.16, 256 steps and two zeros to spare; `None` is ReLU.
+    /// `h` in Q0.16, below 2¹⁵, 256 steps and two entries to spare; `None` is ReLU.
     pub table: Option<&'static [u16; 258]>,
     /// |x| shifted left by this is a table position with 12 fraction bits.
     pub position_shift: i32,
@@ -349,9 +349,9 @@ pub trait Kernels: Sized {
         defaults::add(x, shift, sums);
     }
 
-    /// Largest magnitude of a row of sums.
-    fn largest_sum(sums: &[i32]) -> u32 {
-        defaults::largest_sum(sums)
+    /// `|sums[0]| | |sums[1]| | …`: a number with as many bits as the largest magnitude.
+    fn magnitude(sums: &[i32]) -> u32 {
+        defaults::magnitude(sums)
     }
 
     /// `out[i] = saturate(sums[i] / 2^shift)`, rounded ([`shift_by`](crate::fixed::shift_by)).

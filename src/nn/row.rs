@@ -59,12 +59,12 @@ impl<'a> Input<'a> {
 /// Writes sums in units of `2^exponent` as a row of 16-bit mantissas; returns the row's exponent.
 /// The largest magnitude gets 15 bits; each element is rounded once.
 pub fn renormalize<K: Kernels>(sums: &[i32], exponent: i32, row: &mut [i16]) -> i16 {
-    let largest = K::largest_sum(sums);
-    if largest == 0 {
+    let magnitude = K::magnitude(sums);
+    if magnitude == 0 {
         row.fill(0);
         return 0;
     }
-    let shift = 17 - largest.leading_zeros() as i32;
+    let shift = 17 - magnitude.leading_zeros() as i32;
     K::narrow(sums, shift, row);
     saturate_16(exponent + shift)
 }

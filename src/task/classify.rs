@@ -1,6 +1,6 @@
 //! Classification, tags and embeddings of a text.
 
-use super::{NO_TOKENIZER, TaskError};
+use super::{NO_TOKENIZER, TaskError, encode};
 use crate::arena::ArenaParts;
 use crate::decoder::log_probability;
 use crate::encoder::Encoder;
@@ -56,13 +56,13 @@ impl<'m, 'a, K: Kernels> Classifier<'m, 'a, K> {
     }
 
     /// The outputs for a text: logits in Q15.16, or an embedding of length one in Q1.30. `tokens` is
-    /// room for the encoded text; longer texts than that or than the context are an error.
+    /// room for the encoded text; longer texts than that or than the context are an error, and so is an
+    /// empty one.
     ///
     /// # Errors
     /// The tokenizer's and the encoder's.
     pub fn outputs(&mut self, text: &str, tokens: &mut [Token]) -> Result<&[i32], TaskError> {
-        let n = self.tokenizer.encode(text, tokens)?;
-        Ok(self.encoder.run(tokens.get(..n).unwrap_or_default())?)
+        Ok(self.encoder.run(encode(&self.tokenizer, text, tokens)?)?)
     }
 
     /// The likeliest label of a text.
@@ -87,8 +87,7 @@ impl<'m, 'a, K: Kernels> Classifier<'m, 'a, K> {
         tokens: &mut [Token],
         mut each: impl FnMut(Token, usize, &'m str),
     ) -> Result<(), TaskError> {
-        let n = self.tokenizer.encode(text, tokens)?;
-        let tokens = tokens.get(..n).unwrap_or_default();
+        let tokens = encode(&self.tokenizer, text, tokens)?;
         self.encoder.run(tokens)?;
         for (row, &token) in tokens.iter().enumerate() {
             let label = greedy(self.encoder.label_logits(row)?) as usize;

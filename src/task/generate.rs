@@ -1,6 +1,6 @@
 //! Text generation: a prompt, then token after token.
 
-use super::{NO_TOKENIZER, TaskError, TextStream};
+use super::{NO_TOKENIZER, TaskError, TextStream, encode};
 use crate::arena::ArenaParts;
 use crate::decoder::Decoder;
 use crate::error::RunError;
@@ -74,17 +74,17 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
         self.tokenizer.as_ref()
     }
 
-    /// Starts afresh with a prompt, encoded into `tokens`; returns how many there are. An empty prompt
-    /// is the begin token alone.
+    /// Starts afresh with a prompt, encoded into `tokens`; returns how many there are. To start from
+    /// nothing, give the begin token alone to [`Generator::prompt_ids`].
     ///
     /// # Errors
-    /// The tokenizer's, the decoder's ([`RunError::TooLong`] and so on), [`RunError::WrongModel`] without
-    /// a tokenizer.
+    /// The tokenizer's, the decoder's ([`RunError::TooLong`] and so on), [`RunError::EmptyInput`] for an
+    /// empty text, [`RunError::WrongModel`] without a tokenizer.
     pub fn prompt(&mut self, text: &str, tokens: &mut [Token]) -> Result<usize, TaskError> {
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
-        let n = tokenizer.encode(text, tokens)?;
-        self.prompt_ids(tokens.get(..n).unwrap_or_default())?;
-        Ok(n)
+        let tokens = encode(&tokenizer, text, tokens)?;
+        self.prompt_ids(tokens)?;
+        Ok(tokens.len())
     }
 
     /// Starts afresh with exactly these tokens.

@@ -15,7 +15,7 @@ pub use text::TextStream;
 pub use translate::Translator;
 
 use crate::error::RunError;
-use crate::tokenizer::EncodeError;
+use crate::tokenizer::{EncodeError, Token, Tokenizer};
 
 /// Why a text cannot be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,19 @@ impl From<core::fmt::Error> for TaskError {
     fn from(_: core::fmt::Error) -> Self {
         Self::Write
     }
+}
+
+/// The tokens of a text. A text that has none is an error: an answer to nothing means nothing.
+fn encode<'t>(
+    tokenizer: &Tokenizer,
+    text: &str,
+    tokens: &'t mut [Token],
+) -> Result<&'t [Token], TaskError> {
+    let n = tokenizer.encode(text, tokens)?;
+    if n <= tokenizer.specials() {
+        return Err(RunError::EmptyInput.into());
+    }
+    Ok(tokens.get(..n).unwrap_or_default())
 }
 
 /// What a model without tokenizer is told.

@@ -33,6 +33,22 @@ impl<'m, K: Kernels> Classifier<'m, '_, K> {
     pub fn classify_sized<const N: usize>(&mut self, text: &str) -> Result<Answer<'m>, TaskError> {
         self.classify(text, &mut [0; N])
     }
+
+    /// As [`Classifier::tag`]: token and label index of each of at most `N` tokens, specials included.
+    ///
+    /// # Errors
+    /// As [`Classifier::tag`].
+    pub fn tags<const N: usize>(
+        &mut self,
+        text: &str,
+    ) -> Result<heapless::Vec<(Token, usize), N>, TaskError> {
+        let mut labels = heapless::Vec::new();
+        self.tag(text, &mut [0; N], |token, label, _| {
+            // There are at most N tokens.
+            let _ = labels.push((token, label));
+        })?;
+        Ok(labels)
+    }
 }
 
 impl<K: Kernels> Generator<'_, '_, K> {

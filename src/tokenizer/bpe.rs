@@ -3,7 +3,7 @@
 //! and llama2.c do it. A character table (see `word_piece`, classes from 16) maps letters that the
 //! tokenizer lower-cases.
 
-use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX, Vocabulary};
+use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX, FLAG_PREFIX_ONCE, Vocabulary};
 use super::{EncodeError, Output};
 
 /// U+2581, SentencePiece's visible space. llama2.c's vocabulary has plain spaces instead.
@@ -13,16 +13,16 @@ const SPACE: &str = "\u{2581}";
 pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(), EncodeError> {
     let start = out.len;
     let space = if v.find(SPACE.as_bytes()).is_some() { SPACE } else { " " };
-    if v.flag(FLAG_PREFIX) && !text.is_empty() {
+    let begun = v.flag(FLAG_PREFIX_ONCE) && (text.starts_with(' ') || text.starts_with(SPACE));
+    if v.flag(FLAG_PREFIX) && !begun && !text.is_empty() {
         character(v, space, out)?;
     }
     for c in text.chars() {
         let mut buffer = [0; 4];
-        let c = match v.character(c as u32) {
-            Some((class, place)) => class.checked_sub(16).and_then(|c| char::from_u32(c + place)),
-            None => None,
-        }
-        .unwrap_or(c);
+        let lower = v
+            .character(c as u32)
+            .and_then(|(class, place)| char::from_u32(class.checked_sub(16)?.wrapping_add(place)));
+        let c = lower.unwrap_or(c);
         let piece = if c == ' ' { space } else { c.encode_utf8(&mut buffer) };
         character(v, piece, out)?;
     }
@@ -33,22 +33,25 @@ pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(),
 /// One character: its own piece, or its bytes, or the unknown token.
 fn character(v: &Vocabulary, piece: &str, out: &mut Output) -> Result<(), EncodeError> {
     if let Some(token) = v.find(piece.as_bytes()) {
-        return out.push(token);
+        out.push(token);
+        return Ok(());
     }
     let character = piece.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER);
     let unknown = EncodeError::UnknownCharacter { character };
     if v.flag(FLAG_BYTES) {
         for &byte in piece.as_bytes() {
-            out.push(v.byte(byte).or(v.unknown()).ok_or(unknown)?)?;
+            out.push(v.byte(byte).or(v.unknown()).ok_or(unknown)?);
         }
         return Ok(());
     }
-    out.push(v.unknown().ok_or(unknown)?)
+    out.push(v.unknown().ok_or(unknown)?);
+    Ok(())
 }
 
-/// Merges the pair of the lowest rank, the leftmost of equals, until none is left.
-fn merge(v: &Vocabulary, out: &mut Output, start: usize) {
-    loop {
+/// Merges the pair of the lowest rank, the leftmost of equals, until none is left, in the tokens from
+/// `start` on. Tokens that found no room are in vain, and so would be merging.
+pub(super) fn merge(v: &Vocabulary, out: &mut Output, start: usize) {
+    while out.missing == 0 {
         let tokens = out.tokens.get(start..out.len).unwrap_or_default();
         let mut best: Option<(u16, usize, u32)> = None;
         for (i, pair) in tokens.array_windows::<2>().enumerate() {

@@ -1,12 +1,13 @@
 //! Tokenizers on the device: no heap, vocabulary read in place from the blob.
 
 mod bpe;
+mod byte_level;
 pub mod vocabulary;
 mod word_piece;
 
 pub use vocabulary::{TokenizerFormatError, Vocabulary};
 
-use vocabulary::FLAG_PREFIX;
+use vocabulary::{FLAG_ADD_END, FLAG_PREFIX};
 
 /// The token of a piece of text.
 pub type Token = u32;
@@ -15,8 +16,10 @@ pub type Token = u32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum EncodeError {
-    /// The buffer is full. (Byte-pair encoding needs room for every character before it merges.)
+    /// The buffer is too small. Byte-pair encoding needs room for every character before it merges.
     TooLong {
+        /// Room that is certainly enough.
+        needed: usize,
         /// Tokens that the buffer holds.
         given: usize,
     },
@@ -25,14 +28,24 @@ pub enum EncodeError {
         /// The character (WordPiece: the first of a word that has no pieces).
         character: char,
     },
+    /// The bytes are no UTF-8.
+    InvalidUtf8 {
+        /// How many bytes at the beginning are.
+        valid: usize,
+    },
 }
 
 impl core::fmt::Display for EncodeError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::TooLong { given } => write!(f, "the text needs more than {given} tokens"),
+            Self::TooLong { needed, given } => {
+                write!(f, "the text needs room for {needed} tokens, there is room for {given}")
+            }
             Self::UnknownCharacter { character } => {
                 write!(f, "the character {character:?} has no token in the model's vocabulary")
+            }
+            Self::InvalidUtf8 { valid } => {
+                write!(f, "the text is not UTF-8 from byte {valid} on")
             }
         }
     }
@@ -40,18 +53,36 @@ impl core::fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
-/// Tokens being written.
+/// Tokens being written. Those that find no room are counted, so that the error can tell the need.
 struct Output<'a> {
     tokens: &'a mut [Token],
     len: usize,
+    missing: usize,
 }
 
-impl Output<'_> {
-    fn push(&mut self, token: Token) -> Result<(), EncodeError> {
-        let given = self.tokens.len();
-        *self.tokens.get_mut(self.len).ok_or(EncodeError::TooLong { given })? = token;
-        self.len += 1;
-        Ok(())
+impl<'a> Output<'a> {
+    fn new(tokens: &'a mut [Token]) -> Self {
+        Self { tokens, len: 0, missing: 0 }
+    }
+
+    fn push(&mut self, token: Token) {
+        match self.tokens.get_mut(self.len) {
+            Some(to) => {
+                *to = token;
+                self.len += 1;
+            }
+            None => self.missing += 1,
+        }
+    }
+
+    /// The number of tokens, if all found room.
+    fn finish(self) -> Result<usize, EncodeError> {
+        match self.missing {
+            0 => Ok(self.len),
+            missing => {
+                Err(EncodeError::TooLong { needed: self.len + missing, given: self.tokens.len() })
+            }
+        }
     }
 }
 
@@ -61,6 +92,7 @@ enum Kind {
     Bytes,
     Bpe,
     WordPiece,
+    ByteLevel,
 }
 
 /// A tokenizer in flash.
@@ -94,7 +126,8 @@ impl<'a> Tokenizer<'a> {
         let kind = match section[0] {
             0 => Kind::Bytes,
             1 => Kind::Bpe,
-            _ => Kind::WordPiece,
+            2 => Kind::WordPiece,
+            _ => Kind::ByteLevel,
         };
         Ok(Self { kind, vocabulary })
     }
@@ -105,19 +138,35 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// The tokens of `text` with the special ones that the model expects around it. Returns how many.
+    /// The names of special tokens within a text (`[SEP]`) are text like any other.
     ///
     /// # Errors
     /// [`EncodeError`].
     pub fn encode(&self, text: &str, tokens: &mut [Token]) -> Result<usize, EncodeError> {
-        let mut out = Output { tokens, len: 0 };
-        if let Some(begin) = self.vocabulary.begin() {
-            out.push(begin)?;
-        }
+        let mut out = Output::new(tokens);
+        self.vocabulary.begin().into_iter().for_each(|begin| out.push(begin));
         self.append(text, &mut out)?;
-        if let (Some(end), true) = (self.vocabulary.end(), word_piece::adds_end(&self.vocabulary)) {
-            out.push(end)?;
-        }
-        Ok(out.len)
+        self.added_end().into_iter().for_each(|end| out.push(end));
+        out.finish()
+    }
+
+    /// As [`Tokenizer::encode`] for bytes from a wire.
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    pub fn encode_bytes(&self, text: &[u8], tokens: &mut [Token]) -> Result<usize, EncodeError> {
+        let text = core::str::from_utf8(text)
+            .map_err(|error| EncodeError::InvalidUtf8 { valid: error.valid_up_to() })?;
+        self.encode(text, tokens)
+    }
+
+    /// How many special tokens [`Tokenizer::encode`] puts around a text: what an empty one becomes.
+    pub fn specials(&self) -> usize {
+        self.vocabulary.begin().is_some() as usize + self.added_end().is_some() as usize
+    }
+
+    fn added_end(&self) -> Option<Token> {
+        self.vocabulary.end().filter(|_| self.vocabulary.flag(FLAG_ADD_END))
     }
 
     /// The tokens of `text` alone.
@@ -125,19 +174,21 @@ impl<'a> Tokenizer<'a> {
     /// # Errors
     /// [`EncodeError`].
     pub fn encode_raw(&self, text: &str, tokens: &mut [Token]) -> Result<usize, EncodeError> {
-        let mut out = Output { tokens, len: 0 };
+        let mut out = Output::new(tokens);
         self.append(text, &mut out)?;
-        Ok(out.len)
+        out.finish()
     }
 
     fn append(&self, text: &str, out: &mut Output) -> Result<(), EncodeError> {
         match self.kind {
             Kind::Bytes => text.bytes().try_for_each(|b| {
                 let unknown = EncodeError::UnknownCharacter { character: b as char };
-                out.push(self.vocabulary.byte(b).ok_or(unknown)?)
+                out.push(self.vocabulary.byte(b).ok_or(unknown)?);
+                Ok(())
             }),
             Kind::Bpe => bpe::encode(&self.vocabulary, text, out),
             Kind::WordPiece => word_piece::encode(&self.vocabulary, text, out),
+            Kind::ByteLevel => byte_level::encode(&self.vocabulary, text, out),
         }
     }
 
@@ -159,7 +210,8 @@ impl<'a> Tokenizer<'a> {
                 Some(rest) => Piece { bytes: rest, ..nothing },
                 None => Piece { space: !first, bytes, ..nothing },
             },
-            _ => {
+            Kind::ByteLevel => Piece { bytes, ..nothing },
+            Kind::Bytes | Kind::Bpe => {
                 let spaced = bytes.strip_prefix("\u{2581}".as_bytes()).or(bytes.strip_prefix(b" "));
                 let drop = first && v.flag(FLAG_PREFIX);
                 match spaced {

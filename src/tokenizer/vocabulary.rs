@@ -1,9 +1,9 @@
 //! The pieces of a tokenizer and their merges, read in place.
 //!
 //! ```text
-//! 0   u8  kind              0 bytes, 1 byte-pair encoding, 2 WordPiece
+//! 0   u8  kind              0 bytes, 1 byte-pair encoding, 2 WordPiece, 3 byte-level BPE
 //! 1   u8  flags             see `FLAG_…`
-//! 2   u16 characters        entries of the character table (WordPiece)
+//! 2   u16 characters        entries of the character table (WordPiece, byte-level BPE)
 //! 4   u32 pieces
 //! 8   u32 begin             token before a text, or 0xffffffff
 //! 12  u32 end               token after a text (WordPiece) or at the end of a generated one
@@ -14,7 +14,7 @@
 //! 32  offsets               u32 × (pieces + 1) into the text
 //!     order                 u16 × pieces: ids sorted by their bytes
 //!     merges                (u16 left, u16 right, u16 rank, u16 result) sorted by (left, right)
-//!     characters            (u32 first, u32 last, u32 class) sorted, see `word_piece`
+//!     characters            (u32 first, u32 last, u32 class) sorted, see `word_piece`, `byte_level`
 //!     text                  the pieces' bytes
 //! ```
 
@@ -28,8 +28,10 @@ pub const FLAG_PREFIX: u8 = 1;
 pub const FLAG_BYTES: u8 = 2;
 /// An end token is added to an encoded text.
 pub const FLAG_ADD_END: u8 = 4;
+/// With [`FLAG_PREFIX`]: not before a text that begins with a space already (`Metaspace`).
+pub const FLAG_PREFIX_ONCE: u8 = 8;
 /// The flags known.
-pub const FLAGS: u8 = 7;
+pub const FLAGS: u8 = 15;
 /// "No such token".
 pub const NONE: u32 = u32::MAX;
 
@@ -64,7 +66,7 @@ impl<'a> Vocabulary<'a> {
         if section.len() < HEADER {
             return Err(TokenizerFormatError("length"));
         }
-        if section[0] > 2 {
+        if section[0] > 3 {
             return Err(TokenizerFormatError("kind"));
         }
         if section[1] & !FLAGS != 0 {

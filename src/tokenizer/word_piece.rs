@@ -17,7 +17,7 @@
 //! A character in no range continues a word as itself. Characters that become several: the table goes
 //! on beyond Unicode; from `0x110000 + class − 2^31` on, the classes are the characters, until one is 0.
 
-use super::vocabulary::{FLAG_ADD_END, Vocabulary};
+use super::vocabulary::Vocabulary;
 use super::{EncodeError, Output};
 
 /// Bytes of the longest word that is looked up; longer ones (BERT: beyond 100 characters) are unknown.
@@ -90,37 +90,33 @@ fn hangul(c: char) -> [Option<char>; 3] {
 
 /// Splits the word into pieces and empties it.
 fn flush(v: &Vocabulary, word: &mut Word, out: &mut Output) -> Result<(), EncodeError> {
-    let (start, bytes) = (out.len, word.bytes.get(..word.len).unwrap_or_default());
+    let (start, missing) = (out.len, out.missing);
+    let bytes = word.bytes.get(..word.len).unwrap_or_default();
     let known = word.characters <= WORD_CHARACTERS;
-    if !known || !pieces(v, bytes, out)? {
-        out.len = start;
+    if !known || !pieces(v, bytes, out) {
+        (out.len, out.missing) = (start, missing);
         let first = core::str::from_utf8(bytes).ok().and_then(|word| word.chars().next());
         let character = first.unwrap_or(char::REPLACEMENT_CHARACTER);
-        out.push(v.unknown().ok_or(EncodeError::UnknownCharacter { character })?)?;
+        out.push(v.unknown().ok_or(EncodeError::UnknownCharacter { character })?);
     }
     (word.len, word.characters) = (0, 0);
     Ok(())
 }
 
 /// Greedy longest match; false if some part has no piece.
-fn pieces(v: &Vocabulary, word: &[u8], out: &mut Output) -> Result<bool, EncodeError> {
+fn pieces(v: &Vocabulary, word: &[u8], out: &mut Output) -> bool {
     let mut rest = word;
     while !rest.is_empty() {
         let mut buffer = [b'#'; WORD + 2];
         let prefix = if rest.len() < word.len() { 2 } else { 0 };
-        let Some(to) = buffer.get_mut(prefix..prefix + rest.len()) else { return Ok(false) };
+        let Some(to) = buffer.get_mut(prefix..prefix + rest.len()) else { return false };
         to.copy_from_slice(rest);
         let longest = (1..=rest.len())
             .rev()
             .find_map(|len| Some((len, v.find(buffer.get(..prefix + len)?)?)));
-        let Some((len, token)) = longest else { return Ok(false) };
-        out.push(token)?;
+        let Some((len, token)) = longest else { return false };
+        out.push(token);
         rest = rest.get(len..).unwrap_or_default();
     }
-    Ok(true)
-}
-
-/// Whether an end token closes an encoded text.
-pub(super) fn adds_end(v: &Vocabulary) -> bool {
-    v.flag(FLAG_ADD_END)
+    true
 }

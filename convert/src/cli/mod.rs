@@ -84,7 +84,7 @@ struct ConvertArguments {
     /// Rows that share one pass over the flash; RAM grows with it
     #[arg(long)]
     tile_rows: Option<usize>,
-    /// tokenizer.json or llama2.c's tokenizer .bin, if it does not lie beside the weights
+    /// tokenizer.json or llama2.c's tokenizer .bin, if it does not lie beside the weights; or `bytes`
     #[arg(long)]
     tokenizer: Option<PathBuf>,
     /// Machine-readable

@@ -1,16 +1,20 @@
-//! Byte-pair encodings of `tokenizer.json`: SentencePiece's way (Llama), and characters without merges.
+//! Byte-pair encodings of `tokenizer.json`: SentencePiece's way (Llama), characters without merges, and
+//! byte-level (GPT-2).
 
-use super::{Section, around, id, pieces, unsupported};
+use super::{Section, around, byte_level, id, pieces, unsupported};
 use crate::error::Result;
-use picoformer::tokenizer::vocabulary::{FLAG_ADD_END, FLAG_BYTES, FLAG_PREFIX, NONE};
+use picoformer::tokenizer::vocabulary::{
+    FLAG_ADD_END, FLAG_BYTES, FLAG_PREFIX, FLAG_PREFIX_ONCE, NONE,
+};
 use serde_json::Value;
 use std::collections::HashSet;
+use std::path::Path;
 
 /// U+2581, SentencePiece's space.
 const SPACE: &str = "\u{2581}";
 
 /// The section of a BPE model.
-pub(super) fn section(json: &Value) -> Result<Section> {
+pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {
     let model = &json["model"];
     for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
         if model[key].as_str().is_some_and(|text| !text.is_empty()) {
@@ -18,11 +22,13 @@ pub(super) fn section(json: &Value) -> Result<Section> {
         }
     }
     let mut section = Section::new(1, pieces(json)?);
-    if spaces(json)? {
-        section.flags |= FLAG_PREFIX;
-    }
-    if list(&json["normalizer"], "normalizers").iter().any(|n| n["type"] == "Lowercase") {
-        section.characters = lowercase(&section.pieces);
+    if byte_level::pre_tokenizer(json).is_some() {
+        byte_level::adapt(&mut section, json, path)?;
+    } else {
+        section.flags |= spaces(json)?;
+        if list(&json["normalizer"], "normalizers").iter().any(|n| n["type"] == "Lowercase") {
+            section.characters = lowercase(&section.pieces);
+        }
     }
     section.unknown = model["unk_token"].as_str().and_then(|unk| id(json, unk)).unwrap_or(NONE);
     if model["byte_fallback"] == true {
@@ -43,7 +49,8 @@ pub(super) fn section(json: &Value) -> Result<Section> {
     }
     let (begin, end) = around(json)?;
     section.begin = begin.unwrap_or(NONE);
-    section.end = end.or_else(|| id(json, "</s>")).unwrap_or(NONE);
+    let names = ["</s>", "<|endoftext|>"];
+    section.end = end.or_else(|| names.iter().find_map(|name| id(json, name))).unwrap_or(NONE);
     if end.is_some() {
         section.flags |= FLAG_ADD_END;
     }
@@ -99,13 +106,14 @@ fn lowercase(pieces: &[Vec<u8>]) -> Vec<(u32, u32, u32)> {
     ranges
 }
 
-/// Whether a space is put before a text; refuses everything but SentencePiece's treatment of spaces.
-fn spaces(json: &Value) -> Result<bool> {
-    let mut prefix = false;
+/// The flags by which a space is put before a text; refuses everything but SentencePiece's treatment of
+/// spaces.
+fn spaces(json: &Value) -> Result<u8> {
+    let mut flags = 0;
     for normalizer in list(&json["normalizer"], "normalizers") {
         match normalizer["type"].as_str() {
             Some("Lowercase") => {}
-            Some("Prepend") if normalizer["prepend"] == SPACE => prefix = true,
+            Some("Prepend") if normalizer["prepend"] == SPACE => flags |= FLAG_PREFIX,
             Some("Replace")
                 if normalizer["pattern"]["String"] == " " && normalizer["content"] == SPACE => {}
             _ => {
@@ -119,12 +127,18 @@ fn spaces(json: &Value) -> Result<bool> {
     }
     for pre in list(&json["pre_tokenizer"], "pretokenizers") {
         match (pre["type"].as_str(), pre["prepend_scheme"].as_str()) {
-            (Some("Metaspace"), Some("first" | "always")) if pre["split"] == false => prefix = true,
+            (Some("Metaspace"), Some("first" | "always")) if pre["split"] == false => {
+                flags |= FLAG_PREFIX | FLAG_PREFIX_ONCE;
+            }
             (Some("Metaspace"), Some("never")) if pre["split"] == false => {}
             _ => {
-                return Err(unsupported("pre_tokenizer", &pre, "Metaspace without split, or none"));
+                return Err(unsupported(
+                    "pre_tokenizer",
+                    &pre,
+                    "ByteLevel, Metaspace without split, or none",
+                ));
             }
         }
     }
-    Ok(prefix)
+    Ok(flags)
 }

@@ -1,195 +1,202 @@
-//! Scores, softmax numerators and weighted values of one block of keys.
+//! Scores, softmax numerators and weighted values of one block of keys, the visible ones being the
+//! first.
 
+use crate::fixed::decode_scale;
 use core::arch::naked_asm;
 
-/// Scores of `fours` times four keys; `load` fetches four accumulators into r4–r7.
-macro_rules! scores {
-    ($(#[$doc:meta])* $name:ident, $($load:literal)*) => {
+/// The scale of every code, see [`decode_scale`]. (Codes from 192 on are never written, but memory
+/// that was never written may hold them.)
+pub static SCALE: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut code = 0;
+    while code < 256 {
+        table[code] = decode_scale(code as u8) as u16;
+        code += 1;
+    }
+    table
+};
+
+/// Scores of two rows in place: `products[2 j + r] · scales[j] / 2^17`. Returns the largest of either
+/// row, row 0 in the low word.
+///
+/// # Safety
+/// `products` holds `2 · keys` numbers, `codes` `keys` ≥ 1; `table` is [`SCALE`].
+#[unsafe(naked)]
+pub unsafe extern "C" fn scores_2(
+    products: *mut i32,
+    codes: *const u8,
+    keys: usize,
+    table: *const u16,
+) -> u64 {
+    naked_asm!(
+        "push {{r4-r8, lr}}",
+        "mov.w r4, #0x80000000",
+        "mov r5, r4",
+        "2:",
+        "ldrb r6, [r1], #1",
+        "ldrd r7, r8, [r0]",
+        "ldrh r6, [r3, r6, lsl #1]",
+        "lsls r6, r6, #15", // a · s / 2^17 is the high word of a · (s · 2^15)
+        "smmul r7, r7, r6",
+        "smmul r8, r8, r6",
+        "strd r7, r8, [r0], #8",
+        // A new maximum is rare: the way without one falls through.
+        "cmp r7, r4",
+        "bgt 4f",
+        "3:",
+        "cmp r8, r5",
+        "bgt 6f",
+        "5:",
+        "subs r2, #1",
+        "bne 2b",
+        "mov r0, r4",
+        "mov r1, r5",
+        "pop {{r4-r8, pc}}",
+        "4:",
+        "mov r4, r7",
+        "b 3b",
+        "6:",
+        "mov r5, r8",
+        "b 5b",
+    )
+}
+
+/// As [`scores_2`] for one row.
+///
+/// # Safety
+/// `products` and `codes` hold `keys` ≥ 1 numbers; `table` is [`SCALE`].
+#[unsafe(naked)]
+pub unsafe extern "C" fn scores_1(
+    products: *mut i32,
+    codes: *const u8,
+    keys: usize,
+    table: *const u16,
+) -> i32 {
+    naked_asm!(
+        "push {{r4-r5, lr}}",
+        "mov.w r4, #0x80000000",
+        "2:",
+        "ldrb r5, [r1], #1",
+        "ldr r12, [r0]",
+        "ldrh r5, [r3, r5, lsl #1]",
+        "lsls r5, r5, #15",
+        "smmul r12, r12, r5",
+        "str r12, [r0], #4",
+        "cmp r12, r4",
+        "it gt",
+        "movgt r4, r12",
+        "subs r2, #1",
+        "bne 2b",
+        "mov r0, r4",
+        "pop {{r4-r5, pc}}",
+    )
+}
+
+/// What [`weigh_1`] and [`weigh_2`] need besides pointers.
+#[repr(C)]
+pub struct Weigh {
+    /// Visible keys, 1 to 16.
+    pub keys: usize,
+    /// Largest score so far.
+    pub maximum: i32,
+    /// Score units to 1/256 octaves, Q0.32, below 2³¹.
+    pub factor: u32,
+    /// [`EXP2`](crate::fixed::EXP2).
+    pub exponentials: *const u16,
+    /// [`SCALE`].
+    pub scales: *const u16,
+    /// Shift of the products, below 32.
+    pub shift: u32,
+    /// What is added before the shift.
+    pub half: u32,
+}
+
+/// One key, the last but those done: 52 bytes.
+macro_rules! weigh_step {
+    ($step:literal, $at:literal) => {
+        concat!(
+            "ldr.w r12, [r0, #-",
+            $step,
+            "]!\n",
+            "ldrb.w lr, [r1, #-1]!\n",
+            "sub.w r12, r4, r12\n",
+            "smmul r12, r12, r5\n",
+            "usat r11, #5, r12, asr #8\n",
+            "uxtb.w r12, r12\n",
+            "ldrh.w r12, [r6, r12, lsl #1]\n",
+            "ldrh.w lr, [r7, lr, lsl #1]\n",
+            "lsr.w r12, r12, r11\n",
+            "add.w r10, r10, r12\n",
+            "mla r12, r12, lr, r9\n",
+            "lsr.w r12, r12, r8\n",
+            "strh.w r12, [r2, #",
+            $at,
+            "]\n",
+        )
+    };
+}
+
+/// Keys are taken from the last to the first, so that the loop over fours is entered in the middle
+/// when their number is not a multiple of four (Duff's device).
+macro_rules! weigh {
+    ($(#[$doc:meta])* $name:ident, $step:literal, $four:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// `fours` ≥ 1; `scales` and `scores` hold `4 · fours` numbers, `accumulators` as many for
-        /// each row, beginning with the row wanted. Addresses are aligned for their types.
+        /// `scores` begins with the row's first and holds one number every step, `codes` as many;
+        /// `lanes` begins with the row's first and holds a four for every four keys, aligned to four
+        /// bytes.
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name(
-            accumulators: *const i32,
-            scales: *const u16,
-            scores: *mut i32,
-            fours: usize,
-        ) -> i32 {
+            scores: *const i32,
+            codes: *const u8,
+            lanes: *mut i16,
+            by: &Weigh,
+        ) -> u32 {
             naked_asm!(
-                "push {{r4-r9, lr}}",
-                "mov.w lr, #0x80000000",
-                "2:",
-                $($load,)*
-                // a · s / 2^17 is the high word of a · (s · 2^15).
-                "ldrh r8, [r1], #2",
-                "ldrh r9, [r1], #2",
-                "ldrh r12, [r1], #2",
-                "lsls r8, r8, #15",
-                "lsls r9, r9, #15",
-                "lsls r12, r12, #15",
-                "smmul r4, r4, r8",
-                "ldrh r8, [r1], #2",
-                "smmul r5, r5, r9",
-                "lsls r8, r8, #15",
-                "smmul r6, r6, r12",
-                "smmul r7, r7, r8",
-                // A new maximum is rare: the way without one falls through.
-                "cmp r4, lr",
-                "bgt 4f",
-                "3:",
-                "cmp r5, lr",
-                "bgt 6f",
-                "5:",
-                "cmp r6, lr",
-                "bgt 8f",
-                "7:",
-                "cmp r7, lr",
-                "bgt 22f",
-                "9:",
-                "stm r2!, {{r4-r7}}",
+                "push {{r4-r11, lr}}",
+                "ldm r3, {{r3-r9}}",
+                "add r1, r3",
+                concat!("movs.w r12, #", $step),
+                "mla r0, r3, r12, r0",
                 "subs r3, #1",
-                "bne 2b",
-                "mov r0, lr",
-                "pop {{r4-r9, pc}}",
-                "4:",
-                "mov lr, r4",
-                "b 3b",
-                "6:",
-                "mov lr, r5",
-                "b 5b",
-                "8:",
-                "mov lr, r6",
-                "b 7b",
-                "22:",
-                "mov lr, r7",
-                "b 9b",
+                "lsr.w r12, r3, #2",
+                concat!("mov.w lr, #", $four),
+                "mla r2, r12, lr, r2", // the last four
+                "mov.w r10, #0",
+                "str.w r10, [r2]", // keys missing to a four
+                "str.w r10, [r2, #4]",
+                "and r11, r3, #3",
+                "add.w r11, r11, #1",
+                "mov.w lr, #52",
+                "adr.w r12, 3f",
+                "mls r12, r11, lr, r12",
+                "orr r12, r12, #1",
+                "bx r12",
+                ".p2align 2",
+                "2:",
+                weigh_step!($step, "6"),
+                weigh_step!($step, "2"),
+                weigh_step!($step, "4"),
+                weigh_step!($step, "0"),
+                "3:",
+                concat!("sub.w r2, r2, #", $four),
+                "subs r3, #4",
+                "bpl 2b",
+                "mov r0, r10",
+                "pop {{r4-r11, pc}}",
             )
         }
     };
 }
 
-scores! {
-    /// Scores of one row's keys and the largest of them.
-    scores_1,
-    "ldm r0!, {{r4-r7}}"
+weigh! {
+    /// Softmax numerators of one row, their sum and the weights.
+    weigh_1, "4", "8"
 }
-
-scores! {
-    /// Scores of one row of two and the largest of them.
-    scores_2,
-    "ldr r4, [r0], #8"
-    "ldr r5, [r0], #8"
-    "ldr r6, [r0], #8"
-    "ldr r7, [r0], #8"
-}
-
-/// What [`weigh`] needs besides pointers.
-#[repr(C)]
-pub struct Weigh {
-    /// Largest score so far.
-    pub maximum: i32,
-    /// Score units to 1/256 octaves, Q0.32, below 2³¹.
-    pub factor: u32,
-    /// Bytes from one four of lanes to the next.
-    pub stride: usize,
-    /// Shift of the products, below 32, plus 256 for every four keys but the first.
-    pub shift_and_fours: u32,
-    /// What is added before the shift.
-    pub half: u32,
-    /// [`EXP2`](crate::fixed::EXP2).
-    pub table: *const u16,
-}
-
-/// One softmax numerator: score in `$s` becomes weight. r9 is scratch.
-macro_rules! numerator {
-    ($s:literal) => {
-        concat!(
-            "sub ",
-            $s,
-            ", r1, ",
-            $s,
-            "\n",
-            "umull r9, ",
-            $s,
-            ", ",
-            $s,
-            ", r2\n",
-            "usat r9, #5, ",
-            $s,
-            ", asr #8\n",
-            "uxtb ",
-            $s,
-            ", ",
-            $s,
-            "\n",
-            "ldrh ",
-            $s,
-            ", [r12, ",
-            $s,
-            ", lsl #1]\n",
-            "lsr ",
-            $s,
-            ", ",
-            $s,
-            ", r9\n",
-            "add lr, lr, ",
-            $s,
-            "\n",
-            "ldrh r9, [r3], #2\n",
-            "mla ",
-            $s,
-            ", ",
-            $s,
-            ", r9, r11\n",
-            "lsr ",
-            $s,
-            ", ",
-            $s,
-            ", r10\n",
-        )
-    };
-}
-
-/// Softmax numerators, their sum and the weights of as many visible keys as `by` says.
-///
-/// # Safety
-/// `scores` and `scales` hold four numbers for every four keys, `lanes` four at every stride; scores
-/// and lanes are aligned to four bytes; `by.table` has 256 entries.
-#[unsafe(naked)]
-pub unsafe extern "C" fn weigh(
-    scores: *const i32,
-    scales: *const u16,
-    lanes: *mut i16,
-    by: *const Weigh,
-) -> u32 {
-    naked_asm!(
-        "push {{r4-r11, lr}}",
-        "mov r4, r2",
-        "ldm r3, {{r7-r12}}",
-        "mov r3, r1",
-        "mov r1, r7",
-        "mov r2, r8",
-        "push {{r9}}",
-        "movs.w lr, #0",
-        "2:",
-        "ldm r0!, {{r5-r8}}",
-        numerator!("r5"),
-        numerator!("r6"),
-        numerator!("r7"),
-        numerator!("r8"),
-        "ldr r9, [sp]",
-        "pkhbt r5, r5, r7, lsl #16",
-        "pkhbt r6, r6, r8, lsl #16",
-        "strd r5, r6, [r4]",
-        "add r4, r9",
-        "subs.w r10, r10, #256", // the shift uses only the low byte
-        "bpl 2b",
-        "mov r0, lr",
-        "add sp, #4",
-        "pop {{r4-r11, pc}}",
-    )
+weigh! {
+    /// As [`weigh_1`] for one row of two.
+    weigh_2, "8", "16"
 }
 
 /// Sixteen values of one dimension, with the weights in r2–r9; r10, r11 and r12 are scratch.
@@ -247,28 +254,41 @@ pub unsafe extern "C" fn weighted_1(
     )
 }
 
-/// `sums[2 d + r] += Σ lanes_r · values[d]` for two rows, two dimensions at a time.
+/// `sums[2 d + r] += Σ lanes_r · values[d]` for two rows, two dimensions at a time, `fours` times four
+/// keys.
 ///
 /// # Safety
-/// `sums` < `end` by a multiple of four; `values` holds sixteen bytes for every two sums, `lanes` 32
-/// numbers. All addresses are multiples of four.
+/// `sums` < `end` by a multiple of four; `values` holds sixteen bytes for every two sums, `lanes`
+/// `8 · fours` numbers; `fours` is 1 to 4. All addresses are multiples of four.
 #[unsafe(naked)]
 pub unsafe extern "C" fn weighted_2(
     values: *const u8,
     sums: *mut i32,
     lanes: *const i16,
     end: *mut i32,
+    fours: usize,
 ) {
     naked_asm!(
         "push {{r3-r11, lr}}",
         "mov lr, r1",
         "mov r1, r2",
+        "ldr r4, [sp, #40]",
+        "adr.w r5, 3f",
+        "mov.w r6, #60",
+        "mls r5, r4, r6, r5",
+        "orr r5, r5, #1",
+        "lsls r6, r4, #4", // bytes of lanes of a round
+        "lsls r4, r4, #2",
+        "rsb r4, r4, #32", // from the last word read to the next two dimensions
+        "push {{r4-r6}}",
         "2:",
-        "ldm lr, {{r2, r3, r10, r11}}",
+        "ldm.w lr, {{r2, r3, r10, r11}}",
+        "bx r5",
+        ".p2align 2",
         ".rept 4",
-        "ldr r9, [r0, #16]",
-        "ldr r8, [r0], #4",
-        "ldm r1!, {{r4-r7}}",
+        "ldr.w r9, [r0, #16]",
+        "ldr.w r8, [r0], #4",
+        "ldm.w r1!, {{r4-r7}}",
         "sxtb16 r12, r8",
         "smlad r2, r12, r4, r2",
         "smlad r3, r12, r6, r3",
@@ -282,12 +302,14 @@ pub unsafe extern "C" fn weighted_2(
         "smlad r10, r9, r5, r10",
         "smlad r11, r9, r7, r11",
         ".endr",
-        "ldr r4, [sp]",
-        "stm lr!, {{r2, r3, r10, r11}}",
-        "subs r1, #64",
-        "adds r0, #16",
-        "cmp lr, r4",
+        "3:",
+        "stm.w lr!, {{r2, r3, r10, r11}}",
+        "ldm.w sp, {{r4, r5, r6, r7}}",
+        "subs r1, r1, r6",
+        "adds r0, r0, r4",
+        "cmp lr, r7",
         "bne 2b",
+        "add sp, #12",
         "pop {{r3-r11, pc}}",
     )
 }

@@ -1,0 +1,236 @@
+//! Activations, rotations, explicit norms, and vectors on their way into the cache.
+
+use core::arch::naked_asm;
+
+/// An activation; see [`Activate`](crate::kernels::Activate).
+#[repr(C)]
+pub struct Curve {
+    /// 257 entries below 2¹⁵.
+    pub table: *const u16,
+    /// From this magnitude on, the activation is the positive part.
+    pub limit: u32,
+    /// A magnitude shifted left by this is a table position with 23 fraction bits.
+    pub position: u32,
+    /// Table values times this, plus half, shifted right by `down`, are in the unit of x.
+    pub up: u32,
+    /// Half of the last place.
+    pub half: u32,
+    /// See `up`.
+    pub down: u32,
+}
+
+/// The activation of `[r0]` in r4. r5, r6, r7 are scratch; r1, r2, r3, r8, r9, r10 hold the curve, r11
+/// is 2048.
+macro_rules! activated {
+    () => {
+        "ldrsh r4, [r0]
+        eor r5, r4, r4, asr #31
+        sub r5, r5, r4, asr #31
+        cmp r5, r2
+        bic r4, r4, r4, asr #31
+        bhs 3f
+        lsls r5, r3
+        ubfx r6, r5, #11, #12
+        lsrs r5, r5, #23
+        ldr r5, [r1, r5, lsl #1]
+        rsb r7, r6, #4096
+        pkhbt r6, r7, r6, lsl #16
+        smlad r5, r5, r6, r11
+        lsrs r5, r5, #12
+        mla r5, r5, r8, r9
+        lsr r5, r10
+        subs r4, r4, r5
+        ssat r4, #16, r4
+        3:"
+    };
+}
+
+/// `n` ≥ 1 numbers in place.
+///
+/// # Safety
+/// `x` holds `n` numbers; `by` is as its fields say.
+#[unsafe(naked)]
+pub unsafe extern "C" fn activate(x: *mut i16, n: usize, by: &Curve) {
+    naked_asm!(
+        "push {{r4-r11, lr}}",
+        "mov r12, r1",
+        "ldm r2, {{r1, r2, r3, r8, r9, r10}}",
+        "mov.w r11, #2048",
+        "2:",
+        activated!(),
+        "strh r4, [r0], #2",
+        "subs.w r12, r12, #1",
+        "bne 2b",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
+/// `n` ≥ 1 numbers in place, times `factors` in Q0.15.
+///
+/// # Safety
+/// As for [`activate`]; `factors` holds `n` numbers.
+#[unsafe(naked)]
+pub unsafe extern "C" fn activate_gated(x: *mut i16, n: usize, by: &Curve, factors: *const i16) {
+    naked_asm!(
+        "push {{r4-r11, lr}}",
+        "mov r12, r1",
+        "mov lr, r3",
+        "ldm r2, {{r1, r2, r3, r8, r9, r10}}",
+        "mov.w r11, #2048",
+        "2:",
+        activated!(),
+        "ldrsh r5, [lr], #2",
+        "mul r4, r4, r5",
+        "add r4, r4, #0x4000",
+        "ssat r4, #16, r4, asr #15",
+        "strh r4, [r0], #2",
+        "subs.w r12, r12, #1",
+        "bne 2b",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
+/// Rotates pairs: `pairs` of one head, then the next, until `end`.
+///
+/// # Safety
+/// `pairs` ≥ 1; `table` holds that many pairs; `row` < `end` by a multiple of their bytes.
+#[unsafe(naked)]
+pub unsafe extern "C" fn rotate(row: *mut i16, end: *mut i16, table: *const i16, pairs: usize) {
+    naked_asm!(
+        "push {{r4-r7, lr}}",
+        "mov.w r7, #0x2000",
+        "2:",
+        "mov r4, r2",
+        "mov r5, r3",
+        "3:",
+        "ldr r6, [r4], #4",
+        "ldr r12, [r0]",
+        "smlsd lr, r12, r6, r7",
+        "smladx r6, r12, r6, r7",
+        "ssat lr, #16, lr, asr #14",
+        "ssat r6, #16, r6, asr #14",
+        "pkhbt r6, lr, r6, lsl #16",
+        "str r6, [r0], #4",
+        "subs r5, #1",
+        "bne 3b",
+        "cmp r0, r1",
+        "bne 2b",
+        "pop {{r4-r7, pc}}",
+    )
+}
+
+/// A key of `words` ≥ 1 words, 16 bytes apart; `half` is half of the last place.
+///
+/// # Safety
+/// `x` holds `4 · words` numbers; every word at `out` may be written.
+#[unsafe(naked)]
+pub unsafe extern "C" fn write_key(
+    x: *const i16,
+    inverse: u32,
+    shift: u32,
+    out: *mut u8,
+    words: usize,
+) {
+    naked_asm!(
+        "push {{r4-r9, lr}}",
+        "ldr r8, [sp, #28]",
+        "movs r9, #1",
+        "lsl r9, r2",
+        "lsr r9, r9, #1",
+        "2:",
+        "ldr r5, [r0], #4",
+        "ldr r7, [r0], #4",
+        "smlabb r4, r5, r1, r9",
+        "smlatb r5, r5, r1, r9",
+        "smlabb r6, r7, r1, r9",
+        "smlatb r7, r7, r1, r9",
+        "asrs r4, r2",
+        "asrs r5, r2",
+        "asrs r6, r2",
+        "asrs r7, r2",
+        "add r4, r4, r5, lsl #8",
+        "add r6, r6, r7, lsl #8",
+        "pkhbt r4, r4, r6, lsl #16",
+        "str r4, [r3], #16",
+        "subs.w r8, r8, #1",
+        "bne 2b",
+        "pop {{r4-r9, pc}}",
+    )
+}
+
+/// A value of `n` ≥ 1 numbers, 16 bytes apart.
+///
+/// # Safety
+/// `x` holds `n` numbers; every byte at `out` may be written.
+#[unsafe(naked)]
+pub unsafe extern "C" fn write_value(
+    x: *const i16,
+    inverse: u32,
+    shift: u32,
+    out: *mut u8,
+    n: usize,
+) {
+    naked_asm!(
+        "push {{r4-r6, lr}}",
+        "ldr r6, [sp, #16]",
+        "movs r5, #1",
+        "lsls r5, r2",
+        "lsrs r5, r5, #1",
+        "2:",
+        "ldrsh r4, [r0], #2",
+        "smlabb r4, r4, r1, r5",
+        "asrs r4, r2",
+        "strb r4, [r3], #16",
+        "subs r6, #1",
+        "bne 2b",
+        "pop {{r4-r6, pc}}",
+    )
+}
+
+/// What [`gain`] needs besides pointers.
+#[repr(C)]
+pub struct Gain {
+    /// Pairs of elements, at least 1.
+    pub pairs: usize,
+    /// See [`Quantizer`](crate::kernels::Quantizer); below 2¹⁵.
+    pub multiply: i32,
+    /// `−subtract`.
+    pub offset: i32,
+    /// Shift right of the centred number.
+    pub shift: u32,
+    /// Below 2¹⁵.
+    pub mantissa: u32,
+    /// The product of gain and mantissa is shifted left by this, 1 or 2.
+    pub up: u32,
+}
+
+/// `sums[i] = round(shifted(x[i]) · gains[i] · mantissa · 2^up / 2^16)`.
+///
+/// # Safety
+/// All slices hold `2 · by.pairs` numbers.
+#[unsafe(naked)]
+pub unsafe extern "C" fn gain(x: *const i16, gains: *const u8, sums: *mut i32, by: &Gain) {
+    naked_asm!(
+        "push {{r4-r11, lr}}",
+        "ldm r3, {{r3-r8}}",
+        "2:",
+        "ldr r10, [r0], #4",
+        "ldr r12, [r1], #4",
+        "smlabb r9, r10, r4, r5",
+        "smlatb r10, r10, r4, r5",
+        "smulbb r11, r12, r7",
+        "smultb r12, r12, r7",
+        "asr r9, r9, r6",
+        "asr r10, r10, r6",
+        "lsl r9, r9, #16",
+        "lsl r10, r10, #16",
+        "lsl r11, r11, r8",
+        "lsl r12, r12, r8",
+        "smmulr r9, r9, r11",
+        "smmulr r10, r10, r12",
+        "strd r9, r10, [r2], #8",
+        "subs r3, #1",
+        "bne 2b",
+        "pop {{r4-r11, pc}}",
+    )
+}
