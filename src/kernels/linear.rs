@@ -85,10 +85,10 @@ impl<'a> Product<'a> {
 /// See [`Kernels::linear`].
 #[inline(never)]
 pub fn linear<K: Kernels>(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
-    let [mut a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
+    let [a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
     let mut buffer = [0; 2 * CHUNK];
     let mut product = *product;
-    while let Some(out) = a.next() {
+    for out in a {
         let sums = product.sums::<K>(out.len(), &mut buffer);
         let rows = [Some(out), b.next()].into_iter().flatten().take(product.rows);
         for ((row, out), by) in rows.enumerate().zip(by) {
@@ -101,10 +101,10 @@ pub fn linear<K: Kernels>(product: &Product, by: [RowScale; 2], out: [&mut [i16]
 /// See [`Kernels::linear_wide`].
 #[inline(never)]
 pub fn linear_wide<K: Kernels>(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
-    let [mut a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
+    let [a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
     let mut buffer = [0; 2 * CHUNK];
     let mut product = *product;
-    while let Some(out) = a.next() {
+    for out in a {
         let sums = product.sums::<K>(out.len(), &mut buffer);
         let rows = [Some(out), b.next()].into_iter().flatten().take(product.rows);
         for ((row, out), by) in rows.enumerate().zip(by) {

@@ -52,16 +52,11 @@ pub fn story(
     let mut generator = Generator::from_decoder(decoder, sampling);
     let mut tokens = [0; 64];
     probe.begin();
-    let n = if prompt.is_empty() {
-        // From nothing: the token that begins a text, alone.
-        let begin = tokenizer.vocabulary().begin().ok_or(Failure("no token begins a text"))?;
-        tokens[0] = begin;
-        generator.prompt_ids(&[begin]).map(|()| 1).ok()
-    } else {
-        generator.prompt(prompt, &mut tokens).ok()
-    };
+    // By ids, so that an empty prompt is the begin token alone.
+    let n = tokenizer.encode(prompt, &mut tokens).map_err(|_| Failure("no room for the prompt"))?;
+    let fed = generator.prompt_ids(tokens.get(..n).unwrap_or_default());
     probe.end(Phase::Prefill);
-    let n = n.ok_or(Failure("the prompt cannot be taken"))?;
+    fed.map_err(|_| Failure("the prompt cannot be taken"))?;
     let mut hash = Hash::new();
     hash.add(generator.decoder().logits());
     out.write_str(prompt)?;
