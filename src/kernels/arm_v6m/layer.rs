@@ -26,8 +26,8 @@ fn chunks<T>(
     let mut buffer = [const { MaybeUninit::<i32>::uninit() }; 2 * CHUNK];
     let sums = buffer.as_mut_ptr().cast::<i32>();
     let (mut w, mut first) = (weights.as_ptr(), 0);
-    let [mut a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
-    while let Some(a) = a.next() {
+    let [a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
+    for a in a {
         // SAFETY: `assembly` has checked every length and alignment; the sums of a chunk fit the
         // buffer.
         unsafe {
