@@ -1,6 +1,8 @@
 //! Is a backend equal to [`Portable`], bit for bit? Random shapes that straddle every tile's edge,
 //! extremes, dirty buffers, misaligned slices. Runs as a test on a host and as firmware on a board.
 
+mod layers;
+
 use super::{Activate, Kernels, KeyBlock, KeyRun, Portable, Quantizer, Softmax, lanes_per_input};
 use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::{INVERSE_SCALE, scale_code};
@@ -55,6 +57,7 @@ pub fn check<K: Kernels>(rounds: u32) -> Result<u32, &'static str> {
     let mut random = Random(0x2545_f491);
     for _ in 0..rounds {
         linear::<K>(&mut random)?;
+        layers::layers::<K>(&mut random)?;
         measuring::<K>(&mut random)?;
         attending::<K>(&mut random)?;
         rescaling::<K>(&mut random)?;
@@ -63,7 +66,7 @@ pub fn check<K: Kernels>(rounds: u32) -> Result<u32, &'static str> {
         caching::<K>(&mut random)?;
         streaming::<K>(&mut random)?;
     }
-    Ok(rounds * 8)
+    Ok(rounds * 9)
 }
 
 fn same<T: PartialEq>(a: &[T], b: &[T], name: &'static str) -> Result<(), &'static str> {
@@ -430,7 +433,7 @@ mod tests {
 
     #[test]
     fn the_native_backend_equals_portable() {
-        assert_eq!(check::<Native>(2000), Ok(16000));
+        assert_eq!(check::<Native>(2000), Ok(18000));
     }
 
     /// The comparison must see a backend that is wrong in one bit.
