@@ -212,13 +212,11 @@ fn scores_are_log_probabilities() {
 #[test]
 fn the_packing_of_the_weights_changes_no_logit() {
     for (name, config) in shapes() {
-        let paired = random(config, 11);
-        let config = Config { weight_layout: WeightLayout::Plain, ..paired.config };
-        let plain = FloatModel { config, ..random(config, 11) };
-        let [paired, plain] = [blob(&paired), blob(&plain)];
-        let path = std::path::Path::new(name);
-        let [paired, plain] = [paired.model(path).unwrap(), plain.model(path).unwrap()];
-        assert_eq!(plain.config().weight_layout, WeightLayout::Plain);
+        let mut model = random(config, 11);
+        let paired = blob(&model);
+        model.config.weight_layout = WeightLayout::Plain;
+        let plain = blob(&model);
+        let [paired, plain] = [paired.parse().unwrap(), plain.parse().unwrap()];
         let ids = [1, 4, 2, 6, 3];
         assert_eq!(prefill(&paired, &ids, 0), prefill(&plain, &ids, 0), "{name}");
     }
