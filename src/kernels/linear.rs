@@ -85,7 +85,7 @@ impl<'a> Product<'a> {
 /// See [`Kernels::linear`].
 #[inline(never)]
 pub fn linear<K: Kernels>(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
-    let [mut a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
+    let [a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
     let mut buffer = [0; 2 * CHUNK];
     let mut product = *product;
     for out in a {
@@ -101,7 +101,7 @@ pub fn linear<K: Kernels>(product: &Product, by: [RowScale; 2], out: [&mut [i16]
 /// See [`Kernels::linear_wide`].
 #[inline(never)]
 pub fn linear_wide<K: Kernels>(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
-    let [mut a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
+    let [a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
     let mut buffer = [0; 2 * CHUNK];
     let mut product = *product;
     for out in a {

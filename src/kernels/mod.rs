@@ -172,6 +172,12 @@ fn scales(codes: &[u8]) -> [u16; KEY_BLOCK] {
     scales
 }
 
+/// 16-bit numbers for every input in the lanes of `rows` (1 or 2) rows.
+#[inline(always)]
+pub fn lanes_per_input<K: Kernels>(rows: usize) -> usize {
+    if rows == 1 { K::SINGLE_LANES } else { rows }
+}
+
 /// The inner loops of the engine. All functions are total: any lengths, no panics; they stop at the
 /// shortest slice.
 ///
@@ -188,6 +194,10 @@ pub trait Kernels: Sized {
     /// The one of them that multiplies tiles of rows (an encoder, a long prompt) fastest.
     const TILE_LAYOUT: WeightLayout = WeightLayout::Paired;
 
+    /// Lanes of a single row have this many 16-bit numbers for every input: 1, or 2 (there is room for
+    /// two rows).
+    const SINGLE_LANES: usize = 1;
+
     /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`.
     const PRODUCT_SHIFT: i32 = 8;
 
@@ -201,14 +211,14 @@ pub trait Kernels: Sized {
     fn moments(x: &[i16]) -> (i32, u64);
 
     /// Quantises a row into lane `row` of `rows` (1 or 2); inputs missing to a multiple of 4 are 0.
-    /// `lanes` holds `4 · rows` numbers for every four inputs.
+    /// `lanes` holds [`lanes_per_input`] numbers for every input.
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]);
 
     /// `accumulators[o · rows + r] = 256 Σ_k w[o][k] · x_r[k]` for 8-bit lanes of `rows` (1 or 2) rows.
     ///
     /// `weights` begins at the first of the groups of four outputs; the next group begins
     /// `group_bytes` further. Outputs: `accumulators.len() / rows`, a multiple of 4. Inputs:
-    /// `lanes.len() / rows`, at most [`SEGMENT`](crate::config::SEGMENT), so nothing overflows.
+    /// `lanes.len() / lanes_per_input(rows)`, at most [`SEGMENT`](crate::config::SEGMENT), so nothing overflows.
     fn matmul(
         lanes: &[i16],
         rows: usize,

@@ -2,7 +2,7 @@
 
 use super::row::Input;
 use crate::config::SEGMENT;
-use crate::kernels::{CHUNK, Kernels, Product, RowScale};
+use crate::kernels::{CHUNK, Kernels, Product, RowScale, lanes_per_input};
 use crate::model::Linear;
 
 /// One or two rows about to be multiplied, and the buffer in which they are quantised. The lanes are
@@ -35,7 +35,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         for (row, input) in self.inputs.iter().flatten().enumerate() {
             let rest = input.x.get(from..).unwrap_or_default();
             let x = rest.get(..len).unwrap_or(rest);
-            let lanes = self.lanes.get_mut(..len * rows).unwrap_or_default();
+            let lanes = self.lanes.get_mut(..len * lanes_per_input::<K>(rows)).unwrap_or_default();
             K::quantize(x, &input.by, rows, row, lanes);
         }
     }
@@ -50,11 +50,11 @@ impl<'a, 'l> Rows<'a, 'l> {
     }
 
     /// The layer with the lanes of whole rows, if they are prepared.
-    fn product<'p>(&'p self, layer: &Linear<'p>) -> Product<'p> {
+    fn product<'p, K: Kernels>(&'p self, layer: &Linear<'p>) -> Product<'p> {
         let rows = self.count();
         let width = if self.filled { layer.padded_in } else { 0 };
         Product {
-            lanes: self.lanes.get(..width * rows).unwrap_or_default(),
+            lanes: self.lanes.get(..width * lanes_per_input::<K>(rows)).unwrap_or_default(),
             rows,
             wide: layer.wide,
             layout: layer.layout,
@@ -81,9 +81,10 @@ impl<'a, 'l> Rows<'a, 'l> {
         for from in (0..layer.padded_in).step_by(SEGMENT) {
             let count = (layer.padded_in - from).min(SEGMENT);
             self.fill::<K>(from, count);
-            let mut product = self.product(layer).skip(first);
+            let mut product = self.product::<K>(layer).skip(first);
             product.weights = product.weights.get(from * 4..).unwrap_or_default();
-            product.lanes = self.lanes.get(..count * rows).unwrap_or_default();
+            product.lanes =
+                self.lanes.get(..count * lanes_per_input::<K>(rows)).unwrap_or_default();
             let mut part = [0; 2 * CHUNK];
             let part = product.sums::<K>(len, &mut part);
             for (sum, part) in sums.iter_mut().zip(part) {
@@ -127,14 +128,14 @@ impl<'a, 'l> Rows<'a, 'l> {
         let by = self.row_scales::<K>(layer, [layer.output_exponent; 2]);
         self.prepare::<K>(layer);
         if self.filled {
-            return K::linear(&self.product(layer).skip(first), by, out);
+            return K::linear(&self.product::<K>(layer).skip(first), by, out);
         }
         let mut sums = [0; 2 * CHUNK];
         let len = out[0].len();
         for from in (0..len).step_by(CHUNK) {
             let count = (len - from).min(CHUNK);
             self.segments::<K>(layer, first + from, count, &mut sums);
-            let product = self.product(layer).skip(first + from);
+            let product = self.product::<K>(layer).skip(first + from);
             for ((row, out), by) in out.iter_mut().enumerate().zip(by).take(product.rows) {
                 let out = out.get_mut(from..from + count).unwrap_or_default();
                 product.rescale::<K>(&sums, row, by, out);
@@ -148,8 +149,14 @@ impl<'a, 'l> Rows<'a, 'l> {
         let scale = self.scale(row);
         let input_bits = if layer.wide { 18 } else { 14 };
         let sum_bits = input_bits + (usize::BITS - layer.padded_in.leading_zeros()) as i32;
-        // 15 bits each for multiplier and scale, and a result of 30.
-        let from_sums = sum_bits + layer.weight_exponent + scale.exponent;
+        // 15 bits each for multiplier and scale, and a result of 30; of 8-bit rows fewer bits, so that
+        // the rescaling's shift is at least 33 and needs only the upper word of its products.
+        let least = match (layer.wide, layer.padded_in <= SEGMENT) {
+            (true, _) => 0,
+            (false, true) => 33 - 8,
+            (false, false) => 33 - 4,
+        };
+        let from_sums = sum_bits.max(least) + layer.weight_exponent + scale.exponent;
         let from_bias = if layer.biases.is_empty() { i32::MIN } else { layer.bias_exponent - 13 };
         from_sums.max(from_bias).max(other - 13)
     }
@@ -167,13 +174,13 @@ impl<'a, 'l> Rows<'a, 'l> {
         let mut out = [a, b];
         self.prepare::<K>(layer);
         if self.filled {
-            return K::linear_wide(&self.product(layer), by, out);
+            return K::linear_wide(&self.product::<K>(layer), by, out);
         }
         let mut sums = [0; 2 * CHUNK];
         for from in (0..layer.out_dim).step_by(CHUNK) {
             let count = (layer.out_dim - from).min(CHUNK);
             self.segments::<K>(layer, from, count, &mut sums);
-            let product = self.product(layer).skip(from);
+            let product = self.product::<K>(layer).skip(from);
             for ((row, out), by) in out.iter_mut().enumerate().zip(by).take(product.rows) {
                 let out = out.get_mut(from..from + count).unwrap_or_default();
                 product.rescale_wide::<K>(&sums, row, by, out);

@@ -33,10 +33,10 @@ pub fn attend(
     sums: &mut [i32],
 ) {
     let rows = queries.len();
-    let head_dim = if rows == 2 { lanes.len() / 2 } else { lanes.len() };
+    let head_dim = lanes.len() / 2;
     let mut products = [0; 2 * KEY_BLOCK];
     let products = products.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
-    product::matmul(WeightLayout::Plain, lanes, rows, block.keys, head_dim * 4, products);
+    product::matmul(WeightLayout::Plain, false, lanes, rows, block.keys, head_dim * 4, products);
     for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
         let mut weights = [0; KEY_BLOCK];
         let keys = if visible == 0 {

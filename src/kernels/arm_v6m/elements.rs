@@ -49,7 +49,7 @@ struct Bend {
 
 impl Bend {
     fn new(by: &Activate) -> Option<Self> {
-        let fits = (-31..=15).contains(&by.position_shift) && (-14..=31).contains(&by.value_shift);
+        let fits = (-11..=15).contains(&by.position_shift) && (-14..=31).contains(&by.value_shift);
         let value_right = by.value_shift.max(0) as u32;
         Some(Self {
             table: by.table.filter(|_| fits)?,

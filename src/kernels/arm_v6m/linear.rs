@@ -132,25 +132,24 @@ macro_rules! plain {
 }
 
 /// Four outputs of one row, then the next group, until `end`. A round is a word for every `$product`;
-/// `$odd` says where an odd number of words begins.
+/// `$odd` says where an odd number of words begins. `$prepare` makes of the lanes in r2–r5 what the
+/// product reads.
 macro_rules! one_row {
-    ($(#[$doc:meta])* $name:ident, $odd:literal, $($product:ident)*) => {
+    ($(#[$doc:meta])* $name:ident, $odd:literal, $prepare:literal, $($product:ident)*) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// `words` ≥ 1 and `sums` < `end` by a multiple of sixteen bytes; `lanes` holds `4 · words`
-        /// numbers; `weights` holds `16 · words` bytes for each group, groups being
-        /// `16 · words + skip` bytes apart. All addresses and `skip` are multiples of four. What
-        /// `sums` held is kept where `keep` has a bit, so 0 or −1.
+        /// `words` ≥ 1 and `sums` < `end` by a multiple of sixteen bytes; `inputs` (see
+        /// [`lanes`](super::lanes)) holds `4 · words` numbers; `weights` holds `16 · words` bytes for
+        /// each group, groups being `group_bytes` apart. All are multiples of four.
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name(
             weights: *const u8,
-            lanes: *const i32,
+            inputs: *const i32,
             words: usize,
-            skip: isize,
+            group_bytes: usize,
             sums: *mut i32,
             end: *mut i32,
-            keep: i32,
         ) {
             naked_asm!(
                 save!(),
@@ -160,28 +159,25 @@ macro_rules! one_row {
                 $odd,
                 "2:",
                 "lsls r2, r2, #4",
+                "subs r3, r3, r2", // from the end of a group to the next
                 "adds r2, r2, r1",
                 "mov r12, r2",
                 "push {{r1, r3, r7}}",
                 "ldr r3, [sp, #48]",
                 "6:",
                 "mov lr, r3",
-                "ldr r2, [sp, #56]",
-                "ldmia r3!, {{r4-r7}}",
-                "ands r4, r2",
-                "ands r5, r2",
-                "ands r6, r2",
-                "ands r7, r2",
+                "movs r4, #0",
                 "mov r8, r4",
-                "mov r9, r5",
-                "mov r10, r6",
-                "mov r11, r7",
+                "mov r9, r4",
+                "mov r10, r4",
+                "mov r11, r4",
                 "ldr r7, [sp, #8]",
                 "bx r7",
                 ".p2align 2",
                 "3:",
                 $(
                     "ldmia r1!, {{r2-r5}}",
+                    $prepare,
                     $product!("r8"),
                     $product!("r9"),
                     $product!("r10"),
@@ -211,21 +207,33 @@ macro_rules! one_row {
 }
 
 one_row! {
-    /// `sums[o] += 256 Σ w x` of one row of 8-bit lanes.
+    /// `sums[o] = 256 Σ w x` of one row of 8-bit lanes.
     paired_1,
     "beq 2f
     adds r7, #106", // the second half of the round
+    "",
     paired paired
 }
 
 one_row! {
-    /// `sums[o] += Σ w x` of one row of 12-bit lanes.
-    wide_1, "", wide
+    /// `sums[o] = Σ w x` of one row of 12-bit lanes.
+    paired_wide_1, "", "", wide
 }
 
 one_row! {
-    /// `sums[o] += Σ w x` of one row of lanes x1 x3 x0 x2 and plain weights.
-    plain_1, "", plain
+    /// `sums[o] = 256 Σ w x` of one row of 8-bit lanes and plain weights.
+    plain_1, "",
+    // 256 times the inputs x1 x3 x0 x2
+    "adds r4, r4, r2
+    adds r5, r5, r3
+    lsls r2, r2, #8
+    lsls r3, r3, #8",
+    plain
+}
+
+one_row! {
+    /// `sums[o] = Σ w x` of one row of 12-bit lanes and plain weights.
+    plain_wide_1, "", "", plain
 }
 
 /// Two products of two rows, of one half of the word at r0 + `$at`: the even input times r2, the odd one

@@ -53,6 +53,8 @@ fn rescaling<T>(accumulators: &[i32], rows: usize, row: usize, out: &[T]) -> Opt
 impl Kernels for ArmV6m {
     const NAME: &'static str = "arm-v6m";
     const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
+    const SINGLE_LANES: usize = 2;
+    const KEY_LAYOUT: WeightLayout = WeightLayout::Plain;
     const TILE_LAYOUT: WeightLayout = WeightLayout::Plain;
 
     fn largest(x: &[i16]) -> u32 {
@@ -78,7 +80,7 @@ impl Kernels for ArmV6m {
         accumulators: &mut [i32],
     ) {
         let layout = WeightLayout::Paired;
-        product::matmul(layout, lanes, rows, weights, group_bytes, accumulators);
+        product::matmul(layout, false, lanes, rows, weights, group_bytes, accumulators);
     }
 
     fn matmul_wide(
@@ -89,7 +91,7 @@ impl Kernels for ArmV6m {
         accumulators: &mut [i32],
     ) {
         let layout = WeightLayout::Paired;
-        product::matmul_wide(layout, lanes, rows, weights, group_bytes, accumulators);
+        product::matmul(layout, true, lanes, rows, weights, group_bytes, accumulators);
     }
 
     fn matmul_plain(
@@ -100,7 +102,7 @@ impl Kernels for ArmV6m {
         accumulators: &mut [i32],
     ) {
         let layout = WeightLayout::Plain;
-        product::matmul(layout, lanes, rows, weights, group_bytes, accumulators);
+        product::matmul(layout, false, lanes, rows, weights, group_bytes, accumulators);
     }
 
     fn matmul_plain_wide(
@@ -111,7 +113,7 @@ impl Kernels for ArmV6m {
         accumulators: &mut [i32],
     ) {
         let layout = WeightLayout::Plain;
-        product::matmul_wide(layout, lanes, rows, weights, group_bytes, accumulators);
+        product::matmul(layout, true, lanes, rows, weights, group_bytes, accumulators);
     }
 
     fn scores(
@@ -257,8 +259,8 @@ impl Kernels for ArmV6m {
         }
     }
 
-    fn largest_sum(sums: &[i32]) -> u32 {
-        passes::largest_sum(sums)
+    fn magnitude(sums: &[i32]) -> u32 {
+        passes::magnitude(sums)
     }
 
     fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) {

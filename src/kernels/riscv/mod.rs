@@ -66,10 +66,10 @@ impl Kernels for RiscV {
         (low as i16, high as i16)
     }
 
-    fn largest_sum(sums: &[i32]) -> u32 {
+    fn magnitude(sums: &[i32]) -> u32 {
         let (fours, rest) = sums.as_chunks::<4>();
         let (low, high) = rows::range_32(fours, 0, 0);
-        low.unsigned_abs().max(high.unsigned_abs()).max(defaults::largest_sum(rest))
+        low.unsigned_abs().max(high.unsigned_abs()).max(defaults::magnitude(rest))
     }
 
     fn moments(x: &[i16]) -> (i32, u64) {
@@ -263,7 +263,7 @@ impl Kernels for RiscV {
 
     fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) {
         let mut done = 0;
-        if (1..32).contains(&shift) {
+        if (2..32).contains(&shift) {
             done = sums::narrow(sums, shift as u32, out);
         }
         let (sums, out) = (sums.get(done..), out.get_mut(done..));
