@@ -1,9 +1,43 @@
 //! picoformer runs transformers on microcontrollers: integers only, no heap, weights read in place
 //! from flash, the same bits on every core.
 //!
+//! A trained checkpoint becomes a *blob* (the command `picoformer convert`), the blob is flashed, and
+//! [`Model::parse`] turns it into views of that flash, in `const` if it is linked into the image. All
+//! state lives in one [`Arena`], whose exact size [`Model::arena`] tells. What runs a model depends on
+//! what goes in and out:
+//!
+//! | in | out | by |
+//! | --- | --- | --- |
+//! | text | label, tags, embedding | [`Classifier`] |
+//! | text | text | [`Generator`] |
+//! | tokens, frames | logits, embedding, hidden rows | [`Encoder`] |
+//! | tokens | logits, a text's log-probability | [`Decoder`] |
+//! | text | another text (a word's pronunciation) | [`Translator`] |
+//! | tokens | other tokens, by greedy or beam search | [`Seq2Seq`] |
+//!
+//! ```
+//! use picoformer::{Arena, Classifier, Model, include_blob};
+//!
+//! let model = Model::parse_checked(include_blob!("../models/intent/model.pico"))?;
+//! let mut ram = Arena::<16_384, 8_192, 512>::new(); // at least `model.arena()`
+//! let mut classifier = Classifier::new(&model, &mut ram)?;
+//! let answer = classifier.classify("how do you say thank you in italian", &mut [0; 64])?;
+//! assert_eq!(answer.name, "translate");
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
 //! ## Data flow
 //! `tokens → nn::embedding → nn::layer × n → nn::head → logits`, driven by [`Encoder`], [`Decoder`] or
 //! both in [`Seq2Seq`].
+//! The residual stream is rows of 16-bit numbers, each row with one power of two; a linear layer reads a
+//! row as 8-bit (or 12-bit) integers with a scale of their own, found when the row is read, so no
+//! calibration is needed (`docs/NUMERICS.md`). Attention goes over the keys once, in blocks, with a running
+//! softmax: nothing is as long as the context but the keys and values themselves. The inner loops are
+//! [`kernels`]; [`kernels::Portable`] defines every result and every other backend returns the same bits.
+//!
+//! Work is done by `step`, one layer of one tile of rows at a time; `run`, `prefill` and `generate` are
+//! loops over it. After a blob is parsed, only the user's input can fail: [`RunError`],
+//! [`EncodeError`](tokenizer::EncodeError).
 //!
 //! ## Floors
 //! A module imports only from floors below it (`cargo xtask floors` checks):
@@ -42,6 +76,11 @@ pub use seq2seq::Seq2Seq;
 pub use task::{Classifier, Event, Generator, Translator};
 pub use tokenizer::Tokenizer;
 
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 /// A value that begins at a multiple of 16 bytes.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(16))]
@@ -49,8 +88,9 @@ pub struct Aligned<T: ?Sized>(pub T);
 
 /// The bytes of a file as `&'static [u8]`, aligned so that kernels can read words in place.
 ///
-/// ```ignore
-/// static BLOB: &[u8] = picoformer::include_blob!("model.pico");
+/// ```
+/// static BLOB: &[u8] = picoformer::include_blob!("../models/intent/model.pico");
+/// assert!(BLOB.as_ptr().addr().is_multiple_of(16));
 /// ```
 #[macro_export]
 macro_rules! include_blob {

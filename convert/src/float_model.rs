@@ -156,7 +156,7 @@ impl FloatModel {
     fn visible(&self, query: usize, key: usize) -> bool {
         let c = &self.config;
         let causal = c.architecture == picoformer::config::Architecture::Decoder;
-        !(causal && key > query) && !(c.window > 0 && key + c.window <= query)
+        !(causal && key > query || c.window > 0 && key + c.window <= query)
     }
 
     fn forward_rows(&self, mut x: Vec<Vec<f32>>, visible: Visible) -> FloatOutput {

@@ -1,7 +1,7 @@
 //! What the trait's methods with a default body do: passes over one row, and one block of attention
 //! made of a backend's own parts. Like [`Portable`](super::Portable), these define the results.
 
-use super::{Activate, Biased, Kernels, KeyBlock, Quantizer, Softmax};
+use super::{Activate, Biased, Kernels, KeyBlock, Quantizer, Softmax, lanes_per_input};
 use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::{exp2_negative, requantize, round_shift, saturate, saturate_16, shift_by};
 use crate::matrix::pair_word;
@@ -158,7 +158,7 @@ pub fn attend<K: Kernels>(
     sums: &mut [i32],
 ) {
     let rows = queries.len();
-    let Some(head_dim) = lanes.len().checked_div(rows) else { return };
+    let Some(head_dim) = lanes.len().checked_div(lanes_per_input::<K>(rows)) else { return };
     let mut products = [0i32; 2 * KEY_BLOCK];
     let products = products.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
     K::matmul(lanes, rows, block.keys, head_dim * 4, products);
@@ -202,7 +202,7 @@ pub fn attend_biased<K: Kernels>(
     sums: &mut [i32],
 ) {
     let rows = queries.len();
-    let Some(head_dim) = lanes.len().checked_div(rows) else { return };
+    let Some(head_dim) = lanes.len().checked_div(lanes_per_input::<K>(rows)) else { return };
     let mut products = [0i32; 2 * KEY_BLOCK];
     let products = products.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
     match K::KEY_LAYOUT {

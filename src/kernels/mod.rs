@@ -24,6 +24,7 @@ mod arm_mve;
 mod arm_v6m;
 pub mod check;
 mod defaults;
+mod linear;
 mod portable;
 #[cfg(all(target_arch = "riscv32", target_feature = "m"))]
 mod riscv;
@@ -31,6 +32,7 @@ mod riscv;
 mod x86;
 
 pub(crate) use defaults::interpolate;
+pub use linear::{CHUNK, Product, RowScale};
 pub use portable::Portable;
 
 // Where several are asked for, the core that can do the most wins.
@@ -170,6 +172,12 @@ fn scales(codes: &[u8]) -> [u16; KEY_BLOCK] {
     scales
 }
 
+/// 16-bit numbers for every input in the lanes of `rows` (1 or 2) rows.
+#[inline(always)]
+pub fn lanes_per_input<K: Kernels>(rows: usize) -> usize {
+    if rows == 1 { K::SINGLE_LANES } else { rows }
+}
+
 /// The inner loops of the engine. All functions are total: any lengths, no panics; they stop at the
 /// shortest slice.
 ///
@@ -179,9 +187,16 @@ pub trait Kernels: Sized {
     /// Name of the backend, as told in reports.
     const NAME: &'static str;
 
-    /// Layouts of weights that this backend multiplies, the fastest first. A model in another one is
+    /// Layouts of weights that this backend multiplies, the fastest (for one row) first. A model in another one is
     /// refused.
     const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired];
+
+    /// The one of them that multiplies tiles of rows (an encoder, a long prompt) fastest.
+    const TILE_LAYOUT: WeightLayout = WeightLayout::Paired;
+
+    /// Lanes of a single row have this many 16-bit numbers for every input: 1, or 2 (there is room for
+    /// two rows).
+    const SINGLE_LANES: usize = 1;
 
     /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`.
     const PRODUCT_SHIFT: i32 = 8;
@@ -196,14 +211,14 @@ pub trait Kernels: Sized {
     fn moments(x: &[i16]) -> (i32, u64);
 
     /// Quantises a row into lane `row` of `rows` (1 or 2); inputs missing to a multiple of 4 are 0.
-    /// `lanes` holds `4 · rows` numbers for every four inputs.
+    /// `lanes` holds [`lanes_per_input`] numbers for every input.
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]);
 
     /// `accumulators[o · rows + r] = 256 Σ_k w[o][k] · x_r[k]` for 8-bit lanes of `rows` (1 or 2) rows.
     ///
     /// `weights` begins at the first of the groups of four outputs; the next group begins
     /// `group_bytes` further. Outputs: `accumulators.len() / rows`, a multiple of 4. Inputs:
-    /// `lanes.len() / rows`, at most [`SEGMENT`](crate::config::SEGMENT), so nothing overflows.
+    /// `lanes.len() / lanes_per_input(rows)`, at most [`SEGMENT`](crate::config::SEGMENT), so nothing overflows.
     fn matmul(
         lanes: &[i16],
         rows: usize,
@@ -327,6 +342,18 @@ pub trait Kernels: Sized {
         );
     }
 
+    /// A whole layer: [`Kernels::matmul`] (or its like for wide lanes, plain weights), then
+    /// [`Kernels::rescale`] of each row. `out[r]` holds row `r`; there are as many outputs as it has
+    /// room for. Of one row, the second `out` is not used.
+    fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
+        linear::linear::<Self>(product, by, out);
+    }
+
+    /// As [`Kernels::linear`] in 32 bits ([`Kernels::rescale_wide`]).
+    fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+        linear::linear_wide::<Self>(product, by, out);
+    }
+
     /// An explicit norm's gain and bias: `sums[i] = saturate(round(by.shifted(x[i]) ·
     /// (gains[i] · mantissa) / 2^shift))`, plus `round(biases[i] / 2^bias_shift)` where there is one,
     /// saturated. Gains and biases are little-endian `i16`; `shift` is in 1 … 62.
@@ -349,7 +376,7 @@ pub trait Kernels: Sized {
         defaults::add(x, shift, sums);
     }
 
-    /// `|sums[0]| | |sums[1]| | …`: a number with as many bits as the largest magnitude.
+    /// Any number with as many bits as the largest magnitude, such as `|sums[0]| | |sums[1]| | …`.
     fn magnitude(sums: &[i32]) -> u32 {
         defaults::magnitude(sums)
     }

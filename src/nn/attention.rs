@@ -11,7 +11,9 @@
 use crate::arena::Cache;
 use crate::config::{Config, KEY_BLOCK};
 use crate::fixed::{INVERSE_SCALE, decode_scale, round_shift, scale_code};
-use crate::kernels::{BIASED_FACTOR, Biased, Kernels, KeyBlock, Quantizer, Softmax};
+use crate::kernels::{
+    BIASED_FACTOR, Biased, Kernels, KeyBlock, Quantizer, Softmax, lanes_per_input,
+};
 use crate::matrix::word_offset;
 use crate::model::RelativeBias;
 use crate::nn::position::relative;
@@ -82,7 +84,9 @@ struct Block {
 impl Block {
     fn new(config: &Config, layer: usize, position: usize, head: usize) -> Self {
         let blocks = config.cache_rows() / KEY_BLOCK;
-        let block = (position / KEY_BLOCK) % blocks.max(1);
+        let block = position / KEY_BLOCK;
+        // Beyond the last only in a sliding window; small cores have no division.
+        let block = if block < blocks { block } else { block % blocks.max(1) };
         Self {
             index: (layer * blocks + block) * config.n_kv_heads + head,
             head_dim: config.head_dim,
@@ -267,7 +271,7 @@ impl Attention<'_> {
         sums: &mut [i32],
     ) {
         let (head_dim, count) = (self.config.head_dim, queries.len());
-        let lanes = lanes.get_mut(..head_dim * count).unwrap_or_default();
+        let lanes = lanes.get_mut(..head_dim * lanes_per_input::<K>(count)).unwrap_or_default();
         let sums = sums.get_mut(..head_dim * count).unwrap_or_default();
         sums.fill(0);
         let mut states = [Softmax { maximum: i32::MIN, sum: 0, factor: 0 }; 2];

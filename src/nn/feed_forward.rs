@@ -1,9 +1,9 @@
 //! The feed-forward part: `down(act(up x))`, or `down(act(gate x) ⊙ up x)` (Shazeer 2020).
 
 use super::activation::prepare;
-use super::linear::{CHUNK, Rows};
+use super::linear::Rows;
 use crate::config::Activation;
-use crate::kernels::{Activate, Kernels};
+use crate::kernels::{Activate, CHUNK, Kernels};
 use crate::model::{LayerWeights, Linear};
 
 /// The hidden rows, 16 bits, into `hidden[r]` (`d_ff`). Returns their exponent.
@@ -40,18 +40,19 @@ fn gated<K: Kernels>(
     activate: Activate,
     mut hidden: [&mut [i16]; 2],
 ) {
-    let mut buffer = [0; 2 * CHUNK];
     for first in (0..up.out_dim).step_by(CHUNK) {
-        let sums = rows.multiply::<K>(gate, first, &mut buffer);
-        for (row, hidden) in hidden.iter_mut().enumerate().take(sums.rows) {
-            rows.write::<K>(&sums, gate, row, hidden.get_mut(first..).unwrap_or_default());
-        }
-        let sums = rows.multiply::<K>(up, first, &mut buffer);
-        for (row, hidden) in hidden.iter_mut().enumerate().take(sums.rows) {
-            let mut factors = [0i16; CHUNK];
-            rows.write::<K>(&sums, up, row, &mut factors);
-            let hidden = hidden.get_mut(first..).unwrap_or_default();
-            K::activate_gated(&activate, factors.get(..sums.len).unwrap_or_default(), hidden);
+        let count = (up.out_dim - first).min(CHUNK);
+        let mut part = hidden.each_mut().map(|hidden| {
+            let end = hidden.len().min(first + count);
+            hidden.get_mut(first..end).unwrap_or_default()
+        });
+        let [a, b] = &mut part;
+        rows.forward_part::<K>(gate, first, [a, b]);
+        let mut factors = [[0i16; CHUNK]; 2];
+        let [a, b] = factors.each_mut().map(|factors| factors.get_mut(..count).unwrap_or_default());
+        rows.forward_part::<K>(up, first, [a, b]);
+        for (x, factors) in part.into_iter().zip(&factors) {
+            K::activate_gated(&activate, factors, x);
         }
     }
 }

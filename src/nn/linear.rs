@@ -1,12 +1,9 @@
 //! Linear layers: `y = W x + b` for a pair of rows, 32 outputs at a time.
 
 use super::row::Input;
-use crate::config::{SEGMENT, WeightLayout};
-use crate::kernels::Kernels;
+use crate::config::SEGMENT;
+use crate::kernels::{CHUNK, Kernels, Product, RowScale, lanes_per_input};
 use crate::model::Linear;
-
-/// Outputs computed at a time; their sums live on the stack.
-pub const CHUNK: usize = 32;
 
 /// One or two rows about to be multiplied, and the buffer in which they are quantised. The lanes are
 /// filled once and serve every layer that reads the same rows (q, k and v; gate and up).
@@ -14,20 +11,6 @@ pub struct Rows<'a, 'l> {
     inputs: [Option<Input<'a>>; 2],
     lanes: &'l mut [i16],
     filled: bool,
-}
-
-/// The sums of one chunk: `sums[o · rows + r] = 2^exponent · Σ w x`.
-pub struct Sums<'s> {
-    /// At most `2 · CHUNK` numbers.
-    pub sums: &'s [i32],
-    /// Rows: 1 or 2.
-    pub rows: usize,
-    /// The factor that the kernel left in.
-    pub exponent: i32,
-    /// First output of the chunk.
-    pub first: usize,
-    /// Outputs of the chunk that exist (padding left out).
-    pub len: usize,
 }
 
 impl<'a, 'l> Rows<'a, 'l> {
@@ -52,86 +35,110 @@ impl<'a, 'l> Rows<'a, 'l> {
         for (row, input) in self.inputs.iter().flatten().enumerate() {
             let rest = input.x.get(from..).unwrap_or_default();
             let x = rest.get(..len).unwrap_or(rest);
-            let lanes = self.lanes.get_mut(..len * rows).unwrap_or_default();
+            let lanes = self.lanes.get_mut(..len * lanes_per_input::<K>(rows)).unwrap_or_default();
             K::quantize(x, &input.by, rows, row, lanes);
         }
     }
 
-    /// Multiplies by outputs `first .. first + CHUNK` of a layer.
-    pub fn multiply<'s, K: Kernels>(
+    /// Quantises whole rows, unless they are too wide for 32-bit sums of `256 · w · x`.
+    fn prepare<K: Kernels>(&mut self, layer: &Linear) {
+        let narrow = layer.padded_in <= SEGMENT;
+        if narrow && !self.filled {
+            self.fill::<K>(0, layer.padded_in);
+        }
+        self.filled = narrow;
+    }
+
+    /// The layer with the lanes of whole rows, if they are prepared.
+    fn product<'p, K: Kernels>(&'p self, layer: &Linear<'p>) -> Product<'p> {
+        let rows = self.count();
+        let width = if self.filled { layer.padded_in } else { 0 };
+        Product {
+            lanes: self.lanes.get(..width * lanes_per_input::<K>(rows)).unwrap_or_default(),
+            rows,
+            wide: layer.wide,
+            layout: layer.layout,
+            weights: layer.weights,
+            group_bytes: layer.padded_in * 4,
+            multipliers: layer.multipliers,
+            biases: layer.biases,
+        }
+    }
+
+    /// Sums of outputs `first .. first + len` of rows wider than that: segments of the rows are
+    /// quantised and multiplied one after the other and added up, at no more than 16 times their value.
+    fn segments<K: Kernels>(
         &mut self,
         layer: &Linear,
         first: usize,
-        sums: &'s mut [i32; 2 * CHUNK],
-    ) -> Sums<'s> {
+        len: usize,
+        sums: &mut [i32; 2 * CHUNK],
+    ) {
         let rows = self.count();
-        let len = layer.out_dim.saturating_sub(first).min(CHUNK);
-        let sums = sums.get_mut(..len.next_multiple_of(4) * rows).unwrap_or_default();
-        let group_bytes = layer.padded_in * 4;
-        let weights = layer.weights.get(first / 4 * group_bytes..).unwrap_or_default();
-        let matmul = match (layer.layout, layer.wide) {
-            (WeightLayout::Paired, false) => K::matmul,
-            (WeightLayout::Paired, true) => K::matmul_wide,
-            (WeightLayout::Plain, false) => K::matmul_plain,
-            (WeightLayout::Plain, true) => K::matmul_plain_wide,
-        };
-        let product_shift = if layer.wide { 0 } else { K::PRODUCT_SHIFT };
-        if layer.padded_in <= SEGMENT {
-            if !self.filled {
-                self.fill::<K>(0, layer.padded_in);
-                self.filled = true;
-            }
-            let lanes = self.lanes.get(..layer.padded_in * rows).unwrap_or_default();
-            matmul(lanes, rows, weights, group_bytes, sums);
-            return Sums { sums, rows, exponent: product_shift, first, len };
-        }
-        // Wider than 32-bit sums of 256 · w · x allow: add up segments of the row, each quantised
-        // again, at no more than 16 times their value.
-        let exponent = product_shift.min(4);
+        self.filled = false;
+        let surplus = product_shift::<K>(layer) - sum_shift::<K>(layer);
         sums.fill(0);
-        let mut from = 0;
-        while from < layer.padded_in {
+        for from in (0..layer.padded_in).step_by(SEGMENT) {
             let count = (layer.padded_in - from).min(SEGMENT);
             self.fill::<K>(from, count);
-            let mut part = [0i32; 2 * CHUNK];
-            let part = part.get_mut(..sums.len()).unwrap_or_default();
-            let lanes = self.lanes.get(..count * rows).unwrap_or_default();
-            matmul(lanes, rows, weights.get(from * 4..).unwrap_or_default(), group_bytes, part);
+            let mut product = self.product::<K>(layer).skip(first);
+            product.weights = product.weights.get(from * 4..).unwrap_or_default();
+            product.lanes =
+                self.lanes.get(..count * lanes_per_input::<K>(rows)).unwrap_or_default();
+            let mut part = [0; 2 * CHUNK];
+            let part = product.sums::<K>(len, &mut part);
             for (sum, part) in sums.iter_mut().zip(part) {
-                *sum = sum.wrapping_add(*part >> (product_shift - exponent));
+                *sum = sum.wrapping_add(*part >> surplus);
             }
-            from += count;
         }
-        self.filled = false;
-        Sums { sums, rows, exponent, first, len }
     }
 
-    /// Writes row `row` of a chunk in 16 bits, in units of `2^layer.output_exponent`.
-    pub fn write<K: Kernels>(&self, sums: &Sums, layer: &Linear, row: usize, out: &mut [i16]) {
-        let scale = self.scale(row);
-        let shift = layer.output_exponent - layer.weight_exponent - scale.exponent + sums.exponent;
-        let bias_shift = layer.output_exponent - layer.bias_exponent;
-        K::rescale(
-            sums.sums,
-            sums.rows,
-            row,
-            layer.multipliers.get(2 * sums.first..).unwrap_or_default(),
-            layer.biases.get(2 * sums.first..).unwrap_or_default(),
-            scale.mantissa,
-            shift.clamp(1, 62) as u32,
-            bias_shift.clamp(0, 40) as u32,
-            out.get_mut(..sums.len.min(out.len())).unwrap_or_default(),
-        );
+    /// How the rows' sums become numbers in units of `2^exponents[row]`.
+    fn row_scales<K: Kernels>(&self, layer: &Linear, exponents: [i32; 2]) -> [RowScale; 2] {
+        [0, 1].map(|row| {
+            let exponent = exponents.get(row).copied().unwrap_or(0);
+            let scale = self.scale(row);
+            let shift = exponent - layer.weight_exponent - scale.exponent + sum_shift::<K>(layer);
+            RowScale {
+                scale: scale.mantissa,
+                shift: shift.clamp(1, 62) as u32,
+                bias_shift: exponent - layer.bias_exponent,
+            }
+        })
     }
 
     /// The whole layer in 16 bits: `out[r]` gets `out_dim` numbers in units of
     /// `2^layer.output_exponent`.
-    pub fn forward<K: Kernels>(&mut self, layer: &Linear, mut out: [&mut [i16]; 2]) {
-        let mut buffer = [0; 2 * CHUNK];
-        for first in (0..layer.out_dim).step_by(CHUNK) {
-            let sums = self.multiply::<K>(layer, first, &mut buffer);
-            for (row, out) in out.iter_mut().enumerate().take(sums.rows) {
-                self.write::<K>(&sums, layer, row, out.get_mut(first..).unwrap_or_default());
+    pub fn forward<K: Kernels>(&mut self, layer: &Linear, out: [&mut [i16]; 2]) {
+        let out = out.map(|out| {
+            let len = out.len().min(layer.out_dim);
+            out.get_mut(..len).unwrap_or_default()
+        });
+        self.forward_part::<K>(layer, 0, out);
+    }
+
+    /// Outputs `first …` (a multiple of 4) of a layer in 16 bits, as many as there is room for in
+    /// `out[r]`.
+    pub fn forward_part<K: Kernels>(
+        &mut self,
+        layer: &Linear,
+        first: usize,
+        mut out: [&mut [i16]; 2],
+    ) {
+        let by = self.row_scales::<K>(layer, [layer.output_exponent; 2]);
+        self.prepare::<K>(layer);
+        if self.filled {
+            return K::linear(&self.product::<K>(layer).skip(first), by, out);
+        }
+        let mut sums = [0; 2 * CHUNK];
+        let len = out[0].len();
+        for from in (0..len).step_by(CHUNK) {
+            let count = (len - from).min(CHUNK);
+            self.segments::<K>(layer, first + from, count, &mut sums);
+            let product = self.product::<K>(layer).skip(first + from);
+            for ((row, out), by) in out.iter_mut().enumerate().zip(by).take(product.rows) {
+                let out = out.get_mut(from..from + count).unwrap_or_default();
+                product.rescale::<K>(&sums, row, by, out);
             }
         }
     }
@@ -142,8 +149,14 @@ impl<'a, 'l> Rows<'a, 'l> {
         let scale = self.scale(row);
         let input_bits = if layer.wide { 18 } else { 14 };
         let sum_bits = input_bits + (usize::BITS - layer.padded_in.leading_zeros()) as i32;
-        // 15 bits each for multiplier and scale, and a result of 30.
-        let from_sums = sum_bits + layer.weight_exponent + scale.exponent;
+        // 15 bits each for multiplier and scale, and a result of 30; of 8-bit rows fewer bits, so that
+        // the rescaling's shift is at least 33 and needs only the upper word of its products.
+        let least = match (layer.wide, layer.padded_in <= SEGMENT) {
+            (true, _) => 0,
+            (false, true) => 33 - 8,
+            (false, false) => 33 - 4,
+        };
+        let from_sums = sum_bits.max(least) + layer.weight_exponent + scale.exponent;
         let from_bias = if layer.biases.is_empty() { i32::MIN } else { layer.bias_exponent - 13 };
         from_sums.max(from_bias).max(other - 13)
     }
@@ -156,26 +169,33 @@ impl<'a, 'l> Rows<'a, 'l> {
         exponents: [i32; 2],
         out: &mut [i32],
     ) {
-        let mut buffer = [0; 2 * CHUNK];
-        let scales = [self.scale(0), self.scale(1)];
-        for first in (0..layer.out_dim).step_by(CHUNK) {
-            let sums = self.multiply::<K>(layer, first, &mut buffer);
-            let out_rows = out.chunks_mut(layer.out_dim.max(1)).zip(exponents).zip(scales);
-            for (row, ((out, exponent), scale)) in out_rows.enumerate().take(sums.rows) {
-                let shift = exponent - layer.weight_exponent - scale.exponent + sums.exponent;
-                let out = out.get_mut(first..).unwrap_or_default();
-                K::rescale_wide(
-                    sums.sums,
-                    sums.rows,
-                    row,
-                    layer.multipliers.get(2 * first..).unwrap_or_default(),
-                    layer.biases.get(2 * first..).unwrap_or_default(),
-                    scale.mantissa,
-                    shift.clamp(1, 62) as u32,
-                    exponent - layer.bias_exponent,
-                    out.get_mut(..sums.len.min(out.len())).unwrap_or_default(),
-                );
+        let by = self.row_scales::<K>(layer, exponents);
+        let (a, b) = out.split_at_mut_checked(layer.out_dim).unwrap_or_default();
+        let mut out = [a, b];
+        self.prepare::<K>(layer);
+        if self.filled {
+            return K::linear_wide(&self.product::<K>(layer), by, out);
+        }
+        let mut sums = [0; 2 * CHUNK];
+        for from in (0..layer.out_dim).step_by(CHUNK) {
+            let count = (layer.out_dim - from).min(CHUNK);
+            self.segments::<K>(layer, from, count, &mut sums);
+            let product = self.product::<K>(layer).skip(from);
+            for ((row, out), by) in out.iter_mut().enumerate().zip(by).take(product.rows) {
+                let out = out.get_mut(from..from + count).unwrap_or_default();
+                product.rescale_wide::<K>(&sums, row, by, out);
             }
         }
     }
+}
+
+/// Power of two that a kernel leaves in its products.
+const fn product_shift<K: Kernels>(layer: &Linear) -> i32 {
+    if layer.wide { 0 } else { K::PRODUCT_SHIFT }
+}
+
+/// Power of two in the sums of a layer; less in those of segments.
+fn sum_shift<K: Kernels>(layer: &Linear) -> i32 {
+    let shift = product_shift::<K>(layer);
+    if layer.padded_in <= SEGMENT { shift } else { shift.min(4) }
 }

@@ -9,7 +9,8 @@ use std::process::Command;
 
 /// All of them.
 pub const EXAMPLES: [&str; 2] = ["with_heap", "logged"];
-const BOARD: &str = "mps2-an386";
+/// Where they run.
+pub const BOARD: &str = "mps2-an386";
 
 /// Runs the example of that name and compares what it prints with what is kept beside the demos' texts;
 /// `bless` keeps it.

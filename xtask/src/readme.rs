@@ -4,6 +4,7 @@ use crate::image;
 use crate::qemu::{DEMOS, Row, record};
 use crate::steps::root;
 use anyhow::{Context, Result, bail};
+use std::process::Command;
 
 const BEGIN: &str = "<!-- figures: written by `cargo xtask readme` from firmware/*.json -->\n";
 const END: &str = "<!-- end of figures -->\n";
@@ -22,6 +23,55 @@ pub fn figures(check: bool) -> Result<()> {
         bail!("README.md's figures are not those of the records; `cargo xtask readme` writes them");
     }
     Ok(())
+}
+
+/// Every command shown in README.md prints what is shown there. `…` stands for lines left out.
+pub fn commands() -> Result<()> {
+    let text = std::fs::read_to_string(root().join("README.md"))?;
+    let examples: Vec<&str> = text.split("\n$ picoformer ").skip(1).collect();
+    if examples.is_empty() {
+        bail!("README.md shows no command");
+    }
+    for example in examples {
+        let mut lines = example.lines().take_while(|line| !line.starts_with("```"));
+        let words = words(lines.next().unwrap_or_default());
+        let shown: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+        if shown == ["…"] {
+            continue; // takes long, and tests have an eye on its numbers
+        }
+        let mut command = Command::new("cargo");
+        command.args(["run", "--quiet", "--package", "picoformer-convert", "--"]).args(&words);
+        let output = command.current_dir(root()).output().context("cargo cannot be started")?;
+        let printed = squeezed(&String::from_utf8_lossy(&output.stdout));
+        for line in shown.into_iter().filter(|line| line.trim() != "…") {
+            if !printed.contains(&squeezed(line)) {
+                let line = line.trim();
+                bail!(
+                    "README.md shows `{line}`, but picoformer {} says\n{printed}",
+                    words.join(" ")
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Words of a command line; double quotes keep some together.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (i, part) in line.split('"').enumerate() {
+        if i % 2 == 1 {
+            words.push(part.into());
+        } else {
+            words.extend(part.split_whitespace().map(String::from));
+        }
+    }
+    words
+}
+
+/// Without the breaks and columns that are for the eye only.
+fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn tables() -> Result<String> {
@@ -111,7 +161,12 @@ fn minimal() -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::grouped;
+    use super::*;
+
+    #[test]
+    fn quotes_keep_words_together() {
+        assert_eq!(words("run a \"b c\" -n 5"), ["run", "a", "b c", "-n", "5"]);
+    }
 
     #[test]
     fn thousands_are_grouped() {

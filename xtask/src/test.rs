@@ -3,7 +3,7 @@
 use crate::board::{BOARDS, Board, TARGETS, setup};
 use crate::qemu;
 use crate::steps::{Report, run, run_in, run_with};
-use crate::{examples, floors, image, models, readme};
+use crate::{bench, examples, floors, image, models, readme};
 use anyhow::Result;
 
 /// The engine's optional dependencies: none is needed, each must build alone.
@@ -42,6 +42,8 @@ pub fn test() -> bool {
     report.step("demos on every board, and the record", || {
         qemu::check(false).map(|rows| print!("{}", qemu::table(&rows)))
     });
+    report.step("commands in README.md", readme::commands);
+    report.step("instructions of kernels and models, and the record", bench::check);
     report.step("figures in README.md", || readme::figures(true));
     report.close()
 }
@@ -58,13 +60,16 @@ fn style(report: &mut Report) {
         run("cargo clippy --quiet --package picoformer --features heapless,libm -- -D warnings")?;
         run_in(
             "firmware",
-            "cargo clippy --quiet --release --package picoformer-demo --package picoformer-host \
-             --all-targets -- -D warnings",
+            "cargo clippy --quiet --release --package picoformer-bench --package picoformer-demo \
+             --package picoformer-host --all-targets -- -D warnings",
         )
     });
     for name in BOARDS {
         report.step(format!("clippy for {name}"), || Board::read(name)?.clippy(&[]));
     }
+    report.step("clippy for the examples", || {
+        Board::read(examples::BOARD)?.clippy(&["heap", "defmt"])
+    });
     report.step("documentation", || {
         run("cargo doc --quiet --no-deps --workspace")?;
         run("cargo doc --quiet --no-deps --package picoformer --features heapless,defmt,libm")?;
@@ -82,7 +87,8 @@ fn tests(report: &mut Report) {
     report.step("tests of the demos", || {
         // The stories demo needs a blob that is not shipped; without it that test says that it skips.
         let blob = qemu::stories_blob()?.unwrap_or_default();
-        let line = "cargo test --release --package picoformer-demo --package picoformer-host";
+        let line = "cargo test --release --package picoformer-bench --package picoformer-demo \
+                    --package picoformer-host";
         run_with("firmware", line, &[("PICOFORMER_STORIES", blob.as_os_str())])
     });
 }

@@ -5,6 +5,7 @@
 use core::hint::black_box;
 
 mod attention;
+mod flash;
 mod linear;
 mod memory;
 mod models;
@@ -32,6 +33,9 @@ pub trait Counter {
     fn begin(&mut self);
     /// Work is done.
     fn end(&mut self, case: &Case);
+
+    /// So many bytes of weights are loaded from flash in the case.
+    fn weights(&mut self, case: &Case, bytes: usize);
 
     /// Whether a case is asked for.
     fn wants(&self, _: &Case) -> bool {

@@ -14,21 +14,17 @@ use crate::{Case, Counter, Name};
 
 const WIDEST: usize = 512;
 const ROWS: usize = 16;
-/// The one that the backend likes best.
-const LAYOUT: WeightLayout = match Native::LAYOUTS.first() {
+/// The layout in which the backend multiplies one row fastest.
+const ROW_LAYOUT: WeightLayout = match Native::LAYOUTS.first() {
     Some(layout) => *layout,
     None => WeightLayout::Paired,
 };
 
-/// Every shape, one row (a decoder's token) and sixteen (a tile).
+/// Every shape, one row (a decoder's token) and sixteen (a tile), each in its fastest layout.
 pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
     let mut random = Random(0x2545_f491);
     let mut rest = memory.rest();
     let weights: &mut [u8] = rest.take(WIDEST * WIDEST);
-    for word in weights.as_chunks_mut::<4>().0 {
-        let w = random.next().to_le_bytes().map(|w| (w as i8).max(-127));
-        *word = pack_word(LAYOUT, w).to_le_bytes();
-    }
     let multipliers: &mut [u8] = rest.take(2 * WIDEST);
     for multiplier in multipliers.as_chunks_mut::<2>().0 {
         *multiplier = (0x4000 | random.next() as u16 >> 3).to_le_bytes();
@@ -39,13 +35,17 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
     random.row(x, 30_000);
     let lanes: &mut [i16] = rest.take(2 * WIDEST);
     let out: &mut [i16] = rest.take(ROWS * WIDEST);
-    for rows in [1, ROWS] {
+    for (rows, layout) in [(1, ROW_LAYOUT), (ROWS, Native::TILE_LAYOUT)] {
+        for word in weights.as_chunks_mut::<4>().0 {
+            let w = random.next().to_le_bytes().map(|w| (w as i8).max(-127));
+            *word = pack_word(layout, w).to_le_bytes();
+        }
         for in_dim in [64, 128, 256, 512] {
             for out_dim in [64, 128, 512] {
                 // Units as a converted model has them: results fill 13 of 16 bits.
                 let layer = Linear {
                     weights: weights.get(..in_dim * out_dim).unwrap_or_default(),
-                    layout: LAYOUT,
+                    layout,
                     multipliers: multipliers.get(..2 * out_dim).unwrap_or_default(),
                     biases: biases.get(..2 * out_dim).unwrap_or_default(),
                     out_dim,

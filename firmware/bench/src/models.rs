@@ -2,10 +2,12 @@
 
 use picoformer::config::Architecture;
 use picoformer::decoder::Progress;
+use picoformer::kernels::Kernels;
 use picoformer::sampler::greedy;
 use picoformer::task::TaskError;
-use picoformer::{ArenaParts, Classifier, Decoder, Encoder, Model, Translator};
+use picoformer::{ArenaParts, ArenaSize, Classifier, Decoder, Encoder, Model, Translator};
 
+use crate::flash::{CountWeights, loaded};
 use crate::memory::Memory;
 use crate::{Case, Counter, Failure, Name};
 
@@ -17,33 +19,71 @@ const PROMPT: usize = 64;
 const FIRST: u32 = 1;
 /// Tokens before the one that is looked at closely.
 const CACHED: usize = 16;
+const TOO_LARGE: Failure = Failure("the model needs more RAM");
 const TOO_LONG: Failure = Failure("the context is too short");
 const WORD: &str = "transformer";
 const SENTENCE: &str = "what is the exchange rate between dollars and euros";
 
-/// Counts what the model in `blob` is made for. The `*` in a case's name stands for the model's.
+/// Counts what the model in `blob` is made for; returns the RAM it needs. The `*` in a case's name stands for the model's.
 ///
 /// # Errors
 /// Names what failed.
-pub fn model<C: Counter>(blob: &[u8], memory: &mut Memory, counter: &mut C) -> Result<(), Failure> {
+pub fn model<C: Counter>(
+    blob: &[u8],
+    memory: &mut Memory,
+    counter: &mut C,
+) -> Result<ArenaSize, Failure> {
     let model = Model::parse_checked(blob).map_err(|_| Failure("no valid blob"))?;
     let (size, mut rest) = (model.arena(), memory.rest());
-    let arena = ArenaParts {
+    let mut arena = ArenaParts {
         bytes: rest.take(size.bytes),
         halves: rest.take(size.halves),
         words: rest.take(size.words),
     };
     match model.config().architecture {
-        Architecture::Decoder => decode(&model, arena, counter),
+        Architecture::Decoder => {
+            decode(&model, lend(&mut arena), counter)?;
+            weights(&model, arena, counter)
+        }
         Architecture::Encoder if model.tokenizer().is_some() => classify(&model, arena, counter),
         Architecture::Encoder => encode(&model, arena, counter),
         Architecture::EncoderDecoder => pronounce(&model, arena, counter),
+    }?;
+    Ok(size)
+}
+
+fn lend<'a>(arena: &'a mut ArenaParts<'_>) -> ArenaParts<'a> {
+    ArenaParts { bytes: &mut *arena.bytes, halves: &mut *arena.halves, words: &mut *arena.words }
+}
+
+/// The prompt in tiles as large as the model wants, and token by token.
+const FEEDS: [(&str, usize); 2] = [("prefill/*/64", PROMPT), ("advance/*/64", 1)];
+
+fn fed(title: &str) -> Case {
+    Case { name: Name::new(title), per: PROMPT as u32, unit: "token" }
+}
+
+fn feed<K: Kernels>(decoder: &mut Decoder<K>, prompt: &[u32], tile: usize) -> Result<(), Failure> {
+    prompt.chunks(tile).try_for_each(|part| decoder.prefill(part)).map_err(|_| TOO_LONG)
+}
+
+/// Bytes of weights that feeding a prompt loads.
+fn weights<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Result<(), Failure> {
+    let mut decoder = Decoder::<CountWeights>::with_kernels(model, arena).map_err(|_| TOO_LARGE)?;
+    for (title, tile) in FEEDS {
+        if !counter.wants(&fed(title)) {
+            continue;
+        }
+        decoder.reset();
+        loaded();
+        feed(&mut decoder, words(model).split_at(PROMPT).0, tile)?;
+        counter.weights(&fed(title), loaded());
     }
+    Ok(())
 }
 
 fn decode<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Result<(), Failure> {
-    let mut decoder =
-        Decoder::new(model, arena).map_err(|_| Failure("the model needs more RAM"))?;
+    let mut decoder = Decoder::new(model, arena).map_err(|_| TOO_LARGE)?;
     let mut tokens = words(model);
     // The token whose instructions are traced, so what comes before it is short.
     let (before, _) = tokens.split_at(CACHED);
@@ -54,13 +94,9 @@ fn decode<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Resu
     let case = Case { name: Name::new("decode/*"), per: TOKENS as u32, unit: "token" };
     counter.count(case, || generate(&mut decoder, &mut tokens)).transpose()?;
     let (prompt, _) = tokens.split_at(PROMPT);
-    for (title, tile) in [("prefill/*/64", PROMPT), ("advance/*/64", 1)] {
+    for (title, tile) in FEEDS {
         decoder.reset();
-        let case = Case { name: Name::new(title), per: PROMPT as u32, unit: "token" };
-        counter
-            .count(case, || prompt.chunks(tile).try_for_each(|part| decoder.prefill(part)))
-            .transpose()
-            .map_err(|_| TOO_LONG)?;
+        counter.count(fed(title), || feed(&mut decoder, prompt, tile)).transpose()?;
     }
     Ok(())
 }
@@ -79,8 +115,7 @@ fn generate(decoder: &mut Decoder, tokens: &mut [u32]) -> Result<(), Failure> {
 
 /// One sentence, tokenised on the device.
 fn classify<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Result<(), Failure> {
-    let mut classifier =
-        Classifier::new(model, arena).map_err(|_| Failure("the model needs more RAM"))?;
+    let mut classifier = Classifier::new(model, arena).map_err(|_| TOO_LARGE)?;
     let mut tokens = [0; PROMPT];
     let case = Case { name: Name::new("classify/*"), per: 1, unit: "inference" };
     counter
@@ -92,8 +127,7 @@ fn classify<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Re
 
 /// As many tokens as the context holds.
 fn encode<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Result<(), Failure> {
-    let mut encoder =
-        Encoder::new(model, arena).map_err(|_| Failure("the model needs more RAM"))?;
+    let mut encoder = Encoder::new(model, arena).map_err(|_| TOO_LARGE)?;
     let config = model.config();
     let tokens = words(model);
     let tokens = tokens.get(..config.context).ok_or(Failure("the context is too long"))?;

@@ -10,7 +10,7 @@ use crate::{Console, Meter};
 
 static MEMORY: Lend<Memory> = Lend::new(Memory::new());
 
-/// Prints `#case NAME INSTRUCTIONS PER UNIT` for every case.
+/// Prints `#case NAME INSTRUCTIONS PER UNIT` and `#weights NAME BYTES PER UNIT`.
 struct Lines {
     meter: Meter,
     wanted: &'static [u8],
@@ -28,15 +28,19 @@ impl Counter for Lines {
     fn end(&mut self, case: &Case) {
         let instructions = self.meter.elapsed();
         // The console cannot fail.
-        let _ = line(&mut Console, case, instructions);
+        let _ = line(&mut Console, "#case ", case, instructions);
+    }
+
+    fn weights(&mut self, case: &Case, bytes: usize) {
+        let _ = line(&mut Console, "#weights ", case, bytes as u64);
     }
 }
 
-fn line(out: &mut dyn Write, case: &Case, instructions: u64) -> core::fmt::Result {
-    out.write_str("#case ")?;
+fn line(out: &mut dyn Write, kind: &str, case: &Case, count: u64) -> core::fmt::Result {
+    out.write_str(kind)?;
     out.write_str(case.name.as_str())?;
     out.write_str(" ")?;
-    text::decimal(out, instructions)?;
+    text::decimal(out, count)?;
     out.write_str(" ")?;
     text::decimal(out, u64::from(case.per))?;
     out.write_str(" ")?;
@@ -53,11 +57,13 @@ pub fn bench(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Fail
     out.write_str("\n")?;
     let memory = MEMORY.take().ok_or(Failure("the memory is in use"))?;
     let (mut lines, blob) = (Lines { meter: Meter::new(), wanted: wanted() }, slot());
+    let mut arena_bytes = 0;
     if blob.is_empty() {
         kernels(memory, &mut lines);
     } else {
-        model(blob, memory, &mut lines).map_err(|failure| Failure(failure.0))?;
+        let size = model(blob, memory, &mut lines).map_err(|failure| Failure(failure.0))?;
+        arena_bytes = size.total_bytes();
     }
     probe.end(Phase::Inference);
-    Ok(Summary { arena_bytes: 0, blob_bytes: blob.len() })
+    Ok(Summary { arena_bytes, blob_bytes: blob.len() })
 }

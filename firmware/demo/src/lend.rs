@@ -20,6 +20,7 @@ impl<T> Lend<T> {
     }
 
     /// The value, the first time.
+    #[allow(clippy::mut_from_ref)] // once, so nothing is shared
     pub fn take(&'static self) -> Option<&'static mut T> {
         // Cores without atomic swaps (ARMv6-M) have one hart, and demos run outside interrupts.
         #[cfg(not(target_has_atomic = "8"))]

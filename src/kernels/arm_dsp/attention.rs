@@ -2,7 +2,6 @@
 //! first.
 
 use crate::fixed::decode_scale;
-use core::arch::naked_asm;
 
 /// The scale of every code, see [`decode_scale`]. (Codes from 192 on are never written, but memory
 /// that was never written may hold them.)

@@ -9,8 +9,6 @@
 //! The stack frame is laid out in the order of the registers that a new group needs, so that one LDM
 //! clears the sums and rewinds the lanes.
 
-use core::arch::naked_asm;
-
 /// How often the loop over words is unrolled; the entry address is computed from it.
 macro_rules! unrolled {
     ($($line:literal)*) => {

@@ -4,6 +4,12 @@
 //! else to [`Portable`], so it is as total as that.
 #![allow(unsafe_code)]
 
+/// Code by hand for the Cortex-M4 and every core after it. It names its core, because the linker
+/// reads it once more knowing only the target, and Armv8-M alone does not say that there is DSP.
+macro_rules! naked_asm {
+    ($($line:tt)*) => { core::arch::naked_asm!(".cpu cortex-m4", $($line)*) };
+}
+
 mod attention;
 mod linear;
 mod pointwise;

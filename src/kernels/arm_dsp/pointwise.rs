@@ -1,7 +1,5 @@
 //! Activations, rotations, explicit norms, and vectors on their way into the cache.
 
-use core::arch::naked_asm;
-
 /// An activation; see [`Activate`](crate::kernels::Activate).
 #[repr(C)]
 pub struct Curve {

@@ -4,8 +4,6 @@
 //! shift. A rounded bias costs two more: with SMLAW, `(2 v + 1 + floor(b / 2^(t−1))) >> 1` is
 //! `v + round(b / 2^t)`, and the last shift is part of the saturation. `v` is below 2²⁸.
 
-use core::arch::naked_asm;
-
 /// What all functions here need besides pointers to accumulators, multipliers and biases.
 #[repr(C)]
 pub struct Rescale {

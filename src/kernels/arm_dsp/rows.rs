@@ -3,8 +3,6 @@
 //! Rows may begin at any halfword, so they are read with LDR, which takes every address; LDM, LDRD and
 //! STRD do not.
 
-use core::arch::naked_asm;
-
 /// Sum (into `sum`) and sum of squares of `n` numbers.
 ///
 /// # Safety

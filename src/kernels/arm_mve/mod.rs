@@ -13,17 +13,28 @@ macro_rules! helium {
 
 mod attention;
 mod block;
+mod curves;
+mod layer;
 mod linear;
 mod product;
 mod rows;
+mod sums;
 
-use super::{Kernels, KeyBlock, Portable, Quantizer, Softmax};
+use super::{
+    Activate, Kernels, KeyBlock, Portable, Product, Quantizer, RowScale, Softmax, defaults,
+};
 use crate::config::{KEY_BLOCK, WeightLayout};
 use product::{Inputs, Weights, multiply};
+use sums::Factors;
 
 /// The backend for cores with Helium.
 #[derive(Clone, Copy, Debug)]
 pub struct ArmMve;
+
+/// Whether an address is a multiple of `bytes`.
+fn aligned<T>(x: &[T], bytes: usize) -> bool {
+    x.as_ptr().addr().is_multiple_of(bytes)
+}
 
 /// 8-bit rows in lanes.
 fn inputs(lanes: &[i16], rows: usize) -> Inputs<'_> {
@@ -57,6 +68,7 @@ fn wide(lanes: &[i16], rows: usize, weights: &Weights, accumulators: &mut [i32])
 impl Kernels for ArmMve {
     const NAME: &'static str = "arm-mve";
     const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Plain, WeightLayout::Paired];
+    const TILE_LAYOUT: WeightLayout = WeightLayout::Plain;
     const PRODUCT_SHIFT: i32 = 0;
 
     const KEY_LAYOUT: WeightLayout = WeightLayout::Plain;
@@ -186,16 +198,10 @@ impl Kernels for ArmMve {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        let rows = rows.max(1);
-        let sums = accumulators.get(row..).unwrap_or_default();
-        let len = out.len().min(sums.len().div_ceil(rows)).min(multipliers.len() / 2);
-        let fits = rows <= 2
-            && shift > 32
-            && (biases.is_empty() || biases.len() >= 2 * len)
-            && multipliers.as_ptr().addr().is_multiple_of(2)
-            && biases.as_ptr().addr().is_multiple_of(2);
-        if !fits {
-            return Portable::rescale(
+        let at = (rows, row);
+        let by = RowScale { scale, shift, bias_shift: bias_shift as i32 };
+        if !sums::rescale(accumulators, at, &Factors { multipliers, biases }, by, out) {
+            Portable::rescale(
                 accumulators,
                 rows,
                 row,
@@ -207,25 +213,100 @@ impl Kernels for ArmMve {
                 out,
             );
         }
-        let kernel = match (rows, biases.is_empty()) {
-            (1, true) => rows::rescale_1,
-            (1, false) => rows::rescale_biased_1,
-            (_, true) => rows::rescale_2,
-            (_, false) => rows::rescale_biased_2,
-        };
-        let by = rows::Rescale {
-            multipliers: multipliers.as_ptr(),
-            scale: scale as u32,
-            shift: 32 - shift as i32,
-            biases: biases.as_ptr(),
-            bias_shift: -(bias_shift as i32),
-        };
-        // SAFETY: every length and alignment was checked.
-        unsafe { kernel(sums.as_ptr(), len, out.as_mut_ptr(), &by) }
+    }
+
+    fn range(x: &[i16]) -> (i16, i16) {
+        let mut low = i16::MAX;
+        // SAFETY: the length is the slice's.
+        let high = unsafe { rows::range(x.as_ptr(), x.len(), &mut low) };
+        (low, high as i16)
+    }
+
+    fn rescale_wide(
+        accumulators: &[i32],
+        rows: usize,
+        row: usize,
+        multipliers: &[u8],
+        biases: &[u8],
+        scale: u16,
+        shift: u32,
+        bias_shift: i32,
+        out: &mut [i32],
+    ) {
+        let at = (rows, row);
+        let by = RowScale { scale, shift, bias_shift };
+        if !sums::rescale_wide(accumulators, at, &Factors { multipliers, biases }, by, out) {
+            defaults::rescale_wide(
+                accumulators,
+                rows,
+                row,
+                multipliers,
+                biases,
+                scale,
+                shift,
+                bias_shift,
+                out,
+            );
+        }
+    }
+
+    fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
+        layer::linear(product, by, out);
+    }
+
+    fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+        layer::linear_wide(product, by, out);
+    }
+
+    fn gain(
+        x: &[i16],
+        by: &Quantizer,
+        gains: &[u8],
+        biases: &[u8],
+        mantissa: u16,
+        shift: u32,
+        bias_shift: i32,
+        sums: &mut [i32],
+    ) {
+        let unit = RowScale { scale: mantissa, shift, bias_shift };
+        sums::gain(x, by, &Factors { multipliers: gains, biases }, unit, sums);
+    }
+
+    fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
+        sums::add(x, shift, sums);
+    }
+
+    fn magnitude(sums: &[i32]) -> u32 {
+        // SAFETY: the length is the slice's.
+        unsafe { sums::largest(sums.as_ptr(), sums.len()) }
+    }
+
+    fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) {
+        sums::narrow(sums, shift, out);
+    }
+
+    fn activate(by: &Activate, x: &mut [i16]) {
+        curves::activate(by, x);
+    }
+
+    fn activate_gated(by: &Activate, factors: &[i16], x: &mut [i16]) {
+        curves::activate_gated(by, factors, x);
+    }
+
+    fn rotate(row: &mut [i16], table: &[i16]) {
+        curves::rotate(row, table);
     }
 
     fn write_key(x: &[i16], inverse: u16, shift: u32, out: &mut [u8]) {
         block::write_key(x, inverse, shift, out);
+    }
+
+    fn write_value(x: &[i16], inverse: u16, shift: u32, out: &mut [u8]) {
+        block::write_value(x, inverse, shift, out);
+    }
+
+    fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
+        sums::divide(sums, rows, row, factor, shift, out);
     }
 
     fn attend(

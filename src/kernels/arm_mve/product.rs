@@ -38,24 +38,42 @@ impl Inputs<'_> {
     }
 }
 
-/// `sums[o · rows + r] = Σ w x`.
-pub fn multiply(x: &Inputs, w: &Weights, sums: &mut [i32]) {
-    let groups = sums.len() / (4 * x.rows);
+/// Whether the assembly can take this product of `groups` groups of four outputs.
+pub fn fits(x: &Inputs, w: &Weights, groups: usize) -> bool {
     let needed = groups.saturating_sub(1).saturating_mul(w.group_bytes) + 16 * x.words;
     let end = x.starts.iter().take(x.rows).max().map_or(0, |start| start + 2 * x.words);
-    let fits = groups > 0
-        && sums.len().is_multiple_of(4 * x.rows)
+    groups > 0
+        && (1..=2).contains(&x.rows)
         && x.lanes.len() >= end
         && w.bytes.len() >= needed
         && w.group_bytes.is_multiple_of(4)
         && x.starts.iter().all(|start| start.is_multiple_of(2))
         && x.lanes.as_ptr().addr().is_multiple_of(4)
-        && w.bytes.as_ptr().addr().is_multiple_of(4);
-    // SAFETY: every length and alignment was checked.
-    match (fits, x.rows) {
-        (true, 1) => unsafe { one_row(x, w, groups, sums.as_mut_ptr()) },
-        (true, 2) => unsafe { two_rows(x, w, groups, sums.as_mut_ptr()) },
-        _ => scalar(x, w, sums),
+        && w.bytes.as_ptr().addr().is_multiple_of(4)
+}
+
+/// `sums[o · rows + r] = Σ w x` of `groups` groups of four outputs.
+///
+/// # Safety
+/// The product [`fits`], and the sums have room for `4 · rows · groups`.
+pub unsafe fn products(x: &Inputs, w: &Weights, groups: usize, sums: *mut i32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match x.rows {
+            1 => one_row(x, w, groups, sums),
+            _ => two_rows(x, w, groups, sums),
+        }
+    }
+}
+
+/// `sums[o · rows + r] = Σ w x`.
+pub fn multiply(x: &Inputs, w: &Weights, sums: &mut [i32]) {
+    let groups = sums.len() / (4 * x.rows.max(1));
+    if sums.len() == 4 * x.rows * groups && fits(x, w, groups) {
+        // SAFETY: it fits, and so long the sums are.
+        unsafe { products(x, w, groups, sums.as_mut_ptr()) }
+    } else {
+        scalar(x, w, sums);
     }
 }
 

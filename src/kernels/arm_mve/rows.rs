@@ -1,4 +1,4 @@
-//! Passes over one row: largest magnitude, moments, quantisation, rescaling.
+//! Passes over one row of 16-bit numbers: extremes, moments, quantisation.
 
 /// Largest magnitude of a row.
 ///
@@ -39,6 +39,28 @@ pub unsafe extern "C" fn moments(x: *const i16, len: usize, squares: *mut u64) -
         "strd r4, r5, [r2]",
         "mov r0, r6",
         "pop {{r4, r5, r6, pc}}",
+    )
+}
+
+/// Largest number of a row; the smallest to `low`.
+///
+/// # Safety
+/// `x` holds `len` numbers; `low` can be written.
+#[unsafe(naked)]
+pub unsafe extern "C" fn range(x: *const i16, len: usize, low: *mut i16) -> i32 {
+    helium!(
+        "push {{r4, lr}}",
+        "movw r3, #0x7fff",
+        "mvn r4, r3",
+        "dlstp.16 lr, r1",
+        "2:",
+        "vldrh.u16 q0, [r0], #16",
+        "vminv.s16 r3, q0",
+        "vmaxv.s16 r4, q0",
+        "letp lr, 2b",
+        "strh r3, [r2]",
+        "mov r0, r4",
+        "pop {{r4, pc}}",
     )
 }
 
@@ -133,82 +155,4 @@ quantize! {
     "vshl.i32 q1, q1, #7"
     "vsub.i32 q0, q0, q1"
     "vstrb.32 q0, [r7], #4"
-}
-
-/// What a rescaling needs besides the rows.
-#[repr(C)]
-pub struct Rescale {
-    /// 16-bit multipliers.
-    pub multipliers: *const u8,
-    /// Scale of the input row.
-    pub scale: u32,
-    /// 32 less the shift of the products: below 0.
-    pub shift: i32,
-    /// 16-bit biases, if the kernel adds them.
-    pub biases: *const u8,
-    /// Less the shift of the biases.
-    pub bias_shift: i32,
-}
-
-/// `out[o] = saturate(round(sum · multiplier · scale / 2^shift) + bias)`. The high half of the
-/// product rounds down, the shift after it rounds, which together is one rounding.
-macro_rules! rescale {
-    ($(#[$doc:meta])* $name:ident, $prepare:literal, $load:literal, $($bias:literal)*) => {
-        $(#[$doc])*
-        ///
-        /// # Safety
-        /// `out`, `by.multipliers` and `by.biases` hold `len` numbers of 16 bits, `sums` as many for
-        /// each row, beginning with the row wanted. Addresses are aligned for their types.
-        #[unsafe(naked)]
-        pub unsafe extern "C" fn $name(
-            sums: *const i32,
-            len: usize,
-            out: *mut i16,
-            by: *const Rescale,
-        ) {
-            helium!(
-                "push {{r4-r7, lr}}",
-                $prepare,
-                "ldm r3, {{r3, r4, r5, r6, r7}}",
-                "dlstp.32 lr, r1",
-                "2:",
-                $load,
-                "vldrh.u32 q1, [r3], #8",
-                "vmul.i32 q1, q1, r4",
-                "vmulh.s32 q0, q0, q1",
-                "vrshl.s32 q0, r5",
-                $($bias,)*
-                "vqmovnb.s32 q0, q0",
-                "vstrh.32 q0, [r2], #8",
-                "letp lr, 2b",
-                "pop {{r4-r7, pc}}",
-            )
-        }
-    };
-}
-
-rescale! {
-    /// Rescales the sums of one row.
-    rescale_1, "", "vldrw.u32 q0, [r0], #16",
-}
-
-rescale! {
-    /// Rescales the sums of one row of two.
-    rescale_2, "subs r0, #32\nvidup.u32 q2, r0, #8", "vldrw.u32 q0, [q2, #32]!",
-}
-
-rescale! {
-    /// Rescales the sums of one row and adds biases.
-    rescale_biased_1, "", "vldrw.u32 q0, [r0], #16",
-    "vldrh.s32 q1, [r6], #8"
-    "vrshl.s32 q1, r7"
-    "vadd.i32 q0, q0, q1"
-}
-
-rescale! {
-    /// Rescales the sums of one row of two and adds biases.
-    rescale_biased_2, "subs r0, #32\nvidup.u32 q2, r0, #8", "vldrw.u32 q0, [q2, #32]!",
-    "vldrh.s32 q1, [r6], #8"
-    "vrshl.s32 q1, r7"
-    "vadd.i32 q0, q0, q1"
 }

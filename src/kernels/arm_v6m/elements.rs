@@ -1,7 +1,8 @@
 //! Passes over one row in plain Rust, whose 64-bit products fit 32 bits when taken apart, and whose
 //! shifts are decided once a row instead of once an element.
 
-use crate::fixed::{saturate_16, shift_by};
+use super::passes;
+use crate::fixed::saturate_16;
 use crate::kernels::{Activate, Quantizer};
 
 /// See [`Kernels::gain`](super::Kernels::gain); false if it must be done otherwise.
@@ -31,10 +32,8 @@ pub fn gain(
         let low = ((product & 0x7fff) * mantissa + low_half) >> 15;
         *sum = ((product >> 15) * mantissa + low + half) >> right;
     }
-    let len = x.len().min(gains.len());
-    for (sum, &bias) in sums.iter_mut().take(len).zip(biases.as_chunks::<2>().0) {
-        *sum = sum.saturating_add(shift_by(i16::from_le_bytes(bias) as i32, bias_shift));
-    }
+    let len = x.len().min(gains.len()).min(sums.len());
+    passes::add_bytes(biases, bias_shift, sums.get_mut(..len).unwrap_or_default());
     true
 }
 
@@ -50,7 +49,7 @@ struct Bend {
 
 impl Bend {
     fn new(by: &Activate) -> Option<Self> {
-        let fits = (-31..=15).contains(&by.position_shift) && (-14..=31).contains(&by.value_shift);
+        let fits = (-11..=15).contains(&by.position_shift) && (-14..=31).contains(&by.value_shift);
         let value_right = by.value_shift.max(0) as u32;
         Some(Self {
             table: by.table.filter(|_| fits)?,

@@ -1,7 +1,7 @@
 //! Matrix products without SIMD and without a long multiply.
 //!
 //! MULS gives 32 bits, destroys an operand and reaches only r0–r7; ADD reaches r8–r12, so that is
-//! where sums live. Lanes are unpacked once per call ([`expand`], [`pack`]), not once per output.
+//! where sums live. Lanes are unpacked once per call, not once per output.
 //!
 //! **One row**: the halfwords of weights are multiplied as they are (see the module on lanes), so a
 //! word of four weights times four inputs is one load, three extensions, one shift, four MULS and four
@@ -11,12 +11,9 @@
 //! the sum `Q` of two such (|2 · 127 · 127| < 2¹⁵) keeps its halves apart. `Q >> 16` is row b's sum
 //! rounded down; ASRS leaves the bit that rounds it, the sign of row a's half, in the carry, and ADCS
 //! picks it up. So `B += Q >> 16` is exact, and `A += Q` ends as `a + 2¹⁶ B`. With the extraction of
-//! the weights that is 11 instructions for 4 products.
+//! the weights that is 11 instructions for 4 products, 10 with plain weights.
 
 use core::arch::naked_asm;
-
-/// Words of four inputs that are unpacked at a time: 512 bytes of stack.
-pub const TILE_WORDS: usize = 32;
 
 /// Saves r4–r11 and lr: 36 bytes.
 macro_rules! save {
@@ -43,74 +40,6 @@ macro_rules! restore {
     };
 }
 pub(super) use restore;
-
-/// Lanes of one row as 32-bit numbers; from word to word of four lanes are `8 + skip` bytes.
-///
-/// # Safety
-/// `words` ≥ 1; `from` holds as many words of lanes, `to` four numbers for each. All are multiples of
-/// four.
-#[unsafe(naked)]
-pub unsafe extern "C" fn expand(from: *const i16, to: *mut i32, words: usize, skip: usize) {
-    naked_asm!(
-        "push {{r4-r7, lr}}",
-        "2:",
-        "ldmia r0!, {{r5, r7}}",
-        "sxth r4, r5",
-        "asrs r5, r5, #16",
-        "sxth r6, r7",
-        "asrs r7, r7, #16",
-        "stmia r1!, {{r4-r7}}",
-        "adds r0, r0, r3",
-        "subs r2, #1",
-        "bne 2b",
-        "pop {{r4-r7, pc}}",
-    )
-}
-
-/// 8-bit lanes of two rows as `x_a + 2¹⁶ x_b`, in the order of the inputs.
-///
-/// # Safety
-/// `to` < `end` by a multiple of sixteen bytes; `from` holds two numbers for each of `to`. All are
-/// multiples of four.
-#[unsafe(naked)]
-pub unsafe extern "C" fn pack(from: *const i16, to: *mut i32, end: *mut i32) {
-    naked_asm!(
-        "push {{r4-r7, lr}}",
-        "mov r12, r2",
-        "2:",
-        // Row b. The sum of both words is 256 x0 and 256 x2 in its halves, but for a carry.
-        "ldr r6, [r0, #8]",
-        "ldr r7, [r0, #12]",
-        "adds r7, r7, r6",
-        "lsls r3, r6, #16",
-        "lsrs r5, r6, #16",
-        "lsls r5, r5, #16",
-        "lsls r2, r7, #16",
-        "asrs r2, r2, #24",
-        "lsls r2, r2, #16",
-        "asrs r4, r7, #24",
-        "lsls r4, r4, #16",
-        // Row a.
-        "ldmia r0!, {{r6, r7}}",
-        "mov lr, r0",
-        "adds r7, r7, r6",
-        "sxth r0, r6",
-        "adds r3, r3, r0",
-        "asrs r6, r6, #16",
-        "adds r5, r5, r6",
-        "asrs r0, r7, #24",
-        "adds r4, r4, r0",
-        "lsls r7, r7, #16",
-        "asrs r7, r7, #24",
-        "adds r2, r2, r7",
-        "mov r0, lr",
-        "adds r0, #8",
-        "stmia r1!, {{r2-r5}}",
-        "cmp r1, r12",
-        "bne 2b",
-        "pop {{r4-r7, pc}}",
-    )
-}
 
 /// Four products of the word of weights at r0 into `$sum`; lanes x1 x3 z0 z2 are in r2–r5.
 macro_rules! paired {
@@ -171,26 +100,56 @@ macro_rules! wide {
     };
 }
 
+/// As `paired` for plain weights and lanes x1 x3 x0 x2.
+macro_rules! plain {
+    ($sum:literal) => {
+        concat!(
+            "ldmia r0!, {{r6}}\n",
+            "sxtb r7, r6\n",
+            "muls r7, r4, r7\n",
+            "add ",
+            $sum,
+            ", r7\n",
+            "lsls r7, r6, #16\n",
+            "asrs r7, r7, #24\n",
+            "muls r7, r2, r7\n",
+            "add ",
+            $sum,
+            ", r7\n",
+            "lsls r7, r6, #8\n",
+            "asrs r7, r7, #24\n",
+            "muls r7, r5, r7\n",
+            "add ",
+            $sum,
+            ", r7\n",
+            "asrs r6, r6, #24\n",
+            "muls r6, r3, r6\n",
+            "add ",
+            $sum,
+            ", r6\n",
+        )
+    };
+}
+
 /// Four outputs of one row, then the next group, until `end`. A round is a word for every `$product`;
-/// `$odd` says where an odd number of words begins.
+/// `$odd` says where an odd number of words begins. `$prepare` makes of the lanes in r2–r5 what the
+/// product reads.
 macro_rules! one_row {
-    ($(#[$doc:meta])* $name:ident, $odd:literal, $($product:ident)*) => {
+    ($(#[$doc:meta])* $name:ident, $odd:literal, $prepare:literal, $($product:ident)*) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// `words` ≥ 1 and `sums` < `end` by a multiple of sixteen bytes; `lanes` holds `4 · words`
-        /// numbers; `weights` holds `16 · words` bytes for each group, groups being
-        /// `16 · words + skip` bytes apart. All addresses and `skip` are multiples of four. What
-        /// `sums` held is kept where `keep` has a bit, so 0 or −1.
+        /// `words` ≥ 1 and `sums` < `end` by a multiple of sixteen bytes; `inputs` (see
+        /// [`lanes`](super::lanes)) holds `4 · words` numbers; `weights` holds `16 · words` bytes for
+        /// each group, groups being `group_bytes` apart. All are multiples of four.
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name(
             weights: *const u8,
-            lanes: *const i32,
+            inputs: *const i32,
             words: usize,
-            skip: isize,
+            group_bytes: usize,
             sums: *mut i32,
             end: *mut i32,
-            keep: i32,
         ) {
             naked_asm!(
                 save!(),
@@ -200,28 +159,25 @@ macro_rules! one_row {
                 $odd,
                 "2:",
                 "lsls r2, r2, #4",
+                "subs r3, r3, r2", // from the end of a group to the next
                 "adds r2, r2, r1",
                 "mov r12, r2",
                 "push {{r1, r3, r7}}",
                 "ldr r3, [sp, #48]",
                 "6:",
                 "mov lr, r3",
-                "ldr r2, [sp, #56]",
-                "ldmia r3!, {{r4-r7}}",
-                "ands r4, r2",
-                "ands r5, r2",
-                "ands r6, r2",
-                "ands r7, r2",
+                "movs r4, #0",
                 "mov r8, r4",
-                "mov r9, r5",
-                "mov r10, r6",
-                "mov r11, r7",
+                "mov r9, r4",
+                "mov r10, r4",
+                "mov r11, r4",
                 "ldr r7, [sp, #8]",
                 "bx r7",
                 ".p2align 2",
                 "3:",
                 $(
                     "ldmia r1!, {{r2-r5}}",
+                    $prepare,
                     $product!("r8"),
                     $product!("r9"),
                     $product!("r10"),
@@ -251,30 +207,44 @@ macro_rules! one_row {
 }
 
 one_row! {
-    /// `sums[o] += 256 Σ w x` of one row of 8-bit lanes.
+    /// `sums[o] = 256 Σ w x` of one row of 8-bit lanes.
     paired_1,
     "beq 2f
     adds r7, #106", // the second half of the round
+    "",
     paired paired
 }
 
 one_row! {
-    /// `sums[o] += Σ w x` of one row of 12-bit lanes.
-    wide_1, "", wide
+    /// `sums[o] = Σ w x` of one row of 12-bit lanes.
+    paired_wide_1, "", "", wide
 }
 
-/// Two products of two rows, of the low or high half of the word at r0 + `$at`: the even input times
-/// r2, the odd one times r3.
+one_row! {
+    /// `sums[o] = 256 Σ w x` of one row of 8-bit lanes and plain weights.
+    plain_1, "",
+    // 256 times the inputs x1 x3 x0 x2
+    "adds r4, r4, r2
+    adds r5, r5, r3
+    lsls r2, r2, #8
+    lsls r3, r3, #8",
+    plain
+}
+
+one_row! {
+    /// `sums[o] = Σ w x` of one row of 12-bit lanes and plain weights.
+    plain_wide_1, "", "", plain
+}
+
+/// Two products of two rows, of one half of the word at r0 + `$at`: the even input times r2, the odd one
+/// times r3.
 macro_rules! two_rows {
-    ($at:literal, $half:literal, $a:literal, $b:literal) => {
+    ($at:literal, $extract:literal, $a:literal, $b:literal) => {
         concat!(
             "ldr r6, [r0, #",
             $at,
             "]\n",
-            $half,
-            "sxtb r7, r6\n",
-            "subs r6, r6, r7\n",
-            "asrs r6, r6, #8\n",
+            $extract,
             "muls r7, r2, r7\n",
             "muls r6, r3, r6\n",
             "adds r6, r6, r7\n",
@@ -291,20 +261,20 @@ macro_rules! two_rows {
 
 /// The words of two outputs at r0 + `$first` and r0 + `$second`.
 macro_rules! two_outputs {
-    ($first:literal, $second:literal) => {
+    ($first:literal, $second:literal, $low:literal, $high:literal) => {
         concat!(
             "ldmia r1!, {{r2, r3}}\n",
-            two_rows!($first, "sxth r6, r6\n", "r8", "r4"),
-            two_rows!($second, "sxth r6, r6\n", "r9", "r5"),
+            two_rows!($first, $low, "r8", "r4"),
+            two_rows!($second, $low, "r9", "r5"),
             "ldmia r1!, {{r2, r3}}\n",
-            two_rows!($first, "asrs r6, r6, #16\n", "r8", "r4"),
-            two_rows!($second, "asrs r6, r6, #16\n", "r9", "r5"),
+            two_rows!($first, $high, "r8", "r4"),
+            two_rows!($second, $high, "r9", "r5"),
         )
     };
 }
 
-/// Adds the sums of one output to memory under the mask in r1: `$a` holds a + 2¹⁶ b, `$b` holds b.
-macro_rules! add_sums {
+/// Stores the sums of one output: `$a` holds a + 2¹⁶ b, `$b` holds b.
+macro_rules! store_sums {
     ($a:literal, $b:literal) => {
         concat!(
             "mov r6, ",
@@ -317,83 +287,111 @@ macro_rules! add_sums {
             "lsls r7, ",
             $b,
             ", #8\n",
-            "ldr r2, [r3]\n",
-            "ands r2, r1\n",
-            "adds r6, r6, r2\n",
-            "ldr r2, [r3, #4]\n",
-            "ands r2, r1\n",
-            "adds r7, r7, r2\n",
             "stmia r3!, {{r6, r7}}\n",
         )
     };
 }
 
-/// `sums[2 o + r] += 256 Σ w x` of two rows: outputs 0 and 1 of a group, then 2 and 3, two words a
-/// round (an odd number begins in the middle).
-///
-/// # Safety
-/// As for one row, `inputs` being those of [`pack`], groups `group_bytes` apart and `sums` < `end` by
-/// a multiple of 32 bytes. Lanes beyond −128 … 127 give wrong sums, nothing worse.
-#[unsafe(naked)]
-pub unsafe extern "C" fn paired_2(
-    weights: *const u8,
-    inputs: *const i32,
-    words: usize,
-    group_bytes: usize,
-    sums: *mut i32,
-    end: *mut i32,
-    keep: i32,
-) {
-    naked_asm!(
-        save!(),
-        "lsls r4, r2, #4",
-        "adds r5, r1, r4",
-        "mov r10, r5",
-        "adr r7, 3f",
-        "adds r7, #1", // bit 0: Thumb
-        "lsls r5, r2, #31",
-        "beq 2f",
-        // An odd number: skip the first half of the round.
-        "subs r0, #16",
-        "adds r4, #16",
-        "adds r7, #92",
-        "2:",
-        "movs r5, #8",
-        "subs r5, r5, r4", // from the end of outputs 0, 1 to outputs 2, 3
-        "subs r6, r3, r4",
-        "subs r6, #8", // from the end of outputs 2, 3 to the next group
-        "push {{r1, r5-r7}}",
-        "6:",
-        "ldr r1, [sp]",
-        "movs r4, #0",
-        "movs r5, #0",
-        "mov r8, r4",
-        "mov r9, r4",
-        "ldr r7, [sp, #12]",
-        "bx r7",
-        ".p2align 2",
-        "3:",
-        two_outputs!("0", "4"),
-        two_outputs!("16", "20"),
-        "adds r0, #32",
-        "cmp r1, r10",
-        "bne 3b",
-        "ldr r3, [sp, #52]",
-        "ldr r1, [sp, #60]",
-        add_sums!("r8", "r4"),
-        add_sums!("r9", "r5"),
-        "str r3, [sp, #52]",
-        "ldr r4, [sp, #56]",
-        "cmp r3, r4",
-        "beq 4f",
-        "ldr r4, [sp, #4]",
-        "ldr r5, [sp, #8]",
-        "str r4, [sp, #8]",
-        "str r5, [sp, #4]",
-        "adds r0, r0, r4",
-        "b 6b",
-        "4:",
-        "add sp, #16",
-        restore!(),
-    )
+/// Two rows: outputs 0 and 1 of a group, then 2 and 3, two words a round (an odd number begins in the
+/// middle, `$step` bytes of code further). `$low` and `$high` take the two weights of a half of r6 apart:
+/// the even one into r7, the odd one into r6.
+macro_rules! two_rows_of {
+    ($(#[$doc:meta])* $name:ident, $step:literal, $low:literal, $high:literal) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// As for one row, `inputs` being those of [`lanes`](super::lanes), groups `group_bytes` apart
+        /// and `sums` < `end` by a multiple of 32 bytes. Inputs beyond −128 … 127 give wrong sums,
+        /// nothing worse.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name(
+            weights: *const u8,
+            inputs: *const i32,
+            words: usize,
+            group_bytes: usize,
+            sums: *mut i32,
+            end: *mut i32,
+        ) {
+            naked_asm!(
+                save!(),
+                "lsls r4, r2, #4",
+                "adds r5, r1, r4",
+                "mov r10, r5",
+                "adr r7, 3f",
+                "adds r7, #1", // bit 0: Thumb
+                "lsls r5, r2, #31",
+                "beq 2f",
+                // An odd number: skip the first half of the round.
+                "subs r0, #16",
+                "adds r4, #16",
+                "adds r7, #{step}",
+                "2:",
+                "movs r5, #8",
+                "subs r5, r5, r4", // from the end of outputs 0, 1 to outputs 2, 3
+                "subs r6, r3, r4",
+                "subs r6, #8", // from the end of outputs 2, 3 to the next group
+                "push {{r1, r5-r7}}",
+                "6:",
+                "ldr r1, [sp]",
+                "movs r4, #0",
+                "movs r5, #0",
+                "mov r8, r4",
+                "mov r9, r4",
+                "ldr r7, [sp, #12]",
+                "bx r7",
+                ".p2align 2",
+                "3:",
+                two_outputs!("0", "4", $low, $high),
+                two_outputs!("16", "20", $low, $high),
+                "adds r0, #32",
+                "cmp r1, r10",
+                "bne 3b",
+                "ldr r3, [sp, #52]",
+                store_sums!("r8", "r4"),
+                store_sums!("r9", "r5"),
+                "str r3, [sp, #52]",
+                "ldr r4, [sp, #56]",
+                "cmp r3, r4",
+                "beq 4f",
+                "ldr r4, [sp, #4]",
+                "ldr r5, [sp, #8]",
+                "str r4, [sp, #8]",
+                "str r5, [sp, #4]",
+                "adds r0, r0, r4",
+                "b 6b",
+                "4:",
+                "add sp, #16",
+                restore!(),
+                step = const $step,
+            )
+        }
+    };
+}
+
+two_rows_of! {
+    /// `sums[2 o + r] = 256 Σ w x` of two rows.
+    paired_2, 92,
+    "sxth r6, r6
+    sxtb r7, r6
+    subs r6, r6, r7
+    asrs r6, r6, #8
+    ",
+    "asrs r6, r6, #16
+    sxtb r7, r6
+    subs r6, r6, r7
+    asrs r6, r6, #8
+    "
+}
+
+two_rows_of! {
+    /// `sums[2 o + r] = 256 Σ w x` of two rows and plain weights.
+    plain_2, 84,
+    "sxtb r7, r6
+    lsls r6, r6, #16
+    asrs r6, r6, #24
+    ",
+    "lsls r7, r6, #8
+    asrs r7, r7, #24
+    asrs r6, r6, #24
+    "
 }

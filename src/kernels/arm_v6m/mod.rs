@@ -7,74 +7,55 @@
 #![allow(unsafe_code)]
 
 mod attention;
+mod block;
 mod elements;
+mod lanes;
 mod linear;
 mod passes;
+mod product;
 mod rows;
 
 use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
-use crate::config::KEY_BLOCK;
-use crate::fixed::shift_by;
-use core::mem::MaybeUninit;
-use linear::TILE_WORDS;
+use crate::config::{KEY_BLOCK, WeightLayout};
 
 /// The backend for ARMv6-M.
 #[derive(Clone, Copy, Debug)]
 pub struct ArmV6m;
-
-/// Unpacked lanes: written before they are read.
-type Tile = [MaybeUninit<i32>; 4 * TILE_WORDS];
 
 /// Whether a slice begins at a multiple of four bytes.
 fn aligned<T>(x: &[T]) -> bool {
     x.as_ptr().addr().is_multiple_of(4)
 }
 
-/// The shape of a product, if the assembly can take it: words of four inputs.
-fn words(
-    lanes: &[i16],
-    rows: usize,
-    weights: &[u8],
-    group_bytes: usize,
-    accumulators: &[i32],
-) -> Option<usize> {
-    let rows = if rows == 2 { 2 } else { 1 };
-    let words = lanes.len() / (4 * rows);
-    let groups = accumulators.len() / (4 * rows);
-    let needed = groups.checked_sub(1)?.checked_mul(group_bytes)?.checked_add(16 * words)?;
-    let fits = lanes.len().is_multiple_of(4 * rows)
-        && accumulators.len().is_multiple_of(4 * rows)
-        && words > 0
-        && weights.len() >= needed
-        && group_bytes.is_multiple_of(4);
-    (fits && aligned(lanes) && aligned(weights)).then_some(words)
+/// Whether there is a little-endian 16-bit number for each of `len` outputs, aligned.
+fn halves(bytes: &[u8], len: usize) -> bool {
+    bytes.len() / 2 >= len && bytes.as_ptr().addr().is_multiple_of(2)
 }
 
-/// What the assembly needs to rescale one row, if it can take it; the shift is still missing.
-fn rescaling<T>(
-    accumulators: &[i32],
-    rows: usize,
-    row: usize,
-    multipliers: &[u8],
-    scale: u16,
-    out: &[T],
-) -> Option<rows::Rescale> {
-    let last = out.len().checked_sub(1)?.checked_mul(rows)?.checked_add(row)?;
-    let fits = row < rows
-        && last < accumulators.len()
-        && multipliers.len() / 2 >= out.len()
-        && multipliers.as_ptr().addr().is_multiple_of(2)
-        && scale <= 1 << 15;
+/// What the assembly needs to rescale one row, if it can take it; scale and shift are still missing.
+fn rescaling<T>(accumulators: &[i32], rows: usize, row: usize, out: &[T]) -> Option<rows::Rescale> {
+    let stride = if rows == 2 { 1 } else { 0 };
+    let fits = (1..=2).contains(&rows)
+        && row < rows
+        && !out.is_empty()
+        && accumulators.len() > ((out.len() - 1) << stride) + row;
     fits.then(|| rows::Rescale {
         stride: 4 * rows,
-        scale: scale as u32,
+        scale: 0,
         shift: 0,
         end: out.as_ptr_range().end.addr(),
+        biases: 0,
+        bias_half: 0,
+        bias_shift: 0,
     })
 }
 
 impl Kernels for ArmV6m {
     const NAME: &'static str = "arm-v6m";
+    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
+    const SINGLE_LANES: usize = 2;
+    const KEY_LAYOUT: WeightLayout = WeightLayout::Plain;
+    const TILE_LAYOUT: WeightLayout = WeightLayout::Plain;
 
     fn largest(x: &[i16]) -> u32 {
         match passes::extremes(x) {
@@ -88,37 +69,9 @@ impl Kernels for ArmV6m {
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        let whole = x.len() / 4 * 4;
-        let fits = by.bits == 8
-            && row < rows
-            && whole > 0
-            && lanes.len() >= whole * rows
-            && (0..32).contains(&by.shift.unsigned_abs())
-            && aligned(x)
-            && aligned(lanes);
-        if !fits {
-            return Portable::quantize(x, by, rows, row, lanes);
-        }
-        let pointers = x.as_ptr_range();
-        let quantize = rows::Quantize {
-            multiply: by.multiply,
-            shift: by.shift.max(0) as u32,
-            // Wrapping products do not mind which factor was shifted.
-            inverse: by.inverse << by.shift.min(0).unsigned_abs(),
-            end: pointers.start.wrapping_add(whole),
-            add: by.subtract.wrapping_neg(),
-            skip: 8 * (rows - 1),
-        };
-        // SAFETY: `whole` numbers of the row, and as many lanes in steps of `4 · rows`, exist.
-        unsafe { rows::quantize(pointers.start, lanes.as_mut_ptr().add(4 * row), &quantize) };
-        if let (Some(rest), Some(lanes)) = (x.get(whole..), lanes.get_mut(whole * rows..))
-            && !rest.is_empty()
-        {
-            Portable::quantize(rest, by, rows, row, lanes);
-        }
+        lanes::quantize(x, by, rows, row, lanes);
     }
 
-    #[inline(never)]
     fn matmul(
         lanes: &[i16],
         rows: usize,
@@ -126,32 +79,10 @@ impl Kernels for ArmV6m {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let Some(words) = words(lanes, rows, weights, group_bytes, accumulators) else {
-            return Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
-        };
-        let sums = accumulators.as_mut_ptr_range();
-        let mut tile: Tile = [MaybeUninit::uninit(); 4 * TILE_WORDS];
-        let tile = tile.as_mut_ptr().cast::<i32>();
-        for first in (0..words).step_by(TILE_WORDS) {
-            let count = (words - first).min(TILE_WORDS);
-            let keep = -((first > 0) as i32);
-            // SAFETY: `words` has checked every length and alignment; `count` words of lanes fit the
-            // tile, and are written before they are read.
-            unsafe {
-                let w = weights.as_ptr().add(16 * first);
-                if rows == 2 {
-                    linear::pack(lanes.as_ptr().add(8 * first), tile, tile.add(4 * count));
-                    linear::paired_2(w, tile, count, group_bytes, sums.start, sums.end, keep);
-                } else {
-                    linear::expand(lanes.as_ptr().add(4 * first), tile, count, 0);
-                    let skip = group_bytes as isize - 16 * count as isize;
-                    linear::paired_1(w, tile, count, skip, sums.start, sums.end, keep);
-                }
-            }
-        }
+        let layout = WeightLayout::Paired;
+        product::matmul(layout, false, lanes, rows, weights, group_bytes, accumulators);
     }
 
-    #[inline(never)]
     fn matmul_wide(
         lanes: &[i16],
         rows: usize,
@@ -159,36 +90,30 @@ impl Kernels for ArmV6m {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let Some(words) = words(lanes, rows, weights, group_bytes, accumulators) else {
-            return Portable::matmul_wide(lanes, rows, weights, group_bytes, accumulators);
-        };
-        let rows = if rows == 2 { 2 } else { 1 };
-        accumulators.fill(0);
-        let mut tile: Tile = [MaybeUninit::uninit(); 4 * TILE_WORDS];
-        let tile = tile.as_mut_ptr().cast::<i32>();
-        for row in 0..rows {
-            for first in (0..words).step_by(TILE_WORDS) {
-                let count = (words - first).min(TILE_WORDS);
-                // SAFETY: as in `matmul`.
-                unsafe {
-                    let lanes = lanes.as_ptr().add(4 * (rows * first + row));
-                    linear::expand(lanes, tile, count, 8 * (rows - 1));
-                }
-                let groups = accumulators.chunks_exact_mut(4 * rows);
-                for (weights, sums) in weights.chunks(group_bytes.max(1)).zip(groups) {
-                    let mut part = [0; 4];
-                    let end = part.as_mut_ptr_range().end;
-                    // SAFETY: as in `matmul`.
-                    unsafe {
-                        let w = weights.as_ptr().add(16 * first);
-                        linear::wide_1(w, tile, count, 0, part.as_mut_ptr(), end, 0);
-                    }
-                    for (sum, part) in sums.iter_mut().skip(row).step_by(rows).zip(part) {
-                        *sum = sum.wrapping_add(part);
-                    }
-                }
-            }
-        }
+        let layout = WeightLayout::Paired;
+        product::matmul(layout, true, lanes, rows, weights, group_bytes, accumulators);
+    }
+
+    fn matmul_plain(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        let layout = WeightLayout::Plain;
+        product::matmul(layout, false, lanes, rows, weights, group_bytes, accumulators);
+    }
+
+    fn matmul_plain_wide(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        let layout = WeightLayout::Plain;
+        product::matmul(layout, true, lanes, rows, weights, group_bytes, accumulators);
     }
 
     fn scores(
@@ -231,8 +156,11 @@ impl Kernels for ArmV6m {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        let rescale = rescaling(accumulators, rows, row, multipliers, scale, out);
-        let (Some(mut by), 33..=62) = (rescale, shift) else {
+        let fits = scale <= 1 << 15
+            && halves(multipliers, out.len())
+            && (biases.is_empty() || halves(biases, out.len()));
+        let (Some(mut by), 33..=62, true) = (rescaling(accumulators, rows, row, out), shift, fits)
+        else {
             return Portable::rescale(
                 accumulators,
                 rows,
@@ -245,21 +173,18 @@ impl Kernels for ArmV6m {
                 out,
             );
         };
-        by.shift = shift - 32;
-        // The biases go where the products will be added to them; those beyond 16 bits of shift are 0.
-        let bias_shift = bias_shift.min(17);
-        let half = (1 << bias_shift) >> 1;
-        let biases = biases.as_chunks::<2>().0;
-        for (out, &bias) in out.iter_mut().zip(biases) {
-            *out = ((i16::from_le_bytes(bias) as i32 + half) >> bias_shift) as i16;
-        }
-        // SAFETY: `rescaling` has checked every length and alignment.
+        (by.scale, by.shift) = (scale as u32, shift - 32);
+        // Biases beyond 16 bits of shift are 0.
+        by.bias_shift = bias_shift.min(17);
+        by.bias_half = (1 << by.bias_shift) >> 1;
+        by.biases = biases.as_ptr().addr().wrapping_sub(multipliers.as_ptr().addr() + 2);
+        // SAFETY: `rescaling` has checked every length and alignment, and there is a bias for each
+        // output or none.
         unsafe {
             let (sums, m) = (accumulators.as_ptr().add(row), multipliers.as_ptr());
             if biases.is_empty() {
                 rows::rescale(sums, m, out.as_mut_ptr(), &by);
             } else {
-                out.iter_mut().skip(biases.len()).for_each(|out| *out = 0);
                 rows::rescale_biased(sums, m, out.as_mut_ptr(), &by);
             }
         }
@@ -276,8 +201,9 @@ impl Kernels for ArmV6m {
         bias_shift: i32,
         out: &mut [i32],
     ) {
-        let rescale = rescaling(accumulators, rows, row, multipliers, scale, out);
-        let (Some(mut by), 1..=62) = (rescale, shift) else {
+        let fits = scale <= 1 << 15 && halves(multipliers, out.len());
+        let (Some(mut by), 1..=62, true) = (rescaling(accumulators, rows, row, out), shift, fits)
+        else {
             return defaults::rescale_wide(
                 accumulators,
                 rows,
@@ -290,6 +216,7 @@ impl Kernels for ArmV6m {
                 out,
             );
         };
+        by.scale = scale as u32;
         // SAFETY: `rescaling` has checked every length and alignment.
         unsafe {
             let (sums, m) = (accumulators.as_ptr().add(row), multipliers.as_ptr());
@@ -301,9 +228,7 @@ impl Kernels for ArmV6m {
                 rows::rescale_low(sums, m, out.as_mut_ptr(), &by);
             }
         }
-        for (out, &bias) in out.iter_mut().zip(biases.as_chunks::<2>().0) {
-            *out = out.saturating_add(shift_by(i16::from_le_bytes(bias) as i32, bias_shift));
-        }
+        passes::add_bytes(biases, bias_shift, out);
     }
 
     fn range(x: &[i16]) -> (i16, i16) {
@@ -334,8 +259,8 @@ impl Kernels for ArmV6m {
         }
     }
 
-    fn largest_sum(sums: &[i32]) -> u32 {
-        passes::largest_sum(sums)
+    fn magnitude(sums: &[i32]) -> u32 {
+        passes::magnitude(sums)
     }
 
     fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) {
@@ -356,23 +281,18 @@ impl Kernels for ArmV6m {
         }
     }
 
+    fn write_key(x: &[i16], inverse: u16, shift: u32, out: &mut [u8]) {
+        block::write_key(x, inverse, shift, out);
+    }
+
     fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
         // The factor has 17 bits of 30: with 13 more, no shift is too small for the high word.
-        if factor >= 1 << 17 || !(20..=49).contains(&shift) {
+        let rescale = rescaling(sums, rows, row, out);
+        let (Some(mut by), 20..=49, 0) = (rescale, shift, factor >> 17) else {
             return defaults::divide(sums, rows, row, factor, shift, out);
-        }
-        let len = out.len().min((sums.len() + rows).saturating_sub(1 + row) / rows.max(1));
-        let out = out.get_mut(..len).unwrap_or_default();
-        if row >= rows || out.is_empty() {
-            return;
-        }
-        let by = rows::Rescale {
-            stride: 4 * rows,
-            scale: factor << 13,
-            shift: shift + 13 - 32,
-            end: out.as_ptr_range().end.addr(),
         };
-        // SAFETY: `len` sums lie `rows` apart, from number `row` on.
+        (by.scale, by.shift) = (factor << 13, shift + 13 - 32);
+        // SAFETY: `rescaling` has checked every length and alignment; there are no multipliers.
         unsafe { rows::divide(sums.as_ptr().add(row), [].as_ptr(), out.as_mut_ptr(), &by) };
     }
 
@@ -384,8 +304,6 @@ impl Kernels for ArmV6m {
         queries: &mut [Softmax],
         sums: &mut [i32],
     ) {
-        if !attention::attend(lanes, block, visible, shift, queries, sums) {
-            defaults::attend::<Self>(lanes, block, visible, shift, queries, sums);
-        }
+        block::attend(lanes, block, visible, shift, queries, sums);
     }
 }

@@ -1,6 +1,7 @@
 //! Passes over one row that need no multiplication: extremes, residual sums, back to 16 bits.
 
 use super::aligned;
+use crate::fixed::shift_by;
 use core::arch::naked_asm;
 
 /// Smallest and largest number of a row that is not empty, in 32 bits; `None` if it is misaligned.
@@ -16,17 +17,16 @@ pub fn extremes(x: &[i16]) -> Option<(i32, i32)> {
     Some(rest.iter().fold(start, |(low, high), &x| (low.min(x as i32), high.max(x as i32))))
 }
 
-/// See [`Kernels::largest_sum`](super::Kernels::largest_sum).
-pub fn largest_sum(sums: &[i32]) -> u32 {
+/// See [`Kernels::magnitude`](super::Kernels::magnitude).
+pub fn magnitude(sums: &[i32]) -> u32 {
     let (whole, rest) = sums.as_chunks::<2>();
-    let (mut low, mut high) = (0, 0);
+    let mut bits = 0;
     if !whole.is_empty() {
         let ends = whole.as_ptr_range();
         // SAFETY: an even number of numbers, at least two.
-        let both = unsafe { extremes_32(ends.start.cast(), ends.end.cast()) };
-        (low, high) = (both as i32, (both >> 32) as i32);
+        bits = unsafe { magnitude_bits(ends.start.cast(), ends.end.cast()) };
     }
-    rest.iter().fold(low.unsigned_abs().max(high.unsigned_abs()), |m, x| m.max(x.unsigned_abs()))
+    rest.iter().fold(bits, |bits, sum| bits | sum.unsigned_abs())
 }
 
 /// See [`Kernels::moments`](super::Kernels::moments); `None` if the row is misaligned or odd.
@@ -56,6 +56,21 @@ pub fn add(x: &[i16], shift: i32, sums: &mut [i32]) -> bool {
         }
     }
     true
+}
+
+/// [`add`] of little-endian numbers in flash.
+pub fn add_bytes(x: &[u8], shift: i32, sums: &mut [i32]) {
+    let (x, _) = x.as_chunks::<2>();
+    if x.as_ptr().addr().is_multiple_of(2) {
+        // SAFETY: as many numbers at an aligned address; this core is little-endian.
+        let x = unsafe { core::slice::from_raw_parts(x.as_ptr().cast::<i16>(), x.len()) };
+        if add(x, shift, sums) {
+            return;
+        }
+    }
+    for (sum, &x) in sums.iter_mut().zip(x) {
+        *sum = sum.saturating_add(shift_by(i16::from_le_bytes(x) as i32, shift));
+    }
 }
 
 /// See [`Kernels::narrow`](super::Kernels::narrow); false if it must be done otherwise.
@@ -89,24 +104,28 @@ macro_rules! extremes {
     };
 }
 
-/// Smallest (low word) and largest number (high word) of 32-bit numbers, or 0.
+/// The bits of all magnitudes.
 ///
 /// # Safety
 /// `x` < `end` by a multiple of eight bytes, both multiples of four.
 #[unsafe(naked)]
-unsafe extern "C" fn extremes_32(x: *const i32, end: *const i32) -> u64 {
+unsafe extern "C" fn magnitude_bits(x: *const i32, end: *const i32) -> u32 {
     naked_asm!(
         "push {{r4, r5, lr}}",
-        "movs r2, #0",
         "movs r3, #0",
         "2:",
         "ldmia r0!, {{r4, r5}}",
-        extremes!("r4"),
-        extremes!("r5"),
+        "asrs r2, r4, #31",
+        "adds r4, r4, r2",
+        "eors r4, r2",
+        "orrs r3, r4",
+        "asrs r2, r5, #31",
+        "adds r5, r5, r2",
+        "eors r5, r2",
+        "orrs r3, r5",
         "cmp r0, r1",
         "bne 2b",
-        "mov r0, r2",
-        "mov r1, r3",
+        "mov r0, r3",
         "pop {{r4, r5, pc}}",
     )
 }

@@ -1,4 +1,4 @@
-//! Passes over one row: quantisation and rescaling, with products of up to 62 bits in 32-bit steps.
+//! Rescaling of one row, with products of up to 62 bits in 32-bit steps.
 
 use super::linear::{restore, save};
 use core::arch::naked_asm;
@@ -43,6 +43,13 @@ pub struct Rescale {
     pub shift: u32,
     /// The end of the outputs.
     pub end: usize,
+    /// Address of the biases (little-endian `i16`, one for each output), less that of the second
+    /// multiplier.
+    pub biases: usize,
+    /// What is added to a bias before its shift.
+    pub bias_half: i32,
+    /// The shift of the biases.
+    pub bias_shift: u32,
 }
 
 /// Loads one sum into r4 and its factor into r5; r6 is the scale, r8 the stride.
@@ -67,7 +74,8 @@ macro_rules! sum_and_scale {
     };
 }
 
-/// Loads [`Rescale`] into r8 (stride), r6 (scale), r10 (shift), r11 (end), half of the shift into r9.
+/// Loads [`Rescale`] into r8 (stride), r6 (scale), r10 (shift), r11 (end), r12 (biases), the rest onto the
+/// stack; half of the shift into r9.
 macro_rules! load_rescale {
     () => {
         "ldmia r3!, {{r4-r7}}
@@ -78,13 +86,16 @@ macro_rules! load_rescale {
         lsls r4, r6
         lsrs r4, r4, #1
         mov r9, r4
+        ldmia r3!, {{r4, r6, r7}}
+        mov r12, r4
+        push {{r6, r7}}
         mov r6, r5
         "
     };
 }
 
 macro_rules! rescale_16 {
-    ($(#[$doc:meta])* $name:ident, $factor:ident, $add:literal) => {
+    ($(#[$doc:meta])* $name:ident, $factor:ident, $finish:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -103,10 +114,7 @@ macro_rules! rescale_16 {
                 "2:",
                 $factor!(),
                 high_word!(),
-                "add r4, r9",
-                "mov r3, r10",
-                "asrs r4, r3",
-                $add,
+                $finish,
                 "sxth r3, r4",
                 "cmp r3, r4",
                 "bne 4f",
@@ -115,7 +123,8 @@ macro_rules! rescale_16 {
                 "adds r2, #2",
                 "cmp r2, r11",
                 "bne 2b",
-                restore!(),
+                "add sp, #8",
+        restore!(),
                 "4:", // 32767 or -32768
                 "asrs r4, r4, #31",
                 "movs r3, #1",
@@ -130,19 +139,29 @@ macro_rules! rescale_16 {
 
 rescale_16! {
     /// `out[o] = saturate(round(sums · (multipliers[o] · scale) / 2^shift))`.
-    rescale, sum_and_factor, ""
+    rescale, sum_and_factor, "add r4, r9
+    mov r3, r10
+    asrs r4, r3"
 }
 
 rescale_16! {
     /// `out[o] = saturate(round(sums · scale / 2^shift))`.
-    divide, sum_and_scale, ""
+    divide, sum_and_scale, "add r4, r9
+    mov r3, r10
+    asrs r4, r3"
 }
 
 rescale_16! {
-    /// As `rescale`, added to what `out` holds (the bias).
-    rescale_biased, sum_and_factor, "ldrh r3, [r2]
-    sxth r3, r3
-    adds r4, r4, r3"
+    /// As `rescale`, plus `round(biases[o] / 2^bias_shift)`.
+    rescale_biased, sum_and_factor, "mov r3, r12
+    ldrsh r5, [r1, r3]
+    ldr r3, [sp]
+    adds r5, r5, r3
+    ldr r3, [sp, #4]
+    asrs r5, r3
+    mov r3, r10
+    asrs r4, r3
+    adcs r4, r5" // the last bit shifted out rounds
 }
 
 /// `out[o] = round(sums · (multipliers[o] · scale) / 2^shift)` in 32 bits, of shifts above 32.
@@ -168,6 +187,7 @@ pub unsafe extern "C" fn rescale_high(
         "stmia r2!, {{r4}}",
         "cmp r2, r11",
         "bne 2b",
+        "add sp, #8",
         restore!(),
     )
 }
@@ -216,6 +236,7 @@ pub unsafe extern "C" fn rescale_low(
         "stmia r2!, {{r4}}",
         "cmp r2, r11",
         "bne 2b",
+        "add sp, #8",
         restore!(),
         "5:",
         "mov r4, lr",
@@ -226,80 +247,5 @@ pub unsafe extern "C" fn rescale_low(
         "mvns r3, r3",
         "eors r4, r3",
         "b 3b",
-    )
-}
-
-/// What [`quantize`] needs besides pointers.
-#[repr(C)]
-pub struct Quantize {
-    /// See [`Quantizer`](super::Quantizer).
-    pub multiply: i32,
-    /// Shift to the right; a shift to the left is part of `inverse`.
-    pub shift: u32,
-    /// See [`Quantizer`](super::Quantizer).
-    pub inverse: i32,
-    /// The end of the row.
-    pub end: *const i16,
-    /// Minus what is subtracted.
-    pub add: i32,
-    /// Bytes from one four of lanes to the next, less eight.
-    pub skip: usize,
-}
-
-/// Quantises `$x`: r2 multiplies, r8 is added, r3 shifts, r4 multiplies, r9 is half.
-macro_rules! quantized {
-    ($x:literal) => {
-        concat!(
-            "muls ", $x, ", r2, ", $x, "\nadd ", $x, ", r8\n", "asrs ", $x, ", r3\n", "muls ", $x,
-            ", r4, ", $x, "\nadd ", $x, ", r9\n", "asrs ", $x, ", ", $x, ", #23\n",
-        )
-    };
-}
-
-/// 8-bit lanes of a row.
-///
-/// # Safety
-/// `x` < `by.end` by a multiple of eight bytes; `lanes` has room for eight bytes and `by.skip` for each
-/// eight. Addresses are multiples of four.
-#[unsafe(naked)]
-pub unsafe extern "C" fn quantize(x: *const i16, lanes: *mut i16, by: *const Quantize) {
-    naked_asm!(
-        save!(),
-        "mov r7, r2",
-        "ldmia r7!, {{r2-r5}}",
-        "mov r11, r5",
-        "ldmia r7!, {{r5, r6}}",
-        "mov r8, r5",
-        "mov r10, r6",
-        "movs r5, #1",
-        "lsls r5, r5, #22",
-        "mov r9, r5",
-        "2:",
-        "ldmia r0!, {{r5, r7}}",
-        "sxth r6, r5",
-        "asrs r5, r5, #16",
-        quantized!("r5"),
-        quantized!("r6"),
-        "lsls r6, r6, #8",
-        "subs r6, r6, r5",
-        "uxth r5, r5",
-        "uxth r6, r6",
-        "mov r12, r5",
-        "mov lr, r6",
-        "sxth r6, r7",
-        "asrs r5, r7, #16",
-        quantized!("r5"),
-        quantized!("r6"),
-        "lsls r6, r6, #8",
-        "subs r6, r6, r5",
-        "lsls r5, r5, #16",
-        "lsls r6, r6, #16",
-        "add r5, r12",
-        "add r6, lr",
-        "stmia r1!, {{r5, r6}}",
-        "add r1, r10",
-        "cmp r0, r11",
-        "bne 2b",
-        restore!(),
     )
 }

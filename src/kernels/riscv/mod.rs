@@ -5,12 +5,15 @@
 //! else to [`Portable`], so it is as total as that.
 #![allow(unsafe_code)]
 
+mod attention;
 mod linear;
 mod rows;
+mod sums;
 
-use super::{Kernels, Portable, Quantizer, defaults};
+use super::{Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
 use crate::config::KEY_BLOCK;
-use rows::Outputs;
+use crate::fixed::shift_by;
+use sums::Outputs;
 
 /// The backend for RV32IM.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,18 @@ fn shape(
     fits.then_some((words, groups))
 }
 
+/// Adds biases to as many sums as there are.
+fn biased<K: Kernels>(biases: &[u8], shift: i32, sums: &mut [i32]) {
+    // SAFETY: any two bytes are a number; RV32 is little-endian as the blob is.
+    let (odd, halves, _) = unsafe { biases.align_to::<i16>() };
+    if odd.is_empty() {
+        return K::add(halves, shift, sums);
+    }
+    for (sum, &bias) in sums.iter_mut().zip(biases.as_chunks::<2>().0) {
+        *sum = sum.saturating_add(shift_by(i16::from_le_bytes(bias) as i32, shift));
+    }
+}
+
 impl Kernels for RiscV {
     const NAME: &'static str = "riscv";
 
@@ -51,10 +66,10 @@ impl Kernels for RiscV {
         (low as i16, high as i16)
     }
 
-    fn largest_sum(sums: &[i32]) -> u32 {
+    fn magnitude(sums: &[i32]) -> u32 {
         let (fours, rest) = sums.as_chunks::<4>();
         let (low, high) = rows::range_32(fours, 0, 0);
-        low.unsigned_abs().max(high.unsigned_abs()).max(defaults::largest_sum(rest))
+        low.unsigned_abs().max(high.unsigned_abs()).max(defaults::magnitude(rest))
     }
 
     fn moments(x: &[i16]) -> (i32, u64) {
@@ -65,6 +80,9 @@ impl Kernels for RiscV {
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
+        if by.bits != 8 {
+            return Portable::quantize(x, by, rows, row, lanes);
+        }
         let (fours, rest) = x.as_chunks::<4>();
         let rows = rows.max(1);
         rows::quantize(fours, by, rows, row, lanes);
@@ -143,9 +161,12 @@ impl Kernels for RiscV {
         let rows = rows.max(1);
         let mut done = 0;
         if (33..=62).contains(&shift) && scale <= 1 << 15 {
-            if let Some(outputs) = Outputs::new(accumulators, rows, row, multipliers, biases) {
-                done = outputs.rescale(scale, shift, bias_shift, out);
-            }
+            let outputs = Outputs::new(accumulators, rows, row, multipliers);
+            done = if biases.is_empty() {
+                outputs.rescale(scale, shift, out)
+            } else {
+                outputs.rescale_biased(scale, shift, biases, bias_shift, out)
+            };
         }
         if done < out.len() {
             Portable::rescale(
@@ -159,6 +180,106 @@ impl Kernels for RiscV {
                 bias_shift,
                 out.get_mut(done..).unwrap_or_default(),
             );
+        }
+    }
+
+    fn rescale_wide(
+        accumulators: &[i32],
+        rows: usize,
+        row: usize,
+        multipliers: &[u8],
+        biases: &[u8],
+        scale: u16,
+        shift: u32,
+        bias_shift: i32,
+        out: &mut [i32],
+    ) {
+        let rows = rows.max(1);
+        let mut done = 0;
+        if (1..=62).contains(&shift) && scale <= 1 << 15 {
+            let outputs = Outputs::new(accumulators, rows, row, multipliers);
+            done = outputs.rescale_wide(scale, shift, out);
+            biased::<Self>(biases, bias_shift, out.get_mut(..done).unwrap_or_default());
+        }
+        if done < out.len() {
+            defaults::rescale_wide(
+                accumulators.get(done * rows..).unwrap_or_default(),
+                rows,
+                row,
+                multipliers.get(2 * done..).unwrap_or_default(),
+                biases.get(2 * done..).unwrap_or_default(),
+                scale,
+                shift,
+                bias_shift,
+                out.get_mut(done..).unwrap_or_default(),
+            );
+        }
+    }
+
+    fn gain(
+        x: &[i16],
+        by: &Quantizer,
+        gains: &[u8],
+        biases: &[u8],
+        mantissa: u16,
+        shift: u32,
+        bias_shift: i32,
+        sums: &mut [i32],
+    ) {
+        let mut done = 0;
+        if (1..32).contains(&shift) && mantissa <= 1 << 15 {
+            done = sums::gain(x, by, gains, mantissa, shift, sums);
+            biased::<Self>(biases, bias_shift, sums.get_mut(..done).unwrap_or_default());
+        }
+        if done < sums.len() {
+            defaults::gain(
+                x.get(done..).unwrap_or_default(),
+                by,
+                gains.get(2 * done..).unwrap_or_default(),
+                biases.get(2 * done..).unwrap_or_default(),
+                mantissa,
+                shift,
+                bias_shift,
+                sums.get_mut(done..).unwrap_or_default(),
+            );
+        }
+    }
+
+    fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
+        let mut done = 0;
+        if shift >= -15 {
+            done = sums::add(x, shift, sums);
+            // The four that may have wrapped are added already: once more, from what they were.
+            let wrapped = x.len().min(sums.len()) / 4 * 4 - done;
+            if wrapped > 0 {
+                for (sum, &x) in sums.iter_mut().zip(x).skip(done).take(4) {
+                    *sum = sum.wrapping_sub(shift_by(x as i32, shift));
+                }
+            }
+        }
+        let (x, sums) = (x.get(done..), sums.get_mut(done..));
+        defaults::add(x.unwrap_or_default(), shift, sums.unwrap_or_default());
+    }
+
+    fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) {
+        let mut done = 0;
+        if (2..32).contains(&shift) {
+            done = sums::narrow(sums, shift as u32, out);
+        }
+        let (sums, out) = (sums.get(done..), out.get_mut(done..));
+        defaults::narrow(sums.unwrap_or_default(), shift, out.unwrap_or_default());
+    }
+
+    fn attend(
+        lanes: &[i16],
+        block: &KeyBlock,
+        visible: [u32; 2],
+        shift: u32,
+        queries: &mut [Softmax],
+        sums: &mut [i32],
+    ) {
+        if attention::attend(lanes, block, visible, shift, queries, sums).is_none() {
+            defaults::attend::<Self>(lanes, block, visible, shift, queries, sums);
         }
     }
 }

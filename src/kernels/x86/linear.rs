@@ -14,7 +14,6 @@ use core::arch::x86_64::*;
 #[allow(clippy::needless_range_loop)] // rows and groups count addresses too
 #[inline]
 #[target_feature(enable = "sse2")]
-#[allow(clippy::needless_range_loop)] // two indices into one array of sums, as in the formula
 pub unsafe fn tile<const GROUPS: usize, const ROWS: usize, const WIDE: bool>(
     lanes: *const i16,
     words: usize,

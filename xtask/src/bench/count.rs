@@ -1,7 +1,7 @@
 //! Runs the bench programs: all kernels, then each model, on one board after the other.
 
 use super::profile::{self, Profile};
-use super::{Row, host};
+use super::{Row, backend, host};
 use crate::board::{Board, setup};
 use crate::elf;
 use crate::steps::{data, root};
@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The boards that are counted.
-pub const BOARDS: [&str; 5] =
-    ["mps2-an386", "mps2-an385", "mps2-an505", "mps3-an547", "riscv32-virt"];
+pub const BOARDS: [&str; 6] =
+    ["mps2-an386", "mps2-an500", "mps2-an385", "mps2-an505", "mps3-an547", "riscv32-virt"];
 
 /// A model whose cases are counted: its name, its cases, where its blob comes from.
 struct Model {
@@ -121,6 +121,7 @@ fn converter(arguments: &[&str]) -> Result<()> {
 fn on_board(name: &str, kernels: bool, models: &[(&str, PathBuf)]) -> Result<Vec<Row>> {
     let board = Board::read(name)?;
     let program = board.build("bench", &[])?;
+    backend::check(&board.core, &program)?;
     let slot = elf::read(&program)?.blob_slot.context("no slot for a model")?;
     let mut rows = Vec::new();
     if kernels {
@@ -145,26 +146,94 @@ pub fn profiles(board: &str, case: &str) -> Result<Vec<Profile>> {
     profile::profiles(&board, &program, &wanted, Some((model.name, &blob)))
 }
 
+/// What is followed for the record: a token and an inference by part, and a few kernels for their mix
+/// of instructions.
+const PROFILED: [(&str, &[&str]); 5] = [
+    (
+        "mps2-an386",
+        &[
+            "token/stories260k/16",
+            "token/tales/16",
+            "classify/intent",
+            "encoder/l2h128t64",
+            "linear/64x64",
+            "linear/128x512",
+            "attention/d32/t64",
+            "layer_norm/128",
+            "gelu/512",
+            "silu/172",
+        ],
+    ),
+    (
+        "mps2-an385",
+        &[
+            "token/stories260k/16",
+            "token/tales/16",
+            "linear/64x64",
+            "attention/d32/t64",
+            "layer_norm/128",
+            "gelu/512",
+            "silu/172",
+        ],
+    ),
+    ("mps2-an505", &["token/stories260k/16"]),
+    ("mps3-an547", &["token/stories260k/16"]),
+    ("riscv32-virt", &["token/stories260k/16", "token/tales/16"]),
+];
+
+/// Everything that the record follows; without the shared data, what can be followed.
+pub fn all_profiles() -> Result<Vec<Profile>> {
+    let mut all = Vec::new();
+    for (board, cases) in PROFILED {
+        for case in cases {
+            if case.contains("stories260k") && data().is_none() {
+                continue;
+            }
+            eprintln!("{board} {case} …");
+            all.extend(profiles(board, case)?);
+        }
+    }
+    Ok(all)
+}
+
 fn asks_for(model: &Model, part: &str) -> bool {
     model.cases.iter().any(|case| case.replace('*', model.name).contains(part))
 }
 
-/// Reads `#case NAME INSTRUCTIONS PER UNIT`.
+/// Reads `#case NAME INSTRUCTIONS PER UNIT`, `#weights NAME BYTES PER UNIT`, `#arena_bytes BYTES`.
 pub fn read(text: &str, core: &str, model: &str) -> Result<Vec<Row>> {
-    let lines = text.lines().filter_map(|line| line.strip_prefix("#case "));
-    let row = |line: &str| {
+    let mut rows: Vec<Row> = Vec::new();
+    for line in text.lines() {
         let mut words = line.split(' ');
+        let kind = words.next().unwrap_or_default();
         let mut word = || words.next().with_context(|| format!("a word is missing in `{line}`"));
-        Ok(Row {
-            core: core.into(),
-            case: word()?.replace('*', model),
-            instructions: word()?.parse().context("instructions")?,
-            per: word()?.parse().context("units")?,
-            unit: word()?.into(),
-            source: "ours".into(),
-        })
-    };
-    lines.map(row).collect()
+        match kind {
+            "#case" | "#weights" => {
+                let case = word()?.replace('*', model);
+                let mut number = || word()?.parse().with_context(|| format!("no number: `{line}`"));
+                let (count, per) = (number()?, number()?);
+                match rows.iter_mut().find(|row| row.case == case) {
+                    Some(row) => row.weight_bytes = Some(count),
+                    None => rows.push(Row {
+                        core: core.into(),
+                        case,
+                        instructions: count,
+                        per,
+                        unit: word()?.into(),
+                        weight_bytes: None,
+                        arena_bytes: None,
+                        source: "ours".into(),
+                    }),
+                }
+            }
+            "#arena_bytes" => {
+                let bytes: u64 = word()?.parse().with_context(|| format!("no number: `{line}`"))?;
+                rows.iter_mut().for_each(|row| row.arena_bytes = Some(bytes).filter(|b| *b > 0));
+            }
+            _ => {}
+        }
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! `cargo xtask bench`: counts instructions of every kernel and of whole models on every core, and
 //! compares them with the record in the repository, with what others need, and with the goals.
 
+mod backend;
 mod count;
 mod cycles;
+mod document;
+mod goals;
 mod host;
 mod profile;
 mod record;
@@ -10,6 +13,7 @@ mod symbols;
 mod table;
 mod trace;
 
+use crate::steps::data;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +54,12 @@ pub struct Row {
     pub per: u64,
     /// MAC, pair, element, token or inference.
     pub unit: String,
+    /// Bytes of weights loaded from flash, where they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_bytes: Option<u64>,
+    /// Bytes of RAM of the model, where one was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arena_bytes: Option<u64>,
     /// Whose count it is: `ours`, or a recorded one of somebody else's code.
     pub source: String,
 }
@@ -61,11 +71,19 @@ impl Row {
     }
 }
 
+/// Counts everything and compares with the record, as continuous integration does.
+pub fn check() -> Result<()> {
+    record::check(&count::rows(None, None)?, &record::rows()?)
+}
+
 /// Counts what the options ask for and prints it.
 pub fn bench(options: &Options) -> Result<()> {
     let everything = options.board.is_none() && options.case.is_none();
     if options.bless && !everything {
         bail!("--bless records everything: leave out --board and --case");
+    }
+    if options.bless && data().is_none() {
+        bail!("--bless needs stories260K: set PICOFORMER_DATA to a folder with it");
     }
     if options.profile {
         let board = options.board.as_deref().context("--profile needs --board")?;
@@ -85,9 +103,12 @@ pub fn bench(options: &Options) -> Result<()> {
         println!("{}", serde_json::to_string(&all)?);
     } else {
         print!("{}", table::table(&rows, &peers, &known));
+        print!("\n{}", goals::table(&goals::outcomes(&rows, &peers)));
     }
     if options.bless {
-        record::write(&rows)?;
+        let profiles = count::all_profiles()?;
+        let peers = record::peers()?;
+        record::write(&rows, &profiles, &document::document(&rows, &peers, &profiles))?;
     }
     if options.check {
         record::check(&rows, &known)?;

@@ -35,8 +35,15 @@ pub struct Profile {
     pub parts: BTreeMap<String, Cost>,
     /// Instructions by kind.
     pub mix: BTreeMap<String, u64>,
-    /// Instructions by function, most first.
+    /// Instructions by function, most first, from 1 % up.
     pub functions: Vec<(String, u64)>,
+}
+
+impl Profile {
+    /// Whether it is of a token or an inference rather than of a kernel.
+    pub fn whole_model(&self) -> bool {
+        ["token/", "classify/", "encoder/"].iter().any(|kind| self.case.starts_with(kind))
+    }
 }
 
 /// Bytes at the end of the slot that name the case to run.
@@ -114,6 +121,7 @@ fn sum(trace: &Trace, counts: &Counts, symbols: &mut Symbols, core: &str, case: 
     }
     let mut functions: Vec<_> = functions.into_iter().collect();
     functions.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    functions.retain(|(_, times)| 100 * times > total.instructions);
     Profile { core: core.into(), case, total, parts, mix, functions }
 }
 
@@ -135,7 +143,7 @@ pub fn table(profile: &Profile) -> String {
         line(kind, *times, None);
     }
     line("", 0, None);
-    for (function, times) in profile.functions.iter().filter(|(_, t)| *t as f64 > all / 100.0) {
+    for (function, times) in &profile.functions {
         line(function, *times, None);
     }
     text

@@ -1,6 +1,7 @@
 //! The record of our counts and that of others', in `bench/`.
 
 use super::Row;
+use super::profile::Profile;
 use crate::steps::root;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
@@ -28,13 +29,20 @@ pub fn rows() -> Result<Vec<Row>> {
     if path("record.json").exists() { read("record.json") } else { Ok(Vec::new()) }
 }
 
-/// Writes the record, a row per line so that changes are seen.
-pub fn write(rows: &[Row]) -> Result<()> {
-    let lines: Vec<String> = rows
-        .iter()
-        .map(|row| Ok(format!("  {}", serde_json::to_string(row)?)))
-        .collect::<Result<_>>()?;
-    Ok(std::fs::write(path("record.json"), format!("[\n{}\n]\n", lines.join(",\n")))?)
+/// Writes counts, profiles and the document.
+pub fn write(rows: &[Row], profiles: &[Profile], document: &str) -> Result<()> {
+    std::fs::write(path("record.json"), lines(rows)?)?;
+    std::fs::write(path("profiles.json"), lines(profiles)?)?;
+    let docs = root().join("docs");
+    std::fs::create_dir_all(&docs)?;
+    Ok(std::fs::write(docs.join("BENCHMARKS.md"), document)?)
+}
+
+/// JSON with an entry per line, so that changes are seen.
+fn lines<T: serde::Serialize>(entries: &[T]) -> Result<String> {
+    let line = |entry| Ok(format!("  {}", serde_json::to_string(entry)?));
+    let lines: Vec<String> = entries.iter().map(line).collect::<Result<_>>()?;
+    Ok(format!("[\n{}\n]\n", lines.join(",\n")))
 }
 
 /// The recorded row of the same core and case.
@@ -81,6 +89,8 @@ mod tests {
             instructions,
             per: 4096,
             unit: "MAC".into(),
+            weight_bytes: None,
+            arena_bytes: None,
             source: "ours".into(),
         };
         assert!(check(&[row(1010)], &[row(1000)]).is_ok());

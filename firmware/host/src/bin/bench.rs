@@ -42,6 +42,10 @@ impl Counter for Dumps {
         request(DUMP_STATISTICS_AT, c"case".as_ptr() as u64);
         println!("#case {} 0 {} {}", case.name.as_str(), case.per, case.unit);
     }
+
+    fn weights(&mut self, case: &Case, bytes: usize) {
+        println!("#weights {} {bytes} {} {}", case.name.as_str(), case.per, case.unit);
+    }
 }
 
 fn main() -> ExitCode {
@@ -66,7 +70,10 @@ fn main() -> ExitCode {
     // SAFETY: the lines are one block of bytes, at least as many as the file's.
     let blob = unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), bytes.len()) };
     match model(blob, &mut memory, &mut Dumps) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(size) => {
+            println!("#arena_bytes {}", size.total_bytes());
+            ExitCode::SUCCESS
+        }
         Err(failure) => {
             eprintln!("{}", failure.0);
             ExitCode::FAILURE

@@ -1,0 +1,260 @@
+//! Lanes, 32-bit numbers but for 12-bit lanes of two rows, which are as [`Portable`]'s:
+//!
+//! ```text
+//! one row, 8 bits      x1  x3  256·x0 − x1  256·x2 − x3
+//! one row, 12 bits     x1  x3  x0           x2
+//! two rows, 8 bits     x0  x1  x2  x3, each x_a + 2¹⁶ x_b
+//! ```
+
+use super::aligned;
+use super::linear::{restore, save};
+use crate::kernels::{Kernels, Portable, Quantizer};
+use core::arch::naked_asm;
+
+/// See [`Kernels::quantize`].
+pub fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
+    if row >= rows || (rows, by.bits) == (2, 12) {
+        return Portable::quantize(x, by, rows, row, lanes);
+    }
+    let whole = x.as_chunks::<4>().0.len().min(lanes.as_chunks::<8>().0.len());
+    let fits = whole > 0 && by.shift.unsigned_abs() < 32 && aligned(x) && aligned(lanes);
+    let whole = if fits { whole } else { 0 };
+    if fits {
+        let start = x.as_ptr();
+        let quantize = Quantize {
+            multiply: by.multiply,
+            shift: by.shift.max(0) as u32,
+            // Wrapping products do not mind which factor was shifted.
+            inverse: by.inverse << by.shift.min(0).unsigned_abs(),
+            end: start.wrapping_add(4 * whole),
+            add: by.subtract.wrapping_neg(),
+        };
+        let plain = (quantize.multiply, quantize.shift, quantize.add) == (1, 0, 0);
+        let to = lanes.as_mut_ptr();
+        // SAFETY: `4 · whole` numbers of the row and lanes for as many exist, aligned.
+        unsafe {
+            match (rows, row, by.bits) {
+                (2, 0, _) => quantize_first(start, to, &quantize),
+                (2, _, _) => quantize_second(start, to, &quantize),
+                (_, _, 8) if plain => quantize_plain(start, to, &quantize),
+                (_, _, 8) => quantize_centred(start, to, &quantize),
+                _ => quantize_wide(start, to, &quantize),
+            }
+        }
+    }
+    let rest = x.get(4 * whole..).unwrap_or_default();
+    quantize_any(rest, by, rows, row, lanes.get_mut(8 * whole..).unwrap_or_default());
+}
+
+/// The same in plain Rust; inputs missing to a multiple of four are 0.
+fn quantize_any(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
+    for (x, lanes) in x.chunks(4).zip(lanes.as_chunks_mut::<8>().0) {
+        let mut quantized = [0i16; 4];
+        Portable::quantize(x, by, 1, 0, &mut quantized);
+        let mut numbers = quantized.map(i32::from);
+        if rows == 2 {
+            let [x1, x3, z0, z2] = numbers;
+            numbers = [(z0 + x1) >> 8, x1, (z2 + x3) >> 8, x3];
+        }
+        for (pair, number) in lanes.as_chunks_mut::<2>().0.iter_mut().zip(numbers) {
+            let sum = match row {
+                0 => number,
+                _ => (number << 16).wrapping_add(whole(*pair)),
+            };
+            *pair = [sum as i16, (sum >> 16) as i16];
+        }
+    }
+}
+
+/// The 32-bit number of two lanes.
+fn whole([low, high]: [i16; 2]) -> i32 {
+    low as u16 as i32 | (high as i32) << 16
+}
+
+/// Inputs `x0 x1 x2 x3` of `rows` rows from the lanes of one word, 8-bit ones times 256.
+pub fn inputs(lanes: &[i16; 8], rows: usize, wide: bool) -> [[i32; 4]; 2] {
+    if (rows, wide) == (2, true) {
+        let [a, b] = [0, 4].map(|at| [2, 0, 3, 1].map(|i| lanes.get(at + i).copied()));
+        return [a, b].map(|row| row.map(|x| x.unwrap_or(0) as i32));
+    }
+    let [a, b, c, d] = [0, 2, 4, 6]
+        .map(|at| whole([lanes.get(at), lanes.get(at + 1)].map(|x| x.copied().unwrap_or(0))));
+    match (rows, wide) {
+        (2, _) => {
+            let low = [a, b, c, d].map(|x| x as i16 as i32);
+            let high = [a, b, c, d].map(|x| (x - x as i16 as i32) >> 16);
+            [low.map(|x| 256 * x), high.map(|x| 256 * x)]
+        }
+        (_, false) => [[c + a, 256 * a, d + b, 256 * b], [0; 4]],
+        (_, true) => [[c, a, d, b], [0; 4]],
+    }
+}
+
+/// 12-bit lanes of one of two rows as 32-bit numbers; from word to word they are `2 · 8` bytes apart.
+///
+/// # Safety
+/// `words` ≥ 1; `from` holds as many words of lanes, `to` four numbers for each. All are multiples of
+/// four.
+#[unsafe(naked)]
+pub unsafe extern "C" fn expand(from: *const i16, to: *mut i32, words: usize) {
+    naked_asm!(
+        "push {{r4-r7, lr}}",
+        "2:",
+        "ldmia r0!, {{r5, r7}}",
+        "sxth r4, r5",
+        "asrs r5, r5, #16",
+        "sxth r6, r7",
+        "asrs r7, r7, #16",
+        "stmia r1!, {{r4-r7}}",
+        "adds r0, #8",
+        "subs r2, #1",
+        "bne 2b",
+        "pop {{r4-r7, pc}}",
+    )
+}
+
+/// What the assembly needs besides pointers.
+#[repr(C)]
+struct Quantize {
+    /// See [`Quantizer`].
+    multiply: i32,
+    /// Shift to the right; a shift to the left is part of `inverse`.
+    shift: u32,
+    /// See [`Quantizer`].
+    inverse: i32,
+    /// The end of the row.
+    end: *const i16,
+    /// Minus what is subtracted.
+    add: i32,
+}
+
+/// Quantises `$x`: r2 multiplies, r8 is added, r3 shifts, r4 multiplies, r9 is half, `$bits` shifts.
+macro_rules! centred {
+    ($x:literal, $bits:literal) => {
+        concat!(
+            "muls ",
+            $x,
+            ", r2, ",
+            $x,
+            "\nadd ",
+            $x,
+            ", r8\nasrs ",
+            $x,
+            ", r3\n",
+            plain!($x, $bits),
+        )
+    };
+}
+
+/// Quantises `$x` as it is.
+macro_rules! plain {
+    ($x:literal, $bits:literal) => {
+        concat!("muls ", $x, ", r4, ", $x, "\nadd ", $x, ", r9\nasrs ", $x, ", ", $x, $bits, "\n")
+    };
+}
+
+/// Two quantised numbers (r6, r5) of the word at r0 + `$from`; `$combine` makes lanes of them, which go to
+/// r1 + `$even` and r1 + `$odd`.
+macro_rules! pair {
+    ($one:ident, $bits:literal, $from:literal, $combine:literal, $even:literal, $odd:literal) => {
+        concat!(
+            "ldr r5, [r0, #",
+            $from,
+            "]\n",
+            "sxth r6, r5\n",
+            "asrs r5, r5, #16\n",
+            $one!("r5", $bits),
+            $one!("r6", $bits),
+            $combine,
+            "str r6, [r1, #",
+            $even,
+            "]\nstr r5, [r1, #",
+            $odd,
+            "]\n",
+        )
+    };
+}
+
+/// A row: `$low` and `$high` quantise the two words of four inputs; `$half` is the logarithm of a half.
+macro_rules! row {
+    ($(#[$doc:meta])* $name:ident, $half:literal, $low:expr, $high:expr) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// `x` < `by.end` by a multiple of eight bytes; `lanes` has room for twice as many. Addresses
+        /// are multiples of four.
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(x: *const i16, lanes: *mut i16, by: *const Quantize) {
+            naked_asm!(
+                save!(),
+                "mov r7, r2",
+                "ldmia r7!, {{r2-r5}}",
+                "mov r11, r5",
+                "ldr r5, [r7]",
+                "mov r8, r5",
+                "movs r5, #1",
+                $half,
+                "mov r9, r5",
+                "2:",
+                $low,
+                $high,
+                "adds r0, #8",
+                "adds r1, #16",
+                "cmp r0, r11",
+                "bne 2b",
+                restore!(),
+            )
+        }
+    };
+}
+
+row! {
+    /// 8-bit lanes of a row from which nothing is subtracted and which needs no shift to the right.
+    quantize_plain, "lsls r5, r5, #22",
+    pair!(plain, ", #23", "0", "lsls r6, r6, #8\nsubs r6, r6, r5\n", "8", "0"),
+    pair!(plain, ", #23", "4", "lsls r6, r6, #8\nsubs r6, r6, r5\n", "12", "4")
+}
+
+row! {
+    /// 8-bit lanes of a row.
+    quantize_centred, "lsls r5, r5, #22",
+    pair!(centred, ", #23", "0", "lsls r6, r6, #8\nsubs r6, r6, r5\n", "8", "0"),
+    pair!(centred, ", #23", "4", "lsls r6, r6, #8\nsubs r6, r6, r5\n", "12", "4")
+}
+
+row! {
+    /// 12-bit lanes of a row.
+    quantize_wide, "lsls r5, r5, #18",
+    pair!(centred, ", #19", "0", "", "8", "0"),
+    pair!(centred, ", #19", "4", "", "12", "4")
+}
+
+row! {
+    /// 8-bit lanes of the first of two rows.
+    quantize_first, "lsls r5, r5, #22",
+    pair!(centred, ", #23", "0", "", "0", "4"),
+    pair!(centred, ", #23", "4", "", "8", "12")
+}
+
+row! {
+    /// 8-bit lanes of the second of two rows, added to those of the first.
+    quantize_second, "lsls r5, r5, #22",
+    pair!(
+        centred,
+        ", #23",
+        "0",
+        "lsls r5, r5, #16\nlsls r6, r6, #16\nldr r7, [r1]\nadds r6, r6, r7
+        ldr r7, [r1, #4]\nadds r5, r5, r7\n",
+        "0",
+        "4"
+    ),
+    pair!(
+        centred,
+        ", #23",
+        "4",
+        "lsls r5, r5, #16\nlsls r6, r6, #16\nldr r7, [r1, #8]\nadds r6, r6, r7
+        ldr r7, [r1, #12]\nadds r5, r5, r7\n",
+        "8",
+        "12"
+    )
+}
