@@ -117,6 +117,16 @@ pub enum WeightLayout {
     Plain = 1,
 }
 
+impl WeightLayout {
+    /// Its name in reports and errors.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Paired => "paired",
+            Self::Plain => "plain",
+        }
+    }
+}
+
 /// Keys per block of the streaming softmax. Part of the numerics: the running maximum is updated
 /// once a block, so this number is the same on every core and in every tile size.
 pub const KEY_BLOCK: usize = 16;
@@ -273,6 +283,12 @@ impl Config {
                 || (matches!(self.head, Head::None) && !both),
             "head"
         );
+        // In 64 bits: on a 32-bit core a hostile header must not wrap the arena's size.
+        let (rows, width) =
+            (self.cache_rows() as u64, self.kv_dim() as u64 + self.n_kv_heads as u64);
+        let fits =
+            rows * width * self.n_layers as u64 <= 1 << 29 && rows * self.d_model as u64 <= 1 << 29;
+        check!(fits, "context");
         check!(
             matches!(self.norm, Norm::Layer) || matches!(self.norm_order, NormOrder::Pre),
             "norm_order"

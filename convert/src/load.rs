@@ -5,8 +5,7 @@ use crate::error::{Error, Result, input};
 use crate::float_model::FloatModel;
 use crate::import::{import, llama2c};
 use crate::tokenizer;
-use picoformer::config::Architecture;
-use picoformer::config::MAX_BEAMS;
+use picoformer::config::{Architecture, MAX_BEAMS};
 use picoformer::tokenizer::Vocabulary;
 use std::path::{Path, PathBuf};
 

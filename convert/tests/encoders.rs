@@ -89,7 +89,7 @@ fn every_mask_follows_the_reference() {
     let model = random(Config { n_layers: 3, ..bert() }, 300);
     let ids = Random(3).tokens(37, 29);
     let flags: Vec<bool> = (0..33).map(|i| i % 5 != 2).collect();
-    let odd = |query: usize, key: usize| (query + key) % 3 == 0 || query == key;
+    let odd = |query: usize, key: usize| (query + key).is_multiple_of(3) || query == key;
     let nothing = |query: usize, _: usize| query != 4;
     type Visible<'a> = Box<dyn Fn(usize, usize) -> bool + 'a>;
     let masks: [(&str, Mask, Visible); 7] = [

@@ -149,8 +149,14 @@ impl<'a, 'l> Rows<'a, 'l> {
         let scale = self.scale(row);
         let input_bits = if layer.wide { 18 } else { 14 };
         let sum_bits = input_bits + (usize::BITS - layer.padded_in.leading_zeros()) as i32;
-        // 15 bits each for multiplier and scale, and a result of 30.
-        let from_sums = sum_bits + layer.weight_exponent + scale.exponent;
+        // 15 bits each for multiplier and scale, and a result of 30; of 8-bit rows fewer bits, so that
+        // the rescaling's shift is at least 33 and needs only the upper word of its products.
+        let least = match (layer.wide, layer.padded_in <= SEGMENT) {
+            (true, _) => 0,
+            (false, true) => 33 - 8,
+            (false, false) => 33 - 4,
+        };
+        let from_sums = sum_bits.max(least) + layer.weight_exponent + scale.exponent;
         let from_bias = if layer.biases.is_empty() { i32::MIN } else { layer.bias_exponent - 13 };
         from_sums.max(from_bias).max(other - 13)
     }

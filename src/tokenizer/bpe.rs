@@ -19,11 +19,10 @@ pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(),
     }
     for c in text.chars() {
         let mut buffer = [0; 4];
-        let c = match v.character(c as u32) {
-            Some((class, place)) => class.checked_sub(16).and_then(|c| char::from_u32(c + place)),
-            None => None,
-        }
-        .unwrap_or(c);
+        let lower = v
+            .character(c as u32)
+            .and_then(|(class, place)| char::from_u32(class.checked_sub(16)?.wrapping_add(place)));
+        let c = lower.unwrap_or(c);
         let piece = if c == ' ' { space } else { c.encode_utf8(&mut buffer) };
         character(v, piece, out)?;
     }

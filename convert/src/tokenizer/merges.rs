@@ -26,9 +26,9 @@ pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {
         byte_level::adapt(&mut section, json, path)?;
     } else {
         section.flags |= spaces(json)?;
-    }
-    if list(&json["normalizer"], "normalizers").iter().any(|n| n["type"] == "Lowercase") {
-        section.characters = lowercase(&section.pieces);
+        if list(&json["normalizer"], "normalizers").iter().any(|n| n["type"] == "Lowercase") {
+            section.characters = lowercase(&section.pieces);
+        }
     }
     section.unknown = model["unk_token"].as_str().and_then(|unk| id(json, unk)).unwrap_or(NONE);
     if model["byte_fallback"] == true {

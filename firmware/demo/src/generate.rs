@@ -52,9 +52,11 @@ pub fn story(
     let mut generator = Generator::from_decoder(decoder, sampling);
     let mut tokens = [0; 64];
     probe.begin();
-    let n = generator.prompt(prompt, &mut tokens);
+    // By ids, so that an empty prompt is the begin token alone.
+    let n = tokenizer.encode(prompt, &mut tokens).map_err(|_| Failure("no room for the prompt"))?;
+    let fed = generator.prompt_ids(tokens.get(..n).unwrap_or_default());
     probe.end(Phase::Prefill);
-    let n = n.map_err(|_| Failure("the prompt cannot be taken"))?;
+    fed.map_err(|_| Failure("the prompt cannot be taken"))?;
     let mut hash = Hash::new();
     hash.add(generator.decoder().logits());
     out.write_str(prompt)?;

@@ -1,5 +1,47 @@
 //! Scores, softmax numerators and weighted values of one block of keys.
 
+/// The scales of sixteen keys and values: `(16 + code mod 16) · 2^(code / 16)`.
+///
+/// # Safety
+/// There are sixteen codes of each, and room for all scales.
+#[unsafe(naked)]
+pub unsafe extern "C" fn decode(keys: *const u8, values: *const u8, scales: *mut [[u16; 16]; 2]) {
+    helium!(
+        ".irp codes, r0, r1",
+        ".irp half, 0, 8",
+        "vldrb.u16 q0, [\\codes, #\\half]",
+        "vshr.u16 q1, q0, #4",
+        "vbic.i16 q0, #0xf0",
+        "vorr.i16 q0, #0x10",
+        "vshl.u16 q0, q0, q1",
+        "vstrh.16 q0, [r2], #16",
+        ".endr",
+        ".endr",
+        "bx lr",
+    )
+}
+
+/// `sums = round(sums · shrink / 2^15)` in the lanes of `mask`, four at a time.
+///
+/// # Safety
+/// There are `4 · fours` sums, at least four.
+#[unsafe(naked)]
+pub unsafe extern "C" fn shrink(sums: *mut i32, fours: usize, shrink: u32, mask: u32) {
+    helium!(
+        "push {{r7, lr}}",
+        "lsls r2, r2, #16",
+        "vmsr p0, r3",
+        "dls lr, r1",
+        "2:",
+        "vldrw.u32 q0, [r0]",
+        "vpst",
+        "vqrdmulht.s32 q0, q0, r2",
+        "vstrw.32 q0, [r0], #16",
+        "le lr, 2b",
+        "pop {{r7, pc}}",
+    )
+}
+
 /// Scores of one row's keys and the largest of them; `load` fetches four sums into q0.
 macro_rules! scores {
     ($(#[$doc:meta])* $name:ident, $prepare:literal, $load:literal) => {

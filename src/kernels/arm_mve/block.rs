@@ -1,10 +1,12 @@
 //! One block of keys: writing into it and attending to it.
 
-use super::attention::{self, Weigh};
-use super::product::{Inputs, Weights, multiply};
+use core::mem::MaybeUninit;
+
+use super::attention::{self, Weigh, decode};
+use super::product::{Inputs, Weights, fits, products};
 use super::{Kernels, KeyBlock, Portable, Softmax};
 use crate::config::{KEY_BLOCK, WeightLayout};
-use crate::fixed::EXP2;
+use crate::fixed::{EXP2, exp2_negative};
 
 /// Writes a head's vector, four numbers at a time; `$store` writes q0.
 macro_rules! write {
@@ -69,29 +71,29 @@ fn twice(bits: u32) -> u32 {
     bits * 3
 }
 
-/// Scores of row `row` from products without the factor 256; the largest of the visible ones.
-fn scores(
-    products: &[i32; 2 * KEY_BLOCK],
-    rows: usize,
-    row: usize,
-    scales: &[u16; KEY_BLOCK],
-    visible: u32,
-    scores: &mut [i32; KEY_BLOCK],
-) -> i32 {
-    match prefix(visible) {
-        // SAFETY: at most 16 keys, two rows of which are in `products`.
-        Some(keys) => unsafe {
-            let to = scores.as_mut_ptr();
-            match rows {
-                1 => attention::scores_1(products.as_ptr(), scales.as_ptr(), to, keys),
-                _ => attention::scores_2(products.as_ptr().add(row & 1), scales.as_ptr(), to, keys),
-            }
-        },
-        None => {
-            let products = products.map(|product| product << 8);
-            Portable::scores(&products, rows, row, scales, visible, scores)
-        }
+/// Takes a larger maximum, as [`Softmax::raise`] does.
+fn raise(query: &mut Softmax, maximum: i32, rows: usize, row: usize, sums: &mut [i32]) {
+    if query.sum > 0 {
+        let distance = maximum.wrapping_sub(query.maximum) as u32;
+        let shrink = exp2_negative(((distance as u64 * query.factor as u64) >> 32) as u32);
+        query.sum = ((query.sum as u64 * shrink as u64 + (1 << 14)) >> 15) as u32;
+        let mask = match (rows, row) {
+            (1, _) => 0xffff,
+            (_, 0) => 0x0f0f,
+            _ => 0xf0f0,
+        };
+        // SAFETY: the sums of rows of a multiple of four.
+        unsafe { attention::shrink(sums.as_mut_ptr(), sums.len() / 4, shrink, mask) }
     }
+    query.maximum = maximum;
+}
+
+/// What stands between keys and values of one block; every part is written before it is read.
+struct Scratch {
+    products: MaybeUninit<[i32; 2 * KEY_BLOCK]>,
+    scales: MaybeUninit<[[u16; KEY_BLOCK]; 2]>,
+    scores: MaybeUninit<[i32; KEY_BLOCK]>,
+    weights: MaybeUninit<[[i16; KEY_BLOCK]; 2]>,
 }
 
 /// See [`Kernels::attend`]. Shapes that no model has are left alone.
@@ -103,29 +105,57 @@ pub fn attend(
     queries: &mut [Softmax],
     sums: &mut [i32],
 ) {
-    let head_dim = 4 * x.words;
-    let fits = queries.len() == x.rows
+    let (rows, head_dim) = (x.rows, 4 * x.words);
+    let layout = WeightLayout::Plain;
+    let keys = Weights { layout, bytes: block.keys, group_bytes: 4 * head_dim };
+    let codes = (block.key_codes.first_chunk::<16>(), block.value_codes.first_chunk::<16>());
+    let (Some(key_codes), Some(value_codes)) = codes else { return };
+    let fits = queries.len() == rows
         && head_dim > 0
-        && sums.len() == head_dim * x.rows
-        && block.values.len() >= head_dim * KEY_BLOCK;
+        && sums.len() == head_dim * rows
+        && block.values.len() >= head_dim * KEY_BLOCK
+        && fits(x, &keys, KEY_BLOCK / 4);
     if !fits {
         return;
     }
-    let mut products = [0; 2 * KEY_BLOCK];
-    let keys =
-        Weights { layout: WeightLayout::Plain, bytes: block.keys, group_bytes: 4 * head_dim };
-    multiply(x, &keys, products.get_mut(..KEY_BLOCK * x.rows).unwrap_or_default());
-    let (key_scales, value_scales) = (block.key_scales(), block.value_scales());
-    let mut weights = [[0i16; KEY_BLOCK]; 2];
-    let mut numbers = [0; KEY_BLOCK];
-    let rows = queries.iter_mut().zip(visible).zip(weights.iter_mut());
-    for (row, ((query, visible), weights)) in rows.enumerate() {
+    let mut scratch = Scratch {
+        products: MaybeUninit::uninit(),
+        scales: MaybeUninit::uninit(),
+        scores: MaybeUninit::uninit(),
+        weights: MaybeUninit::uninit(),
+    };
+    let weights = scratch.weights.as_mut_ptr().cast::<i16>();
+    // SAFETY: the product fits; there are sixteen of everything for each row.
+    unsafe {
+        products(x, &keys, KEY_BLOCK / 4, scratch.products.as_mut_ptr().cast());
+        decode(key_codes.as_ptr(), value_codes.as_ptr(), scratch.scales.as_mut_ptr());
+    }
+    let scales = scratch.scales.as_ptr().cast::<u16>();
+    for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
+        // SAFETY: as above; rows are one or two.
+        let weights = unsafe { weights.add(KEY_BLOCK * row) };
         if visible == 0 {
+            // SAFETY: there is room for a row's weights.
+            unsafe { weights.write_bytes(0, KEY_BLOCK) };
             continue;
         }
-        let maximum = scores(&products, x.rows, row, &key_scales, visible, &mut numbers);
+        let scores = scratch.scores.as_mut_ptr().cast::<i32>();
+        // SAFETY: as above; products and scales are written.
+        let maximum = unsafe {
+            let from = scratch.products.as_ptr().cast::<i32>().add(row);
+            match prefix(visible) {
+                Some(keys) if rows == 1 => attention::scores_1(from, scales, scores, keys),
+                Some(keys) => attention::scores_2(from, scales, scores, keys),
+                None => {
+                    let products = scratch.products.assume_init_ref().map(|product| product << 8);
+                    let scales = scratch.scales.assume_init_ref();
+                    let scores = scratch.scores.write([0; KEY_BLOCK]);
+                    Portable::scores(&products, rows, row, &scales[0], visible, scores)
+                }
+            }
+        };
         if maximum > query.maximum {
-            query.raise(maximum, x.rows, row, sums);
+            raise(query, maximum, rows, row, sums);
         }
         let by = Weigh {
             maximum: query.maximum,
@@ -135,18 +165,13 @@ pub fn attend(
             table: EXP2.as_ptr(),
         };
         let kernel = if shift == 15 { attention::weigh_15 } else { attention::weigh_more };
-        // SAFETY: there are sixteen of everything, and 256 in the table.
-        let sum =
-            unsafe { kernel(numbers.as_ptr(), value_scales.as_ptr(), weights.as_mut_ptr(), &by) };
+        // SAFETY: there are sixteen of everything, and 256 in the table; scores of keys that are not
+        // visible, written or not, are not used.
+        let sum = unsafe { kernel(scores, scales.add(KEY_BLOCK), weights, &by) };
         query.sum = query.sum.saturating_add(sum);
     }
     let sums = sums.as_mut_ptr_range();
-    let weights = weights.as_ptr().cast();
+    let kernel = if rows == 1 { attention::weighted_1 } else { attention::weighted_2 };
     // SAFETY: there are `head_dim` times sixteen values, `head_dim` sums for each row.
-    unsafe {
-        match x.rows {
-            1 => attention::weighted_1(block.values.as_ptr(), sums.start, weights, sums.end),
-            _ => attention::weighted_2(block.values.as_ptr(), sums.start, weights, sums.end),
-        }
-    }
+    unsafe { kernel(block.values.as_ptr(), sums.start, weights, sums.end) }
 }

@@ -1,5 +1,7 @@
 //! Whole linear layers: products of 64 sums at a time, rescaled while they are warm.
 
+use core::mem::MaybeUninit;
+
 use super::ArmMve;
 use super::product::{Inputs, Weights, fits, products};
 use super::sums::{Factors, KernelSet, NARROW, Rescaler, WIDE};
@@ -63,18 +65,21 @@ unsafe fn run(
 ) {
     let (x, mut w, rows) = (inputs(product), weights(product), product.rows);
     let factors = Factors { multipliers: product.multipliers, biases: product.biases };
-    let mut rescalers = by.map(|by| Rescaler::new(kernels, rows, &factors, by));
+    let first = Rescaler::new(kernels, rows, &factors, by[0]);
+    let second = if rows == 2 { Rescaler::new(kernels, rows, &factors, by[1]) } else { first };
+    let mut rescalers = [first, second];
     let chunk = SUMS / rows;
-    let mut sums = [0i32; SUMS];
+    let mut sums = MaybeUninit::<[i32; SUMS]>::uninit();
+    let sums = sums.as_mut_ptr().cast::<i32>();
     let mut left = len;
     while left > 0 {
         let count = left.min(chunk);
         // SAFETY: the caller's promise; `chunk` outputs of all rows have room in `sums`.
         unsafe {
-            products(&x, &w, count.div_ceil(4), sums.as_mut_ptr());
+            products(&x, &w, count.div_ceil(4), sums);
             for (row, (rescaler, out)) in rescalers.iter_mut().zip(&mut out).enumerate().take(rows)
             {
-                rescaler.run(sums.as_ptr().add(row), count, *out);
+                rescaler.run(sums.add(row), count, *out);
                 *out = out.wrapping_add(width * count);
             }
         }

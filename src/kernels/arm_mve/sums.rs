@@ -10,6 +10,7 @@ use crate::kernels::{Quantizer, RowScale, defaults};
 
 /// What a rescaling needs besides sums and results.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct Rescale {
     multipliers: *const u8,
     /// Scale of the input row; twice that where the high bits are enough.
@@ -129,6 +130,7 @@ impl Factors<'_> {
 }
 
 /// The rescaling of one row's sums, output after output.
+#[derive(Clone, Copy)]
 pub struct Rescaler {
     kernel: Kernel,
     by: Rescale,

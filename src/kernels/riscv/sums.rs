@@ -1,17 +1,17 @@
-//! From 32-bit sums to results, and back: passes that end where a result would saturate.
+//! From 32-bit sums to results, and back, four at a time; each function says how many it has done.
 //!
-//! Without a saturating instruction, clamping costs more than the sum itself. So results are only
-//! checked, four at a time by OR, and what does not fit, like the end of a row, is left to the portable
-//! code: each function says how many it has done.
+//! Results of 16 bits are clamped where they do not fit, which is seen in three instructions. Sums of
+//! 32 bits never overflow in a sound model: whether they would is only collected by OR, and ends the
+//! pass before the portable code takes over.
 
 use crate::kernels::Quantizer;
 use core::arch::asm;
 
-/// A loop over fours in assembly: `$each` is repeated with `\\i` from 0 to 3, then the pointers move and
-/// `{over}`, shifted right by `$bits`, must be 0. Returns how many numbers are done.
+/// A loop over fours in assembly: `$each` is repeated with `\\i` from 0 to 3, then `$step` moves the
+/// pointers and may leave to label 3. Returns how many numbers are done.
 macro_rules! pass {
     (
-        $out:expr, $size:literal, $count:expr, [$($each:literal)*], [$($step:literal)*], $bits:expr,
+        $out:expr, $size:literal, $count:expr, [$($each:literal)*], [$($step:literal)*],
         $($operands:tt)*
     ) => {{
         let (start, fours) = ($out.as_mut_ptr(), $count.min($out.len()) / 4);
@@ -25,15 +25,11 @@ macro_rules! pass {
                     $($each,)*
                     ".endr",
                     $($step,)*
-                    "srl {over}, {over}, {bits}",
-                    "bnez {over}, 3f",
                     concat!("addi {out}, {out}, 4*", $size),
                     "bne {out}, {end}, 2b",
                     "3:",
                     out = inout(reg) end,
                     end = in(reg) start.wrapping_add(4 * fours),
-                    over = inout(reg) 0u32 => _,
-                    bits = in(reg) $bits,
                     $($operands)*
                     options(nostack),
                 );
@@ -82,11 +78,14 @@ impl Outputs {
                 "add {a}, {a}, {half}"
                 "sra {a}, {a}, {shift}"
                 "add {m}, {a}, {bound}"
-                "or {over}, {over}, {m}"
+                "srli {m}, {m}, 16"
+                "beqz {m}, 4f"
+                "srai {a}, {a}, 31"
+                "xor {a}, {a}, {limit}"
+                "4:"
                 "sh {a}, 2*\\i({out})"
             ],
             ["addi {multipliers}, {multipliers}, 8"],
-            16,
             sums = inout(reg) self.sums => _,
             stride = in(reg) self.stride,
             multipliers = inout(reg) self.multipliers => _,
@@ -94,6 +93,7 @@ impl Outputs {
             half = in(reg) 1 << (shift - 33),
             shift = in(reg) shift - 32,
             bound = in(reg) 1 << 15,
+            limit = in(reg) 0x7fff,
             a = out(reg) _,
             m = out(reg) _,
         )
@@ -129,11 +129,14 @@ impl Outputs {
                 "sra {a}, {a}, {shift}"
                 "add {a}, {a}, {b}"
                 "add {m}, {a}, {bound}"
-                "or {over}, {over}, {m}"
+                "srli {m}, {m}, 16"
+                "beqz {m}, 4f"
+                "srai {a}, {a}, 31"
+                "xor {a}, {a}, {limit}"
+                "4:"
                 "sh {a}, 2*\\i({out})"
             ],
             ["addi {multipliers}, {multipliers}, 8" "addi {biases}, {biases}, 8"],
-            16,
             sums = inout(reg) self.sums => _,
             stride = in(reg) self.stride,
             multipliers = inout(reg) self.multipliers => _,
@@ -144,6 +147,7 @@ impl Outputs {
             bias_half = in(reg) (1 << bias_shift) >> 1,
             bias_shift = in(reg) bias_shift,
             bound = in(reg) 1 << 15,
+            limit = in(reg) 0x7fff,
             a = out(reg) _,
             b = out(reg) _,
             m = out(reg) _,
@@ -176,8 +180,7 @@ impl Outputs {
                 "or {over}, {over}, {a}"
                 "sw {low}, 4*\\i({out})"
             ],
-            ["addi {multipliers}, {multipliers}, 8"],
-            shift,
+            ["srl {over}, {over}, {shift}" "bnez {over}, 3f" "addi {multipliers}, {multipliers}, 8"],
             sums = inout(reg) self.sums => _,
             stride = in(reg) self.stride,
             multipliers = inout(reg) self.multipliers => _,
@@ -185,6 +188,7 @@ impl Outputs {
             half = in(reg) 1u32 << (shift - 1),
             shift = in(reg) shift,
             left = in(reg) 32 - shift,
+            over = inout(reg) 0u32 => _,
             a = out(reg) _,
             low = out(reg) _,
             m = out(reg) _,
@@ -207,7 +211,6 @@ impl Outputs {
                 "sw {a}, 4*\\i({out})"
             ],
             ["addi {multipliers}, {multipliers}, 8"],
-            0,
             sums = inout(reg) self.sums => _,
             stride = in(reg) self.stride,
             multipliers = inout(reg) self.multipliers => _,
@@ -238,20 +241,20 @@ pub fn add(x: &[i16], shift: i32, sums: &mut [i32]) -> usize {
             "add {a}, {a}, {b}"
             "sw {a}, 4*\\i({out})"
         ],
-        ["addi {x}, {x}, 8"],
-        31,
+        ["bltz {over}, 3f" "addi {x}, {x}, 8"],
         x = inout(reg) x.as_ptr() => _,
         bound = in(reg) 1 << 30,
         left = in(reg) left,
         right = in(reg) right,
         half = in(reg) (1 << right) >> 1,
+        over = inout(reg) 0u32 => _,
         a = out(reg) _,
         b = out(reg) _,
         m = out(reg) _,
     )
 }
 
-/// See [`Kernels::narrow`](crate::kernels::Kernels::narrow), for shifts in 1 … 31.
+/// See [`Kernels::narrow`](crate::kernels::Kernels::narrow), for shifts in 2 … 31.
 #[inline(always)]
 pub fn narrow(sums: &[i32], shift: u32, out: &mut [i16]) -> usize {
     pass!(
@@ -262,14 +265,18 @@ pub fn narrow(sums: &[i32], shift: u32, out: &mut [i16]) -> usize {
             "addi {a}, {a}, 1"
             "srai {a}, {a}, 1"
             "add {m}, {a}, {bound}"
-            "or {over}, {over}, {m}"
+            "srli {m}, {m}, 16"
+            "beqz {m}, 4f"
+            "srai {a}, {a}, 31"
+            "xor {a}, {a}, {limit}"
+            "4:"
             "sh {a}, 2*\\i({out})"
         ],
         ["addi {sums}, {sums}, 16"],
-        16,
         sums = inout(reg) sums.as_ptr() => _,
         shift = in(reg) shift - 1,
         bound = in(reg) 1 << 15,
+        limit = in(reg) 0x7fff,
         a = out(reg) _,
         m = out(reg) _,
     )
@@ -311,8 +318,7 @@ pub fn gain(
             "or {over}, {over}, {a}"
             "sw {low}, 4*\\i({out})"
         ],
-        ["addi {x}, {x}, 8" "addi {gains}, {gains}, 8"],
-        shift,
+        ["srl {over}, {over}, {shift}" "bnez {over}, 3f" "addi {x}, {x}, 8" "addi {gains}, {gains}, 8"],
         x = inout(reg) x.as_ptr() => _,
         gains = inout(reg) gains.as_ptr() => _,
         multiply = in(reg) by.multiply,
@@ -323,6 +329,7 @@ pub fn gain(
         half = in(reg) 1u32 << (shift - 1),
         shift = in(reg) shift,
         left = in(reg) 32 - shift,
+        over = inout(reg) 0u32 => _,
         a = out(reg) _,
         low = out(reg) _,
         m = out(reg) _,

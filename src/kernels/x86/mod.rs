@@ -10,7 +10,7 @@ mod linear;
 mod rows;
 
 use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
-use crate::config::KEY_BLOCK;
+use crate::config::{KEY_BLOCK, WeightLayout};
 use core::arch::x86_64::*;
 
 /// The backend for x86-64.
@@ -72,6 +72,8 @@ fn product<const WIDE: bool>(
 
 impl Kernels for X86 {
     const NAME: &'static str = "x86-64";
+    // Lanes are those of `Portable`, which multiplies plain weights.
+    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
 
     fn largest(x: &[i16]) -> u32 {
         Portable::largest(x)

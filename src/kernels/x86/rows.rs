@@ -165,7 +165,7 @@ fn rounded(x: __m128i, shift: u32) -> [__m128i; 2] {
 
 /// Activations that [`activate`] can do: shifts within 32 bits.
 pub fn ordinary(by: &Activate) -> Option<&'static [u16; 258]> {
-    let fits = (-15..=15).contains(&by.position_shift) && (2..=30).contains(&by.value_shift);
+    let fits = (-11..=15).contains(&by.position_shift) && (2..=30).contains(&by.value_shift);
     if fits { by.table } else { None }
 }
 

@@ -1,0 +1,293 @@
+//! The command line as others rely on it: the keys of `--json`, and what every kind of bad input gets.
+
+mod common;
+
+use common::root;
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Runs the command; `(success, standard output, standard error in one line)`.
+fn picoformer<S: AsRef<OsStr>>(arguments: &[S]) -> (bool, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_picoformer"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    // The reporter wraps lines and draws frames around them.
+    let text = String::from_utf8_lossy(&output.stderr).replace(['│', '╰', '─', '▶', '×'], " ");
+    let error = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    (output.status.success(), String::from_utf8(output.stdout).unwrap(), error)
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let (success, out, error) = picoformer(arguments);
+    assert!(success, "{arguments:?}: {error}");
+    assert_eq!(out.trim().lines().count(), 1, "JSON in one line: {out}");
+    serde_json::from_str(&out).unwrap()
+}
+
+/// Fails, and says all of `words`; no panic, no answer.
+fn fails(arguments: &[&str], words: &[&str]) {
+    let (success, out, error) = picoformer(arguments);
+    assert!(!success && out.is_empty(), "{arguments:?} answered {out}");
+    assert!(!error.contains("panicked"), "{error}");
+    for word in words {
+        assert!(error.contains(word), "{arguments:?}: `{word}` is not in: {error}");
+    }
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    path
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Converts a checkpoint of `tests/golden`.
+fn golden(name: &str, blob: &str) -> (PathBuf, Value) {
+    let blob = scratch(blob);
+    let checkpoint = root().join("tests/golden").join(name);
+    let bill = json(&["convert", text(&checkpoint), "-o", text(&blob), "--json"]);
+    (blob, bill)
+}
+
+fn shipped(name: &str) -> String {
+    root().join("models").join(name).join("model.pico").to_str().unwrap().to_owned()
+}
+
+fn has(value: &Value, keys: &[&str]) {
+    for key in keys {
+        assert!(!value[key].is_null(), "`{key}` is missing in {value}");
+    }
+}
+
+#[test]
+fn convert_and_inspect_tell_the_same_bill() {
+    let (blob, converted) = golden("llama-bias", "bill.pico");
+    let inspected = json(&["inspect", text(&blob), "--json"]);
+    for bill in [&converted, &inspected] {
+        has(bill, &["architecture", "parameters", "flash_bytes", "arena_bytes", "context"]);
+        assert_eq!(bill["architecture"], "decoder");
+        assert_eq!(bill["context"], 64);
+        let length = std::fs::metadata(&blob).unwrap().len();
+        assert_eq!(bill["flash_bytes"], length);
+        let sum = |key: &str| -> u64 {
+            bill[key].as_array().unwrap().iter().map(|i| i["bytes"].as_u64().unwrap()).sum()
+        };
+        assert_eq!(sum("sections"), length, "every byte of flash is in the bill");
+        assert_eq!(bill["arena_bytes"], sum("buffers"), "every byte of RAM is in the bill");
+    }
+    assert_eq!(json(&["inspect", &shipped("intent"), "--json"])["architecture"], "encoder");
+    let checkpoint = root().join("tests/golden/llama-bias");
+    let shorter = scratch("shorter.pico");
+    let bill =
+        json(&["convert", text(&checkpoint), "-o", text(&shorter), "--context", "20", "--json"]);
+    assert_eq!(bill["context"], 20);
+    assert!(bill["arena_bytes"].as_u64() < converted["arena_bytes"].as_u64());
+}
+
+/// Ids in, ids out: exactly these, none added.
+#[test]
+fn a_checkpoint_without_tokenizer_takes_ids() {
+    let (blob, bill) = golden("gpt2-tied", "ids.pico");
+    assert_eq!(bill["tokenizer"], false);
+    let run = |ids: &str| json(&["run", text(&blob), "--ids", ids, "--max-tokens", "4", "--json"]);
+    let answer = run("1,5,9");
+    has(&answer, &["text", "ids"]);
+    assert_eq!(answer["prompt_ids"], serde_json::json!([1, 5, 9]));
+    assert_eq!(answer["ids"].as_array().unwrap().len(), 4);
+    assert_eq!(answer, run(" 1, 5 ,9"));
+    assert_ne!(answer["ids"], run("9")["ids"]);
+    fails(&["run", text(&blob), "hello"], &["no tokenizer", "--ids"]);
+    fails(&["run", text(&blob), "--ids", "1,x"], &["`x`", "not a token id"]);
+    fails(&["run", text(&blob), "--ids", "1,32"], &["token 32", "vocabulary of 32"]);
+    let long = vec!["1"; 17].join(",");
+    fails(&["run", text(&blob), "--ids", &long], &["17 positions", "has 16"]);
+    fails(&["run", text(&blob)], &["TEXT"]);
+    fails(&["run", text(&blob), "text", "--ids", "1"], &["--ids"]);
+    // Without a limit it writes to the end of the context, and says so.
+    let whole = json(&["run", text(&blob), "--ids", "1,5,9", "--json"]);
+    assert_eq!(
+        (whole["stop"].as_str(), whole["ids"].as_array().unwrap().len()),
+        (Some("context_full"), 14)
+    );
+}
+
+#[test]
+fn decoders_write_text() {
+    let blob = shipped("tales");
+    let run = |more: &[&str]| {
+        let fixed = ["run", &blob, "Once upon a time", "--max-tokens", "12", "--json"];
+        json(&[&fixed, more].concat())
+    };
+    let greedy = run(&[]);
+    assert!(greedy["text"].as_str().is_some_and(|text| text.len() > 12));
+    assert_eq!(greedy["ids"].as_array().unwrap().len(), 12);
+    assert_eq!(greedy, run(&["--top-k", "1", "--temperature", "2"]));
+    let warm = ["--temperature", "1.5", "--top-k", "50", "--top-p", "0.95", "--seed"];
+    let seed = |seed| run(&[&warm[..], &[seed]].concat());
+    assert_eq!(seed("7"), seed("7"));
+    assert_ne!(seed("7"), seed("8"));
+    let (_, out, _) = picoformer(&["run", &blob, "Once upon a time", "--max-tokens", "12"]);
+    assert_eq!(out.trim_end(), format!("Once upon a time{}", greedy["text"].as_str().unwrap()));
+    for bad in [["--temperature", "-1"], ["--top-p", "1.5"], ["--temperature", "nan"]] {
+        let (success, ..) = picoformer(&[&["run", &blob, "x"], &bad[..]].concat());
+        assert!(!success, "{bad:?}");
+    }
+}
+
+#[test]
+fn encoders_answer_in_their_way() {
+    let label = json(&["run", &shipped("intent"), "set a timer for ten minutes", "--json"]);
+    assert_eq!(label["label"], "timer");
+    let scores: Vec<f64> =
+        label["scores"].as_object().unwrap().values().map(|x| x.as_f64().unwrap()).collect();
+    assert_eq!(scores.len(), 150);
+    assert!((scores.iter().sum::<f64>() - 1.0).abs() < 1e-3);
+    let (blob, _) = golden("bert-tags", "tags.pico");
+    let labels = json(&["run", text(&blob), "--ids", "3,1,4", "--json"]);
+    assert_eq!(labels["labels"].as_array().unwrap().len(), 3);
+    let (blob, _) = golden("bert-mean", "embedding.pico");
+    let embedding = json(&["run", text(&blob), "--ids", "3,1,4", "--json"]);
+    let embedding = embedding["embedding"].as_array().unwrap().clone();
+    assert_eq!(embedding.len(), 24);
+    let squares: f64 = embedding.iter().map(|x| x.as_f64().unwrap().powi(2)).sum();
+    assert!((squares - 1.0).abs() < 1e-4);
+}
+
+#[test]
+fn eval_tells_the_loss() {
+    let folder = scratch("documents");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("a.txt"), "Once upon a time there was a king.").unwrap();
+    std::fs::write(folder.join("b.txt"), "A fox met a bear in the wood.\n").unwrap();
+    let reference = root().join("models/tales/checkpoint");
+    let arguments = ["eval", &shipped("tales"), "--data", text(&folder), "--json"];
+    let alone = json(&arguments);
+    has(&alone, &["nll", "tokens"]);
+    assert!(alone["nll_reference"].is_null());
+    let both = json(&[&arguments[..], &["--reference", text(&reference)]].concat());
+    has(&both, &["nll", "nll_reference", "top1_agreement"]);
+    let [q, f] = ["nll", "nll_reference"].map(|key| both[key].as_f64().unwrap());
+    assert!((q - f).abs() < 0.05 && q > 0.5 && q < 6.0, "{q} {f}");
+
+    let lines = std::fs::read_to_string(root().join("models/intent/test.jsonl")).unwrap();
+    let few: Vec<&str> = lines.lines().step_by(300).collect();
+    let data = scratch("few.jsonl");
+    std::fs::write(&data, few.join("\n")).unwrap();
+    let reference = root().join("models/intent/checkpoint");
+    let arguments = ["eval", &shipped("intent"), "--data", text(&data), "--json"];
+    let both = json(&[&arguments[..], &["--reference", text(&reference)]].concat());
+    has(&both, &["accuracy", "accuracy_reference", "top1_agreement", "logit_error_max"]);
+    std::fs::write(&data, "{\"text\": \"hello\", \"label\": \"no such\"}\n").unwrap();
+    fails(&arguments, &["line 1", "no such"]);
+    std::fs::write(&data, "{\"text\": \"\", \"label\": \"timer\"}\n").unwrap();
+    fails(&arguments, &["line 1", "empty"]);
+    std::fs::write(&data, "{\"text\": 3}\n").unwrap();
+    fails(&arguments, &["line 1"]);
+    std::fs::write(&data, b"\xff\xfe").unwrap();
+    fails(&arguments, &["few.jsonl", "UTF-8"]);
+    fails(&["eval", &shipped("tales"), "--data", "/nowhere"], &["/nowhere"]);
+}
+
+#[test]
+fn bad_texts_are_told() {
+    for model in ["intent", "tales"] {
+        fails(&["run", &shipped(model), ""], &["empty", "1 token or more needed, 0 given"]);
+        let long = "long text ".repeat(400);
+        fails(&["run", &shipped(model), &long], &["positions, the context has"]);
+        let broken = [OsStr::new("run"), OsStr::new(&shipped(model)), OsStr::from_bytes(b"a\xffb")]
+            .map(OsStr::to_owned);
+        let (success, out, error) = picoformer(&broken);
+        assert!(!success && out.is_empty() && error.contains("UTF-8"), "{error}");
+    }
+}
+
+#[test]
+fn bad_blobs_are_told() {
+    fails(&["inspect", "/nowhere.pico"], &["/nowhere.pico"]);
+    let blob = std::fs::read(shipped("intent")).unwrap();
+    let path = scratch("bad.pico");
+    let mut wrong = blob.clone();
+    wrong[5000] ^= 1;
+    for (bytes, word) in
+        [(&blob[..100], "too short"), (&blob[..900], "wrong length"), (&wrong, "checksum")]
+    {
+        std::fs::write(&path, bytes).unwrap();
+        fails(&["inspect", text(&path)], &["bad.pico", word]);
+        fails(&["run", text(&path), "hello"], &["bad.pico", word]);
+    }
+}
+
+/// A golden checkpoint with changed lines in `config.json`.
+fn changed(name: &str, from: &str, changes: &[(&str, Value)]) -> PathBuf {
+    let folder = scratch(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let source = root().join("tests/golden").join(from);
+    std::fs::copy(source.join("model.safetensors"), folder.join("model.safetensors")).unwrap();
+    let config = std::fs::read_to_string(source.join("config.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&config).unwrap();
+    changes.iter().for_each(|(key, value)| config[key] = value.clone());
+    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    folder
+}
+
+fn refused(folder: &Path, words: &[&str]) {
+    let output = scratch("refused.pico");
+    fails(&["convert", text(folder), "-o", text(&output)], words);
+    assert!(!output.exists(), "a blob was written all the same");
+}
+
+#[test]
+fn wrong_checkpoints_are_told() {
+    let number = |n: u64| Value::from(n);
+    let wide = changed("wide", "llama-bias", &[("intermediate_size", number(48))]);
+    let words = ["model.layers.0.mlp.", "[40, 24]", "expected [48, 24]", "do not belong together"];
+    refused(&wide, &words);
+    let deep = changed("deep", "llama-bias", &[("num_hidden_layers", number(3))]);
+    refused(&deep, &["model.layers.2.", "is missing", "model_type"]);
+    let shallow = changed("shallow", "llama-bias", &[("num_hidden_layers", number(1))]);
+    refused(&shallow, &["not part of this architecture", "model.layers.1."]);
+    let foreign = changed("foreign", "llama-bias", &[("model_type", "mamba".into())]);
+    refused(&foreign, &["model_type", "mamba", "supported: ", "bert", "gpt2", "llama"]);
+    let option = changed("option", "llama-bias", &[("hidden_act", "mish".into())]);
+    refused(&option, &["hidden_act", "mish", "supported: relu, gelu"]);
+    let rope = serde_json::json!({ "rope_type": "yarn", "factor": 2.0 });
+    let rope = changed("rope", "llama-bias", &[("rope_parameters", rope)]);
+    refused(&rope, &["rope_type", "yarn", "supported: default"]);
+    let heads = changed("heads", "gpt2-tied", &[("n_head", number(5))]);
+    refused(&heads, &["n_head", "5", "divides the width"]);
+    let missing = changed("missing", "gpt2-tied", &[("n_embd", Value::Null)]);
+    refused(&missing, &["n_embd", "is missing"]);
+    let kind =
+        changed("kind", "bert-mean", &[("architectures", serde_json::json!(["BertForMaskedLM"]))]);
+    refused(&kind, &["architectures", "BertForMaskedLM", "BertForSequenceClassification"]);
+
+    let cut = changed("cut", "gpt2-tied", &[]);
+    let weights = cut.join("model.safetensors");
+    let bytes = std::fs::read(&weights).unwrap();
+    std::fs::write(&weights, &bytes[..bytes.len() - 7]).unwrap();
+    refused(&cut, &["model.safetensors", "not a valid safetensors file"]);
+    let mut damaged = bytes.clone();
+    let end = damaged.len();
+    damaged[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&weights, damaged).unwrap();
+    refused(&cut, &["tensor `", "not finite"]);
+    std::fs::remove_file(&weights).unwrap();
+    refused(&cut, &["model.safetensors is missing"]);
+    refused(Path::new("/nowhere"), &["/nowhere"]);
+    let (checkpoint, output) = (root().join("tests/golden/gpt2-tied"), scratch("refused.pico"));
+    let context = ["convert", text(&checkpoint), "-o", text(&output), "--context", "17"];
+    fails(&context, &["--context 17", "1 to 16"]);
+    let foreign = root().join("models/tales/checkpoint/tokenizer.json");
+    let tokenizer =
+        ["convert", text(&checkpoint), "-o", text(&output), "--tokenizer", text(&foreign)];
+    fails(&tokenizer, &["1024 tokens", "the model knows 32"]);
+}
