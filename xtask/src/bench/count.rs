@@ -6,7 +6,7 @@ use crate::board::{Board, setup};
 use crate::elf;
 use crate::steps::{data, root};
 use anyhow::{Context, Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The boards that are counted.
@@ -152,12 +152,16 @@ pub fn profiles(board: &str, case: &str) -> Result<Vec<Profile>> {
     setup()?;
     let board = Board::read(board)?;
     let program = board.build("bench", &[])?;
+    follow(&board, &program, case)
+}
+
+fn follow(board: &Board, program: &Path, case: &str) -> Result<Vec<Profile>> {
     let Some(model) = MODELS.iter().find(|model| asks_for(model, case)) else {
-        return profile::profiles(&board, &program, case, None);
+        return profile::profiles(board, program, case, None);
     };
     let blob = (model.blob)()?.with_context(|| format!("no model for `{case}`"))?;
     let wanted = case.replace(model.name, "*");
-    profile::profiles(&board, &program, &wanted, Some((model.name, &blob)))
+    profile::profiles(board, program, &wanted, Some((model.name, &blob)))
 }
 
 /// What is followed for the record: a token and an inference by part, and a few kernels for their mix
@@ -199,12 +203,14 @@ const PROFILED: [(&str, &[&str]); 5] = [
 pub fn all_profiles() -> Result<Vec<Profile>> {
     let mut all = Vec::new();
     for (board, cases) in PROFILED {
+        let board = Board::read(board)?;
+        let program = board.build("bench", &[])?;
         for case in cases {
             if case.contains("stories260k") && data().is_none() {
                 continue;
             }
-            eprintln!("{board} {case} …");
-            all.extend(profiles(board, case)?);
+            eprintln!("{} {case} …", board.name);
+            all.extend(follow(&board, &program, case)?);
         }
     }
     Ok(all)
