@@ -209,6 +209,39 @@ impl Kernels for X86 {
         );
     }
 
+    fn rescale_wide(
+        accumulators: &[i32],
+        rows: usize,
+        row: usize,
+        multipliers: &[u8],
+        biases: &[u8],
+        scale: u16,
+        shift: u32,
+        bias_shift: i32,
+        out: &mut [i32],
+    ) {
+        let rows = rows.max(1);
+        let ordinary = (33..=62).contains(&shift) && scale <= 1 << 15 && biases.is_empty();
+        let mut done = 0;
+        if ordinary && rows <= 2 && row < rows {
+            // SAFETY: SSE2 is part of x86-64.
+            done = unsafe {
+                rows::rescale_wide(accumulators, rows, row, multipliers, scale, shift, out)
+            };
+        }
+        defaults::rescale_wide(
+            accumulators.get(done * rows..).unwrap_or_default(),
+            rows,
+            row,
+            multipliers.get(2 * done..).unwrap_or_default(),
+            biases,
+            scale,
+            shift,
+            bias_shift,
+            out.get_mut(done..).unwrap_or_default(),
+        );
+    }
+
     fn activate(by: &Activate, x: &mut [i16]) {
         let (eights, rest) = x.as_chunks_mut::<8>();
         let Some(table) = rows::ordinary(by) else {
