@@ -2,9 +2,12 @@
 //! and the engine against the reference.
 
 use picoformer::config::{Head, Position};
-use picoformer::{Model, Seq2Seq};
+use picoformer::seq2seq::Part;
+use picoformer::tokenizer::EncodeError;
+use picoformer::{Decoder, Encoder, Model, RunError, Seq2Seq, Translator};
 use picoformer_convert::{
-    checkpoint::Checkpoint, float_model::FloatModel, host::*, import::import, writer, writer::Wide,
+    checkpoint::Checkpoint, float_model::FloatModel, host::*, import::import, load, writer,
+    writer::Wide,
 };
 use serde_json::Value;
 use std::path::PathBuf;
@@ -153,4 +156,129 @@ fn the_families_cover_the_architecture() {
     assert!(configs.iter().any(|c| c.head == Head::Vocabulary && c.gated));
     assert!(configs.iter().any(|c| c.head == Head::TiedVocabulary && c.head_bias));
     assert!(configs.iter().any(|c| c.q_dim() != c.d_model));
+}
+
+/// What no source or target can be, and models and arenas that do not fit.
+#[test]
+fn bad_input_is_a_typed_error() {
+    let model = model("t5-tied");
+    let (context, target) = (model.config.context, model.config.target_context);
+    with_engine(&model, Wide::Auto, 2, |engine, parsed| {
+        let vocab_size = parsed.config().vocab_size;
+        assert_eq!(engine.run(&[]), Err(RunError::EmptyInput));
+        let long = vec![3; context + 1];
+        let too_long = RunError::TooLong { needed: context + 1, given: context };
+        assert_eq!(engine.run(&long), Err(too_long));
+        let out_of_range = RunError::TokenOutOfRange { token: 32, vocab_size };
+        assert_eq!(engine.run(&[1, 32]), Err(out_of_range));
+        assert_eq!(engine.score(&[1], &[], |_, _, _| {}), Err(RunError::EmptyInput));
+        let long = vec![3; target + 1];
+        let too_long = RunError::TooLong { needed: target + 1, given: target };
+        assert_eq!(engine.score(&[1], &long, |_, _, _| {}), Err(too_long));
+        // Nothing was begun: nothing is found, no step has work.
+        assert_eq!(engine.found(), None);
+        let found = engine.run(&vec![3; context]).unwrap();
+        assert!(found.len <= target);
+        let mut small = HeapArena::new(parsed.with_beams(1).arena());
+        let error = Seq2Seq::new(parsed, small.parts()).unwrap_err();
+        assert!(matches!(error, RunError::ArenaTooSmall { part: "bytes", .. }));
+        let mut arena = HeapArena::new(parsed.arena());
+        let error = Decoder::new(parsed, arena.parts()).unwrap_err();
+        assert!(matches!(error, RunError::WrongModel { .. }));
+        let error = Encoder::new(parsed, arena.parts()).unwrap_err();
+        assert!(matches!(error, RunError::WrongModel { .. }));
+    });
+    let error = load::beam_width(9).unwrap_err().to_string();
+    assert!(error.contains("beam of 9"), "{error}");
+}
+
+/// One `step` is one part of one layer of one tile, so a watchdog can be fed between any two.
+#[test]
+fn the_work_of_a_step_is_bounded() {
+    let model = model("t5-gated");
+    let (c, source) = (model.config, [5, 6, 7, 8, 9]);
+    with_engine(&model, Wide::Auto, 3, |engine, _| {
+        engine.set_limit(1);
+        engine.begin(&source).unwrap();
+        let mut steps = Vec::new();
+        while engine.part() != Part::Done {
+            steps.push(engine.part());
+            engine.step();
+        }
+        let tiles = source.len().div_ceil(c.tile_rows);
+        let count = |part| steps.iter().filter(|&&p| p == part).count();
+        assert_eq!(count(Part::Encoder), 2 * tiles * c.n_layers);
+        assert_eq!(count(Part::Source), tiles * c.decoder_layers);
+        for part in [Part::SelfAttention, Part::CrossAttention, Part::FeedForward] {
+            assert_eq!(count(part), c.decoder_layers);
+        }
+        assert_eq!(count(Part::Head), 1);
+        assert_eq!(steps.len(), 2 * tiles * c.n_layers + (tiles + 3) * c.decoder_layers + 1);
+    });
+}
+
+/// A blob that was changed is refused by name: cut at every section, every header byte flipped, a
+/// flipped weight.
+#[test]
+fn wrong_blobs_are_refused() {
+    for name in ["t5-gated", "marian-separate", "bart"] {
+        let bytes = writer::write(&model(name), Wide::Auto).unwrap();
+        let layout = *Blob::new(&bytes).parse().unwrap().layout();
+        let d = layout.decoder;
+        let cuts = [d.embedding.0, d.position, d.embedding_norm, d.layers, d.final_norm, d.end];
+        let cuts = cuts.into_iter().filter(|&cut| cut < bytes.len());
+        for cut in cuts.chain((0..bytes.len()).step_by(997)) {
+            assert!(Blob::new(&bytes[..cut]).parse().is_err(), "{name}: cut at {cut}");
+        }
+        for at in 0..128 {
+            for bit in [1u8, 0x10, 0x80, 0xff] {
+                let mut wrong = bytes.clone();
+                wrong[at] ^= bit;
+                assert!(Blob::new(&wrong).parse().is_err(), "{name}: header byte {at} ^ {bit}");
+                // Even unchecked, what parses must run without a panic.
+                if let Ok(model) = Model::parse(Blob::new(&wrong).bytes())
+                    && model.arena().total_bytes() < 1 << 20
+                {
+                    let mut arena = HeapArena::new(model.arena());
+                    if let Ok(mut engine) = Seq2Seq::new(&model, arena.parts()) {
+                        let _ = engine.run(&[3, 1, 4]);
+                    }
+                }
+            }
+        }
+        for at in (128..bytes.len()).step_by(499) {
+            let mut wrong = bytes.clone();
+            wrong[at] ^= 4;
+            assert!(Blob::new(&wrong).parse().is_err(), "{name}: byte {at}");
+        }
+    }
+}
+
+/// The shipped model: words in either case, and what it must not guess at.
+#[test]
+fn words_are_pronounced_or_refused() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../models/g2p/model.pico");
+    let blob = Blob::open(&path).unwrap();
+    let model = blob.model(&path).unwrap();
+    // The bounds: words of 32 letters, beam 4.
+    assert!(model.config().context == 33 && model.config().beams == 4);
+    assert!(model.arena().total_bytes() <= 64 << 10, "{:?}", model.arena());
+    assert!(model.flash_bytes() <= 1_600_000);
+    let mut arena = HeapArena::new(model.arena());
+    let mut translator = Translator::new(&model, arena.parts()).unwrap();
+    let mut say = |word: &str| {
+        let mut text = String::new();
+        translator.translate(word, &mut [0; 64], &mut text).map(|_| text)
+    };
+    assert_eq!(say("cat").unwrap(), "K AE1 T");
+    assert_eq!(say("CAT"), say("cat"));
+    assert!(say(&"a".repeat(32)).is_ok());
+    assert_eq!(say(""), Err(RunError::EmptyInput.into()));
+    let too_long = RunError::TooLong { needed: 34, given: 33 };
+    assert_eq!(say(&"a".repeat(33)), Err(too_long.into()));
+    for (word, character) in [("mp3", '3'), ("naïve", 'ï'), ("two words", ' '), ("日本", '日')]
+    {
+        let unknown = EncodeError::UnknownCharacter { character };
+        assert_eq!(say(word), Err(unknown.into()), "{word}");
+    }
 }

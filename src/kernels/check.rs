@@ -1,7 +1,12 @@
 //! Is a backend equal to [`Portable`], bit for bit? Random shapes that straddle every tile's edge,
 //! extremes, dirty buffers, misaligned slices. Runs as a test on a host and as firmware on a board.
 
-use super::{Activate, Kernels, KeyBlock, KeyRun, Portable, Quantizer, Softmax, lanes_per_input};
+mod layers;
+
+use super::{
+    Activate, BIASED_FACTOR, Biased, Kernels, KeyBlock, KeyRun, Portable, Quantizer, Softmax,
+    lanes_per_input,
+};
 use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::{INVERSE_SCALE, scale_code};
 use crate::matrix::{pack_word, word_offset};
@@ -55,6 +60,7 @@ pub fn check<K: Kernels>(rounds: u32) -> Result<u32, &'static str> {
     let mut random = Random(0x2545_f491);
     for _ in 0..rounds {
         linear::<K>(&mut random)?;
+        layers::layers::<K>(&mut random)?;
         measuring::<K>(&mut random)?;
         attending::<K>(&mut random)?;
         rescaling::<K>(&mut random)?;
@@ -63,7 +69,7 @@ pub fn check<K: Kernels>(rounds: u32) -> Result<u32, &'static str> {
         caching::<K>(&mut random)?;
         streaming::<K>(&mut random)?;
     }
-    Ok(rounds * 8)
+    Ok(rounds * 9)
 }
 
 fn same<T: PartialEq>(a: &[T], b: &[T], name: &'static str) -> Result<(), &'static str> {
@@ -420,7 +426,27 @@ fn streaming<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
             return Err("attend: softmax");
         }
     }
-    same(&found, &expected, "attend")
+    same(&found, &expected, "attend")?;
+    // The same block with biases, as relative positions have them.
+    let mut biased = Biased { factors: [start.factor; 2], biases: [[0; KEY_BLOCK]; 2] };
+    for bias in biased.biases.as_flattened_mut() {
+        *bias = (random.next() as i32) >> (8 + random.below(8));
+    }
+    let start = Softmax { factor: BIASED_FACTOR, ..start };
+    let (mut a, mut b) = ([start; 2], [start; 2]);
+    let (a, b) = (a.get_mut(..rows).unwrap_or_default(), b.get_mut(..rows).unwrap_or_default());
+    found.fill(0);
+    expected.fill(0);
+    let (c, d) = (found.get_mut(..dims * rows), expected.get_mut(..dims * rows));
+    let (c, d) = (c.unwrap_or_default(), d.unwrap_or_default());
+    K::attend_biased(lanes, &block, visible, shift, &biased, a, c);
+    Portable::attend_biased(expected_lanes, &expected_block, visible, shift, &biased, b, d);
+    for (a, b) in a.iter().zip(b) {
+        if (a.maximum, a.sum) != (b.maximum, b.sum) {
+            return Err("attend_biased: softmax");
+        }
+    }
+    same(&found, &expected, "attend_biased")
 }
 
 #[cfg(test)]
@@ -430,7 +456,7 @@ mod tests {
 
     #[test]
     fn the_native_backend_equals_portable() {
-        assert_eq!(check::<Native>(2000), Ok(16000));
+        assert_eq!(check::<Native>(2000), Ok(18000));
     }
 
     /// The comparison must see a backend that is wrong in one bit.

@@ -69,6 +69,7 @@ core::cfg_select! {
 }
 
 use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::error::RunError;
 use crate::fixed::decode_scale;
 
 /// How a row of 16-bit numbers becomes a row of small integers:
@@ -187,6 +188,17 @@ fn scales(codes: &[u8]) -> [u16; KEY_BLOCK] {
         *scale = decode_scale(code) as u16;
     }
     scales
+}
+
+/// Whether `K` multiplies weights as a model's are packed.
+///
+/// # Errors
+/// [`RunError::UnsupportedLayout`].
+pub(crate) fn check_layout<K: Kernels>(layout: WeightLayout) -> Result<(), RunError> {
+    match K::LAYOUTS.contains(&layout) {
+        true => Ok(()),
+        false => Err(RunError::UnsupportedLayout { layout: layout.name(), kernels: K::NAME }),
+    }
 }
 
 /// 16-bit numbers for every input in the lanes of `rows` (1 or 2) rows.

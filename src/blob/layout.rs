@@ -1,0 +1,329 @@
+//! Where every section of a blob lies, computed from the [`Config`]: the single source of offsets.
+
+use super::{ALIGN, HEADER_BYTES, META_BYTES};
+use crate::config::*;
+
+/// Where the parts of one linear layer lie, relative to its beginning.
+///
+/// ```text
+/// 0   i16 weight_exponent   real weight = w · multiplier[row] · 2^weight_exponent
+/// 2   i16 bias_exponent     real bias = bias[row] · 2^bias_exponent
+/// 4   i16 output_exponent   16-bit results are in units of 2^output_exponent
+/// 6   u16 input_bits        8: input rows in −127…127; 12: in −2047…2047
+/// 8   8 zero bytes
+/// 16  weights               packed: out_dim and in_dim rounded up to multiples of 4
+///     multipliers           u16 (0…32767) × padded out_dim
+///     biases                i16 × padded out_dim, if the layer has a bias
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinearLayout {
+    /// Outputs.
+    pub out_dim: usize,
+    /// Inputs.
+    pub in_dim: usize,
+    /// The layer has a bias.
+    pub has_bias: bool,
+}
+
+impl LinearLayout {
+    /// Layout of a layer of `in_dim` inputs and `out_dim` outputs.
+    pub const fn new(out_dim: usize, in_dim: usize, has_bias: bool) -> Self {
+        Self { out_dim, in_dim, has_bias }
+    }
+    /// Outputs, rounded up to a multiple of 4.
+    pub const fn padded_out(&self) -> usize {
+        round_up(self.out_dim, 4)
+    }
+    /// Inputs, rounded up to a multiple of 4.
+    pub const fn padded_in(&self) -> usize {
+        round_up(self.in_dim, 4)
+    }
+    /// Bytes of the packed weights.
+    pub const fn weight_bytes(&self) -> usize {
+        self.padded_out() * self.padded_in()
+    }
+    /// Offset of the packed weights.
+    pub const fn weights(&self) -> usize {
+        META_BYTES
+    }
+    /// Offset of the multipliers.
+    pub const fn multipliers(&self) -> usize {
+        META_BYTES + round_up(self.weight_bytes(), ALIGN)
+    }
+    /// Offset of the biases (end of the multipliers).
+    pub const fn biases(&self) -> usize {
+        self.multipliers() + round_up(self.padded_out() * 2, ALIGN)
+    }
+    /// Bytes of the whole layer.
+    pub const fn bytes(&self) -> usize {
+        let bias = if self.has_bias { round_up(self.padded_out() * 2, ALIGN) } else { 0 };
+        self.biases() + bias
+    }
+}
+
+/// Bytes of a norm with explicit gain (and bias for LayerNorm):
+///
+/// ```text
+/// 0   i16 gain_exponent     real gain = gain · 2^gain_exponent
+/// 2   i16 bias_exponent     real bias = bias · 2^bias_exponent
+/// 4   12 zero bytes
+/// 16  gains                 i16 × d_model, padded to 16 bytes
+///     biases                i16 × d_model, padded to 16 bytes, LayerNorm only
+/// ```
+pub const fn norm_bytes(config: &Config) -> usize {
+    let row = round_up(config.d_model * 2, ALIGN);
+    META_BYTES + if matches!(config.norm, Norm::Layer) { 2 * row } else { row }
+}
+
+/// Bytes of the position section:
+///
+/// ```text
+/// 0   i16 exponent          Learned: real = entry · 2^exponent; Sinusoidal: real = sin · 2^exponent,
+///                           sin in Q1.14; Rotary: zero
+/// 2   14 zero bytes (Relative: unit of an entry, real bias of a score in log2 = entry · 2^exponent)
+/// 16  Learned: i16 × context × d_model. Sinusoidal: u32 × d_model/2, Rotary: u32 × head_dim/2:
+///     frequencies in turns per position, Q0.32. Relative: i16 × n_heads × (2 · relative_distance + 1),
+///     for key − query = −relative_distance … relative_distance
+/// ```
+pub const fn position_bytes(config: &Config) -> usize {
+    match config.position {
+        Position::None => 0,
+        Position::Learned => META_BYTES + round_up(config.context * config.d_model * 2, ALIGN),
+        Position::Sinusoidal => META_BYTES + round_up(config.d_model / 2 * 4, ALIGN),
+        Position::Rotary => META_BYTES + round_up(config.head_dim / 2 * 4, ALIGN),
+        Position::Relative => META_BYTES + round_up(relative_bytes(config), ALIGN),
+    }
+}
+
+/// Bytes of a table of relative positions.
+pub const fn relative_bytes(config: &Config) -> usize {
+    config.n_heads * (2 * config.relative_distance + 1) * 2
+}
+
+/// Where the parts of one layer lie, relative to its beginning, in this order.
+///
+/// ```text
+/// attention   16 bytes: u16 score_multiplier, i16 score_exponent, 12 zero bytes
+/// q k v o     linear layers
+/// norm_1      post-norm only
+/// gate        gated only
+/// up down     linear layers
+/// norm_2      post-norm only
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerLayout {
+    /// Attention parameters.
+    pub attention: usize,
+    /// Query projection.
+    pub q: (usize, LinearLayout),
+    /// Key projection.
+    pub k: (usize, LinearLayout),
+    /// Value projection.
+    pub v: (usize, LinearLayout),
+    /// Output projection.
+    pub o: (usize, LinearLayout),
+    /// Norm after attention (post-norm).
+    pub norm_1: usize,
+    /// Gate of the feed-forward part.
+    pub gate: (usize, LinearLayout),
+    /// First linear layer of the feed-forward part.
+    pub up: (usize, LinearLayout),
+    /// Second linear layer of the feed-forward part.
+    pub down: (usize, LinearLayout),
+    /// Norm after the feed-forward part (post-norm).
+    pub norm_2: usize,
+    /// Bytes of the layer.
+    pub bytes: usize,
+}
+
+impl LayerLayout {
+    /// Layout of every layer of a model.
+    pub const fn new(c: &Config) -> Self {
+        let norm = if matches!(c.norm_order, NormOrder::Post) { norm_bytes(c) } else { 0 };
+        let attention = 0;
+        let q = (META_BYTES, LinearLayout::new(c.q_dim(), c.d_model, c.qkv_bias));
+        let k = (q.0 + q.1.bytes(), LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias));
+        let v = (k.0 + k.1.bytes(), k.1);
+        let o = (v.0 + v.1.bytes(), LinearLayout::new(c.d_model, c.q_dim(), c.output_bias));
+        let norm_1 = o.0 + o.1.bytes();
+        let gate = (norm_1 + norm, LinearLayout::new(c.d_ff, c.d_model, c.up_bias));
+        let up = (gate.0 + if c.gated { gate.1.bytes() } else { 0 }, gate.1);
+        let down = (up.0 + up.1.bytes(), LinearLayout::new(c.d_model, c.d_ff, c.down_bias));
+        let norm_2 = down.0 + down.1.bytes();
+        Self { attention, q, k, v, o, norm_1, gate, up, down, norm_2, bytes: norm_2 + norm }
+    }
+}
+
+/// Where the parts of a decoder layer's cross-attention lie, relative to the layer's beginning. They
+/// follow the parts of [`LayerLayout`].
+///
+/// ```text
+/// attention   as in a layer
+/// q k v o     linear layers; k and v read the encoder's last rows
+/// norm        post-norm only
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrossLayout {
+    /// Attention parameters.
+    pub attention: usize,
+    /// Query projection.
+    pub q: (usize, LinearLayout),
+    /// Key projection.
+    pub k: (usize, LinearLayout),
+    /// Value projection.
+    pub v: (usize, LinearLayout),
+    /// Output projection.
+    pub o: (usize, LinearLayout),
+    /// Norm after cross-attention (post-norm).
+    pub norm: usize,
+    /// Bytes of the whole decoder layer.
+    pub bytes: usize,
+}
+
+impl CrossLayout {
+    /// Layout of the cross-attention of every decoder layer. Its query reads a row that a pre-norm has
+    /// normalised, so it has a bias as the layer's own; keys and values read what the encoder left.
+    pub const fn new(c: &Config) -> Self {
+        let norm_bytes = if matches!(c.norm_order, NormOrder::Post) { norm_bytes(c) } else { 0 };
+        let attention = LayerLayout::new(c).bytes;
+        let q = (attention + META_BYTES, LinearLayout::new(c.q_dim(), c.d_model, c.qkv_bias));
+        let k = (q.0 + q.1.bytes(), LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias));
+        let v = (k.0 + k.1.bytes(), k.1);
+        let o = (v.0 + v.1.bytes(), LinearLayout::new(c.d_model, c.q_dim(), c.output_bias));
+        let norm = o.0 + o.1.bytes();
+        Self { attention, q, k, v, o, norm, bytes: norm + norm_bytes }
+    }
+}
+
+/// Where the sections of an encoder-decoder's decoder lie. All empty for other models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecoderLayout {
+    /// The decoder's own embedding table, if separate.
+    pub embedding: (usize, LinearLayout),
+    /// Learned positions (`target_context` rows) or relative ones; sinusoids are the encoder's.
+    pub position: usize,
+    /// Norm of the embedding, if any.
+    pub embedding_norm: usize,
+    /// The first decoder layer.
+    pub layers: usize,
+    /// Cross-attention within a layer.
+    pub cross: CrossLayout,
+    /// Norm of the last rows, if any.
+    pub final_norm: usize,
+    /// End of the decoder.
+    pub end: usize,
+}
+
+impl DecoderLayout {
+    const fn new(c: &Config, start: usize) -> Self {
+        let both = c.decoder_layers > 0;
+        let norm = norm_bytes(c);
+        let embedding = (start, Layout::embedding_layout(c));
+        let position = start + if c.separate_embedding { embedding.1.bytes() } else { 0 };
+        let has_position = both && matches!(c.position, Position::Learned | Position::Relative);
+        let position_len = if has_position { position_bytes(&c.decoder_side()) } else { 0 };
+        let embedding_norm = position + position_len;
+        let layers = embedding_norm + if both && c.embedding_norm { norm } else { 0 };
+        let cross = CrossLayout::new(c);
+        let final_norm = layers + cross.bytes * c.decoder_layers;
+        let end = final_norm + if both && c.final_norm { norm } else { 0 };
+        Self { embedding, position, embedding_norm, layers, cross, final_norm, end }
+    }
+}
+
+/// Where every section of a blob lies. The single source of offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Embedding table (token input: a linear layer of `vocab_size` outputs and `d_model` inputs,
+    /// its rows are looked up) or frame projection (`d_model` outputs, `frame_len` inputs, bias).
+    pub embedding: (usize, LinearLayout),
+    /// Positions, see [`position_bytes`].
+    pub position: usize,
+    /// Norm of the embedding, if any.
+    pub embedding_norm: usize,
+    /// The first layer.
+    pub layers: usize,
+    /// Within a layer.
+    pub layer: LayerLayout,
+    /// Norm of the last rows, if any.
+    pub final_norm: usize,
+    /// Pooler, if any: `d_model` → `d_model` with bias.
+    pub pooler: (usize, LinearLayout),
+    /// The decoder of an encoder-decoder.
+    pub decoder: DecoderLayout,
+    /// Head: an untied vocabulary matrix or a classifier.
+    pub head: (usize, LinearLayout),
+    /// Tokenizer section; its length is in the header.
+    pub tokenizer: (usize, usize),
+    /// Label names; its length is in the header.
+    pub labels: (usize, usize),
+    /// Bytes of the whole blob.
+    pub bytes: usize,
+}
+
+impl Layout {
+    /// Computes every offset from a valid configuration and the lengths of the two sections that
+    /// do not follow from it. `None` if the blob would not fit 32-bit offsets.
+    pub const fn new(c: &Config, tokenizer_bytes: usize, labels_bytes: usize) -> Option<Self> {
+        // Everything is computed in 64 bits first: on a 32-bit core a hostile header must not wrap.
+        if Self::total(c, tokenizer_bytes, labels_bytes) > 1 << 30 {
+            return None;
+        }
+        let norm = norm_bytes(c);
+        let embedding = (HEADER_BYTES, Self::embedding_layout(c));
+        let position = embedding.0 + embedding.1.bytes();
+        let embedding_norm = position + position_bytes(c);
+        let layers = embedding_norm + if c.embedding_norm { norm } else { 0 };
+        let layer = LayerLayout::new(c);
+        let final_norm = layers + layer.bytes * c.n_layers;
+        let pooler = (
+            final_norm + if c.final_norm { norm } else { 0 },
+            LinearLayout::new(c.d_model, c.d_model, true),
+        );
+        let decoder = DecoderLayout::new(c, pooler.0 + if c.pooler { pooler.1.bytes() } else { 0 });
+        let head = (decoder.end, LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias));
+        let has_head = matches!(c.head, Head::Vocabulary | Head::Classifier | Head::TokenLabels);
+        let tokenizer = head.0 + if has_head { head.1.bytes() } else { 0 };
+        let labels = tokenizer + round_up(tokenizer_bytes, ALIGN);
+        Some(Self {
+            embedding,
+            position,
+            embedding_norm,
+            layers,
+            layer,
+            final_norm,
+            pooler,
+            decoder,
+            head,
+            tokenizer: (tokenizer, tokenizer_bytes),
+            labels: (labels, labels_bytes),
+            bytes: labels + round_up(labels_bytes, ALIGN),
+        })
+    }
+
+    /// A tied head's bias stands with the table.
+    const fn embedding_layout(c: &Config) -> LinearLayout {
+        let bias = c.head_bias && matches!(c.head, Head::TiedVocabulary);
+        match c.input {
+            Input::Tokens => LinearLayout::new(c.vocab_size, c.d_model, bias),
+            Input::Frames => LinearLayout::new(c.d_model, c.frame_len, true),
+        }
+    }
+
+    /// Upper bound of the blob's length in 64 bits.
+    const fn total(c: &Config, tokenizer_bytes: usize, labels_bytes: usize) -> u64 {
+        let d = c.d_model as u64 + 32;
+        let linear = (c.q_dim() as u64 + 2 * c.kv_dim() as u64 + 32) * (d + 8) * 2
+            + 3 * (c.d_ff as u64 + 32) * (d + 8)
+            + 16 * d;
+        let input = if c.vocab_size > c.frame_len { c.vocab_size } else { c.frame_len } as u64;
+        let positions = c.context as u64 + c.target_context as u64;
+        let tables = (2 * input + 2 * positions + c.n_outputs() as u64 + 64) * (d + 8);
+        linear * (c.n_layers as u64 + 2 * c.decoder_layers as u64)
+            + tables
+            + 4 * relative_bytes(c) as u64
+            + (d + 8) * d
+            + tokenizer_bytes as u64
+            + labels_bytes as u64
+    }
+}
