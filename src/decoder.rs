@@ -37,6 +37,8 @@ pub struct Decoder<'m, 'a, K: Kernels = Native> {
     /// Rows in flight, and the next layer for them.
     rows: usize,
     layer: usize,
+    /// Tokens follow the rows in flight, so their logits are not wanted.
+    more: bool,
     /// The mask asked for; `None` is causal (or the model's window).
     prefix: usize,
     kernels: PhantomData<K>,
@@ -68,7 +70,8 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
         }
         check_layout::<K>(config.weight_layout)?;
         let state = RunState::new(config, arena.into())?;
-        Ok(Self { model, state, len: 0, rows: 0, layer: 0, prefix: 0, kernels: PhantomData })
+        let (len, rows, layer, more, prefix) = (0, 0, 0, false, 0);
+        Ok(Self { model, state, len, rows, layer, more, prefix, kernels: PhantomData })
     }
 
     /// The model.
@@ -143,6 +146,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
     }
 
     /// Takes up to `tile_rows` tokens into flight; returns how many. Then [`Decoder::step`] until done.
+    /// Tokens that were given but not taken must follow: the logits in between are not computed.
     ///
     /// # Errors
     /// [`RunError::EmptyInput`], [`RunError::TooLong`] (the context is full),
@@ -173,12 +177,13 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
             let epsilon = epsilon(self.model);
             normalize_rows::<K>(config, epsilon, &norm, &mut self.state, 0, rows);
         }
-        (self.rows, self.layer) = (rows, 0);
+        (self.rows, self.layer, self.more) = (rows, 0, tokens.len() > rows);
         Ok(rows)
     }
 
-    /// One layer of the rows in flight. After the last layer: the final norm and the last row's
-    /// logits.
+    /// One layer of the rows in flight. After the last layer: the final norm and, unless more tokens
+    /// were given to [`Decoder::begin`] than it took, the last row's logits: nobody reads those in the
+    /// middle of a prompt.
     #[inline(never)]
     pub fn step(&mut self) -> Progress {
         let config = self.model.config();
@@ -202,7 +207,9 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
             let epsilon = epsilon(self.model);
             normalize_rows::<K>(config, epsilon, &norm, &mut self.state, 0, self.rows);
         }
-        self.write_logits(self.rows - 1);
+        if !self.more {
+            self.write_logits(self.rows - 1);
+        }
         self.len += self.rows;
         self.rows = 0;
         Progress::Done
