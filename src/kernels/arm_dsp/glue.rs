@@ -18,9 +18,9 @@ pub fn words(
     group_bytes: usize,
     groups: usize,
 ) -> Option<usize> {
-    let words = lanes.len() / (4 * rows);
+    let words = lanes.len().checked_div(4 * rows)?;
     let needed = groups.checked_sub(1)?.checked_mul(group_bytes)?.checked_add(16 * words)?;
-    let fits = lanes.len().is_multiple_of(4 * rows)
+    let fits = lanes.len() == 4 * words * rows
         && words > 0
         && weights.len() >= needed
         && group_bytes.is_multiple_of(4);
