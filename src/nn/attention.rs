@@ -253,7 +253,7 @@ impl Attention<'_> {
         sums: &mut [i32],
     ) {
         let config = self.config;
-        let group = config.n_heads / config.n_kv_heads.max(1);
+        let group = (config.n_heads / config.n_kv_heads.max(1)).max(1);
         for kv_head in 0..config.n_kv_heads {
             // All queries that read this head's keys, two at a time: neighbours in the group first.
             for first in (0..self.rows * group).step_by(2) {

@@ -207,7 +207,7 @@ impl<'m> Layer<'m> {
             };
             let second = (count > 1).then(|| row(first + 1));
             let mut rows = Rows::new(row(first), second, state.lanes);
-            let tables = state.rotary.chunks_exact(config.head_dim).skip(first);
+            let tables = state.rotary.chunks_exact(config.head_dim.max(1)).skip(first);
             if keys_values {
                 rows.forward::<K>(
                     &weights.k,
