@@ -117,6 +117,16 @@ pub enum WeightLayout {
     Plain = 1,
 }
 
+impl WeightLayout {
+    /// Its name in reports and errors.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Paired => "paired",
+            Self::Plain => "plain",
+        }
+    }
+}
+
 /// Keys per block of the streaming softmax. Part of the numerics: the running maximum is updated
 /// once a block, so this number is the same on every core and in every tile size.
 pub const KEY_BLOCK: usize = 16;

@@ -8,7 +8,7 @@ use crate::arena::{ArenaParts, RunState};
 use crate::config::{Architecture, Config, Head, Position};
 use crate::error::RunError;
 use crate::fixed::{LN_2_Q16, LOG2_E_Q30, exp2_fine, log2};
-use crate::kernels::{Kernels, Native};
+use crate::kernels::{Kernels, Native, check_layout};
 use crate::model::Model;
 use crate::nn::attention::Mask;
 use crate::nn::embedding;
@@ -46,7 +46,7 @@ impl<'m, 'a> Decoder<'m, 'a> {
     /// A decoder on the kernels that this crate was built with.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::ArenaTooSmall`].
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
         Self::with_kernels(model, arena)
     }
@@ -56,7 +56,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
     /// A decoder on the kernels of `K`.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::ArenaTooSmall`].
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
     pub fn with_kernels(
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
@@ -66,6 +66,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
         if !matches!(config.architecture, Architecture::Decoder) || !vocabulary {
             return Err(RunError::WrongModel { needed: "a decoder with a vocabulary head" });
         }
+        check_layout::<K>(config.weight_layout)?;
         let state = RunState::new(config, arena.into())?;
         Ok(Self { model, state, len: 0, rows: 0, layer: 0, prefix: 0, kernels: PhantomData })
     }

@@ -5,7 +5,7 @@ use crate::arena::{ArenaParts, RunState};
 use crate::config::{Architecture, Head, Input, Pooling, Position};
 use crate::decoder::{Progress, epsilon};
 use crate::error::RunError;
-use crate::kernels::{Kernels, Native};
+use crate::kernels::{Kernels, Native, check_layout};
 use crate::model::Model;
 use crate::nn::attention::Mask;
 use crate::nn::embedding;
@@ -32,7 +32,7 @@ impl<'m, 'a> Encoder<'m, 'a> {
     /// An encoder on the kernels that this crate was built with.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::ArenaTooSmall`].
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
         Self::with_kernels(model, arena)
     }
@@ -42,7 +42,7 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
     /// An encoder on the kernels of `K`.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::ArenaTooSmall`].
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
     pub fn with_kernels(
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
@@ -50,6 +50,7 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
         if !matches!(model.config().architecture, Architecture::Encoder) {
             return Err(RunError::WrongModel { needed: "an encoder" });
         }
+        check_layout::<K>(model.config().weight_layout)?;
         let state = RunState::new(model.config(), arena.into())?;
         Ok(Self {
             model,

@@ -123,6 +123,14 @@ pub enum RunError {
         /// What the operation needs, for example `a decoder with a vocabulary head`.
         needed: &'static str,
     },
+    /// The weights are packed for other cores than the kernels are for: convert the model again with
+    /// `--layout`.
+    UnsupportedLayout {
+        /// How they are packed.
+        layout: &'static str,
+        /// The kernels of this build.
+        kernels: &'static str,
+    },
     /// No token or frame was given.
     EmptyInput,
     /// More rows than the model's context holds.
@@ -161,6 +169,10 @@ impl fmt::Display for RunError {
             Self::ArenaTooSmall { part, needed, given } => {
                 write!(f, "arena too small: {needed} {part} needed, {given} given")
             }
+            Self::UnsupportedLayout { layout, kernels } => write!(
+                f,
+                "weights packed `{layout}` are not for the kernels `{kernels}`: convert with another --layout"
+            ),
             Self::WrongModel { needed } => write!(f, "this model cannot do that: needed {needed}"),
             Self::EmptyInput => write!(f, "the input is empty"),
             Self::TooLong { needed, given } => {

@@ -15,7 +15,7 @@ use crate::arena::{ArenaParts, RunState};
 use crate::config::{Architecture, Config};
 use crate::decoder::{Progress, epsilon, log_probability};
 use crate::error::RunError;
-use crate::kernels::{Kernels, Native};
+use crate::kernels::{Kernels, Native, check_layout};
 use crate::model::Model;
 use crate::nn::attention::Mask;
 use crate::nn::embedding;
@@ -78,7 +78,7 @@ impl<'m, 'a> Seq2Seq<'m, 'a> {
     /// blob, or of [`Model::with_beams`].
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::ArenaTooSmall`].
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
         Self::with_kernels(model, arena)
     }
@@ -88,7 +88,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     /// An encoder-decoder on the kernels of `K`.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::ArenaTooSmall`].
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
     pub fn with_kernels(
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
@@ -97,6 +97,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         if !matches!(config.architecture, Architecture::EncoderDecoder) {
             return Err(RunError::WrongModel { needed: "an encoder-decoder" });
         }
+        check_layout::<K>(config.weight_layout)?;
         Ok(Self {
             model,
             state: RunState::new(config, arena.into())?,

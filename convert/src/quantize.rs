@@ -3,8 +3,9 @@
 
 use crate::float_model::{FloatLinear, FloatNorm};
 use picoformer::blob::{ALIGN, LinearLayout, META_BYTES};
+use picoformer::config::WeightLayout;
 use picoformer::config::round_up;
-use picoformer::matrix::{pair_word, word_offset};
+use picoformer::matrix::{pack_word, word_offset};
 
 /// The smallest power of two that lets `largest` fit `limit`: `largest ≤ limit · 2^e`.
 pub fn exponent_for(largest: f64, limit: f64) -> i16 {
@@ -38,6 +39,8 @@ pub struct Options {
     pub bound: f64,
     /// 12-bit input rows instead of 8.
     pub wide: bool,
+    /// How the weights are packed.
+    pub packing: WeightLayout,
 }
 
 /// The section of a linear layer.
@@ -64,7 +67,7 @@ pub fn linear(layer: &FloatLinear, options: Options) -> Vec<u8> {
             (weight / step).round().clamp(-127.0, 127.0) as i8
         };
         for word in 0..layout.padded_in() / 4 {
-            let packed = pair_word([0, 1, 2, 3].map(|i| quantized(4 * word + i)));
+            let packed = pack_word(options.packing, [0, 1, 2, 3].map(|i| quantized(4 * word + i)));
             let at = META_BYTES + word_offset(r, word, layout.padded_in());
             put(&mut section, at, &packed.to_le_bytes());
         }

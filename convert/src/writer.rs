@@ -44,7 +44,7 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
         Wide::Never => false,
         Wide::Norm | Wide::All => true,
     };
-    let plain = Options { bound: 0.0, wide: wide == Wide::All };
+    let plain = Options { bound: 0.0, wide: wide == Wide::All, packing: config.weight_layout };
 
     let mut blob = vec![0u8; HEADER_BYTES];
     let shared = model.decoder.as_ref().filter(|d| d.embedding.is_none());
@@ -173,7 +173,7 @@ impl LayerWriter<'_> {
     /// A layer that reads a row; `own` is the norm before it that is to be folded in (pre-norm).
     fn reading(&self, l: &FloatLinear, row: Row, own: Option<&FloatNorm>, factor: f64) -> Vec<u8> {
         let row = own.map_or(row, Row::Normed);
-        let options = Options { bound: row.bound(l) * factor, wide: self.wide };
+        let options = Options { bound: row.bound(l) * factor, wide: self.wide, ..self.plain };
         match own {
             Some(norm) => linear(&fold(l, norm), options),
             None => linear(l, options),

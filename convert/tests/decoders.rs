@@ -208,3 +208,16 @@ fn scores_are_log_probabilities() {
         assert_eq!(first + second, total);
     }
 }
+
+#[test]
+fn the_packing_of_the_weights_changes_no_logit() {
+    for (name, config) in shapes() {
+        let mut model = random(config, 11);
+        let paired = blob(&model);
+        model.config.weight_layout = WeightLayout::Plain;
+        let plain = blob(&model);
+        let [paired, plain] = [paired.parse().unwrap(), plain.parse().unwrap()];
+        let ids = [1, 4, 2, 6, 3];
+        assert_eq!(prefill(&paired, &ids, 0), prefill(&plain, &ids, 0), "{name}");
+    }
+}

@@ -1,8 +1,10 @@
 //! Is a backend equal to [`Portable`], bit for bit? Random shapes that straddle every tile's edge,
 //! extremes, dirty buffers, misaligned slices. Runs as a test on a host and as firmware on a board.
 
+mod layers;
+
 use super::{
-    Activate, BIASED_FACTOR, Biased, Kernels, KeyBlock, Portable, Quantizer, Softmax,
+    Activate, BIASED_FACTOR, Biased, Kernels, KeyBlock, KeyRun, Portable, Quantizer, Softmax,
     lanes_per_input,
 };
 use crate::config::{KEY_BLOCK, WeightLayout};
@@ -58,6 +60,7 @@ pub fn check<K: Kernels>(rounds: u32) -> Result<u32, &'static str> {
     let mut random = Random(0x2545_f491);
     for _ in 0..rounds {
         linear::<K>(&mut random)?;
+        layers::layers::<K>(&mut random)?;
         measuring::<K>(&mut random)?;
         attending::<K>(&mut random)?;
         rescaling::<K>(&mut random)?;
@@ -66,7 +69,7 @@ pub fn check<K: Kernels>(rounds: u32) -> Result<u32, &'static str> {
         caching::<K>(&mut random)?;
         streaming::<K>(&mut random)?;
     }
-    Ok(rounds * 8)
+    Ok(rounds * 9)
 }
 
 fn same<T: PartialEq>(a: &[T], b: &[T], name: &'static str) -> Result<(), &'static str> {
@@ -410,6 +413,14 @@ fn streaming<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
         Portable::attend(expected_lanes, &expected_block, visible, shift, b, d.unwrap_or_default());
         visible = [0xffff; 2];
     }
+    let run = KeyRun { keys, key_codes, values, value_codes, stride: 0, code_stride: 0 };
+    let first = random.below(3 * KEY_BLOCK);
+    let seen = [first, first + random.below(3)];
+    let (c, d) = (a.get_mut(..rows).unwrap_or_default(), b.get_mut(..rows).unwrap_or_default());
+    let (e, f) = (found.get_mut(..dims * rows), expected.get_mut(..dims * rows));
+    K::stream(lanes, &run, seen, shift, c, e.unwrap_or_default());
+    let run = KeyRun { keys: expected_block.keys, ..run };
+    Portable::stream(expected_lanes, &run, seen, shift, d, f.unwrap_or_default());
     for (a, b) in a.iter().zip(&b) {
         if (a.maximum, a.sum) != (b.maximum, b.sum) {
             return Err("attend: softmax");
@@ -445,7 +456,7 @@ mod tests {
 
     #[test]
     fn the_native_backend_equals_portable() {
-        assert_eq!(check::<Native>(2000), Ok(16000));
+        assert_eq!(check::<Native>(2000), Ok(18000));
     }
 
     /// The comparison must see a backend that is wrong in one bit.

@@ -1,7 +1,7 @@
 //! What the trait's methods with a default body do: passes over one row, and one block of attention
 //! made of a backend's own parts. Like [`Portable`](super::Portable), these define the results.
 
-use super::{Activate, Biased, Kernels, KeyBlock, Quantizer, Softmax, lanes_per_input};
+use super::{Activate, Biased, Kernels, KeyBlock, KeyRun, Quantizer, Softmax, lanes_per_input};
 use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::{exp2_negative, requantize, round_shift, saturate, saturate_16, shift_by};
 use crate::matrix::pair_word;
@@ -258,6 +258,32 @@ fn add_biases(
         visible >>= 1;
     }
     maximum
+}
+
+/// See [`Kernels::stream`].
+pub fn stream<K: Kernels>(
+    lanes: &[i16],
+    run: &KeyRun,
+    visible: [usize; 2],
+    shift: u32,
+    queries: &mut [Softmax],
+    sums: &mut [i32],
+) {
+    let most = visible.into_iter().take(queries.len()).max().unwrap_or(0);
+    for index in 0..most.div_ceil(KEY_BLOCK) {
+        let bits = visible.map(|keys| {
+            let keys = keys.saturating_sub(index * KEY_BLOCK).min(KEY_BLOCK);
+            (1u32 << keys) - 1
+        });
+        let (data, codes) = (index * run.stride, index * run.code_stride);
+        let block = KeyBlock {
+            keys: run.keys.get(data..).unwrap_or_default(),
+            key_codes: run.key_codes.get(codes..).unwrap_or_default(),
+            values: run.values.get(data..).unwrap_or_default(),
+            value_codes: run.value_codes.get(codes..).unwrap_or_default(),
+        };
+        K::attend(lanes, &block, bits, shift, queries, sums);
+    }
 }
 
 impl Softmax {

@@ -50,11 +50,13 @@ impl<'a> Product<'a> {
     /// Sums of the first `len` outputs (rounded up to a multiple of four) of every row.
     pub fn sums<'s, K: Kernels>(&self, len: usize, buffer: &'s mut [i32]) -> &'s mut [i32] {
         let sums = buffer.get_mut(..len.next_multiple_of(4) * self.rows).unwrap_or_default();
-        let matmul = match (self.layout, self.wide) {
-            (WeightLayout::Paired, false) => K::matmul,
-            (WeightLayout::Paired, true) => K::matmul_wide,
-            (WeightLayout::Plain, false) => K::matmul_plain,
-            (WeightLayout::Plain, true) => K::matmul_plain_wide,
+        // Decided at compile time where the backend knows one layout only.
+        let plain = K::PLAIN && matches!(self.layout, WeightLayout::Plain);
+        let matmul = match (plain, self.wide) {
+            (false, false) => K::matmul,
+            (false, true) => K::matmul_wide,
+            (true, false) => K::matmul_plain,
+            (true, true) => K::matmul_plain_wide,
         };
         matmul(self.lanes, self.rows, self.weights, self.group_bytes, sums);
         sums

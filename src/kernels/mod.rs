@@ -69,6 +69,7 @@ core::cfg_select! {
 }
 
 use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::error::RunError;
 use crate::fixed::decode_scale;
 
 /// How a row of 16-bit numbers becomes a row of small integers:
@@ -152,6 +153,23 @@ pub struct KeyBlock<'a> {
     pub value_codes: &'a [u8],
 }
 
+/// The blocks of one head of one layer that stand in the order of their positions.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRun<'a> {
+    /// From the first block on; see [`KeyBlock`] for this and the others.
+    pub keys: &'a [u8],
+    /// Scales of the keys.
+    pub key_codes: &'a [u8],
+    /// Values.
+    pub values: &'a [u8],
+    /// Scales of the values.
+    pub value_codes: &'a [u8],
+    /// Bytes of keys (and of values) from one block to the next.
+    pub stride: usize,
+    /// Codes from one block to the next.
+    pub code_stride: usize,
+}
+
 impl KeyBlock<'_> {
     /// The keys' scales, decoded.
     pub fn key_scales(&self) -> [u16; KEY_BLOCK] {
@@ -170,6 +188,17 @@ fn scales(codes: &[u8]) -> [u16; KEY_BLOCK] {
         *scale = decode_scale(code) as u16;
     }
     scales
+}
+
+/// Whether `K` multiplies weights as a model's are packed.
+///
+/// # Errors
+/// [`RunError::UnsupportedLayout`].
+pub(crate) fn check_layout<K: Kernels>(layout: WeightLayout) -> Result<(), RunError> {
+    match K::LAYOUTS.contains(&layout) {
+        true => Ok(()),
+        false => Err(RunError::UnsupportedLayout { layout: layout.name(), kernels: K::NAME }),
+    }
 }
 
 /// 16-bit numbers for every input in the lanes of `rows` (1 or 2) rows.
@@ -193,6 +222,16 @@ pub trait Kernels: Sized {
 
     /// The one of them that multiplies tiles of rows (an encoder, a long prompt) fastest.
     const TILE_LAYOUT: WeightLayout = WeightLayout::Paired;
+
+    /// Whether [`WeightLayout::Plain`] is among them.
+    const PLAIN: bool = {
+        let (mut plain, mut i) = (false, 0);
+        while i < Self::LAYOUTS.len() {
+            plain |= matches!(Self::LAYOUTS[i], WeightLayout::Plain);
+            i += 1;
+        }
+        plain
+    };
 
     /// Lanes of a single row have this many 16-bit numbers for every input: 1, or 2 (there is room for
     /// two rows).
@@ -447,5 +486,18 @@ pub trait Kernels: Sized {
         sums: &mut [i32],
     ) {
         defaults::attend_biased::<Self>(lanes, block, visible, shift, biased, queries, sums);
+    }
+
+    /// The first `visible[r]` keys of a run of blocks for query `r` of `queries`: a loop over
+    /// [`Kernels::attend`].
+    fn stream(
+        lanes: &[i16],
+        run: &KeyRun,
+        visible: [usize; 2],
+        shift: u32,
+        queries: &mut [Softmax],
+        sums: &mut [i32],
+    ) {
+        defaults::stream::<Self>(lanes, run, visible, shift, queries, sums);
     }
 }

@@ -12,7 +12,7 @@ use crate::arena::Cache;
 use crate::config::{Config, KEY_BLOCK};
 use crate::fixed::{INVERSE_SCALE, decode_scale, round_shift, scale_code};
 use crate::kernels::{
-    BIASED_FACTOR, Biased, Kernels, KeyBlock, Quantizer, Softmax, lanes_per_input,
+    BIASED_FACTOR, Biased, Kernels, KeyBlock, KeyRun, Quantizer, Softmax, lanes_per_input,
 };
 use crate::matrix::word_offset;
 use crate::model::RelativeBias;
@@ -100,6 +100,19 @@ impl Block {
 
     fn scales(&self) -> core::ops::Range<usize> {
         self.index * KEY_BLOCK..(self.index + 1) * KEY_BLOCK
+    }
+
+    /// This block and all that follow it.
+    fn run<'a>(&self, cache: &'a Cache, config: &Config) -> KeyRun<'a> {
+        let (data, codes) = (self.data().start, self.scales().start);
+        KeyRun {
+            keys: cache.keys.get(data..).unwrap_or_default(),
+            key_codes: cache.key_scales.get(codes..).unwrap_or_default(),
+            values: cache.values.get(data..).unwrap_or_default(),
+            value_codes: cache.value_scales.get(codes..).unwrap_or_default(),
+            stride: config.n_kv_heads * KEY_BLOCK * self.head_dim,
+            code_stride: config.n_kv_heads * KEY_BLOCK,
+        }
     }
 
     fn keys<'a>(&self, cache: &'a Cache) -> KeyBlock<'a> {
@@ -293,29 +306,72 @@ impl Attention<'_> {
         // 15-bit numerators of up to 512 keys fit 32-bit sums of values; of more keys, fewer bits.
         let bits = usize::BITS - (self.config.cache_rows() - 1).leading_zeros();
         let shift = 15 + bits.saturating_sub(9);
-        for first in (low / KEY_BLOCK * KEY_BLOCK..high).step_by(KEY_BLOCK) {
+        let first_keys = high <= self.config.cache_rows()
+            && queries.iter().all(|query| query.range.0 == 0)
+            && !matches!(self.mask, Mask::Padding(_) | Mask::Predicate(_));
+        if first_keys && self.bias.is_none() {
+            let run = Block::new(self.config, self.layer_index, 0, kv_head).run(cache, self.config);
             let mut visible = [0; 2];
             for (visible, query) in visible.iter_mut().zip(queries) {
-                *visible = self.mask.visible(query.position, first, query.range);
+                *visible = query.range.1;
             }
-            if visible != [0; 2] {
-                let block = Block::new(self.config, self.layer_index, first, kv_head).keys(cache);
-                match &self.bias {
-                    None => K::attend(lanes, &block, visible, shift, states, sums),
-                    Some(bias) => {
-                        for (biases, query) in biased.biases.iter_mut().zip(queries) {
-                            for (entry, key) in biases.iter_mut().zip(first..) {
-                                *entry = relative(bias, query.head, query.position, key);
-                            }
-                        }
-                        K::attend_biased(lanes, &block, visible, shift, &biased, states, sums);
-                    }
-                }
-            }
+            K::stream(lanes, &run, visible, shift, states, sums);
+        } else {
+            let keys = low..high;
+            self.blocks::<K>(
+                kv_head,
+                keys,
+                queries,
+                cache,
+                shift,
+                &mut biased,
+                lanes,
+                states,
+                sums,
+            );
         }
         for (i, (query, state)) in queries.iter().zip(states.iter()).enumerate() {
             let out = q.get_mut(query.offset..query.offset + head_dim).unwrap_or_default();
             divide::<K>(sums, count, i, state.sum, shift, out);
+        }
+    }
+}
+
+impl Attention<'_> {
+    /// Block after block of the positions `keys`, for any mask, biases and a cache that may be a ring.
+    #[allow(clippy::too_many_arguments)] // one caller
+    #[inline(never)]
+    fn blocks<K: Kernels>(
+        &self,
+        kv_head: usize,
+        keys: core::ops::Range<usize>,
+        queries: &[Query],
+        cache: &Cache,
+        shift: u32,
+        biased: &mut Biased,
+        lanes: &[i16],
+        states: &mut [Softmax],
+        sums: &mut [i32],
+    ) {
+        for first in (keys.start / KEY_BLOCK * KEY_BLOCK..keys.end).step_by(KEY_BLOCK) {
+            let mut visible = [0; 2];
+            for (visible, query) in visible.iter_mut().zip(queries) {
+                *visible = self.mask.visible(query.position, first, query.range);
+            }
+            if visible == [0; 2] {
+                continue;
+            }
+            let block = Block::new(self.config, self.layer_index, first, kv_head).keys(cache);
+            let Some(bias) = &self.bias else {
+                K::attend(lanes, &block, visible, shift, states, sums);
+                continue;
+            };
+            for (biases, query) in biased.biases.iter_mut().zip(queries) {
+                for (entry, key) in biases.iter_mut().zip(first..) {
+                    *entry = relative(bias, query.head, query.position, key);
+                }
+            }
+            K::attend_biased(lanes, &block, visible, shift, biased, states, sums);
         }
     }
 }

@@ -40,18 +40,24 @@ fn gated<K: Kernels>(
     activate: Activate,
     mut hidden: [&mut [i16]; 2],
 ) {
-    for first in (0..up.out_dim).step_by(CHUNK) {
-        let count = (up.out_dim - first).min(CHUNK);
+    // Room for the chunks of two rows, or for one twice as long.
+    let mut factors = [0i16; 2 * CHUNK];
+    let chunk = if rows.count() == 2 { CHUNK } else { 2 * CHUNK };
+    for first in (0..up.out_dim).step_by(chunk) {
+        let count = (up.out_dim - first).min(chunk);
         let mut part = hidden.each_mut().map(|hidden| {
             let end = hidden.len().min(first + count);
             hidden.get_mut(first..end).unwrap_or_default()
         });
         let [a, b] = &mut part;
         rows.forward_part::<K>(gate, first, [a, b]);
-        let mut factors = [[0i16; CHUNK]; 2];
-        let [a, b] = factors.each_mut().map(|factors| factors.get_mut(..count).unwrap_or_default());
-        rows.forward_part::<K>(up, first, [a, b]);
-        for (x, factors) in part.into_iter().zip(&factors) {
+        let (a, b) = factors.split_at_mut_checked(chunk).unwrap_or_default();
+        let [a, b] = [a, b].map(|factors| {
+            let count = count.min(factors.len());
+            factors.get_mut(..count).unwrap_or_default()
+        });
+        rows.forward_part::<K>(up, first, [&mut *a, &mut *b]);
+        for (x, factors) in part.into_iter().zip([a, b]) {
             K::activate_gated(&activate, factors, x);
         }
     }

@@ -29,7 +29,11 @@ enum Command {
     /// Converts the shipped checkpoints, runs them here and on an emulated Cortex-M4, shows both equal
     Demo,
     /// Everything that CI runs; collects all failures and prints them at the end
-    Test,
+    Test {
+        /// Only the steps whose name contains this
+        #[arg(default_value = "")]
+        only: String,
+    },
     /// Installs what is missing: rustup targets, QEMU
     Setup,
     /// Runs every demo on every emulated board and compares with the host and the record
@@ -96,7 +100,7 @@ fn main() -> ExitCode {
                 _ => print!("{}", image::table(&rows)),
             })
         }
-        Command::Test => return code(test::test()),
+        Command::Test { only } => return code(test::test(only)),
         Command::Readme => readme::figures(false),
         Command::Bless => bless(),
         Command::Example { name, bless } => examples::run(&name, bless),

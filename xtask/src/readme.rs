@@ -1,7 +1,7 @@
 //! The measured figures in README.md, written from the records.
 
 use crate::image;
-use crate::qemu::{DEMOS, Row, record};
+use crate::qemu::{Row, record};
 use crate::steps::root;
 use anyhow::{Context, Result, bail};
 use std::process::Command;
@@ -79,6 +79,17 @@ fn tables() -> Result<String> {
     Ok(format!("\n{}\n{}\n{}\n", instructions(&rows)?, memory(&rows), minimal()?))
 }
 
+/// What a field of the rows holds, each value once, in the record's order.
+fn distinct(rows: &[Row], field: fn(&Row) -> &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for value in rows.iter().map(field) {
+        if !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    found
+}
+
 /// A number with a thin separator between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -94,23 +105,18 @@ fn grouped(number: u64) -> String {
 
 fn instructions(rows: &[Row]) -> Result<String> {
     let mut text = String::from("Guest instructions (`cargo xtask qemu`):\n\n| core |");
-    for demo in DEMOS {
+    let demos = distinct(rows, |row| &row.demo);
+    for &demo in &demos {
         let row =
             rows.iter().find(|row| row.demo == demo).context("a demo is not in the record")?;
         text += &format!(" {demo}, per {} |", row.unit);
     }
     text += "\n| --- |";
-    text += &" ---: |".repeat(DEMOS.len());
+    text += &" ---: |".repeat(demos.len());
     text += "\n";
-    let mut cores: Vec<&str> = Vec::new();
-    for row in rows {
-        if !cores.contains(&row.core.as_str()) {
-            cores.push(&row.core);
-        }
-    }
-    for core in cores {
+    for core in distinct(rows, |row| &row.core) {
         text += &format!("| {core} |");
-        for demo in DEMOS {
+        for &demo in &demos {
             let row = rows.iter().find(|row| row.core == core && row.demo == demo);
             text += &row.map_or(" |".into(), |row| format!(" {} |", grouped(row.instructions)));
         }
@@ -125,7 +131,7 @@ fn memory(rows: &[Row]) -> String {
          | demo | model in flash | code in flash | RAM: arena | RAM: stack |\n\
          | --- | ---: | ---: | ---: | ---: |\n",
     );
-    for demo in DEMOS {
+    for demo in distinct(rows, |row| &row.demo) {
         let largest = |field: fn(&Row) -> u64| {
             grouped(rows.iter().filter(|row| row.demo == demo).map(field).max().unwrap_or(0))
         };

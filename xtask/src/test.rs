@@ -9,9 +9,9 @@ use anyhow::Result;
 /// The engine's optional dependencies: none is needed, each must build alone.
 const FEATURES: [&str; 3] = ["heapless", "defmt", "libm"];
 
-/// Does every step, even after a failure; whether all passed.
-pub fn test() -> bool {
-    let mut report = Report::default();
+/// Does every step whose name contains `only`, even after a failure; whether all passed.
+pub fn test(only: String) -> bool {
+    let mut report = Report::new(only);
     report.step("targets and emulators", setup);
     style(&mut report);
     tests(&mut report);

@@ -6,6 +6,7 @@ mod answer;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result};
+use picoformer::config::WeightLayout;
 use picoformer_convert::bill::bill;
 use picoformer_convert::error::Error;
 use picoformer_convert::evaluate::evaluate;
@@ -81,6 +82,9 @@ struct ConvertArguments {
     /// Linear layers that read 12-bit rows instead of 8-bit ones
     #[arg(long, value_enum, default_value_t = WideRows::Auto)]
     wide: WideRows,
+    /// How the weights are packed
+    #[arg(long, value_enum, default_value_t = Packing::Paired)]
+    layout: Packing,
     /// Rows that share one pass over the flash; RAM grows with it
     #[arg(long)]
     tile_rows: Option<usize>,
@@ -102,6 +106,14 @@ enum WideRows {
     Norm,
     /// All
     All,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Packing {
+    /// For every core
+    Paired,
+    /// For cores with Helium (Cortex-M55, M85), which need fewer instructions for it, and the host
+    Plain,
 }
 
 /// Does what the arguments say.
@@ -151,6 +163,10 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
     if let Some(rows) = arguments.tile_rows {
         model.config.tile_rows = rows;
     }
+    model.config.weight_layout = match arguments.layout {
+        Packing::Paired => WeightLayout::Paired,
+        Packing::Plain => WeightLayout::Plain,
+    };
     let wide = match arguments.wide {
         WideRows::Auto => Wide::Auto,
         WideRows::Never => Wide::Never,

@@ -1,11 +1,12 @@
 //! How many bytes of weights are loaded from flash: kernels that count the weights given to them.
+//! That is the engine's doing, the same on every core.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use picoformer::config::KEY_BLOCK;
-use picoformer::kernels::{Kernels, KeyBlock, Native, Quantizer, Softmax};
+use picoformer::config::{KEY_BLOCK, WeightLayout};
+use picoformer::kernels::{Kernels, KeyBlock, Portable, Quantizer, Softmax, lanes_per_input};
 
-/// The native kernels, counting weights.
+/// The portable kernels, counting weights.
 #[derive(Debug)]
 pub struct CountWeights;
 
@@ -20,7 +21,8 @@ pub(crate) fn loaded() -> usize {
 
 /// A byte per weight: inputs times outputs, however many rows share them.
 fn load(lanes: &[i16], rows: usize, accumulators: &[i32]) {
-    let weights = (lanes.len() / rows.max(1)) * (accumulators.len() / rows.max(1));
+    let weights =
+        lanes.len() / lanes_per_input::<Portable>(rows).max(1) * (accumulators.len() / rows.max(1));
     // One hart, no interrupt that multiplies: a plain addition will do.
     LOADED.store(LOADED.load(Ordering::Relaxed) + weights, Ordering::Relaxed);
 }
@@ -28,7 +30,8 @@ fn load(lanes: &[i16], rows: usize, accumulators: &[i32]) {
 // What has a default body gives the same integers without being passed on, `attend` excepted: its
 // keys are no weights and must not be counted.
 impl Kernels for CountWeights {
-    const NAME: &'static str = Native::NAME;
+    const NAME: &'static str = Portable::NAME;
+    const LAYOUTS: &'static [WeightLayout] = Portable::LAYOUTS;
 
     fn matmul(
         lanes: &[i16],
@@ -38,7 +41,7 @@ impl Kernels for CountWeights {
         accumulators: &mut [i32],
     ) {
         load(lanes, rows, accumulators);
-        Native::matmul(lanes, rows, weights, group_bytes, accumulators);
+        Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
     }
 
     fn matmul_wide(
@@ -49,7 +52,18 @@ impl Kernels for CountWeights {
         accumulators: &mut [i32],
     ) {
         load(lanes, rows, accumulators);
-        Native::matmul_wide(lanes, rows, weights, group_bytes, accumulators);
+        Portable::matmul_wide(lanes, rows, weights, group_bytes, accumulators);
+    }
+
+    fn matmul_plain(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        load(lanes, rows, accumulators);
+        Portable::matmul_plain(lanes, rows, weights, group_bytes, accumulators);
     }
 
     fn attend(
@@ -60,19 +74,19 @@ impl Kernels for CountWeights {
         queries: &mut [Softmax],
         sums: &mut [i32],
     ) {
-        Native::attend(lanes, block, visible, shift, queries, sums);
+        Portable::attend(lanes, block, visible, shift, queries, sums);
     }
 
     fn largest(x: &[i16]) -> u32 {
-        Native::largest(x)
+        Portable::largest(x)
     }
 
     fn moments(x: &[i16]) -> (i32, u64) {
-        Native::moments(x)
+        Portable::moments(x)
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        Native::quantize(x, by, rows, row, lanes);
+        Portable::quantize(x, by, rows, row, lanes);
     }
 
     fn scores(
@@ -83,7 +97,7 @@ impl Kernels for CountWeights {
         visible: u32,
         scores: &mut [i32; KEY_BLOCK],
     ) -> i32 {
-        Native::scores(accumulators, rows, row, scales, visible, scores)
+        Portable::scores(accumulators, rows, row, scales, visible, scores)
     }
 
     fn weigh(
@@ -97,11 +111,11 @@ impl Kernels for CountWeights {
         row: usize,
         lanes: &mut [i16],
     ) -> u32 {
-        Native::weigh(scores, maximum, factor, scales, visible, shift, rows, row, lanes)
+        Portable::weigh(scores, maximum, factor, scales, visible, shift, rows, row, lanes)
     }
 
     fn weighted_sum(lanes: &[i16], rows: usize, values: &[u8], accumulators: &mut [i32]) {
-        Native::weighted_sum(lanes, rows, values, accumulators);
+        Portable::weighted_sum(lanes, rows, values, accumulators);
     }
 
     fn rescale(
@@ -115,7 +129,7 @@ impl Kernels for CountWeights {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        Native::rescale(
+        Portable::rescale(
             accumulators,
             rows,
             row,

@@ -13,7 +13,7 @@ mod name;
 mod rows;
 
 pub use memory::Memory;
-pub use models::model;
+pub use models::{model, weights};
 pub use name::Name;
 
 /// One measured stretch of work.
@@ -33,9 +33,6 @@ pub trait Counter {
     fn begin(&mut self);
     /// Work is done.
     fn end(&mut self, case: &Case);
-
-    /// So many bytes of weights are loaded from flash in the case.
-    fn weights(&mut self, case: &Case, bytes: usize);
 
     /// Whether a case is asked for.
     fn wants(&self, _: &Case) -> bool {

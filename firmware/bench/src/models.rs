@@ -33,27 +33,28 @@ pub fn model<C: Counter>(
     memory: &mut Memory,
     counter: &mut C,
 ) -> Result<ArenaSize, Failure> {
-    let model = Model::parse_checked(blob).map_err(|_| Failure("no valid blob"))?;
-    let (size, mut rest) = (model.arena(), memory.rest());
-    let mut arena = ArenaParts {
-        bytes: rest.take(size.bytes),
-        halves: rest.take(size.halves),
-        words: rest.take(size.words),
-    };
+    let (model, arena) = load(blob, memory)?;
     match model.config().architecture {
-        Architecture::Decoder => {
-            decode(&model, lend(&mut arena), counter)?;
-            weights(&model, arena, counter)
-        }
+        Architecture::Decoder => decode(&model, arena, counter),
         Architecture::Encoder if model.tokenizer().is_some() => classify(&model, arena, counter),
         Architecture::Encoder => encode(&model, arena, counter),
         Architecture::EncoderDecoder => pronounce(&model, arena, counter),
     }?;
-    Ok(size)
+    Ok(model.arena())
 }
 
-fn lend<'a>(arena: &'a mut ArenaParts<'_>) -> ArenaParts<'a> {
-    ArenaParts { bytes: &mut *arena.bytes, halves: &mut *arena.halves, words: &mut *arena.words }
+fn load<'b, 'm>(
+    blob: &'b [u8],
+    memory: &'m mut Memory,
+) -> Result<(Model<'b>, ArenaParts<'m>), Failure> {
+    let model = Model::parse_checked(blob).map_err(|_| Failure("no valid blob"))?;
+    let (size, mut rest) = (model.arena(), memory.rest());
+    let arena = ArenaParts {
+        bytes: rest.take(size.bytes),
+        halves: rest.take(size.halves),
+        words: rest.take(size.words),
+    };
+    Ok((model, arena))
 }
 
 /// The prompt in tiles as large as the model wants, and token by token.
@@ -67,17 +68,23 @@ fn feed<K: Kernels>(decoder: &mut Decoder<K>, prompt: &[u32], tile: usize) -> Re
     prompt.chunks(tile).try_for_each(|part| decoder.prefill(part)).map_err(|_| TOO_LONG)
 }
 
-/// Bytes of weights that feeding a prompt loads.
-fn weights<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Result<(), Failure> {
-    let mut decoder = Decoder::<CountWeights>::with_kernels(model, arena).map_err(|_| TOO_LARGE)?;
+/// Tells how many bytes of weights feeding a prompt to a decoder loads, case by case.
+///
+/// # Errors
+/// Names what failed.
+pub fn weights(
+    blob: &[u8],
+    memory: &mut Memory,
+    mut each: impl FnMut(Case, usize),
+) -> Result<(), Failure> {
+    let (model, arena) = load(blob, memory)?;
+    let mut decoder =
+        Decoder::<CountWeights>::with_kernels(&model, arena).map_err(|_| TOO_LARGE)?;
     for (title, tile) in FEEDS {
-        if !counter.wants(&fed(title)) {
-            continue;
-        }
         decoder.reset();
         loaded();
-        feed(&mut decoder, words(model).split_at(PROMPT).0, tile)?;
-        counter.weights(&fed(title), loaded());
+        feed(&mut decoder, words(&model).split_at(PROMPT).0, tile)?;
+        each(fed(title), loaded());
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{Console, Meter};
 
 static MEMORY: Lend<Memory> = Lend::new(Memory::new());
 
-/// Prints `#case NAME INSTRUCTIONS PER UNIT` and `#weights NAME BYTES PER UNIT`.
+/// Prints `#case NAME INSTRUCTIONS PER UNIT` for every case.
 struct Lines {
     meter: Meter,
     wanted: &'static [u8],
@@ -28,19 +28,15 @@ impl Counter for Lines {
     fn end(&mut self, case: &Case) {
         let instructions = self.meter.elapsed();
         // The console cannot fail.
-        let _ = line(&mut Console, "#case ", case, instructions);
-    }
-
-    fn weights(&mut self, case: &Case, bytes: usize) {
-        let _ = line(&mut Console, "#weights ", case, bytes as u64);
+        let _ = line(&mut Console, case, instructions);
     }
 }
 
-fn line(out: &mut dyn Write, kind: &str, case: &Case, count: u64) -> core::fmt::Result {
-    out.write_str(kind)?;
+fn line(out: &mut dyn Write, case: &Case, instructions: u64) -> core::fmt::Result {
+    out.write_str("#case ")?;
     out.write_str(case.name.as_str())?;
     out.write_str(" ")?;
-    text::decimal(out, count)?;
+    text::decimal(out, instructions)?;
     out.write_str(" ")?;
     text::decimal(out, u64::from(case.per))?;
     out.write_str(" ")?;

@@ -312,3 +312,26 @@ pub unsafe extern "C" fn weighted_2(
         "pop {{r3-r11, pc}}",
     )
 }
+
+/// `sums[i · step] = round(sums[i · step] · factor / 2^15)`.
+///
+/// # Safety
+/// There are `n` ≥ 1 sums, `step` bytes apart.
+#[unsafe(naked)]
+pub unsafe extern "C" fn shrink(sums: *mut i32, step: usize, n: usize, factor: u32) {
+    naked_asm!(
+        "push {{r4, lr}}",
+        "2:",
+        "ldr r4, [r0]",
+        "smull r4, r12, r4, r3",
+        "adds r4, r4, #0x4000",
+        "adc r12, r12, #0",
+        "lsrs r4, r4, #15",
+        "orr r4, r4, r12, lsl #17",
+        "str r4, [r0]",
+        "add r0, r1",
+        "subs r2, #1",
+        "bne 2b",
+        "pop {{r4, pc}}",
+    )
+}

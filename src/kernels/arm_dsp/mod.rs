@@ -11,15 +11,20 @@ macro_rules! naked_asm {
 }
 
 mod attention;
+mod layer;
 mod linear;
 mod pointwise;
 mod rescale;
 mod rows;
+mod stream;
 
-use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
+use super::{
+    Activate, Kernels, KeyRun, Portable, Product, Quantizer, RowScale, Softmax, defaults,
+    linear as whole,
+};
 use crate::config::KEY_BLOCK;
-use crate::fixed::{EXP2, requantize, saturate_16, shift_by};
-use core::mem::MaybeUninit;
+use crate::fixed::{requantize, saturate_16, shift_by};
+use crate::matrix::unpair_word;
 
 /// The backend for cores with the DSP extension.
 #[derive(Clone, Copy, Debug)]
@@ -36,25 +41,15 @@ fn words(
     rows: usize,
     weights: &[u8],
     group_bytes: usize,
-    accumulators: &[i32],
+    groups: usize,
 ) -> Option<usize> {
-    let rows = if rows == 2 { 2 } else { 1 };
     let words = lanes.len() / (4 * rows);
-    let groups = accumulators.len() / (4 * rows);
     let needed = groups.checked_sub(1)?.checked_mul(group_bytes)?.checked_add(16 * words)?;
     let fits = lanes.len().is_multiple_of(4 * rows)
-        && accumulators.len().is_multiple_of(4 * rows)
         && words > 0
         && weights.len() >= needed
         && group_bytes.is_multiple_of(4);
     (fits && aligned(lanes) && aligned(weights)).then_some(words)
-}
-
-/// Number of keys if the visible ones are the first ones.
-fn prefix(visible: u32) -> Option<usize> {
-    let ones = visible.trailing_ones();
-    (visible.checked_shr(ones).unwrap_or(0) == 0 && ones as usize <= KEY_BLOCK)
-        .then_some(ones as usize)
 }
 
 /// Outputs that the assembly leaves: a shift below 33, the odd one at the end.
@@ -71,34 +66,75 @@ fn rescale_one(
     value.saturating_add(shift_by(half(bias), bias_shift))
 }
 
-/// What the assembly of a rescaling takes, and how many of `n` outputs it can do.
-#[allow(clippy::too_many_arguments)] // two callers
-fn rescaling(
-    accumulators: &[i32],
-    rows: usize,
-    multipliers: &[u8],
-    biases: &[u8],
-    scale: u16,
-    shift: u32,
-    bias_shift: i32,
-    n: usize,
-) -> Option<rescale::Rescale> {
-    let held = (accumulators.len() / rows).min(multipliers.len() / 2);
-    let held = if biases.is_empty() { held } else { held.min(biases.len() / 2) };
+/// How the assembly rescales, if it can: everything but the pairs, `out` and `up`.
+fn rescaling(biased: bool, scale: u16, shift: u32, bias_shift: i32) -> Option<rescale::Rescale> {
     // A scale of 2^15 is one of 2^14 with a shift less.
     let over = (scale >> 15) as u32;
     let shift = shift.wrapping_sub(over);
-    let bias_shift = if biases.is_empty() { 0 } else { bias_shift };
-    let fits = (33..64).contains(&shift) && bias_shift >= -13 && (rows == 1 || rows == 2);
-    (fits && held.min(n) >= 2).then(|| rescale::Rescale {
-        pairs: held.min(n) / 2,
+    let bias_shift = if biased { bias_shift } else { 0 };
+    ((33..64).contains(&shift) && bias_shift >= -13).then(|| rescale::Rescale {
+        pairs: 0,
         out: 0,
         scale: (scale >> over) as u32,
         half: 1 << (shift - 33),
         shift: shift - 32,
         bias: 1 << (17 - bias_shift.min(17)),
         one: 1,
+        up: 0,
     })
+}
+
+/// Rescales row `row` of `rows` with `write`, pair by pair; returns how many of `n` outputs are done.
+fn rescale_pairs(
+    accumulators: &[i32],
+    (rows, row): (usize, usize),
+    multipliers: &[u8],
+    biases: &[u8],
+    by: Option<rescale::Rescale>,
+    n: usize,
+    write: layer::Write,
+) -> usize {
+    let held = (accumulators.len() / rows.max(1)).min(multipliers.len() / 2).min(n);
+    let held = if biases.is_empty() { held } else { held.min(biases.len() / 2) };
+    let Some(by) = by.filter(|_| held >= 2 && row < rows && rows <= 2) else { return 0 };
+    let by = rescale::Rescale { pairs: held / 2, ..by };
+    let at = accumulators.as_ptr().wrapping_add(row);
+    // SAFETY: all slices hold `2 · by.pairs` numbers, accumulators `rows` times as many.
+    unsafe { write(at, multipliers.as_ptr(), biases.as_ptr(), &by) };
+    2 * by.pairs
+}
+
+/// Sums of products for slices that the assembly does not take (misaligned ones).
+#[inline(never)]
+fn slow_sums(
+    lanes: &[i16],
+    rows: usize,
+    weights: &[u8],
+    group_bytes: usize,
+    accumulators: &mut [i32],
+    wide: bool,
+) {
+    let (fours, _) = lanes.as_chunks::<4>();
+    let used = accumulators.len() - accumulators.len() % (4 * rows);
+    for (i, sum) in accumulators.iter_mut().take(used).enumerate() {
+        let (output, row) = (i / rows, i % rows);
+        let at = output / 4 * group_bytes + output % 4 * 4;
+        let words = weights.get(at..).unwrap_or_default().chunks(16);
+        *sum = 0;
+        for (word, x) in words.zip(fours.chunks_exact(rows)) {
+            let (Some(&word), Some(x)) = (word.first_chunk(), x.get(row)) else { break };
+            let word = u32::from_le_bytes(word);
+            let [a, b, c, d] = x.map(i32::from);
+            let product = if wide {
+                let [w0, w1, w2, w3] = unpair_word(word).map(i32::from);
+                w1 * a + w3 * b + w0 * c + w2 * d
+            } else {
+                let (h0, h1) = (word as i16 as i32, (word >> 16) as i16 as i32);
+                h0 * a + h1 * b + (h0 as i8 as i32) * c + (h1 as i8 as i32) * d
+            };
+            *sum = sum.wrapping_add(product);
+        }
+    }
 }
 
 impl Kernels for ArmDsp {
@@ -180,8 +216,11 @@ impl Kernels for ArmDsp {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let Some(words) = words(lanes, rows, weights, group_bytes, accumulators) else {
-            return Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
+        let rows = if rows == 2 { 2 } else { 1 };
+        let groups = accumulators.len() / (4 * rows);
+        let whole = accumulators.len().is_multiple_of(4 * rows);
+        let Some(words) = words(lanes, rows, weights, group_bytes, groups).filter(|_| whole) else {
+            return slow_sums(lanes, rows, weights, group_bytes, accumulators, false);
         };
         let sums = accumulators.as_mut_ptr_range();
         // SAFETY: `words` has checked every length and alignment.
@@ -204,8 +243,11 @@ impl Kernels for ArmDsp {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let Some(words) = words(lanes, rows, weights, group_bytes, accumulators) else {
-            return Portable::matmul_wide(lanes, rows, weights, group_bytes, accumulators);
+        let rows = if rows == 2 { 2 } else { 1 };
+        let groups = accumulators.len() / (4 * rows);
+        let whole = accumulators.len().is_multiple_of(4 * rows);
+        let Some(words) = words(lanes, rows, weights, group_bytes, groups).filter(|_| whole) else {
+            return slow_sums(lanes, rows, weights, group_bytes, accumulators, true);
         };
         let sums = accumulators.as_mut_ptr_range();
         // SAFETY: `words` has checked every length and alignment.
@@ -279,25 +321,16 @@ impl Kernels for ArmDsp {
         bias_shift: u32,
         out: &mut [i16],
     ) {
+        let write = match (rows, biases.is_empty()) {
+            (1, true) => rescale::halves_1,
+            (1, false) => rescale::biased_halves_1,
+            (_, true) => rescale::halves_2,
+            (_, false) => rescale::biased_halves_2,
+        };
+        let by = rescaling(!biases.is_empty(), scale, shift, bias_shift as i32)
+            .map(|by| rescale::Rescale { out: out.as_mut_ptr().addr(), ..by });
         let n = out.len();
-        let params =
-            rescaling(accumulators, rows, multipliers, biases, scale, shift, bias_shift as i32, n);
-        let mut done = 0;
-        if let Some(mut by) = params {
-            by.out = out.as_mut_ptr().addr();
-            done = 2 * by.pairs;
-            let at = accumulators.as_ptr().wrapping_add(row);
-            let (multipliers, bias) = (multipliers.as_ptr(), biases.as_ptr());
-            // SAFETY: `rescaling` has measured the slices.
-            unsafe {
-                match (rows, biases.is_empty()) {
-                    (1, true) => rescale::halves_1(at, multipliers, bias, &by),
-                    (1, false) => rescale::biased_halves_1(at, multipliers, bias, &by),
-                    (_, true) => rescale::halves_2(at, multipliers, bias, &by),
-                    (_, false) => rescale::biased_halves_2(at, multipliers, bias, &by),
-                }
-            }
-        }
+        let done = rescale_pairs(accumulators, (rows, row), multipliers, biases, by, n, write);
         let accumulators = accumulators.chunks_exact(rows.max(1)).filter_map(|a| a.get(row));
         for (i, (out, &accumulator)) in out.iter_mut().zip(accumulators).enumerate().skip(done) {
             let Some(multiplier) = multipliers.get(2 * i..2 * i + 2) else { break };
@@ -318,25 +351,16 @@ impl Kernels for ArmDsp {
         bias_shift: i32,
         out: &mut [i32],
     ) {
+        let write = match (rows, biases.is_empty()) {
+            (1, true) => rescale::words_1,
+            (1, false) => rescale::biased_words_1,
+            (_, true) => rescale::words_2,
+            (_, false) => rescale::biased_words_2,
+        };
+        let by = rescaling(!biases.is_empty(), scale, shift, bias_shift)
+            .map(|by| rescale::Rescale { out: out.as_mut_ptr().addr(), ..by });
         let n = out.len();
-        let params =
-            rescaling(accumulators, rows, multipliers, biases, scale, shift, bias_shift, n);
-        let mut done = 0;
-        if let Some(mut by) = params {
-            by.out = out.as_mut_ptr().addr();
-            done = 2 * by.pairs;
-            let at = accumulators.as_ptr().wrapping_add(row);
-            let (multipliers, bias) = (multipliers.as_ptr(), biases.as_ptr());
-            // SAFETY: `rescaling` has measured the slices.
-            unsafe {
-                match (rows, biases.is_empty()) {
-                    (1, true) => rescale::words_1(at, multipliers, bias, &by),
-                    (1, false) => rescale::biased_words_1(at, multipliers, bias, &by),
-                    (_, true) => rescale::words_2(at, multipliers, bias, &by),
-                    (_, false) => rescale::biased_words_2(at, multipliers, bias, &by),
-                }
-            }
-        }
+        let done = rescale_pairs(accumulators, (rows, row), multipliers, biases, by, n, write);
         let accumulators = accumulators.chunks_exact(rows.max(1)).filter_map(|a| a.get(row));
         for (i, (out, &accumulator)) in out.iter_mut().zip(accumulators).enumerate().skip(done) {
             let Some(multiplier) = multipliers.get(2 * i..2 * i + 2) else { break };
@@ -460,127 +484,29 @@ impl Kernels for ArmDsp {
         unsafe { rescale::divide(at, 4 * rows, out.as_mut_ptr(), n, factor << 15, shift - 17) };
     }
 
-    fn attend(
+    fn linear(product: &Product, by: [RowScale; 2], mut out: [&mut [i16]; 2]) {
+        if !layer::halves(product, by, &mut out) {
+            whole::linear::<Self>(product, by, out);
+        }
+    }
+
+    fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
+        if !layer::words(product, by, &mut out) {
+            whole::linear_wide::<Self>(product, by, out);
+        }
+    }
+
+    fn stream(
         lanes: &[i16],
-        block: &KeyBlock,
-        visible: [u32; 2],
+        run: &KeyRun,
+        visible: [usize; 2],
         shift: u32,
         queries: &mut [Softmax],
         sums: &mut [i32],
     ) {
-        let Some(shape) = Shape::new(lanes, block, visible, shift, queries, sums) else {
-            return defaults::attend::<Self>(lanes, block, visible, shift, queries, sums);
-        };
-        let Shape { rows, words, keys } = shape;
-        let most = keys[0].max(keys[1]);
-        let fours = most.div_ceil(4);
-        let mut products = MaybeUninit::<[i32; 2 * KEY_BLOCK]>::uninit();
-        let mut weights = MaybeUninit::<[i16; 2 * KEY_BLOCK]>::uninit();
-        let (products, weights) =
-            (products.as_mut_ptr().cast::<i32>(), weights.as_mut_ptr().cast::<i16>());
-        let (k, x) = (block.keys.as_ptr(), lanes.as_ptr());
-        let codes = block.key_codes.as_ptr();
-        let table = attention::SCALE.as_ptr();
-        let mut maxima = [i32::MIN; 2];
-        // SAFETY: `Shape` has checked every length and alignment; what is read was written before.
-        unsafe {
-            let end = products.add(4 * rows * fours);
-            if rows == 2 {
-                linear::paired_2(k, x, words, 16 * words, products, end);
-                let least = keys[0].min(keys[1]);
-                let packed = attention::scores_2(products, codes, least, table);
-                maxima = [packed as i32, (packed >> 32) as i32];
-                if least < most {
-                    // One row sees more: neighbours in a tile.
-                    let row = (keys[1] > keys[0]) as usize;
-                    for key in least..most {
-                        let at = products.add(2 * key + row);
-                        let scale = *table.add(*codes.add(key) as usize);
-                        at.write(((at.read() as i64 * scale as i64) >> 17) as i32);
-                        maxima[row] = maxima[row].max(at.read());
-                    }
-                    weights.write_bytes(0, 2 * KEY_BLOCK);
-                }
-            } else {
-                linear::paired_1(k, x, words, 0, products, end);
-                maxima[0] = attention::scores_1(products, codes, most, table);
-                weights.write_bytes(0, KEY_BLOCK);
-            }
+        if !stream::stream(lanes, run, visible, shift, queries, sums) {
+            defaults::stream::<Self>(lanes, run, visible, shift, queries, sums);
         }
-        let mut by = attention::Weigh {
-            keys: 0,
-            maximum: 0,
-            factor: 0,
-            exponentials: EXP2.as_ptr(),
-            scales: table,
-            shift,
-            half: 1 << (shift - 1),
-        };
-        let codes = block.value_codes.as_ptr();
-        for (row, query) in queries.iter_mut().enumerate() {
-            if maxima[row & 1] > query.maximum {
-                query.raise(maxima[row & 1], rows, row, sums);
-            }
-            (by.keys, by.maximum, by.factor) = (keys[row & 1], query.maximum, query.factor);
-            // SAFETY: as above.
-            let sum = unsafe {
-                let (scores, lanes) = (products.add(row), weights.add(4 * row));
-                match rows {
-                    2 => attention::weigh_2(scores, codes, lanes, &by),
-                    _ => attention::weigh_1(scores, codes, lanes, &by),
-                }
-            };
-            query.sum = query.sum.saturating_add(sum);
-        }
-        let (v, sums) = (block.values.as_ptr(), sums.as_mut_ptr_range());
-        // SAFETY: as above.
-        unsafe {
-            match rows {
-                2 => attention::weighted_2(v, sums.start, weights, sums.end, fours),
-                _ => attention::weighted_1(v, sums.start, weights, sums.end),
-            }
-        }
-    }
-}
-
-/// A block of attention that the assembly can do.
-struct Shape {
-    rows: usize,
-    /// Words of four dimensions.
-    words: usize,
-    /// Keys that each row sees, the first ones, at least one.
-    keys: [usize; 2],
-}
-
-impl Shape {
-    fn new(
-        lanes: &[i16],
-        block: &KeyBlock,
-        visible: [u32; 2],
-        shift: u32,
-        queries: &[Softmax],
-        sums: &[i32],
-    ) -> Option<Self> {
-        let rows = queries.len();
-        let visible = if rows == 1 { [visible[0]; 2] } else { visible };
-        let keys = [prefix(visible[0])?, prefix(visible[1])?];
-        let words = lanes.len() / 4 / rows.max(1);
-        let bytes = 4 * words * KEY_BLOCK;
-        let fits = (rows == 1 || rows == 2)
-            && keys[0].min(keys[1]) > 0
-            && words > 0
-            && lanes.len() == 4 * words * rows
-            && sums.len() == lanes.len()
-            && block.keys.len() >= bytes
-            && block.values.len() >= bytes
-            && block.key_codes.len() >= KEY_BLOCK
-            && block.value_codes.len() >= KEY_BLOCK
-            && queries.iter().all(|query| query.factor < 1 << 31)
-            && (1..32).contains(&shift)
-            && aligned(lanes)
-            && aligned(block.keys)
-            && aligned(block.values);
-        fits.then_some(Self { rows, words, keys })
     }
 }
 

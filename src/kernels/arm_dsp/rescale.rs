@@ -21,11 +21,13 @@ pub struct Rescale {
     pub bias: i32,
     /// 1.
     pub one: i32,
+    /// 32 bits only: accumulators are shifted left by this first.
+    pub up: u32,
 }
 
 /// Two outputs in r12 and lr: accumulators are `$step` bytes apart.
 macro_rules! scaled {
-    ($step:literal) => {
+    ($step:literal, $up:expr) => {
         concat!(
             "ldr r10, [r1], #4\n",
             "ldr r12, [r0], #",
@@ -34,6 +36,7 @@ macro_rules! scaled {
             "ldr lr, [r0], #",
             $step,
             "\n",
+            $up,
             "smulbb r11, r10, r5\n",
             "smultb r10, r10, r5\n",
             "smmla r12, r12, r11, r6\n",
@@ -45,7 +48,7 @@ macro_rules! scaled {
 }
 
 macro_rules! rescale {
-    ($(#[$doc:meta])* $name:ident, $step:literal, $rest:expr) => {
+    ($(#[$doc:meta])* $name:ident, $step:literal, $up:expr, $rest:expr) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -60,15 +63,28 @@ macro_rules! rescale {
         ) {
             naked_asm!(
                 "push {{r4-r11, lr}}",
+                "ldr r10, [r3, #28]",
                 "ldm r3, {{r3-r9}}",
+                "push {{r10}}",
                 "2:",
-                scaled!($step),
+                scaled!($step, $up),
                 $rest,
                 "subs r3, #1",
                 "bne 2b",
+                "add sp, #4",
                 "pop {{r4-r11, pc}}",
             )
         }
+    };
+}
+
+/// Shifts the accumulators left.
+macro_rules! up {
+    () => {
+        "ldr r11, [sp]
+        lsl r12, r12, r11
+        lsl lr, lr, r11
+        "
     };
 }
 
@@ -102,36 +118,36 @@ macro_rules! halves {
 
 rescale! {
     /// 16 bits, one row, no biases.
-    halves_1, "4", halves!("")
+    halves_1, "4", "", halves!("")
 }
 rescale! {
     /// 16 bits, one row.
-    biased_halves_1, "4", concat!(biased!(), halves!(", asr #1"))
+    biased_halves_1, "4", "", concat!(biased!(), halves!(", asr #1"))
 }
 rescale! {
     /// 16 bits, one row of two, no biases.
-    halves_2, "8", halves!("")
+    halves_2, "8", "", halves!("")
 }
 rescale! {
     /// 16 bits, one row of two.
-    biased_halves_2, "8", concat!(biased!(), halves!(", asr #1"))
+    biased_halves_2, "8", "", concat!(biased!(), halves!(", asr #1"))
 }
 rescale! {
     /// 32 bits, one row, no biases.
-    words_1, "4", "strd r12, lr, [r4], #8"
+    words_1, "4", up!(), "strd r12, lr, [r4], #8"
 }
 rescale! {
     /// 32 bits, one row.
-    biased_words_1, "4",
+    biased_words_1, "4", up!(),
     concat!(biased!(), "asr r12, r12, #1\nasr lr, lr, #1\nstrd r12, lr, [r4], #8")
 }
 rescale! {
     /// 32 bits, one row of two, no biases.
-    words_2, "8", "strd r12, lr, [r4], #8"
+    words_2, "8", up!(), "strd r12, lr, [r4], #8"
 }
 rescale! {
     /// 32 bits, one row of two.
-    biased_words_2, "8",
+    biased_words_2, "8", up!(),
     concat!(biased!(), "asr r12, r12, #1\nasr lr, lr, #1\nstrd r12, lr, [r4], #8")
 }
 

@@ -14,6 +14,7 @@ macro_rules! helium {
 mod attention;
 mod block;
 mod curves;
+mod gain;
 mod layer;
 mod linear;
 mod product;
@@ -269,7 +270,7 @@ impl Kernels for ArmMve {
         sums: &mut [i32],
     ) {
         let unit = RowScale { scale: mantissa, shift, bias_shift };
-        sums::gain(x, by, &Factors { multipliers: gains, biases }, unit, sums);
+        gain::gain(x, by, &Factors { multipliers: gains, biases }, unit, sums);
     }
 
     fn add(x: &[i16], shift: i32, sums: &mut [i32]) {

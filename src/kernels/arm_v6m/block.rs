@@ -5,6 +5,7 @@ use super::{aligned, product};
 use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::EXP2;
 use crate::kernels::{Kernels, KeyBlock, Portable, Softmax};
+use core::mem::MaybeUninit;
 
 /// Number of keys if the visible ones are the first ones.
 fn prefix(visible: u32) -> Option<usize> {
@@ -34,9 +35,26 @@ pub fn attend(
 ) {
     let rows = queries.len();
     let head_dim = lanes.len() / 2;
-    let mut products = [0; 2 * KEY_BLOCK];
+    let (layout, keys, group_bytes) = (WeightLayout::Plain, block.keys, head_dim * 4);
+    let mut products = [MaybeUninit::uninit(); 2 * KEY_BLOCK];
     let products = products.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
-    product::matmul(WeightLayout::Plain, false, lanes, rows, block.keys, head_dim * 4, products);
+    let len = products.len();
+    let shape = product::assembly(layout, false, lanes, rows, keys, group_bytes, len);
+    match shape {
+        Some((assembly, words)) => {
+            let (ends, x) = (products.as_mut_ptr_range(), lanes.as_ptr().cast());
+            // SAFETY: `assembly` has checked every length and alignment.
+            unsafe {
+                assembly(keys.as_ptr(), x, words, group_bytes, ends.start.cast(), ends.end.cast());
+            }
+        }
+        None => products.fill(MaybeUninit::new(0)),
+    }
+    // SAFETY: they have just been written, one way or the other.
+    let products = unsafe { products.assume_init_mut() };
+    if shape.is_none() {
+        product::any_shape(layout, false, lanes, rows, keys, group_bytes, products);
+    }
     for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
         let mut weights = [0; KEY_BLOCK];
         let keys = if visible == 0 {

@@ -10,12 +10,15 @@ mod attention;
 mod block;
 mod elements;
 mod lanes;
+mod layer;
 mod linear;
 mod passes;
 mod product;
 mod rows;
 
-use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
+use super::{
+    Activate, Kernels, KeyBlock, Portable, Product, Quantizer, RowScale, Softmax, defaults,
+};
 use crate::config::{KEY_BLOCK, WeightLayout};
 
 /// The backend for ARMv6-M.
@@ -235,6 +238,20 @@ impl Kernels for ArmV6m {
         match passes::extremes(x) {
             Some((low, high)) => (low as i16, high as i16),
             None => defaults::range(x),
+        }
+    }
+
+    fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
+        let [a, b] = out;
+        if !layer::linear(product, by, [&mut *a, &mut *b]) {
+            super::linear::linear::<Self>(product, by, [a, b]);
+        }
+    }
+
+    fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+        let [a, b] = out;
+        if !layer::linear_wide(product, by, [&mut *a, &mut *b]) {
+            super::linear::linear_wide::<Self>(product, by, [a, b]);
         }
     }
 

@@ -9,28 +9,38 @@ use core::mem::MaybeUninit;
 const TILE_WORDS: usize = 16;
 
 /// A product of one or two rows, see [`linear`].
-type Product =
+pub type Assembly =
     unsafe extern "C" fn(*const u8, *const i32, usize, group_bytes: usize, *mut i32, *mut i32);
 
-/// The shape of a product, if the assembly can take it: words of four inputs. No division and no
-/// checked product: both are library calls.
-fn words(
+/// The assembly for a product with `sums` numbers in all and how many words of four inputs it has, if
+/// there is one for its shape. No division and no checked product: both are library calls.
+pub fn assembly(
+    layout: WeightLayout,
+    wide: bool,
     lanes: &[i16],
     rows: usize,
     weights: &[u8],
     group_bytes: usize,
-    accumulators: &[i32],
-) -> Option<usize> {
+    sums: usize,
+) -> Option<(Assembly, usize)> {
     let four = if rows == 2 { 3 } else { 2 };
-    let (words, groups) = (lanes.len() >> 3, accumulators.len() >> four);
+    let (words, groups) = (lanes.len() >> 3, sums >> four);
     let fits = words << 3 == lanes.len()
-        && groups << four == accumulators.len()
+        && groups << four == sums
         && words > 0
         && (1..1 << 12).contains(&groups)
         && group_bytes < 1 << 18
         && weights.len() >= (groups - 1) * group_bytes + 16 * words
         && group_bytes.is_multiple_of(4);
-    (fits && aligned(lanes) && aligned(weights)).then_some(words)
+    let product: Assembly = match (layout, wide, rows) {
+        (WeightLayout::Paired, false, 2) => linear::paired_2,
+        (WeightLayout::Plain, false, 2) => linear::plain_2,
+        (WeightLayout::Paired, false, _) => linear::paired_1,
+        (WeightLayout::Plain, false, _) => linear::plain_1,
+        (WeightLayout::Paired, true, _) => linear::paired_wide_1,
+        (WeightLayout::Plain, true, _) => linear::plain_wide_1,
+    };
+    (fits && aligned(lanes) && aligned(weights)).then_some((product, words))
 }
 
 /// See [`Kernels::matmul`](super::Kernels::matmul) and the three beside it.
@@ -43,30 +53,24 @@ pub fn matmul(
     group_bytes: usize,
     accumulators: &mut [i32],
 ) {
-    let Some(words) = words(lanes, rows, weights, group_bytes, accumulators) else {
+    let len = accumulators.len();
+    let Some((product, words)) = assembly(layout, wide, lanes, rows, weights, group_bytes, len)
+    else {
         return any_shape(layout, wide, lanes, rows, weights, group_bytes, accumulators);
-    };
-    let product: Product = match (layout, wide, rows) {
-        (WeightLayout::Paired, false, 2) => linear::paired_2,
-        (WeightLayout::Plain, false, 2) => linear::plain_2,
-        (WeightLayout::Paired, false, _) => linear::paired_1,
-        (WeightLayout::Plain, false, _) => linear::plain_1,
-        (WeightLayout::Paired, true, _) => linear::paired_wide_1,
-        (WeightLayout::Plain, true, _) => linear::plain_wide_1,
     };
     if wide && rows == 2 {
         return two_wide_rows(product, lanes, words, weights, group_bytes, accumulators);
     }
     let sums = accumulators.as_mut_ptr_range();
     let (w, x) = (weights.as_ptr(), lanes.as_ptr().cast());
-    // SAFETY: `words` has checked every length and alignment.
+    // SAFETY: `assembly` has checked every length and alignment.
     unsafe { product(w, x, words, group_bytes, sums.start, sums.end) };
 }
 
 /// Two rows of 12-bit lanes, one after the other.
 #[inline(never)]
 fn two_wide_rows(
-    product: Product,
+    product: Assembly,
     lanes: &[i16],
     words: usize,
     weights: &[u8],
@@ -101,7 +105,7 @@ fn two_wide_rows(
 
 /// Any shape and alignment, in plain Rust.
 #[inline(never)]
-fn any_shape(
+pub fn any_shape(
     layout: WeightLayout,
     wide: bool,
     lanes: &[i16],

@@ -34,6 +34,7 @@ macro_rules! high_word {
 
 /// What the rescaling functions need besides pointers.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct Rescale {
     /// Bytes from one sum to the next.
     pub stride: usize,

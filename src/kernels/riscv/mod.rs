@@ -6,11 +6,12 @@
 #![allow(unsafe_code)]
 
 mod attention;
+mod layer;
 mod linear;
 mod rows;
 mod sums;
 
-use super::{Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
+use super::{Kernels, KeyBlock, Portable, Product, Quantizer, RowScale, Softmax, defaults};
 use crate::config::KEY_BLOCK;
 use crate::fixed::shift_by;
 use sums::Outputs;
@@ -19,23 +20,22 @@ use sums::Outputs;
 #[derive(Clone, Copy, Debug)]
 pub struct RiscV;
 
-/// The shape of a product in words of four inputs and groups of four outputs, if the assembly can
-/// take it.
+/// Words of four inputs in a product, if the assembly can take it.
 fn shape(
     lanes: &[i16],
     rows: usize,
     weights: &[u8],
     group_bytes: usize,
-    sums: &[i32],
-) -> Option<(usize, usize)> {
+    groups: usize,
+) -> Option<usize> {
     let rows = if rows == 2 { 2 } else { 1 };
-    let (words, groups) = (lanes.len() / (4 * rows), sums.len() / (4 * rows));
+    let words = lanes.len() / (4 * rows);
     let needed = groups.checked_sub(1)?.checked_mul(group_bytes)?.checked_add(16 * words)?;
     let fits = words > 0
         && needed <= weights.len()
         && weights.as_ptr().addr().is_multiple_of(2)
         && group_bytes.is_multiple_of(2);
-    fits.then_some((words, groups))
+    fits.then_some(words)
 }
 
 /// Adds biases to as many sums as there are.
@@ -47,6 +47,81 @@ fn biased<K: Kernels>(biases: &[u8], shift: i32, sums: &mut [i32]) {
     }
     for (sum, &bias) in sums.iter_mut().zip(biases.as_chunks::<2>().0) {
         *sum = sum.saturating_add(shift_by(i16::from_le_bytes(bias) as i32, shift));
+    }
+}
+
+/// See [`Kernels::rescale`].
+#[allow(clippy::too_many_arguments)] // as the method
+#[inline(always)]
+fn rescale(
+    accumulators: &[i32],
+    rows: usize,
+    row: usize,
+    multipliers: &[u8],
+    biases: &[u8],
+    scale: u16,
+    shift: u32,
+    bias_shift: u32,
+    out: &mut [i16],
+) {
+    let rows = rows.max(1);
+    let mut done = 0;
+    if (33..=62).contains(&shift) && scale <= 1 << 15 {
+        let outputs = Outputs::new(accumulators, rows, row, multipliers);
+        done = if biases.is_empty() {
+            outputs.rescale(scale, shift, out)
+        } else {
+            outputs.rescale_biased(scale, shift, biases, bias_shift, out)
+        };
+    }
+    if done < out.len() {
+        Portable::rescale(
+            accumulators.get(done * rows..).unwrap_or_default(),
+            rows,
+            row,
+            multipliers.get(2 * done..).unwrap_or_default(),
+            biases.get(2 * done..).unwrap_or_default(),
+            scale,
+            shift,
+            bias_shift,
+            out.get_mut(done..).unwrap_or_default(),
+        );
+    }
+}
+
+/// See [`Kernels::rescale_wide`].
+#[allow(clippy::too_many_arguments)] // as the method
+#[inline(always)]
+fn rescale_wide(
+    accumulators: &[i32],
+    rows: usize,
+    row: usize,
+    multipliers: &[u8],
+    biases: &[u8],
+    scale: u16,
+    shift: u32,
+    bias_shift: i32,
+    out: &mut [i32],
+) {
+    let rows = rows.max(1);
+    let mut done = 0;
+    if (1..=62).contains(&shift) && scale <= 1 << 15 {
+        let outputs = Outputs::new(accumulators, rows, row, multipliers);
+        done = outputs.rescale_wide(scale, shift, out);
+        biased::<RiscV>(biases, bias_shift, out.get_mut(..done).unwrap_or_default());
+    }
+    if done < out.len() {
+        defaults::rescale_wide(
+            accumulators.get(done * rows..).unwrap_or_default(),
+            rows,
+            row,
+            multipliers.get(2 * done..).unwrap_or_default(),
+            biases.get(2 * done..).unwrap_or_default(),
+            scale,
+            shift,
+            bias_shift,
+            out.get_mut(done..).unwrap_or_default(),
+        );
     }
 }
 
@@ -99,7 +174,8 @@ impl Kernels for RiscV {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let Some((words, groups)) = shape(lanes, rows, weights, group_bytes, accumulators) else {
+        let groups = accumulators.len() / (if rows == 2 { 8 } else { 4 });
+        let Some(words) = shape(lanes, rows, weights, group_bytes, groups) else {
             return Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
         };
         let (x, w, to) = (lanes.as_ptr(), weights.as_ptr(), accumulators.as_mut_ptr());
@@ -158,29 +234,7 @@ impl Kernels for RiscV {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        let rows = rows.max(1);
-        let mut done = 0;
-        if (33..=62).contains(&shift) && scale <= 1 << 15 {
-            let outputs = Outputs::new(accumulators, rows, row, multipliers);
-            done = if biases.is_empty() {
-                outputs.rescale(scale, shift, out)
-            } else {
-                outputs.rescale_biased(scale, shift, biases, bias_shift, out)
-            };
-        }
-        if done < out.len() {
-            Portable::rescale(
-                accumulators.get(done * rows..).unwrap_or_default(),
-                rows,
-                row,
-                multipliers.get(2 * done..).unwrap_or_default(),
-                biases.get(2 * done..).unwrap_or_default(),
-                scale,
-                shift,
-                bias_shift,
-                out.get_mut(done..).unwrap_or_default(),
-            );
-        }
+        rescale(accumulators, rows, row, multipliers, biases, scale, shift, bias_shift, out);
     }
 
     fn rescale_wide(
@@ -194,26 +248,15 @@ impl Kernels for RiscV {
         bias_shift: i32,
         out: &mut [i32],
     ) {
-        let rows = rows.max(1);
-        let mut done = 0;
-        if (1..=62).contains(&shift) && scale <= 1 << 15 {
-            let outputs = Outputs::new(accumulators, rows, row, multipliers);
-            done = outputs.rescale_wide(scale, shift, out);
-            biased::<Self>(biases, bias_shift, out.get_mut(..done).unwrap_or_default());
-        }
-        if done < out.len() {
-            defaults::rescale_wide(
-                accumulators.get(done * rows..).unwrap_or_default(),
-                rows,
-                row,
-                multipliers.get(2 * done..).unwrap_or_default(),
-                biases.get(2 * done..).unwrap_or_default(),
-                scale,
-                shift,
-                bias_shift,
-                out.get_mut(done..).unwrap_or_default(),
-            );
-        }
+        rescale_wide(accumulators, rows, row, multipliers, biases, scale, shift, bias_shift, out);
+    }
+
+    fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
+        layer::linear(product, by, out);
+    }
+
+    fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+        layer::linear_wide(product, by, out);
     }
 
     fn gain(

@@ -10,7 +10,7 @@ mod linear;
 mod rows;
 
 use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
-use crate::config::KEY_BLOCK;
+use crate::config::{KEY_BLOCK, WeightLayout};
 use core::arch::x86_64::*;
 
 /// The backend for x86-64.
@@ -72,6 +72,8 @@ fn product<const WIDE: bool>(
 
 impl Kernels for X86 {
     const NAME: &'static str = "x86-64";
+    // Lanes are those of `Portable`, which multiplies plain weights.
+    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
 
     fn largest(x: &[i16]) -> u32 {
         Portable::largest(x)
@@ -200,6 +202,39 @@ impl Kernels for X86 {
             row,
             multipliers.get(2 * done..).unwrap_or_default(),
             biases.get(2 * done..).unwrap_or_default(),
+            scale,
+            shift,
+            bias_shift,
+            out.get_mut(done..).unwrap_or_default(),
+        );
+    }
+
+    fn rescale_wide(
+        accumulators: &[i32],
+        rows: usize,
+        row: usize,
+        multipliers: &[u8],
+        biases: &[u8],
+        scale: u16,
+        shift: u32,
+        bias_shift: i32,
+        out: &mut [i32],
+    ) {
+        let rows = rows.max(1);
+        let ordinary = (33..=62).contains(&shift) && scale <= 1 << 15 && biases.is_empty();
+        let mut done = 0;
+        if ordinary && rows <= 2 && row < rows {
+            // SAFETY: SSE2 is part of x86-64.
+            done = unsafe {
+                rows::rescale_wide(accumulators, rows, row, multipliers, scale, shift, out)
+            };
+        }
+        defaults::rescale_wide(
+            accumulators.get(done * rows..).unwrap_or_default(),
+            rows,
+            row,
+            multipliers.get(2 * done..).unwrap_or_default(),
+            biases,
             scale,
             shift,
             bias_shift,

@@ -113,17 +113,7 @@ pub fn rescale(
     let mut biases = biases.chunks(16);
     let mut done = 0;
     for ((out, sums), multipliers) in out.iter_mut().zip(sums).zip(multipliers) {
-        let sums = match *sums {
-            [sums] => halves(&sums),
-            [a, b] => {
-                let ([a, b], [c, d]) = (halves(&a), halves(&b));
-                match row {
-                    0 => [even_dwords(a, b), even_dwords(c, d)],
-                    _ => [odd_dwords(a, b), odd_dwords(c, d)],
-                }
-            }
-            _ => break,
-        };
+        let Some(sums) = row_of(sums, row) else { break };
         let multipliers = load(multipliers);
         let low = _mm_mullo_epi16(multipliers, scale);
         let high = _mm_mulhi_epu16(multipliers, scale);
@@ -138,6 +128,63 @@ pub fn rescale(
             [a, b] = [_mm_add_epi32(a, c), _mm_add_epi32(b, d)];
         }
         store(out, _mm_packs_epi32(a, b));
+        done += 8;
+    }
+    done
+}
+
+/// Eight sums of one row of one or two.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn row_of(sums: &[[i32; 8]], row: usize) -> Option<[__m128i; 2]> {
+    match *sums {
+        [sums] => Some(halves(&sums)),
+        [a, b] => {
+            let ([a, b], [c, d]) = (halves(&a), halves(&b));
+            Some(match row {
+                0 => [even_dwords(a, b), even_dwords(c, d)],
+                _ => [odd_dwords(a, b), odd_dwords(c, d)],
+            })
+        }
+        _ => None,
+    }
+}
+
+/// [`Kernels::rescale_wide`](crate::kernels::Kernels::rescale_wide) without bias, as [`rescale`]; ends
+/// before a negative multiplier.
+#[target_feature(enable = "sse2")]
+pub fn rescale_wide(
+    sums: &[i32],
+    rows: usize,
+    row: usize,
+    multipliers: &[u8],
+    scale: u16,
+    shift: u32,
+    out: &mut [i32],
+) -> usize {
+    let scale = _mm_set1_epi16(scale as i16);
+    let half = _mm_set1_epi32(1 << (shift - 33));
+    let shift = _mm_cvtsi32_si128(shift as i32 - 32);
+    let (out, _) = out.as_chunks_mut::<8>();
+    let sums = sums.as_chunks::<8>().0.chunks_exact(rows);
+    let mut done = 0;
+    for ((out, sums), multipliers) in out.iter_mut().zip(sums).zip(multipliers.as_chunks::<16>().0)
+    {
+        let Some(sums) = row_of(sums, row) else { break };
+        let multipliers = load(multipliers);
+        if _mm_movemask_epi8(multipliers) & 0xaaaa != 0 {
+            break;
+        }
+        let low = _mm_mullo_epi16(multipliers, scale);
+        let high = _mm_mulhi_epu16(multipliers, scale);
+        let [a, b] = [
+            high_product(sums[0], _mm_unpacklo_epi16(low, high)),
+            high_product(sums[1], _mm_unpackhi_epi16(low, high)),
+        ]
+        .map(|x| _mm_sra_epi32(_mm_add_epi32(x, half), shift));
+        for (out, x) in out.as_chunks_mut::<4>().0.iter_mut().zip([a, b]) {
+            store(out, x);
+        }
         done += 8;
     }
     done

@@ -6,7 +6,7 @@ use crate::board::{Board, setup};
 use crate::elf;
 use crate::steps::{data, root};
 use anyhow::{Context, Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The boards that are counted.
@@ -21,7 +21,7 @@ struct Model {
 }
 
 const DECODER: &[&str] = &["token/*/16", "decode/*", "prefill/*/64", "advance/*/64"];
-const MODELS: [Model; 4] = [
+const MODELS: [Model; 5] = [
     Model { name: "stories260k", cases: DECODER, blob: stories },
     Model {
         name: "tales",
@@ -32,6 +32,11 @@ const MODELS: [Model; 4] = [
         name: "intent",
         cases: &["classify/*"],
         blob: || Ok(Some(root().join("models/intent/model.pico"))),
+    },
+    Model {
+        name: "g2p",
+        cases: &["pronounce/*"],
+        blob: || Ok(Some(root().join("models/g2p/model.pico"))),
     },
     Model { name: "l2h128t64", cases: &["encoder/*"], blob: encoder },
 ];
@@ -70,6 +75,15 @@ pub fn rows(board: Option<&str>, case: Option<&str>) -> Result<Vec<Row>> {
         }
         for (model, blob) in &models {
             rows.extend(host::run(&program, Some(blob), model)?);
+        }
+    }
+    if rows.iter().any(|row| row.case.starts_with("prefill/")) {
+        let program = host::program()?;
+        for (model, blob) in &models {
+            let loaded = host::weights(&program, blob, model)?;
+            for row in &mut rows {
+                row.weight_bytes = row.weight_bytes.or(loaded.get(&row.case).copied());
+            }
         }
     }
     if !failed.is_empty() {
@@ -138,12 +152,16 @@ pub fn profiles(board: &str, case: &str) -> Result<Vec<Profile>> {
     setup()?;
     let board = Board::read(board)?;
     let program = board.build("bench", &[])?;
+    follow(&board, &program, case)
+}
+
+fn follow(board: &Board, program: &Path, case: &str) -> Result<Vec<Profile>> {
     let Some(model) = MODELS.iter().find(|model| asks_for(model, case)) else {
-        return profile::profiles(&board, &program, case, None);
+        return profile::profiles(board, program, case, None);
     };
     let blob = (model.blob)()?.with_context(|| format!("no model for `{case}`"))?;
     let wanted = case.replace(model.name, "*");
-    profile::profiles(&board, &program, &wanted, Some((model.name, &blob)))
+    profile::profiles(board, program, &wanted, Some((model.name, &blob)))
 }
 
 /// What is followed for the record: a token and an inference by part, and a few kernels for their mix
@@ -185,12 +203,14 @@ const PROFILED: [(&str, &[&str]); 5] = [
 pub fn all_profiles() -> Result<Vec<Profile>> {
     let mut all = Vec::new();
     for (board, cases) in PROFILED {
+        let board = Board::read(board)?;
+        let program = board.build("bench", &[])?;
         for case in cases {
             if case.contains("stories260k") && data().is_none() {
                 continue;
             }
-            eprintln!("{board} {case} …");
-            all.extend(profiles(board, case)?);
+            eprintln!("{} {case} …", board.name);
+            all.extend(follow(&board, &program, case)?);
         }
     }
     Ok(all)
@@ -200,7 +220,7 @@ fn asks_for(model: &Model, part: &str) -> bool {
     model.cases.iter().any(|case| case.replace('*', model.name).contains(part))
 }
 
-/// Reads `#case NAME INSTRUCTIONS PER UNIT`, `#weights NAME BYTES PER UNIT`, `#arena_bytes BYTES`.
+/// Reads `#case NAME INSTRUCTIONS PER UNIT` and `#arena_bytes BYTES`.
 pub fn read(text: &str, core: &str, model: &str) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     for line in text.lines() {
@@ -208,23 +228,20 @@ pub fn read(text: &str, core: &str, model: &str) -> Result<Vec<Row>> {
         let kind = words.next().unwrap_or_default();
         let mut word = || words.next().with_context(|| format!("a word is missing in `{line}`"));
         match kind {
-            "#case" | "#weights" => {
+            "#case" => {
                 let case = word()?.replace('*', model);
                 let mut number = || word()?.parse().with_context(|| format!("no number: `{line}`"));
                 let (count, per) = (number()?, number()?);
-                match rows.iter_mut().find(|row| row.case == case) {
-                    Some(row) => row.weight_bytes = Some(count),
-                    None => rows.push(Row {
-                        core: core.into(),
-                        case,
-                        instructions: count,
-                        per,
-                        unit: word()?.into(),
-                        weight_bytes: None,
-                        arena_bytes: None,
-                        source: "ours".into(),
-                    }),
-                }
+                rows.push(Row {
+                    core: core.into(),
+                    case,
+                    instructions: count,
+                    per,
+                    unit: word()?.into(),
+                    weight_bytes: None,
+                    arena_bytes: None,
+                    source: "ours".into(),
+                });
             }
             "#arena_bytes" => {
                 let bytes: u64 = word()?.parse().with_context(|| format!("no number: `{line}`"))?;

@@ -64,7 +64,7 @@ pub fn document(rows: &[Row], peers: &[Row], profiles: &[Profile]) -> String {
 }
 
 fn is_model(row: &Row) -> bool {
-    matches!(row.unit.as_str(), "token" | "inference")
+    matches!(row.unit.as_str(), "token" | "inference" | "word")
 }
 
 /// Our own row and the best peer's, as cells of a table.

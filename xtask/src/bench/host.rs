@@ -6,6 +6,7 @@ use super::count::read;
 use crate::board::have;
 use crate::steps::root;
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -27,10 +28,20 @@ pub fn build() -> Result<Option<PathBuf>> {
         eprintln!("{CORE}: skipped, valgrind is not installed and could not be");
         return Ok(None);
     }
+    program().map(Some)
+}
+
+/// The bench program, built for an x86-64 with AVX2 where this is one.
+pub fn program() -> Result<PathBuf> {
+    let flags: &[&str] = if cfg!(target_arch = "x86_64") {
+        &["--config", "build.rustflags=[\"-C\",\"target-cpu=x86-64-v3\"]"]
+    } else {
+        &[]
+    };
     let firmware = root().join("firmware");
     let status = Command::new("cargo")
         .args(["build", "--quiet", "--release", "--package", "picoformer-host", "--bin", "bench"])
-        .args(["--config", "build.rustflags=[\"-C\",\"target-cpu=x86-64-v3\"]"])
+        .args(flags)
         .args(["--target-dir", "target/host-v3"])
         .current_dir(&firmware)
         .status()
@@ -38,7 +49,21 @@ pub fn build() -> Result<Option<PathBuf>> {
     if !status.success() {
         bail!("`bench` does not build for the host");
     }
-    Ok(Some(firmware.join("target/host-v3/release/bench")))
+    Ok(firmware.join("target/host-v3/release/bench"))
+}
+
+/// Bytes of weights that a decoder's cases load, by case; of other models none.
+pub fn weights(program: &Path, blob: &Path, model: &str) -> Result<BTreeMap<String, u64>> {
+    let output = Command::new(program).arg("weights").arg(blob).output();
+    let text = output.context("the bench program cannot be started")?.stdout;
+    let mut loaded = BTreeMap::new();
+    for line in String::from_utf8_lossy(&text).lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        if let ["#weights", case, bytes] = words[..] {
+            loaded.insert(case.replace('*', model), bytes.parse().context("bytes of weights")?);
+        }
+    }
+    Ok(loaded)
 }
 
 /// Runs the program, on a model's blob if any. Callgrind writes a file per case.

@@ -1,10 +1,11 @@
 //! Counts every kernel, or what the model in a file is made for, under valgrind's callgrind: asks it to
-//! dump its counters after every case. Without valgrind it runs and counts nothing.
+//! dump its counters after every case. Without valgrind it runs and counts nothing. With `weights`
+//! before the file it tells instead how many bytes of weights are loaded.
 
 use std::process::ExitCode;
 
 use picoformer::Aligned;
-use picoformer_bench::{Case, Counter, Memory, Name, kernels, model};
+use picoformer_bench::{Case, Counter, Memory, Name, kernels, model, weights};
 
 /// A request to callgrind (`valgrind.h`, `callgrind.h`): no-operations on a real processor, a message
 /// to valgrind when it is there.
@@ -42,21 +43,18 @@ impl Counter for Dumps {
         request(DUMP_STATISTICS_AT, c"case".as_ptr() as u64);
         println!("#case {} 0 {} {}", case.name.as_str(), case.per, case.unit);
     }
-
-    fn weights(&mut self, case: &Case, bytes: usize) {
-        println!("#weights {} {bytes} {} {}", case.name.as_str(), case.per, case.unit);
-    }
 }
 
 fn main() -> ExitCode {
     let mut memory = Box::<Memory>::default();
     // What an empty case costs.
     Dumps.count(Case { name: Name::new("nothing"), per: 1, unit: "case" }, || ());
-    let Some(path) = std::env::args().nth(1) else {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some(path) = arguments.last() else {
         kernels(&mut memory, &mut Dumps);
         return ExitCode::SUCCESS;
     };
-    let bytes = match std::fs::read(&path) {
+    let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) => {
             eprintln!("{path}: {error}");
@@ -69,11 +67,16 @@ fn main() -> ExitCode {
     }
     // SAFETY: the lines are one block of bytes, at least as many as the file's.
     let blob = unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), bytes.len()) };
-    match model(blob, &mut memory, &mut Dumps) {
-        Ok(size) => {
-            println!("#arena_bytes {}", size.total_bytes());
-            ExitCode::SUCCESS
-        }
+    let done = if arguments.len() > 1 {
+        weights(blob, &mut memory, |case, bytes| {
+            println!("#weights {} {bytes}", case.name.as_str());
+        })
+    } else {
+        model(blob, &mut memory, &mut Dumps)
+            .map(|size| println!("#arena_bytes {}", size.total_bytes()))
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{}", failure.0);
             ExitCode::FAILURE

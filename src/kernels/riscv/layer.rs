@@ -1,0 +1,91 @@
+//! A whole linear layer: checked once, then chunk after chunk of products and their rescaling.
+
+use super::linear::{paired_1, paired_2};
+use super::{RiscV, shape};
+use crate::config::WeightLayout;
+use crate::kernels::linear as portable;
+use crate::kernels::{CHUNK, Product, RowScale};
+use core::mem::MaybeUninit;
+
+/// Calls `each(sums, rows, row, multipliers, biases, by, out)` for every row of every chunk of outputs;
+/// false, nothing done, if the assembly cannot take the layer.
+#[inline(always)]
+fn chunks<T>(
+    product: &Product,
+    by: &[RowScale; 2],
+    out: &mut [&mut [T]; 2],
+    each: impl Fn(&[i32], usize, usize, &[u8], &[u8], &RowScale, &mut [T]),
+) -> bool {
+    let Product { lanes, rows, weights, group_bytes, multipliers, biases, .. } = *product;
+    let outputs = out[0].len();
+    let all = outputs.div_ceil(4);
+    let plain = product.wide || product.layout != WeightLayout::Paired;
+    let words = shape(lanes, rows, weights, group_bytes, all);
+    let Some(words) = words.filter(|_| !plain && (rows == 1 || rows == 2)) else { return false };
+    let multiply = if rows == 2 { paired_2 } else { paired_1 };
+    let mut buffer = MaybeUninit::<[i32; 2 * CHUNK]>::uninit();
+    let to = buffer.as_mut_ptr().cast::<i32>();
+    let mut weights = weights.as_ptr();
+    for first in (0..outputs).step_by(CHUNK) {
+        let groups = (all - first / 4).min(CHUNK / 4);
+        // SAFETY: `shape` has checked lengths and alignment; all of the slice is written.
+        let sums = unsafe {
+            multiply(weights, lanes.as_ptr(), words, group_bytes, to, groups);
+            core::slice::from_raw_parts(to, 4 * groups * rows)
+        };
+        weights = weights.wrapping_add(groups * group_bytes);
+        let multipliers = multipliers.get(2 * first..).unwrap_or_default();
+        let biases = biases.get(2 * first..).unwrap_or_default();
+        for (row, (out, by)) in out.iter_mut().zip(by).enumerate().take(rows) {
+            let out = out.get_mut(first..).unwrap_or_default();
+            let len = out.len().min(CHUNK);
+            let out = out.get_mut(..len).unwrap_or_default();
+            each(sums, rows, row, multipliers, biases, by, out);
+        }
+    }
+    true
+}
+
+/// See [`Kernels::linear`](crate::kernels::Kernels::linear).
+pub fn linear(product: &Product, by: [RowScale; 2], mut out: [&mut [i16]; 2]) {
+    let rescale = |sums: &[i32],
+                   rows,
+                   row,
+                   multipliers: &[u8],
+                   biases: &[u8],
+                   by: &RowScale,
+                   out: &mut [i16]| {
+        let bias_shift = by.bias_shift.clamp(0, 40) as u32;
+        super::rescale(sums, rows, row, multipliers, biases, by.scale, by.shift, bias_shift, out);
+    };
+    if !chunks(product, &by, &mut out, rescale) {
+        portable::linear::<RiscV>(product, by, out);
+    }
+}
+
+/// See [`Kernels::linear_wide`](crate::kernels::Kernels::linear_wide).
+pub fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
+    let rescale = |sums: &[i32],
+                   rows,
+                   row,
+                   multipliers: &[u8],
+                   biases: &[u8],
+                   by: &RowScale,
+                   out: &mut [i32]| {
+        let bias_shift = by.bias_shift;
+        super::rescale_wide(
+            sums,
+            rows,
+            row,
+            multipliers,
+            biases,
+            by.scale,
+            by.shift,
+            bias_shift,
+            out,
+        );
+    };
+    if !chunks(product, &by, &mut out, rescale) {
+        portable::linear_wide::<RiscV>(product, by, out);
+    }
+}
