@@ -37,6 +37,7 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// Every [`FormatError`] but `BadChecksum`.
+    #[inline(never)]
     pub const fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let (header, layout) = match Header::parse(bytes) {
             Ok(parsed) => parsed,
@@ -53,16 +54,20 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// Every [`FormatError`].
+    #[inline(never)]
     pub fn parse_checked(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        let model = Self::parse(bytes)?;
-        let found = checksum(bytes);
-        if found != model.header.checksum {
-            return Err(FormatError::BadChecksum { expected: model.header.checksum, found });
+        // The result is never taken apart: a model is large for a small core's stack.
+        let parsed = Self::parse(bytes);
+        if let Ok(model) = &parsed {
+            let (expected, found) = (model.header.checksum, checksum(bytes));
+            if found != expected {
+                return Err(FormatError::BadChecksum { expected, found });
+            }
+            if !bytes.as_ptr().addr().is_multiple_of(4) {
+                return Err(FormatError::Misaligned);
+            }
         }
-        if !bytes.as_ptr().addr().is_multiple_of(4) {
-            return Err(FormatError::Misaligned);
-        }
-        Ok(model)
+        parsed
     }
 
     /// The hyperparameters.

@@ -119,17 +119,24 @@ impl<'a, 'l> Rows<'a, 'l> {
 
     /// Outputs `first …` (a multiple of 4) of a layer in 16 bits, as many as there is room for in
     /// `out[r]`.
-    pub fn forward_part<K: Kernels>(
-        &mut self,
-        layer: &Linear,
-        first: usize,
-        mut out: [&mut [i16]; 2],
-    ) {
+    pub fn forward_part<K: Kernels>(&mut self, layer: &Linear, first: usize, out: [&mut [i16]; 2]) {
         let by = self.row_scales::<K>(layer, [layer.output_exponent; 2]);
         self.prepare::<K>(layer);
         if self.filled {
             return K::linear(&self.product::<K>(layer).skip(first), by, out);
         }
+        self.forward_segments::<K>(layer, first, by, out);
+    }
+
+    /// [`Rows::forward_part`] of rows wider than a segment; apart, so that only it needs the stack.
+    #[inline(never)]
+    fn forward_segments<K: Kernels>(
+        &mut self,
+        layer: &Linear,
+        first: usize,
+        by: [RowScale; 2],
+        mut out: [&mut [i16]; 2],
+    ) {
         let mut sums = [0; 2 * CHUNK];
         let len = out[0].len();
         for from in (0..len).step_by(CHUNK) {
@@ -171,11 +178,22 @@ impl<'a, 'l> Rows<'a, 'l> {
     ) {
         let by = self.row_scales::<K>(layer, exponents);
         let (a, b) = out.split_at_mut_checked(layer.out_dim).unwrap_or_default();
-        let mut out = [a, b];
+        let out = [a, b];
         self.prepare::<K>(layer);
         if self.filled {
             return K::linear_wide(&self.product::<K>(layer), by, out);
         }
+        self.forward_wide_segments::<K>(layer, by, out);
+    }
+
+    /// [`Rows::forward_wide`] of rows wider than a segment.
+    #[inline(never)]
+    fn forward_wide_segments<K: Kernels>(
+        &mut self,
+        layer: &Linear,
+        by: [RowScale; 2],
+        mut out: [&mut [i32]; 2],
+    ) {
         let mut sums = [0; 2 * CHUNK];
         for from in (0..layer.out_dim).step_by(CHUNK) {
             let count = (layer.out_dim - from).min(CHUNK);

@@ -40,6 +40,7 @@ pub fn generate(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, F
 }
 
 /// Writes a prompt and what the model makes of it, then the hash of all logits.
+#[inline(never)] // its frame must not be that of parsing
 pub fn story(
     decoder: Decoder,
     prompt: &str,

@@ -17,17 +17,19 @@ static RAM: Lend<Arena<184_320, 1_024, 1_024>> = Lend::new(Arena::new());
 ///
 /// # Errors
 /// Names what failed.
+#[inline(never)]
 pub fn stories(
     blob: &[u8],
     out: &mut dyn Write,
     probe: &mut dyn Probe,
 ) -> Result<Summary, Failure> {
     probe.begin();
-    let model = Model::parse_checked(blob);
+    let parsed = Model::parse_checked(blob);
     probe.end(Phase::Parse);
-    let model = model.map_err(|_| Failure("no valid blob in its slot"))?;
+    // By reference: a second model on the stack would be half a kilobyte.
+    let model = parsed.as_ref().map_err(|_| Failure("no valid blob in its slot"))?;
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let decoder = Decoder::new(&model, ram).map_err(|_| Failure("the model needs more RAM"))?;
+    let decoder = Decoder::new(model, ram).map_err(|_| Failure("the model needs more RAM"))?;
     story(decoder, "", Sampling::greedy(), 128, out, probe)?;
     Ok(Summary { arena_bytes: model.arena().total_bytes(), blob_bytes: model.flash_bytes() })
 }

@@ -79,10 +79,12 @@ fn run(
         unsafe {
             let end = sums.add(count.next_multiple_of(4) * rows);
             if rows == 2 {
-                linear::paired_2(weights, lanes.as_ptr(), words, group_bytes, sums, end);
+                let multiply = if product.wide { linear::wide_2 } else { linear::paired_2 };
+                multiply(weights, lanes.as_ptr(), words, group_bytes, sums, end);
             } else {
                 let skip = group_bytes as isize - 16 * words as isize;
-                linear::paired_1(weights, lanes.as_ptr(), words, skip, sums, end);
+                let multiply = if product.wide { linear::wide_1 } else { linear::paired_1 };
+                multiply(weights, lanes.as_ptr(), words, skip, sums, end);
             }
             for (row, params) in params.iter_mut().take(rows).enumerate() {
                 let params = params.assume_init_mut();
@@ -106,7 +108,7 @@ fn run(
 
 /// Words of four inputs, if the product is one for the assembly.
 fn words_of(product: &Product, groups: usize) -> Option<usize> {
-    let Product { lanes, rows, weights, group_bytes, wide, layout, .. } = *product;
-    let paired = matches!(layout, WeightLayout::Paired) && !wide;
+    let Product { lanes, rows, weights, group_bytes, layout, .. } = *product;
+    let paired = matches!(layout, WeightLayout::Paired);
     paired.then(|| shape(lanes, rows, weights, group_bytes, groups)).flatten()
 }

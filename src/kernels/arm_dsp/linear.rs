@@ -11,8 +11,8 @@
 
 /// How often the loop over words is unrolled; the entry address is computed from it.
 macro_rules! unrolled {
-    ($($line:literal)*) => {
-        concat!(".rept 8\n", $($line, "\n",)* ".endr\n")
+    ($times:literal, $($line:literal)*) => {
+        concat!(".rept ", $times, "\n", $($line, "\n",)* ".endr\n")
     };
 }
 
@@ -20,7 +20,7 @@ macro_rules! unrolled {
 ///
 /// `bytes` is the size of one unrolled step; each instruction in it takes four bytes.
 macro_rules! one_row {
-    ($(#[$doc:meta])* $name:ident, $bytes:literal, $($step:literal)*) => {
+    ($(#[$doc:meta])* $name:ident, $times:literal, $bytes:literal, $($step:literal)*) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -43,7 +43,7 @@ macro_rules! one_row {
                 "add r12, r1, r2, lsl #3",
                 // Entry: as many steps before the end of the unrolled loop as words are left over.
                 "subs r2, #1",
-                "and r2, r2, #7",
+                "and r2, r2, #({times} - 1)",
                 "movs r4, #{bytes}",
                 "adr.w r7, 3f",
                 "mls r7, r2, r4, r7",
@@ -61,7 +61,7 @@ macro_rules! one_row {
                 "bx r7",
                 ".p2align 2",
                 "2:",
-                unrolled!($($step)*),
+                unrolled!($times, $($step)*),
                 "3:",
                 "cmp r1, r12",
                 "bne 2b",
@@ -76,6 +76,7 @@ macro_rules! one_row {
                 "add sp, #32",
                 "pop {{r4-r11, pc}}",
                 bytes = const $bytes,
+                times = const $times,
             )
         }
     };
@@ -83,7 +84,7 @@ macro_rules! one_row {
 
 one_row! {
     /// `sums[o] = 256 Σ w x` of one row of 8-bit lanes.
-    paired_1, 56,
+    paired_1, 8, 56,
     "ldrd r4, r5, [r1], #8"
     "ldm.w r0!, {{r6-r9}}"
     "smlad r2, r6, r4, r2"
@@ -103,7 +104,7 @@ one_row! {
 one_row! {
     /// `sums[o] = Σ w x` of one row of 12-bit lanes. The high byte of a halfword lacks the borrow of
     /// a negative low byte: bit 7 is added to it (SXTAB16), which is exact for forged halfwords too.
-    wide_1, 92,
+    wide_1, 1, 92,
     "ldrd r4, r5, [r1], #8"
     "ldrd r6, r7, [r0], #8"
     "and r8, r9, r6, lsr #7"
@@ -172,6 +173,7 @@ pub unsafe extern "C" fn paired_2(
         ".p2align 2",
         "2:",
         unrolled!(
+            8,
             "ldrd r8, r9, [r0], #16"
             "ldm.w r1!, {{r4-r7}}"
             "smlad r2, r8, r4, r2"
