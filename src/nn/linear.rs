@@ -163,7 +163,11 @@ impl<'a, 'l> Rows<'a, 'l> {
             (false, true) => 33 - 8,
             (false, false) => 33 - 4,
         };
-        let from_sums = sum_bits.max(least) + layer.weight_exponent + scale.exponent;
+        // A row of zeros adds nothing and has no scale: it must not make the unit coarser.
+        let from_sums = match scale.mantissa {
+            0 => i32::MIN,
+            _ => sum_bits.max(least) + layer.weight_exponent + scale.exponent,
+        };
         let from_bias = if layer.biases.is_empty() { i32::MIN } else { layer.bias_exponent - 13 };
         from_sums.max(from_bias).max(other - 13)
     }
