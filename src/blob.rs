@@ -167,6 +167,7 @@ impl Header {
     ///
     /// # Errors
     /// Every [`FormatError`] but `BadChecksum`, `BadSection` and `Misaligned`.
+    #[inline(never)]
     pub const fn parse(blob: &[u8]) -> Result<(Self, Layout), FormatError> {
         macro_rules! code {
             ($name:ident, $offset:expr) => {

@@ -10,8 +10,8 @@ pub use weights::*;
 
 use crate::arena::ArenaSize;
 use crate::blob::{
-    HEADER_BYTES, Header, LayerLayout, Layout, LinearLayout, META_BYTES, checksum, position_bytes,
-    read_i16, read_u16, relative_bytes,
+    HEADER_BYTES, Header, Layout, LinearLayout, META_BYTES, checksum, position_bytes, read_i16,
+    read_u16, relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
@@ -39,14 +39,23 @@ impl<'a> Model<'a> {
     /// Every [`FormatError`] but `BadChecksum`.
     #[inline(never)]
     pub const fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        let (header, layout) = match Header::parse(bytes) {
-            Ok(parsed) => parsed,
-            Err(error) => return Err(error),
-        };
-        if let Err(error) = validate(bytes, &header, &layout) {
+        // Never taken apart, as in `parse_checked`.
+        let read = Self::read(bytes);
+        if let Ok(model) = &read
+            && let Err(error) = validate(bytes, &model.header, &model.layout)
+        {
             return Err(error);
         }
-        Ok(Self { bytes, header, layout })
+        read
+    }
+
+    /// [`Model::parse`] without a look into the sections; apart, so that its frame is gone for that.
+    #[inline(never)]
+    const fn read(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        match Header::parse(bytes) {
+            Ok((header, layout)) => Ok(Self { bytes, header, layout }),
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads a blob and verifies its CRC-32: what a program does with a blob that was flashed on its
@@ -124,6 +133,7 @@ impl<'a> Model<'a> {
         core::str::from_utf8(rest.get(2..2 + len)?).ok()
     }
 
+    #[inline(never)] // asked for in many places
     fn linear(&self, base: usize, at: (usize, LinearLayout)) -> Linear<'a> {
         let (offset, layout) = (base + at.0, at.1);
         let outputs = layout.padded_out() * 2;
@@ -142,6 +152,7 @@ impl<'a> Model<'a> {
         }
     }
 
+    #[inline(never)]
     fn norm(&self, offset: usize) -> NormWeights<'a> {
         let row = self.header.config.d_model * 2;
         let biases = match self.header.config.norm {
@@ -247,13 +258,15 @@ impl<'a> Model<'a> {
     }
 
     /// The weights of layer `index`.
-    pub fn layer(&self, index: usize) -> LayerWeights<'a> {
-        self.layer_at(self.layout.layers + index * self.layout.layer.bytes)
+    pub fn layer(&'a self, index: usize) -> LayerWeights<'a> {
+        let base = self.layout.layers + index * self.layout.layer.bytes;
+        LayerWeights { model: self, base }
     }
 
     /// The weights of decoder layer `index` of an encoder-decoder, but for its cross-attention.
-    pub fn decoder_layer(&self, index: usize) -> LayerWeights<'a> {
-        self.layer_at(self.layout.decoder.layers + index * self.layout.decoder.cross.bytes)
+    pub fn decoder_layer(&'a self, index: usize) -> LayerWeights<'a> {
+        let base = self.layout.decoder.layers + index * self.layout.decoder.cross.bytes;
+        LayerWeights { model: self, base }
     }
 
     /// The weights of the cross-attention of decoder layer `index`.
@@ -269,24 +282,6 @@ impl<'a> Model<'a> {
             v: self.linear(base, at.v),
             o: self.linear(base, at.o),
             norm: post.then(|| self.norm(base + at.norm)),
-        }
-    }
-
-    fn layer_at(&self, base: usize) -> LayerWeights<'a> {
-        let at: &LayerLayout = &self.layout.layer;
-        let post = matches!(self.header.config.norm_order, NormOrder::Post);
-        LayerWeights {
-            score_multiplier: read_u16(self.bytes, base + at.attention),
-            score_exponent: read_i16(self.bytes, base + at.attention + 2) as i32,
-            q: self.linear(base, at.q),
-            k: self.linear(base, at.k),
-            v: self.linear(base, at.v),
-            o: self.linear(base, at.o),
-            norm_1: post.then(|| self.norm(base + at.norm_1)),
-            gate: self.header.config.gated.then(|| self.linear(base, at.gate)),
-            up: self.linear(base, at.up),
-            down: self.linear(base, at.down),
-            norm_2: post.then(|| self.norm(base + at.norm_2)),
         }
     }
 }

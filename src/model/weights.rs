@@ -1,6 +1,8 @@
 //! Views of the weights in flash, one struct a part of the model.
 
-use crate::config::{Position, WeightLayout};
+use super::Model;
+use crate::blob::{read_i16, read_u16};
+use crate::config::{NormOrder, Position, WeightLayout};
 
 /// One linear layer: `y = W x + b`, weights int8 with a scale per output.
 #[derive(Clone, Copy, Debug)]
@@ -40,39 +42,80 @@ pub struct NormWeights<'a> {
     pub bias_exponent: i32,
 }
 
-/// The weights of one layer.
+/// The weights of one layer, each view made when it is asked for: all at once would be most of a
+/// kilobyte of a small core's stack.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerWeights<'a> {
-    /// Score in log2 units = `q·k · max|q| · max|k| · score_multiplier · 2^score_exponent`.
-    pub score_multiplier: u16,
-    /// See `score_multiplier`.
-    pub score_exponent: i32,
+    pub(super) model: &'a Model<'a>,
+    /// Where the layer begins in the blob.
+    pub(super) base: usize,
+}
+
+impl<'a> LayerWeights<'a> {
+    /// Multiplier and exponent: score in log2 units = `q·k · max|q| · max|k| · multiplier · 2^exponent`.
+    pub fn score_scale(&self) -> (u16, i32) {
+        let offset = self.base + self.model.layout.layer.attention;
+        (read_u16(self.model.bytes, offset), read_i16(self.model.bytes, offset + 2) as i32)
+    }
+
     /// Query projection.
-    pub q: Linear<'a>,
+    pub fn q(&self) -> Linear<'a> {
+        self.model.linear(self.base, self.model.layout.layer.q)
+    }
+
     /// Key projection.
-    pub k: Linear<'a>,
+    pub fn k(&self) -> Linear<'a> {
+        self.model.linear(self.base, self.model.layout.layer.k)
+    }
+
     /// Value projection.
-    pub v: Linear<'a>,
+    pub fn v(&self) -> Linear<'a> {
+        self.model.linear(self.base, self.model.layout.layer.v)
+    }
+
     /// Output projection.
-    pub o: Linear<'a>,
-    /// After attention (post-norm).
-    pub norm_1: Option<NormWeights<'a>>,
+    pub fn o(&self) -> Linear<'a> {
+        self.model.linear(self.base, self.model.layout.layer.o)
+    }
+
     /// Gate of the feed-forward part.
-    pub gate: Option<Linear<'a>>,
+    pub fn gate(&self) -> Option<Linear<'a>> {
+        let gated = self.model.config().gated;
+        gated.then(|| self.model.linear(self.base, self.model.layout.layer.gate))
+    }
+
     /// First linear layer of the feed-forward part.
-    pub up: Linear<'a>,
+    pub fn up(&self) -> Linear<'a> {
+        self.model.linear(self.base, self.model.layout.layer.up)
+    }
+
     /// Second linear layer of the feed-forward part.
-    pub down: Linear<'a>,
+    pub fn down(&self) -> Linear<'a> {
+        self.model.linear(self.base, self.model.layout.layer.down)
+    }
+
+    /// After attention (post-norm).
+    pub fn norm_1(&self) -> Option<NormWeights<'a>> {
+        self.norm(self.model.layout.layer.norm_1)
+    }
+
     /// After the feed-forward part (post-norm).
-    pub norm_2: Option<NormWeights<'a>>,
+    pub fn norm_2(&self) -> Option<NormWeights<'a>> {
+        self.norm(self.model.layout.layer.norm_2)
+    }
+
+    fn norm(&self, offset: usize) -> Option<NormWeights<'a>> {
+        let post = matches!(self.model.config().norm_order, NormOrder::Post);
+        post.then(|| self.model.norm(self.base + offset))
+    }
 }
 
 /// The weights of a decoder layer's cross-attention.
 #[derive(Clone, Copy, Debug)]
 pub struct CrossWeights<'a> {
-    /// As [`LayerWeights::score_multiplier`].
+    /// As of [`LayerWeights::score_scale`].
     pub score_multiplier: u16,
-    /// As [`LayerWeights::score_exponent`].
+    /// See `score_multiplier`.
     pub score_exponent: i32,
     /// Query projection.
     pub q: Linear<'a>,

@@ -13,21 +13,22 @@ pub fn hidden<K: Kernels>(
     activation: Activation,
     mut hidden: [&mut [i16]; 2],
 ) -> i32 {
-    match &layer.gate {
+    let up = layer.up();
+    match layer.gate() {
         None => {
-            let activate = prepare(activation, layer.up.output_exponent);
+            let activate = prepare(activation, up.output_exponent);
             let [a, b] = &mut hidden;
-            rows.forward::<K>(&layer.up, [a, b]);
+            rows.forward::<K>(&up, [a, b]);
             for x in hidden {
                 K::activate(&activate, x);
             }
-            layer.up.output_exponent
+            up.output_exponent
         }
         Some(gate) => {
             let activate = prepare(activation, gate.output_exponent);
-            gated::<K>(rows, gate, &layer.up, activate, hidden);
+            gated::<K>(rows, &gate, &up, activate, hidden);
             // The product of two 16-bit numbers, halved 15 times.
-            gate.output_exponent + layer.up.output_exponent + 15
+            gate.output_exponent + up.output_exponent + 15
         }
     }
 }

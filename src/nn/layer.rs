@@ -37,13 +37,13 @@ pub struct Layer<'m> {
 
 impl<'m> Layer<'m> {
     /// Layer `index` of a model.
-    pub fn new(model: &'m Model, index: usize) -> Self {
+    pub fn new(model: &'m Model<'m>, index: usize) -> Self {
         Self::of_side(model, model.config(), index)
     }
 
     /// Layer `index` of one side of an encoder-decoder: `side` is the model's configuration, its
     /// [`Config::encoder_side`] or its [`Config::decoder_side`].
-    pub fn of_side(model: &Model<'m>, side: &'m Config, index: usize) -> Self {
+    pub fn of_side(model: &'m Model<'m>, side: &'m Config, index: usize) -> Self {
         let header = model.header();
         let decoder = matches!(side.architecture, Architecture::Decoder);
         let weights = match model.config().architecture {
@@ -91,7 +91,7 @@ impl<'m> Layer<'m> {
             let (layer_index, first_position) = self.place(tile, first);
             let attention = Attention {
                 config: self.config,
-                score_scale: (self.weights.score_multiplier, self.weights.score_exponent),
+                score_scale: self.weights.score_scale(),
                 bias: self.bias,
                 layer_index,
                 mask,
@@ -103,33 +103,29 @@ impl<'m> Layer<'m> {
             let q = state.tile.get_mut(first * self.tile_width..).unwrap_or_default();
             attention.forward::<K>(&state.cache, q, state.lanes, state.sums);
         }
-        let exponent = self.weights.v.output_exponent;
-        self.add_residual::<K>(state, tile, &self.weights.o, self.config.q_dim(), exponent);
-        self.post_norm::<K>(state, tile, self.weights.norm_1.as_ref());
+        let exponent = self.weights.v().output_exponent;
+        self.add_residual::<K>(state, tile, &self.weights.o(), self.config.q_dim(), exponent);
+        self.post_norm::<K>(state, tile, self.weights.norm_1());
     }
 
     /// The feed-forward part of a tile and its residual.
     #[inline(never)]
     pub fn feed_forward<K: Kernels>(&self, state: &mut RunState, tile: Tile) {
         let (config, width) = (self.config, self.tile_width);
+        let wide = self.weights.up().wide;
         let mut exponent = 0;
         for first in (0..tile.rows).step_by(2) {
             let count = (tile.rows - first).min(2);
             let row = |i: usize| {
-                self.input::<K>(
-                    state.residual,
-                    state.exponents,
-                    tile.first_row + i,
-                    self.weights.up.wide,
-                )
+                self.input::<K>(state.residual, state.exponents, tile.first_row + i, wide)
             };
             let second = (count > 1).then(|| row(first + 1));
             let mut rows = Rows::new(row(first), second, state.lanes);
             let out = pair_mut(state.tile, first, count, width, config.d_ff);
             exponent = hidden::<K>(&mut rows, &self.weights, config.activation, out);
         }
-        self.add_residual::<K>(state, tile, &self.weights.down, config.d_ff, exponent);
-        self.post_norm::<K>(state, tile, self.weights.norm_2.as_ref());
+        self.add_residual::<K>(state, tile, &self.weights.down(), config.d_ff, exponent);
+        self.post_norm::<K>(state, tile, self.weights.norm_2());
     }
 
     /// Cross-attention of a tile of decoder rows to `keys` source positions, and its residual.
@@ -168,7 +164,7 @@ impl<'m> Layer<'m> {
         attention.forward::<K>(&state.source, state.tile, state.lanes, state.sums);
         let exponent = weights.v.output_exponent;
         self.add_residual::<K>(state, tile, &weights.o, source.q_dim(), exponent);
-        self.post_norm::<K>(state, tile, weights.norm.as_ref());
+        self.post_norm::<K>(state, tile, weights.norm);
     }
 
     /// A residual row as the input of q, k, v or the feed-forward part.
@@ -200,17 +196,18 @@ impl<'m> Layer<'m> {
         queries: bool,
     ) {
         let (config, weights, width) = (self.config, &self.weights, self.tile_width);
+        let wide = weights.q().wide;
         for first in (0..tile.rows).step_by(2) {
             let count = (tile.rows - first).min(2);
             let row = |i: usize| {
-                self.input::<K>(state.residual, state.exponents, tile.first_row + i, weights.q.wide)
+                self.input::<K>(state.residual, state.exponents, tile.first_row + i, wide)
             };
             let second = (count > 1).then(|| row(first + 1));
             let mut rows = Rows::new(row(first), second, state.lanes);
             let tables = state.rotary.chunks_exact(config.head_dim.max(1)).skip(first);
             if keys_values {
                 rows.forward::<K>(
-                    &weights.k,
+                    &weights.k(),
                     pair_mut(state.tile, first, count, width, config.kv_dim()),
                 );
                 let keys = pair_mut(state.tile, first, count, width, config.kv_dim());
@@ -223,7 +220,7 @@ impl<'m> Layer<'m> {
                     write_keys::<K>(config, &mut state.cache, layer, position, row);
                 }
                 rows.forward::<K>(
-                    &weights.v,
+                    &weights.v(),
                     pair_mut(state.tile, first, count, width, config.kv_dim()),
                 );
                 let values = pair_mut(state.tile, first, count, width, config.kv_dim());
@@ -234,7 +231,7 @@ impl<'m> Layer<'m> {
             }
             if queries {
                 rows.forward::<K>(
-                    &weights.q,
+                    &weights.q(),
                     pair_mut(state.tile, first, count, width, config.q_dim()),
                 );
                 let q = pair_mut(state.tile, first, count, width, config.q_dim());
@@ -246,6 +243,7 @@ impl<'m> Layer<'m> {
     }
 
     /// `residual += layer(tile rows)`, the tile's rows being 16 bits of unit `2^exponent`.
+    #[inline(never)] // its frame must not be the attention's
     fn add_residual<K: Kernels>(
         &self,
         state: &mut RunState,
@@ -280,17 +278,18 @@ impl<'m> Layer<'m> {
         }
     }
 
+    #[inline(never)]
     fn post_norm<K: Kernels>(
         &self,
         state: &mut RunState,
         tile: Tile,
-        weights: Option<&NormWeights>,
+        weights: Option<NormWeights>,
     ) {
         if let Some(weights) = weights {
             normalize_rows::<K>(
                 self.config,
                 self.epsilon,
-                weights,
+                &weights,
                 state,
                 tile.first_row,
                 tile.rows,

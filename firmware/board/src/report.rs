@@ -2,7 +2,7 @@
 
 use core::fmt::Write;
 
-use picoformer_demo::{Failure, Phase, Probe, Summary, text};
+use picoformer_demo::{Failure, PHASES, Phase, Probe, Summary, text};
 
 use crate::{Console, Meter, exit, stack};
 
@@ -20,6 +20,24 @@ pub fn line(key: &str, value: u64) {
     let _ = out.write_str("\n");
 }
 
+/// What is reported of a phase: the names of its instructions and of its times. In flash: on the
+/// stack it would lie below the demo's.
+static LINES: [(Phase, &str, &str); PHASES] = [
+    (Phase::Prefill, "prefill_instructions", "prefills"),
+    (Phase::Token, "token_instructions", "tokens"),
+    (Phase::Inference, "inference_instructions", "inferences"),
+    (Phase::Parse, "parse_instructions", "parses"),
+    (Phase::Word, "word_instructions", "words"),
+    (Phase::Encoder, "encoder_instructions", "encoder_steps"),
+    (Phase::Source, "source_instructions", "source_steps"),
+    (Phase::SelfAttention, "self_attention_instructions", "self_attention_steps"),
+    (Phase::CrossAttention, "cross_attention_instructions", "cross_attention_steps"),
+    (Phase::FeedForward, "feed_forward_instructions", "feed_forward_steps"),
+    (Phase::Head, "head_instructions", "head_steps"),
+    (Phase::Beam, "beam_instructions", "beams"),
+    (Phase::BeamStep, "beam_step_instructions", "beam_steps"),
+];
+
 /// Runs a demo, prints the report and ends the emulation: status 0, or 1 when the demo failed.
 pub fn run(demo: Demo) -> ! {
     let mut meter = Meter::new();
@@ -28,21 +46,7 @@ pub fn run(demo: Demo) -> ! {
     let stack_bytes = stack::high_water();
     match result {
         Ok(summary) => {
-            for (phase, name, unit) in [
-                (Phase::Prefill, "prefill_instructions", "prefills"),
-                (Phase::Token, "token_instructions", "tokens"),
-                (Phase::Inference, "inference_instructions", "inferences"),
-                (Phase::Parse, "parse_instructions", "parses"),
-                (Phase::Word, "word_instructions", "words"),
-                (Phase::Encoder, "encoder_instructions", "encoder_steps"),
-                (Phase::Source, "source_instructions", "source_steps"),
-                (Phase::SelfAttention, "self_attention_instructions", "self_attention_steps"),
-                (Phase::CrossAttention, "cross_attention_instructions", "cross_attention_steps"),
-                (Phase::FeedForward, "feed_forward_instructions", "feed_forward_steps"),
-                (Phase::Head, "head_instructions", "head_steps"),
-                (Phase::Beam, "beam_instructions", "beams"),
-                (Phase::BeamStep, "beam_step_instructions", "beam_steps"),
-            ] {
+            for &(phase, name, unit) in &LINES {
                 let (instructions, times) = meter.total(phase);
                 if times > 0 {
                     line(name, instructions);

@@ -51,7 +51,7 @@ pub fn story(
 ) -> Result<(), Failure> {
     let tokenizer = decoder.model().tokenizer().ok_or(Failure("the model has no tokenizer"))?;
     let mut generator = Generator::from_decoder(decoder, sampling);
-    let mut tokens = [0; 64];
+    let mut tokens = [0; 32];
     probe.begin();
     // By ids, so that an empty prompt is the begin token alone.
     let n = tokenizer.encode(prompt, &mut tokens).map_err(|_| Failure("no room for the prompt"))?;

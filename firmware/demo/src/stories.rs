@@ -13,23 +13,33 @@ use crate::{Failure, Phase, Probe, Summary};
 /// Room for stories260K with its context of 512; a larger model is refused by the engine.
 static RAM: Lend<Arena<184_320, 1_024, 1_024>> = Lend::new(Arena::new());
 
+/// The model parsed: too large for the stack of a small core.
+static MODEL: Lend<Option<Model<'static>>> = Lend::new(None);
+
 /// Writes 128 tokens from nothing, always the likeliest.
 ///
 /// # Errors
 /// Names what failed.
 #[inline(never)]
 pub fn stories(
-    blob: &[u8],
+    blob: &'static [u8],
     out: &mut dyn Write,
     probe: &mut dyn Probe,
 ) -> Result<Summary, Failure> {
     probe.begin();
-    let parsed = Model::parse_checked(blob);
+    let parsed = parse(blob);
     probe.end(Phase::Parse);
-    // By reference: a second model on the stack would be half a kilobyte.
-    let model = parsed.as_ref().map_err(|_| Failure("no valid blob in its slot"))?;
+    let model = parsed?;
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
     let decoder = Decoder::new(model, ram).map_err(|_| Failure("the model needs more RAM"))?;
     story(decoder, "", Sampling::greedy(), 128, out, probe)?;
     Ok(Summary { arena_bytes: model.arena().total_bytes(), blob_bytes: model.flash_bytes() })
+}
+
+/// The blob as a model in static memory.
+#[inline(never)] // the frame of parsing is gone when the model runs
+fn parse(blob: &'static [u8]) -> Result<&'static Model<'static>, Failure> {
+    let parsed = Model::parse_checked(blob);
+    let model = parsed.as_ref().map_err(|_| Failure("no valid blob in its slot"))?;
+    Ok(MODEL.take().ok_or(Failure("the arena is in use"))?.insert(*model))
 }

@@ -36,7 +36,7 @@ impl Blob {
 
 /// Runs the demo of that name, `stories` on the blob: what it printed, and whether it failed. `None`
 /// if there is no such demo. As on a board, a demo runs once: its RAM is lent for good.
-pub fn run(name: &str, blob: Option<&Blob>) -> Option<(String, Result<(), Failure>)> {
+pub fn run(name: &str, blob: Option<&'static Blob>) -> Option<(String, Result<(), Failure>)> {
     let mut out = String::new();
     let result = match (name, blob) {
         ("classify", None) => picoformer_demo::classify(&mut out, &mut ()),

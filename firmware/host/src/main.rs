@@ -12,11 +12,12 @@ fn main() -> ExitCode {
             eprintln!("{}: {error}", arguments[1]);
             return ExitCode::FAILURE;
         }
-        Some(Ok(blob)) => Some(blob),
+        // A demo keeps what it borrows for good.
+        Some(Ok(blob)) => Some(&*Box::leak(Box::new(blob))),
         None => None,
     };
     let name = arguments.first().map_or("", String::as_str);
-    let Some((text, result)) = run(name, blob.as_ref()) else {
+    let Some((text, result)) = run(name, blob) else {
         eprintln!("usage: picoformer-host classify | g2p | generate | stories BLOB");
         return ExitCode::from(2);
     };

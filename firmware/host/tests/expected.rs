@@ -5,7 +5,7 @@ use std::path::Path;
 
 use picoformer_host::{Blob, run};
 
-fn prints_what_is_expected(name: &str, blob: Option<&Blob>) {
+fn prints_what_is_expected(name: &str, blob: Option<&'static Blob>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../demo/expected/{name}.out"));
     let expected = std::fs::read_to_string(path).unwrap();
     let (text, result) = run(name, blob).expect("a demo of that name");
@@ -30,7 +30,10 @@ fn generate() {
 #[test]
 fn stories() {
     match std::env::var("PICOFORMER_STORIES").ok().filter(|path| !path.is_empty()) {
-        Some(path) => prints_what_is_expected("stories", Some(&Blob::read(path.as_ref()).unwrap())),
+        Some(path) => prints_what_is_expected(
+            "stories",
+            Some(Box::leak(Box::new(Blob::read(path.as_ref()).unwrap()))),
+        ),
         None => println!("skipped: PICOFORMER_STORIES names no blob of stories260K"),
     }
 }
@@ -38,7 +41,8 @@ fn stories() {
 #[test]
 fn a_wrong_blob_is_refused() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-    let (text, result) = run("stories", Some(&Blob::read(&path).unwrap())).unwrap();
+    let (text, result) =
+        run("stories", Some(Box::leak(Box::new(Blob::read(&path).unwrap())))).unwrap();
     assert_eq!(result.unwrap_err().0, "no valid blob in its slot");
     assert_eq!(text, "");
 }
