@@ -10,11 +10,12 @@
 mod part;
 mod search;
 
+use part::check;
 pub use part::{Found, Part};
 pub use search::Search;
 
 use crate::arena::{ArenaParts, RunState};
-use crate::config::{Architecture, Config};
+use crate::config::Architecture;
 use crate::decoder::{Progress, epsilon, log_probability};
 use crate::error::RunError;
 use crate::kernels::{Kernels, Native, check_layout};
@@ -117,13 +118,14 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
             let epsilon = epsilon(self.model);
             normalize_rows::<K>(config, epsilon, &norm, &mut self.state, 0, source.len());
         }
-        self.search = Search::new(config, self.limit);
+        self.search.restart(config, self.limit);
         (self.rows, self.part) = (source.len(), Part::Encoder);
         (self.layer, self.tile, self.second_pass) = (0, 0, false);
         Ok(())
     }
 
     /// One part of one layer of one tile of rows.
+    #[inline(never)] // each part's frame is its own
     pub fn step(&mut self) -> Progress {
         match self.part {
             Part::Encoder => self.encode(),
@@ -136,6 +138,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     }
 
     /// A tile of an encoder layer: first every row's keys and values, then the rest.
+    #[inline(never)]
     fn encode(&mut self) {
         let side = self.model.config().encoder_side();
         let tile = self.next_tile(self.rows);
@@ -161,6 +164,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     }
 
     /// A tile of the source's keys and values for a decoder layer.
+    #[inline(never)]
     fn project(&mut self) {
         let side = self.model.config().encoder_side();
         let tile = self.next_tile(self.rows);
@@ -184,6 +188,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     }
 
     /// The rows of the tokens that every hypothesis ends with.
+    #[inline(never)]
     fn embed(&mut self) {
         let config = self.model.config();
         let position = self.search.len();
@@ -194,6 +199,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         (self.layer, self.part) = (0, Part::SelfAttention);
     }
 
+    #[inline(never)]
     fn embed_row(&mut self, row: usize, token: Token, position: usize) {
         let config = self.model.config();
         let weights = self.model.target_embedding();
@@ -230,6 +236,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         }
     }
 
+    #[inline(never)]
     fn decode_part(&mut self, tile: Tile, keys: usize) {
         let config = self.model.config();
         let side = config.decoder_side();
@@ -239,8 +246,14 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
                 layer.attend::<K>(&mut self.state, tile, true, Mask::Causal, keys);
             }
             Part::CrossAttention => {
-                let (cross, source) = (self.model.cross(self.layer), config.encoder_side());
-                layer.attend_source::<K>(&mut self.state, tile, &cross, &source, self.rows);
+                attend_source::<K>(
+                    self.model,
+                    self.layer,
+                    &layer,
+                    &mut self.state,
+                    tile,
+                    self.rows,
+                );
             }
             _ => layer.feed_forward::<K>(&mut self.state, tile),
         }
@@ -254,6 +267,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     }
 
     /// Logits of row `row`, which has been normalised.
+    #[inline(never)]
     fn write_logits(&mut self, row: usize) {
         let d = self.model.config().d_model;
         let Some(head) = self.model.head() else { return };
@@ -263,6 +277,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     }
 
     /// Logits of one hypothesis; after the last, the next tokens of all.
+    #[inline(never)]
     fn choose(&mut self) {
         let config = self.model.config();
         self.write_logits(self.tile);
@@ -273,6 +288,18 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
             return;
         }
         self.tile = 0;
+        self.advance();
+        if self.search.is_done() {
+            self.part = Part::Done;
+        } else {
+            self.embed();
+        }
+    }
+
+    /// The next token of every hypothesis.
+    #[inline(never)]
+    fn advance(&mut self) {
+        let config = self.model.config();
         let (side, layers, rows) =
             (config.decoder_side(), config.decoder_layers, self.search.len() + 1);
         let cache = &mut self.state.cache;
@@ -281,11 +308,6 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
                 cache.copy(&side, from * layers + layer, to * layers + layer, rows);
             }
         });
-        if self.search.is_done() {
-            self.part = Part::Done;
-        } else {
-            self.embed();
-        }
     }
 
     /// A source in, the best target found: `begin` and all steps. [`Seq2Seq::tokens`] gives the tokens.
@@ -362,16 +384,17 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     }
 }
 
-/// Refuses what cannot be a source or a target.
-fn check(tokens: &[Token], context: usize, config: &Config) -> Result<(), RunError> {
-    if tokens.is_empty() {
-        return Err(RunError::EmptyInput);
-    }
-    if tokens.len() > context {
-        return Err(RunError::TooLong { needed: tokens.len(), given: context });
-    }
-    match tokens.iter().find(|&&token| token as usize >= config.vocab_size) {
-        Some(&token) => Err(RunError::TokenOutOfRange { token, vocab_size: config.vocab_size }),
-        None => Ok(()),
-    }
+/// Cross-attention of decoder layer `index` to `keys` rows of the source; apart, since the other parts
+/// need no stack for its weights.
+#[inline(never)]
+fn attend_source<K: Kernels>(
+    model: &Model,
+    index: usize,
+    layer: &Layer,
+    state: &mut RunState,
+    tile: Tile,
+    keys: usize,
+) {
+    let (cross, source) = (model.cross(index), model.config().encoder_side());
+    layer.attend_source::<K>(state, tile, &cross, &source, keys);
 }

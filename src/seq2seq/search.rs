@@ -77,6 +77,12 @@ impl Search {
         }
     }
 
+    /// The same anew; apart, so that a second search is never on the stack of what follows.
+    #[inline(never)]
+    pub fn restart(&mut self, config: &Config, limit: usize) {
+        *self = Self::new(config, limit);
+    }
+
     /// Tokens of every live hypothesis.
     pub fn len(&self) -> usize {
         self.len

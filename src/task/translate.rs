@@ -39,6 +39,7 @@ impl<'m, 'a, K: Kernels> Translator<'m, 'a, K> {
     /// # Errors
     /// The tokenizer's (a character that the model does not know, by name) and the engine's
     /// ([`RunError::EmptyInput`], [`RunError::TooLong`]). Nothing is guessed or cut.
+    #[inline(never)]
     pub fn begin(&mut self, text: &str, tokens: &mut [Token]) -> Result<(), TaskError> {
         if text.is_empty() {
             return Err(RunError::EmptyInput.into());
@@ -52,6 +53,7 @@ impl<'m, 'a, K: Kernels> Translator<'m, 'a, K> {
     /// # Errors
     /// [`RunError::EmptyInput`] before a source was run, [`RunError::TooLong`] when the target does not
     /// fit `tokens`. A writer that fails ends the text.
+    #[inline(never)]
     pub fn write(&mut self, tokens: &mut [Token], out: &mut dyn Write) -> Result<Found, TaskError> {
         let found = self.engine.found().ok_or(RunError::EmptyInput)?;
         self.engine.tokens(tokens);

@@ -34,34 +34,58 @@ const REFUSED: [&str; 3] = ["", "mp3", "pneumonoultramicroscopicsilicovolcanocon
 ///
 /// # Errors
 /// Names what failed.
+#[inline(never)] // its frame must not be the report's
 pub fn g2p(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
     let mut hash = Hash::new();
     for (model, name) in [(&GREEDY, "greedy: "), (&BEAM, "beam: ")] {
-        let engine = Translator::new(model, ram.parts());
-        let mut translator = engine.map_err(|_| Failure("no encoder-decoder"))?;
-        for word in WORDS {
-            out.write_str(name)?;
-            out.write_str(word)?;
-            out.write_str(" ")?;
-            pronounce(&mut translator, word, out, &mut hash, probe)?;
-            out.write_str("\n")?;
-        }
+        pass(model, name, ram, out, &mut hash, probe)?;
     }
-    let engine = Translator::new(&GREEDY, ram.parts());
-    let mut translator = engine.map_err(|_| Failure("no encoder-decoder"))?;
-    for word in REFUSED {
-        if translator.begin(word, &mut [0; 64]).is_ok() {
-            return Err(Failure("a text that is no word was taken"));
-        }
-    }
+    refuse(ram)?;
     out.write_str("logits ")?;
     text::hexadecimal(out, hash.value())?;
     out.write_str("\n")?;
     Ok(Summary { arena_bytes: BEAM.arena().total_bytes(), blob_bytes: BEAM.flash_bytes() })
 }
 
+/// Writes the phonemes of every word with one model. By reference: a second translator on the stack
+/// would be a kilobyte.
+#[inline(never)]
+fn pass(
+    model: &'static Model<'static>,
+    name: &str,
+    ram: &mut Ram,
+    out: &mut dyn Write,
+    hash: &mut Hash,
+    probe: &mut dyn Probe,
+) -> Result<(), Failure> {
+    let mut engine = Translator::new(model, ram.parts());
+    let translator = engine.as_mut().map_err(|_| Failure("no encoder-decoder"))?;
+    for word in WORDS {
+        out.write_str(name)?;
+        out.write_str(word)?;
+        out.write_str(" ")?;
+        pronounce(translator, word, out, hash, probe)?;
+        out.write_str("\n")?;
+    }
+    Ok(())
+}
+
+/// Checks that what is no word is refused.
+#[inline(never)]
+fn refuse(ram: &mut Ram) -> Result<(), Failure> {
+    let mut engine = Translator::new(&GREEDY, ram.parts());
+    let translator = engine.as_mut().map_err(|_| Failure("no encoder-decoder"))?;
+    for word in REFUSED {
+        if translator.begin(word, &mut [0; 64]).is_ok() {
+            return Err(Failure("a text that is no word was taken"));
+        }
+    }
+    Ok(())
+}
+
 /// Writes the phonemes of one word.
+#[inline(never)]
 fn pronounce(
     translator: &mut Translator,
     word: &str,
@@ -70,7 +94,7 @@ fn pronounce(
     probe: &mut dyn Probe,
 ) -> Result<(), Failure> {
     let greedy = translator.engine().model().config().beams == 1;
-    let mut tokens = [0; 64];
+    let mut tokens = [0; 32];
     probe.begin();
     let begun = translator.begin(word, &mut tokens);
     probe.end(if greedy { Phase::Word } else { Phase::Beam });

@@ -30,10 +30,19 @@ pub fn stories(
     let parsed = parse(blob);
     probe.end(Phase::Parse);
     let model = parsed?;
+    run(model, out, probe)?;
+    Ok(Summary { arena_bytes: model.arena().total_bytes(), blob_bytes: model.flash_bytes() })
+}
+
+#[inline(never)] // the decoder is not on the stack while parsing
+fn run(
+    model: &'static Model<'static>,
+    out: &mut dyn Write,
+    probe: &mut dyn Probe,
+) -> Result<(), Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
     let decoder = Decoder::new(model, ram).map_err(|_| Failure("the model needs more RAM"))?;
-    story(decoder, "", Sampling::greedy(), 128, out, probe)?;
-    Ok(Summary { arena_bytes: model.arena().total_bytes(), blob_bytes: model.flash_bytes() })
+    story(decoder, "", Sampling::greedy(), 128, out, probe)
 }
 
 /// The blob as a model in static memory.
