@@ -54,12 +54,23 @@ pub fn check(bless: bool) -> Result<Vec<Row>> {
         return Ok(rows);
     }
     let record = record()?;
-    if rows != record {
+    let same = rows.len() == record.len()
+        && rows.iter().zip(&record).all(|(row, known)| {
+            close(row.text_bytes, known.text_bytes)
+                && Row { text_bytes: known.text_bytes, ..row.clone() } == *known
+        });
+    if !same {
         bail!(
             "not as recorded in firmware/minimal.json (cargo xtask size --bless):\nfound    {rows:?}\nrecorded {record:?}"
         );
     }
     Ok(rows)
+}
+
+/// Whether a size or count is within 1 % of the record: the order in which functions are linked follows
+/// hashes of the folder's path, and alignment with it.
+pub fn close(found: u64, recorded: u64) -> bool {
+    found.abs_diff(recorded) * 100 <= recorded
 }
 
 /// A table for people.
