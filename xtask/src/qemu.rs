@@ -3,6 +3,7 @@
 
 use crate::board::{BOARDS, Board, setup};
 use crate::elf::{self, Image};
+use crate::image::close;
 use crate::models::convert;
 use crate::steps::{data, root};
 use anyhow::{Context, Result, anyhow, bail};
