@@ -67,10 +67,10 @@ pub fn check(bless: bool) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Whether a size or count is within 1 % of the record: the order in which functions are linked follows
-/// hashes of the folder's path, and alignment with it.
+/// Whether code is as large as recorded, but for alignment: the order in which functions are linked follows
+/// hashes of the folder's path (seen: 16 bytes between two clones, on RV32).
 pub fn close(found: u64, recorded: u64) -> bool {
-    found.abs_diff(recorded) * 100 <= recorded
+    found.abs_diff(recorded) <= 64
 }
 
 /// A table for people.
