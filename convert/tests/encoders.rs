@@ -328,3 +328,20 @@ fn the_work_of_a_step_is_bounded() {
         assert!(largest > 0 && largest <= bound);
     }
 }
+
+/// Kernels are not given weights that they cannot multiply.
+#[test]
+fn a_layout_without_kernels_is_refused_by_name() {
+    for (config, decoder) in [(bert(), false), (llama(), true)] {
+        let plain = Config { weight_layout: WeightLayout::Plain, ..config };
+        let blob = common::blob(&random(plain, 5));
+        let parsed = blob.parse().unwrap();
+        let mut arena = HeapArena::new(parsed.arena());
+        let refused = match decoder {
+            true => Decoder::<Counting>::with_kernels(&parsed, arena.parts()).err(),
+            false => Encoder::<Counting>::with_kernels(&parsed, arena.parts()).err(),
+        };
+        let expected = RunError::UnsupportedLayout { layout: "plain", kernels: "counting" };
+        assert_eq!(refused, Some(expected));
+    }
+}
