@@ -13,6 +13,7 @@ use crate::blob::{
     HEADER_BYTES, Header, Layout, LinearLayout, META_BYTES, checksum, position_bytes, read_i16,
     read_u16, relative_bytes,
 };
+use crate::build::{self, Build};
 use crate::config::*;
 use crate::error::FormatError;
 use crate::tokenizer::Tokenizer;
@@ -99,6 +100,21 @@ impl<'a> Model<'a> {
         self.bytes.len()
     }
 
+    /// Whether the header's hyperparameters are these.
+    pub(crate) fn is_of(&self, config: &Config) -> bool {
+        self.header.config == *config
+    }
+
+    #[inline(always)]
+    fn config_of<B: Build>(&self) -> &Config {
+        build::config::<B>(&self.header.config)
+    }
+
+    #[inline(always)]
+    fn layout_of<B: Build>(&self) -> &Layout {
+        build::layout::<B>(&self.layout)
+    }
+
     /// The same model with another beam width, to be set before [`Model::arena`] is asked: RAM grows
     /// with it. Widths beyond 1 … [`MAX_BEAMS`] are brought there; other models than
     /// encoder-decoders do not change.
@@ -134,13 +150,13 @@ impl<'a> Model<'a> {
     }
 
     #[inline(never)] // asked for in many places
-    fn linear(&self, base: usize, at: (usize, LinearLayout)) -> Linear<'a> {
+    fn linear<B: Build>(&self, base: usize, at: (usize, LinearLayout)) -> Linear<'a> {
         let (offset, layout) = (base + at.0, at.1);
         let outputs = layout.padded_out() * 2;
         let biases = if layout.has_bias { outputs } else { 0 };
         Linear {
             weights: part(self.bytes, offset + layout.weights(), layout.weight_bytes()),
-            layout: self.header.config.weight_layout,
+            layout: self.config_of::<B>().weight_layout,
             multipliers: part(self.bytes, offset + layout.multipliers(), outputs),
             biases: part(self.bytes, offset + layout.biases(), biases),
             out_dim: layout.out_dim,
@@ -153,9 +169,9 @@ impl<'a> Model<'a> {
     }
 
     #[inline(never)]
-    fn norm(&self, offset: usize) -> NormWeights<'a> {
-        let row = self.header.config.d_model * 2;
-        let biases = match self.header.config.norm {
+    fn norm<B: Build>(&self, offset: usize) -> NormWeights<'a> {
+        let row = self.config_of::<B>().d_model * 2;
+        let biases = match self.config_of::<B>().norm {
             Norm::Layer => row,
             Norm::Rms => 0,
         };
@@ -168,33 +184,33 @@ impl<'a> Model<'a> {
     }
 
     /// Embedding table or frame projection.
-    pub fn embedding(&self) -> Linear<'a> {
-        self.linear(0, self.layout.embedding)
+    pub fn embedding<B: Build>(&self) -> Linear<'a> {
+        self.linear::<B>(0, self.layout_of::<B>().embedding)
     }
 
     /// Position table or frequencies, and the exponent of the former.
-    pub fn position(&self) -> (&'a [u8], i32) {
-        let offset = self.layout.position;
-        let len = position_bytes(&self.header.config).saturating_sub(META_BYTES);
+    pub fn position<B: Build>(&self) -> (&'a [u8], i32) {
+        let offset = self.layout_of::<B>().position;
+        let len = position_bytes(self.config_of::<B>()).saturating_sub(META_BYTES);
         (part(self.bytes, offset + META_BYTES, len), read_i16(self.bytes, offset) as i32)
     }
 
     /// What turns a source's tokens (or the tokens of a model with one side) into rows.
-    pub fn source_embedding(&self) -> EmbeddingWeights<'a> {
-        let (positions, position_exponent) = self.position();
+    pub fn source_embedding<B: Build>(&self) -> EmbeddingWeights<'a> {
+        let (positions, position_exponent) = self.position::<B>();
         EmbeddingWeights {
-            table: self.embedding(),
-            kind: self.header.config.position,
+            table: self.embedding::<B>(),
+            kind: self.config_of::<B>().position,
             positions,
             position_exponent,
-            norm: self.embedding_norm(),
+            norm: self.embedding_norm::<B>(),
         }
     }
 
     /// What turns an encoder-decoder's target tokens into rows.
-    pub fn target_embedding(&self) -> EmbeddingWeights<'a> {
-        let (c, at) = (&self.header.config, &self.layout.decoder);
-        let source = self.source_embedding();
+    pub fn target_embedding<B: Build>(&self) -> EmbeddingWeights<'a> {
+        let (c, at) = (self.config_of::<B>(), &self.layout_of::<B>().decoder);
+        let source = self.source_embedding::<B>();
         let (positions, position_exponent) = match c.position {
             Position::Learned => {
                 let len = position_bytes(&c.decoder_side()).saturating_sub(META_BYTES);
@@ -204,17 +220,21 @@ impl<'a> Model<'a> {
             _ => (source.positions, source.position_exponent),
         };
         EmbeddingWeights {
-            table: if c.separate_embedding { self.linear(0, at.embedding) } else { source.table },
+            table: if c.separate_embedding {
+                self.linear::<B>(0, at.embedding)
+            } else {
+                source.table
+            },
             kind: c.position,
             positions,
             position_exponent,
-            norm: c.embedding_norm.then(|| self.norm(at.embedding_norm)),
+            norm: c.embedding_norm.then(|| self.norm::<B>(at.embedding_norm)),
         }
     }
 
     /// The relative positions of the encoder, or of the decoder.
-    pub fn relative_bias(&self, decoder: bool) -> Option<RelativeBias<'a>> {
-        let (c, at) = (&self.header.config, &self.layout);
+    pub fn relative_bias<B: Build>(&self, decoder: bool) -> Option<RelativeBias<'a>> {
+        let (c, at) = (self.config_of::<B>(), self.layout_of::<B>());
         let offset = if decoder { at.decoder.position } else { at.position };
         matches!(c.position, Position::Relative).then(|| RelativeBias {
             table: part(self.bytes, offset + META_BYTES, relative_bytes(c)),
@@ -224,42 +244,46 @@ impl<'a> Model<'a> {
     }
 
     /// Norm of the embedding.
-    pub fn embedding_norm(&self) -> Option<NormWeights<'a>> {
-        self.header.config.embedding_norm.then(|| self.norm(self.layout.embedding_norm))
+    pub fn embedding_norm<B: Build>(&self) -> Option<NormWeights<'a>> {
+        self.config_of::<B>()
+            .embedding_norm
+            .then(|| self.norm::<B>(self.layout_of::<B>().embedding_norm))
     }
 
     /// Norm of the last rows.
-    pub fn final_norm(&self) -> Option<NormWeights<'a>> {
-        self.header.config.final_norm.then(|| self.norm(self.layout.final_norm))
+    pub fn final_norm<B: Build>(&self) -> Option<NormWeights<'a>> {
+        self.config_of::<B>().final_norm.then(|| self.norm::<B>(self.layout_of::<B>().final_norm))
     }
 
     /// Norm of the decoder's last rows in an encoder-decoder.
-    pub fn target_norm(&self) -> Option<NormWeights<'a>> {
-        self.header.config.final_norm.then(|| self.norm(self.layout.decoder.final_norm))
+    pub fn target_norm<B: Build>(&self) -> Option<NormWeights<'a>> {
+        self.config_of::<B>()
+            .final_norm
+            .then(|| self.norm::<B>(self.layout_of::<B>().decoder.final_norm))
     }
 
     /// BERT's pooler.
-    pub fn pooler(&self) -> Option<Linear<'a>> {
-        self.header.config.pooler.then(|| self.linear(0, self.layout.pooler))
+    pub fn pooler<B: Build>(&self) -> Option<Linear<'a>> {
+        self.config_of::<B>().pooler.then(|| self.linear::<B>(0, self.layout_of::<B>().pooler))
     }
 
     /// The matrix of the head: vocabulary (the embedding table when tied) or labels.
-    pub fn head(&self) -> Option<Linear<'a>> {
-        match self.header.config.head {
-            Head::TiedVocabulary if self.header.config.separate_embedding => {
-                Some(self.linear(0, self.layout.decoder.embedding))
+    pub fn head<B: Build>(&self) -> Option<Linear<'a>> {
+        match self.config_of::<B>().head {
+            Head::TiedVocabulary if self.config_of::<B>().separate_embedding => {
+                Some(self.linear::<B>(0, self.layout_of::<B>().decoder.embedding))
             }
-            Head::TiedVocabulary => Some(self.embedding()),
+            Head::TiedVocabulary => Some(self.embedding::<B>()),
             Head::Vocabulary | Head::Classifier | Head::TokenLabels => {
-                Some(self.linear(0, self.layout.head))
+                Some(self.linear::<B>(0, self.layout_of::<B>().head))
             }
             Head::None | Head::Embedding => None,
         }
     }
 
     /// The weights of layer `index`.
-    pub fn layer(&'a self, index: usize) -> LayerWeights<'a> {
-        let base = self.layout.layers + index * self.layout.layer.bytes;
+    pub fn layer<B: Build>(&'a self, index: usize) -> LayerWeights<'a> {
+        let base = self.layout_of::<B>().layers + index * self.layout_of::<B>().layer.bytes;
         LayerWeights { model: self, base }
     }
 
@@ -270,18 +294,18 @@ impl<'a> Model<'a> {
     }
 
     /// The weights of the cross-attention of decoder layer `index`.
-    pub fn cross(&self, index: usize) -> CrossWeights<'a> {
-        let at = &self.layout.decoder.cross;
-        let base = self.layout.decoder.layers + index * at.bytes;
-        let post = matches!(self.header.config.norm_order, NormOrder::Post);
+    pub fn cross<B: Build>(&self, index: usize) -> CrossWeights<'a> {
+        let at = &self.layout_of::<B>().decoder.cross;
+        let base = self.layout_of::<B>().decoder.layers + index * at.bytes;
+        let post = matches!(self.config_of::<B>().norm_order, NormOrder::Post);
         CrossWeights {
             score_multiplier: read_u16(self.bytes, base + at.attention),
             score_exponent: read_i16(self.bytes, base + at.attention + 2) as i32,
-            q: self.linear(base, at.q),
-            k: self.linear(base, at.k),
-            v: self.linear(base, at.v),
-            o: self.linear(base, at.o),
-            norm: post.then(|| self.norm(base + at.norm)),
+            q: self.linear::<B>(base, at.q),
+            k: self.linear::<B>(base, at.k),
+            v: self.linear::<B>(base, at.v),
+            o: self.linear::<B>(base, at.o),
+            norm: post.then(|| self.norm::<B>(base + at.norm)),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! ([`scale_code`]); scores stay 32 bits; numerators are Q1.15.
 
 use crate::arena::Cache;
+use crate::build::{self, Build};
 use crate::config::{Config, KEY_BLOCK};
 use crate::fixed::{INVERSE_SCALE, decode_scale, round_shift, scale_code};
 use crate::kernels::{
@@ -152,47 +153,49 @@ impl HeadVector {
 
 /// Writes one position's keys (all heads, 16-bit `row` of `kv_dim`) into the cache.
 #[inline(never)]
-pub fn write_keys<K: Kernels>(
+pub fn write_keys<B: Build>(
     config: &Config,
     cache: &mut Cache,
     layer: usize,
     position: usize,
     row: &[i16],
 ) {
+    let config = build::config::<B>(config);
     let slot = position % KEY_BLOCK;
     for (head, x) in row.chunks_exact(config.head_dim.max(1)).enumerate() {
         let block = Block::new(config, layer, position, head);
-        let vector = HeadVector::new::<K>(x);
+        let vector = HeadVector::new::<B::Kernels>(x);
         if let Some(scale) = cache.key_scales.get_mut(block.scales()).and_then(|s| s.get_mut(slot))
         {
             *scale = vector.code;
         }
         let data = cache.keys.get_mut(block.data()).unwrap_or_default();
         let key = data.get_mut(word_offset(slot, 0, config.head_dim)..).unwrap_or_default();
-        K::write_key(x, vector.inverse, vector.shift(), key);
+        <B::Kernels>::write_key(x, vector.inverse, vector.shift(), key);
     }
 }
 
 /// Writes one position's values (all heads, 16-bit `row` of `kv_dim`) into the cache.
 #[inline(never)]
-pub fn write_values<K: Kernels>(
+pub fn write_values<B: Build>(
     config: &Config,
     cache: &mut Cache,
     layer: usize,
     position: usize,
     row: &[i16],
 ) {
+    let config = build::config::<B>(config);
     let slot = position % KEY_BLOCK;
     for (head, x) in row.chunks_exact(config.head_dim.max(1)).enumerate() {
         let block = Block::new(config, layer, position, head);
-        let vector = HeadVector::new::<K>(x);
+        let vector = HeadVector::new::<B::Kernels>(x);
         let scales = cache.value_scales.get_mut(block.scales());
         if let Some(scale) = scales.and_then(|s| s.get_mut(slot)) {
             *scale = vector.code;
         }
         let data = cache.values.get_mut(block.data()).unwrap_or_default();
         let value = data.get_mut(slot..).unwrap_or_default();
-        K::write_value(x, vector.inverse, vector.shift(), value);
+        <B::Kernels>::write_value(x, vector.inverse, vector.shift(), value);
     }
 }
 
@@ -245,14 +248,14 @@ impl Attention<'_> {
     /// Attends. `q` holds the query rows (`q_dim` each, in the 16-bit unit of the layer's q); the
     /// result replaces it, in the unit of the layer's v. A query that sees no key gets zeros.
     /// Scratch: `lanes` `(2, head_dim)`, `sums` `(head_dim, 2)`.
-    pub fn forward<K: Kernels>(
+    pub fn forward<B: Build>(
         &self,
         cache: &Cache,
         q: &mut [i16],
         lanes: &mut [i16],
         sums: &mut [i32],
     ) {
-        let config = self.config;
+        let config = build::config::<B>(self.config);
         let group = (config.n_heads / config.n_kv_heads.max(1)).max(1);
         for kv_head in 0..config.n_kv_heads {
             // All queries that read this head's keys, two at a time: neighbours in the group first.
@@ -267,14 +270,14 @@ impl Attention<'_> {
                 };
                 let queries = [query(first), query(first + count - 1)];
                 let queries = queries.get(..count).unwrap_or_default();
-                self.stream::<K>(kv_head, queries, cache, q, lanes, sums);
+                self.stream::<B>(kv_head, queries, cache, q, lanes, sums);
             }
         }
     }
 
     /// One or two queries over all blocks of one key/value head.
     #[inline(never)]
-    fn stream<K: Kernels>(
+    fn stream<B: Build>(
         &self,
         kv_head: usize,
         queries: &[Query],
@@ -283,17 +286,19 @@ impl Attention<'_> {
         lanes: &mut [i16],
         sums: &mut [i32],
     ) {
-        let (head_dim, count) = (self.config.head_dim, queries.len());
-        let lanes = lanes.get_mut(..head_dim * lanes_per_input::<K>(count)).unwrap_or_default();
+        let config = build::config::<B>(self.config);
+        let (head_dim, count) = (config.head_dim, queries.len());
+        let lanes =
+            lanes.get_mut(..head_dim * lanes_per_input::<B::Kernels>(count)).unwrap_or_default();
         let sums = sums.get_mut(..head_dim * count).unwrap_or_default();
         sums.fill(0);
         let mut states = [Softmax { maximum: i32::MIN, sum: 0, factor: 0 }; 2];
         let states = states.get_mut(..count).unwrap_or_default();
         for (i, (query, state)) in queries.iter().zip(states.iter_mut()).enumerate() {
             let x = q.get(query.offset..query.offset + head_dim).unwrap_or_default();
-            let vector = HeadVector::new::<K>(x);
+            let vector = HeadVector::new::<B::Kernels>(x);
             state.factor = factor(vector.code, self.score_scale);
-            K::quantize(x, &vector.quantizer(), count, i, lanes);
+            <B::Kernels>::quantize(x, &vector.quantizer(), count, i, lanes);
         }
         let mut biased = Biased { factors: [0; 2], biases: [[0; KEY_BLOCK]; 2] };
         if self.bias.is_some() {
@@ -304,21 +309,21 @@ impl Attention<'_> {
         let low = queries.iter().map(|query| query.range.0).min().unwrap_or(0);
         let high = queries.iter().map(|query| query.range.1).max().unwrap_or(0);
         // 15-bit numerators of up to 512 keys fit 32-bit sums of values; of more keys, fewer bits.
-        let bits = usize::BITS - (self.config.cache_rows() - 1).leading_zeros();
+        let bits = usize::BITS - (config.cache_rows() - 1).leading_zeros();
         let shift = 15 + bits.saturating_sub(9);
-        let first_keys = high <= self.config.cache_rows()
+        let first_keys = high <= config.cache_rows()
             && queries.iter().all(|query| query.range.0 == 0)
             && !matches!(self.mask, Mask::Padding(_) | Mask::Predicate(_));
         if first_keys && self.bias.is_none() {
-            let run = Block::new(self.config, self.layer_index, 0, kv_head).run(cache, self.config);
+            let run = Block::new(config, self.layer_index, 0, kv_head).run(cache, config);
             let mut visible = [0; 2];
             for (visible, query) in visible.iter_mut().zip(queries) {
                 *visible = query.range.1;
             }
-            K::stream(lanes, &run, visible, shift, states, sums);
+            <B::Kernels>::stream(lanes, &run, visible, shift, states, sums);
         } else {
             let keys = low..high;
-            self.blocks::<K>(
+            self.blocks::<B>(
                 kv_head,
                 keys,
                 queries,
@@ -332,7 +337,7 @@ impl Attention<'_> {
         }
         for (i, (query, state)) in queries.iter().zip(states.iter()).enumerate() {
             let out = q.get_mut(query.offset..query.offset + head_dim).unwrap_or_default();
-            divide::<K>(sums, count, i, state.sum, shift, out);
+            divide::<B::Kernels>(sums, count, i, state.sum, shift, out);
         }
     }
 }
@@ -341,7 +346,7 @@ impl Attention<'_> {
     /// Block after block of the positions `keys`, for any mask, biases and a cache that may be a ring.
     #[allow(clippy::too_many_arguments)] // one caller
     #[inline(never)]
-    fn blocks<K: Kernels>(
+    fn blocks<B: Build>(
         &self,
         kv_head: usize,
         keys: core::ops::Range<usize>,
@@ -353,6 +358,7 @@ impl Attention<'_> {
         states: &mut [Softmax],
         sums: &mut [i32],
     ) {
+        let config = build::config::<B>(self.config);
         for first in (keys.start / KEY_BLOCK * KEY_BLOCK..keys.end).step_by(KEY_BLOCK) {
             let mut visible = [0; 2];
             for (visible, query) in visible.iter_mut().zip(queries) {
@@ -361,9 +367,9 @@ impl Attention<'_> {
             if visible == [0; 2] {
                 continue;
             }
-            let block = Block::new(self.config, self.layer_index, first, kv_head).keys(cache);
+            let block = Block::new(config, self.layer_index, first, kv_head).keys(cache);
             let Some(bias) = &self.bias else {
-                K::attend(lanes, &block, visible, shift, states, sums);
+                <B::Kernels>::attend(lanes, &block, visible, shift, states, sums);
                 continue;
             };
             for (biases, query) in biased.biases.iter_mut().zip(queries) {
@@ -371,7 +377,7 @@ impl Attention<'_> {
                     *entry = relative(bias, query.head, query.position, key);
                 }
             }
-            K::attend_biased(lanes, &block, visible, shift, biased, states, sums);
+            <B::Kernels>::attend_biased(lanes, &block, visible, shift, biased, states, sums);
         }
     }
 }

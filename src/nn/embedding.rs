@@ -3,14 +3,14 @@
 use super::linear::Rows;
 use super::position::sinusoid;
 use super::row::{Input, add, halves, renormalize};
+use crate::build::Build;
 use crate::config::Position;
-use crate::kernels::Kernels;
 use crate::matrix::{unpack_word, word_offset};
 use crate::model::{EmbeddingWeights, Linear};
 
 /// Writes the embedding of `token` at `position` into `row` (`d_model`); returns its exponent.
 /// `sums` is scratch of `d_model`. The token must be below `vocab_size`.
-pub fn token<K: Kernels>(
+pub fn token<B: Build>(
     weights: &EmbeddingWeights,
     token: usize,
     position: usize,
@@ -31,7 +31,7 @@ pub fn token<K: Kernels>(
         }
     }
     add_position(weights, position, sums, exponent);
-    renormalize::<K>(sums, exponent, row)
+    renormalize::<B::Kernels>(sums, exponent, row)
 }
 
 /// Word `index` of row `row` of a packed matrix.
@@ -42,7 +42,7 @@ fn word(table: &Linear, row: usize, index: usize) -> u32 {
 
 /// Writes the projection of one frame at `position` into `row`; returns its exponent.
 /// Features are in units of `2^exponent`.
-pub fn frame<K: Kernels>(
+pub fn frame<B: Build>(
     weights: &EmbeddingWeights,
     features: &[i16],
     exponent: i32,
@@ -53,13 +53,13 @@ pub fn frame<K: Kernels>(
 ) -> i16 {
     let projection = &weights.table;
     let sums = sums.get_mut(..row.len()).unwrap_or_default();
-    let input = Input::new::<K>(features, exponent, projection.wide);
-    let mut rows = Rows::new(input, None, lanes);
+    let input = Input::new::<B::Kernels>(features, exponent, projection.wide);
+    let mut rows = Rows::new([Some(input), None], lanes);
     let from_position = position_exponent(weights).unwrap_or(i32::MIN + 13);
     let unit = rows.sum_exponent(projection, 0, from_position);
-    rows.forward_wide::<K>(projection, [unit; 2], sums);
+    rows.forward_wide::<B>(projection, [unit; 2], sums);
     add_position(weights, position, sums, unit);
-    renormalize::<K>(sums, unit, row)
+    renormalize::<B::Kernels>(sums, unit, row)
 }
 
 /// The unit of what is added for a position, if anything is.

@@ -2,31 +2,32 @@
 
 use super::activation::prepare;
 use super::linear::Rows;
+use crate::build::Build;
 use crate::config::Activation;
 use crate::kernels::{Activate, CHUNK, Kernels};
 use crate::model::{LayerWeights, Linear};
 
 /// The hidden rows, 16 bits, into `hidden[r]` (`d_ff`). Returns their exponent.
-pub fn hidden<K: Kernels>(
+pub fn hidden<B: Build>(
     rows: &mut Rows,
     layer: &LayerWeights,
     activation: Activation,
     mut hidden: [&mut [i16]; 2],
 ) -> i32 {
-    let up = layer.up();
-    match layer.gate() {
+    let up = layer.up::<B>();
+    match layer.gate::<B>() {
         None => {
             let activate = prepare(activation, up.output_exponent);
             let [a, b] = &mut hidden;
-            rows.forward::<K>(&up, [a, b]);
+            rows.forward::<B>(&up, [a, b]);
             for x in hidden {
-                K::activate(&activate, x);
+                <B::Kernels>::activate(&activate, x);
             }
             up.output_exponent
         }
         Some(gate) => {
             let activate = prepare(activation, gate.output_exponent);
-            gated::<K>(rows, &gate, &up, activate, hidden);
+            gated::<B>(rows, &gate, &up, activate, hidden);
             // The product of two 16-bit numbers, halved 15 times.
             gate.output_exponent + up.output_exponent + 15
         }
@@ -34,7 +35,7 @@ pub fn hidden<K: Kernels>(
 }
 
 /// `act(gate) · up / 2^15`, chunk by chunk, so that only one hidden row is ever held.
-fn gated<K: Kernels>(
+fn gated<B: Build>(
     rows: &mut Rows,
     gate: &Linear,
     up: &Linear,
@@ -51,15 +52,15 @@ fn gated<K: Kernels>(
             hidden.get_mut(first..end).unwrap_or_default()
         });
         let [a, b] = &mut part;
-        rows.forward_part::<K>(gate, first, [a, b]);
+        rows.forward_part::<B>(gate, first, [a, b]);
         let (a, b) = factors.split_at_mut_checked(chunk).unwrap_or_default();
         let [a, b] = [a, b].map(|factors| {
             let count = count.min(factors.len());
             factors.get_mut(..count).unwrap_or_default()
         });
-        rows.forward_part::<K>(up, first, [&mut *a, &mut *b]);
+        rows.forward_part::<B>(up, first, [&mut *a, &mut *b]);
         for (x, factors) in part.into_iter().zip([a, b]) {
-            K::activate_gated(&activate, factors, x);
+            <B::Kernels>::activate_gated(&activate, factors, x);
         }
     }
 }

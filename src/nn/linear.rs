@@ -1,6 +1,7 @@
 //! Linear layers: `y = W x + b` for a pair of rows, 32 outputs at a time.
 
 use super::row::Input;
+use crate::build::{Build, has_biases, has_wide_rows};
 use crate::config::SEGMENT;
 use crate::kernels::{CHUNK, Kernels, Product, RowScale, lanes_per_input};
 use crate::model::Linear;
@@ -14,9 +15,9 @@ pub struct Rows<'a, 'l> {
 }
 
 impl<'a, 'l> Rows<'a, 'l> {
-    /// Rows `a` and, if any, `b`; `lanes` must hold two rows (or two segments of them).
-    pub fn new(a: Input<'a>, b: Option<Input<'a>>, lanes: &'l mut [i16]) -> Self {
-        Self { inputs: [Some(a), b], lanes, filled: false }
+    /// One row, the first, or two; `lanes` must hold two rows (or two segments of them).
+    pub fn new(inputs: [Option<Input<'a>>; 2], lanes: &'l mut [i16]) -> Self {
+        Self { inputs, lanes, filled: false }
     }
 
     /// Number of rows.
@@ -41,27 +42,30 @@ impl<'a, 'l> Rows<'a, 'l> {
     }
 
     /// Quantises whole rows, unless they are too wide for 32-bit sums of `256 · w · x`.
-    fn prepare<K: Kernels>(&mut self, layer: &Linear) {
-        let narrow = layer.padded_in <= SEGMENT;
+    fn prepare<B: Build>(&mut self, layer: &Linear) {
+        let narrow = !has_wide_rows::<B>() || layer.padded_in <= SEGMENT;
         if narrow && !self.filled {
-            self.fill::<K>(0, layer.padded_in);
+            self.fill::<B::Kernels>(0, layer.padded_in);
         }
         self.filled = narrow;
     }
 
     /// The layer with the lanes of whole rows, if they are prepared.
-    fn product<'p, K: Kernels>(&'p self, layer: &Linear<'p>) -> Product<'p> {
+    fn product<'p, B: Build>(&'p self, layer: &Linear<'p>) -> Product<'p> {
         let rows = self.count();
         let width = if self.filled { layer.padded_in } else { 0 };
         Product {
-            lanes: self.lanes.get(..width * lanes_per_input::<K>(rows)).unwrap_or_default(),
+            lanes: self
+                .lanes
+                .get(..width * lanes_per_input::<B::Kernels>(rows))
+                .unwrap_or_default(),
             rows,
             wide: layer.wide,
             layout: layer.layout,
             weights: layer.weights,
             group_bytes: layer.padded_in * 4,
             multipliers: layer.multipliers,
-            biases: layer.biases,
+            biases: if has_biases::<B>() { layer.biases } else { &[] },
         }
     }
 
@@ -109,23 +113,23 @@ impl<'a, 'l> Rows<'a, 'l> {
 
     /// The whole layer in 16 bits: `out[r]` gets `out_dim` numbers in units of
     /// `2^layer.output_exponent`.
-    pub fn forward<K: Kernels>(&mut self, layer: &Linear, out: [&mut [i16]; 2]) {
+    pub fn forward<B: Build>(&mut self, layer: &Linear, out: [&mut [i16]; 2]) {
         let out = out.map(|out| {
             let len = out.len().min(layer.out_dim);
             out.get_mut(..len).unwrap_or_default()
         });
-        self.forward_part::<K>(layer, 0, out);
+        self.forward_part::<B>(layer, 0, out);
     }
 
     /// Outputs `first …` (a multiple of 4) of a layer in 16 bits, as many as there is room for in
     /// `out[r]`.
-    pub fn forward_part<K: Kernels>(&mut self, layer: &Linear, first: usize, out: [&mut [i16]; 2]) {
-        let by = self.row_scales::<K>(layer, [layer.output_exponent; 2]);
-        self.prepare::<K>(layer);
-        if self.filled {
-            return K::linear(&self.product::<K>(layer).skip(first), by, out);
+    pub fn forward_part<B: Build>(&mut self, layer: &Linear, first: usize, out: [&mut [i16]; 2]) {
+        let by = self.row_scales::<B::Kernels>(layer, [layer.output_exponent; 2]);
+        self.prepare::<B>(layer);
+        if !has_wide_rows::<B>() || self.filled {
+            return <B::Kernels>::linear(&self.product::<B>(layer).skip(first), by, out);
         }
-        self.forward_segments::<K>(layer, first, by, out);
+        self.forward_segments::<B::Kernels>(layer, first, by, out);
     }
 
     /// [`Rows::forward_part`] of rows wider than a segment; apart, so that only it needs the stack.
@@ -174,20 +178,15 @@ impl<'a, 'l> Rows<'a, 'l> {
 
     /// The whole layer in 32 bits, row after row: `out` gets `rows · out_dim` numbers, row `r` in
     /// units of `2^exponents[r]`.
-    pub fn forward_wide<K: Kernels>(
-        &mut self,
-        layer: &Linear,
-        exponents: [i32; 2],
-        out: &mut [i32],
-    ) {
-        let by = self.row_scales::<K>(layer, exponents);
+    pub fn forward_wide<B: Build>(&mut self, layer: &Linear, exponents: [i32; 2], out: &mut [i32]) {
+        let by = self.row_scales::<B::Kernels>(layer, exponents);
         let (a, b) = out.split_at_mut_checked(layer.out_dim).unwrap_or_default();
         let out = [a, b];
-        self.prepare::<K>(layer);
-        if self.filled {
-            return K::linear_wide(&self.product::<K>(layer), by, out);
+        self.prepare::<B>(layer);
+        if !has_wide_rows::<B>() || self.filled {
+            return <B::Kernels>::linear_wide(&self.product::<B>(layer), by, out);
         }
-        self.forward_wide_segments::<K>(layer, by, out);
+        self.forward_wide_segments::<B::Kernels>(layer, by, out);
     }
 
     /// [`Rows::forward_wide`] of rows wider than a segment.

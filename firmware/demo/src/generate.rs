@@ -2,9 +2,10 @@
 
 use core::fmt::Write;
 
+use picoformer::kernels::Native;
 use picoformer::sampler::{ONE, Sampling};
 use picoformer::task::{Event, Generator, TextStream};
-use picoformer::{Arena, Decoder, Model};
+use picoformer::{Arena, Build, Config, Decoder, Model};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
@@ -20,6 +21,14 @@ const MODEL: Model<'static> = match Model::parse(&BLOB.0) {
 };
 type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
 
+/// This firmware runs this model only.
+struct Tales;
+
+impl Build for Tales {
+    type Kernels = Native;
+    const CONFIG: Option<Config> = Some(*MODEL.config());
+}
+
 /// The model in flash, not on the stack.
 static TALES: Model<'static> = MODEL;
 static RAM: Lend<Ram> = Lend::new(Ram::new());
@@ -34,15 +43,15 @@ const SAMPLING: Sampling =
 /// Names what failed.
 pub fn generate(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let decoder = Decoder::new(&TALES, ram).map_err(|_| Failure("no decoder"))?;
+    let decoder = Decoder::<Tales>::of_build(&TALES, ram).map_err(|_| Failure("no decoder"))?;
     story(decoder, PROMPT, SAMPLING, 128, out, probe)?;
     Ok(Summary { arena_bytes: TALES.arena().total_bytes(), blob_bytes: TALES.flash_bytes() })
 }
 
 /// Writes a prompt and what the model makes of it, then the hash of all logits.
 #[inline(never)] // its frame must not be that of parsing
-pub fn story(
-    decoder: Decoder,
+pub fn story<B: Build>(
+    decoder: Decoder<B>,
     prompt: &str,
     sampling: Sampling,
     max_tokens: usize,
