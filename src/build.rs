@@ -6,18 +6,19 @@
 //! constants. Results do not change.
 
 use crate::arena::{BUFFERS, Buffer, buffers};
-use crate::blob::Layout;
-use crate::config::{Config, SEGMENT};
+use crate::blob::{Expected, Layout};
+use crate::config::{Config, Input, Position, SEGMENT};
 use crate::error::RunError;
 use crate::kernels::{Kernels, check_layout};
 use crate::model::Model;
+use crate::tokenizer::Kind;
 use core::marker::PhantomData;
 
 /// The second parameter of [`Decoder`](crate::Decoder), [`Encoder`](crate::Encoder) and what is made of
 /// them. All [`Kernels`] are builds for any model; firmware for one model says which:
 ///
 /// ```
-/// use picoformer::{Arena, Build, Classifier, Config, Model, include_blob, kernels::Native};
+/// use picoformer::{Arena, Build, Classifier, Known, Model, include_blob, kernels::Native};
 ///
 /// const MODEL: Model = match Model::parse(include_blob!("../models/intent/model.pico")) {
 ///     Ok(model) => model,
@@ -26,7 +27,7 @@ use core::marker::PhantomData;
 /// struct Intent;
 /// impl Build for Intent {
 ///     type Kernels = Native;
-///     const CONFIG: Option<Config> = Some(*MODEL.config());
+///     const MODEL: Option<Known> = Some(MODEL.known());
 /// }
 /// # type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
 /// let mut ram = Ram::new();
@@ -38,78 +39,105 @@ pub trait Build {
     /// The inner loops.
     type Kernels: Kernels;
 
-    /// The only hyperparameters that this build runs; `None` runs every model. Values that
+    /// The only model that this build runs; `None` runs every model. Hyperparameters that
     /// [`Config::validate`] refuses fail the build.
-    const CONFIG: Option<Config> = None;
+    const MODEL: Option<Known> = None;
 }
 
 impl<K: Kernels> Build for K {
     type Kernels = K;
 }
 
-/// What follows from a known configuration, computed by the compiler.
-struct Known<B>(PhantomData<B>);
+/// What is known of a model while compiling: of one in the image [`Model::known`] tells; of one that is
+/// flashed on its own, write it down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its hyperparameters.
+    pub config: Config,
+    /// The rules of its tokenizer, if it has one.
+    pub tokenizer: Option<Kind>,
+}
 
-impl<B: Build> Known<B> {
-    const LAYOUT: Option<Layout> = match B::CONFIG {
-        Some(config) => {
-            assert!(config.validate().is_ok(), "`Build::CONFIG` is not valid");
-            // The tokenizer and the labels stand last, so nothing else depends on their lengths.
-            Layout::new(&config, 0, 0)
+/// What follows, computed by the compiler.
+struct Facts<B>(PhantomData<B>);
+
+impl<B: Build> Facts<B> {
+    const HEADER: Option<Expected> = match B::MODEL {
+        Some(known) => {
+            let expected = Expected::new(known.config);
+            assert!(expected.is_some(), "the hyperparameters of `Build::MODEL` are not valid");
+            expected
         }
         None => None,
     };
-    const BUFFERS: Option<[Buffer; BUFFERS]> = match B::CONFIG {
-        Some(config) => Some(buffers(&config)),
+    const BUFFERS: Option<[Buffer; BUFFERS]> = match B::MODEL {
+        Some(known) => Some(buffers(&known.config)),
         None => None,
     };
 }
 
+/// What the header of the only model must hold.
+#[inline(always)]
+pub(crate) const fn header<B: Build>() -> Option<&'static Expected> {
+    const { &Facts::<B>::HEADER }.as_ref()
+}
+
 /// The hyperparameters: those known, or those of the model at hand.
 #[inline(always)]
-pub fn config<B: Build>(found: &Config) -> &Config {
-    match const { &B::CONFIG } {
-        Some(known) => known,
+pub const fn config<B: Build>(found: &Config) -> &Config {
+    match header::<B>() {
+        Some(known) => &known.config,
         None => found,
     }
 }
 
 /// Where the sections lie, but for tokenizer and labels.
 #[inline(always)]
-pub(crate) fn layout<B: Build>(found: &Layout) -> &Layout {
-    match const { &Known::<B>::LAYOUT } {
-        Some(known) => known,
+pub(crate) const fn layout<B: Build>(found: &Layout) -> &Layout {
+    match header::<B>() {
+        Some(known) => &known.layout,
         None => found,
+    }
+}
+
+/// The rules of the tokenizer.
+#[inline(always)]
+pub(crate) fn tokenizer<B: Build>(found: Kind) -> Kind {
+    match B::MODEL {
+        Some(Known { tokenizer: Some(kind), .. }) => kind,
+        _ => found,
     }
 }
 
 /// The buffers of a model.
 #[inline(always)]
 pub(crate) fn buffers_of<B: Build>(config: &Config) -> [Buffer; BUFFERS] {
-    match const { &Known::<B>::BUFFERS } {
+    match const { &Facts::<B>::BUFFERS } {
         Some(known) => *known,
         None => buffers(config),
     }
 }
 
-/// Whether a linear layer may read rows wider than [`SEGMENT`].
-pub(crate) const fn has_wide_rows<B: Build>() -> bool {
-    match const { &B::CONFIG } {
-        Some(c) => {
-            c.d_model > SEGMENT || c.q_dim() > SEGMENT || c.d_ff > SEGMENT || c.frame_len > SEGMENT
-        }
+/// Whether scores may have biases.
+pub(crate) const fn has_relative_positions<B: Build>() -> bool {
+    match header::<B>() {
+        Some(known) => matches!(known.config.position, Position::Relative),
         None => true,
     }
 }
 
+/// Whether a linear layer may read rows wider than [`SEGMENT`].
+pub(crate) const fn has_wide_rows<B: Build>() -> bool {
+    let Some(Expected { config: c, .. }) = header::<B>() else { return true };
+    c.d_model > SEGMENT || c.q_dim() > SEGMENT || c.d_ff > SEGMENT || c.frame_len > SEGMENT
+}
+
 /// Whether a linear layer may have a bias.
 pub(crate) const fn has_biases<B: Build>() -> bool {
-    match const { &B::CONFIG } {
-        Some(c) => {
-            c.qkv_bias || c.output_bias || c.up_bias || c.down_bias || c.head_bias || c.pooler
-        }
-        None => true,
-    }
+    let Some(Expected { config: c, .. }) = header::<B>() else { return true };
+    let frames = matches!(c.input, Input::Frames);
+    let layers = c.qkv_bias || c.output_bias || c.up_bias || c.down_bias;
+    layers || c.head_bias || c.pooler || frames
 }
 
 /// Refuses a model that this build is not for.
@@ -117,8 +145,8 @@ pub(crate) const fn has_biases<B: Build>() -> bool {
 /// # Errors
 /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`].
 pub(crate) fn check<B: Build>(model: &Model) -> Result<(), RunError> {
-    if let Some(known) = const { &B::CONFIG }
-        && !model.is_of(known)
+    if let Some(known) = B::MODEL
+        && !model.is_of::<B>(known)
     {
         return Err(RunError::WrongModel { needed: "the model that this build is for" });
     }

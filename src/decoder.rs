@@ -11,7 +11,7 @@ use crate::error::RunError;
 use crate::fixed::{LN_2_Q16, LOG2_E_Q30, exp2_fine, log2};
 use crate::kernels::Native;
 use crate::model::Model;
-use crate::nn::attention::Mask;
+use crate::nn::attention::{Mask, Prefix};
 use crate::nn::embedding;
 use crate::nn::head::logits;
 use crate::nn::layer::{Layer, Tile, normalize_rows};
@@ -199,12 +199,11 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         let tile = Tile { first_row: 0, first_position: self.len, rows: self.rows, beams: false };
         if self.layer < config.n_layers {
             let layer = Layer::<B>::new(self.model, self.layer);
-            let mask = match (config.window, self.prefix) {
-                (0, 0) => Mask::Causal,
-                (0, prefix) => Mask::Prefix(prefix),
-                (window, _) => Mask::SlidingWindow(window),
-            };
-            layer.attend(&mut self.state, tile, true, mask, self.len + self.rows);
+            let (state, keys) = (&mut self.state, self.len + self.rows);
+            match config.window {
+                0 => layer.attend(state, tile, true, Prefix(self.prefix), keys),
+                window => layer.attend(state, tile, true, Mask::SlidingWindow(window), keys),
+            }
             layer.feed_forward(&mut self.state, tile);
             self.layer += 1;
             return Progress::Working;

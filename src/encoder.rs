@@ -8,7 +8,7 @@ use crate::decoder::{Progress, epsilon};
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
-use crate::nn::attention::Mask;
+use crate::nn::attention::{Bidirectional, Mask, Visibility};
 use crate::nn::embedding;
 use crate::nn::head::{logits, mean, pool, unit_length};
 use crate::nn::layer::{Layer, Tile, normalize_rows};
@@ -163,11 +163,15 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
 
     /// One tile of rows of one pass of one layer; after the last, the final norm and the head.
     pub fn step(&mut self) -> Progress {
-        self.step_masked(Mask::Bidirectional)
+        self.step_by(Bidirectional)
     }
 
     /// As [`Encoder::step`] with another mask.
     pub fn step_masked(&mut self, mask: Mask) -> Progress {
+        self.step_by(mask)
+    }
+
+    fn step_by<M: Visibility>(&mut self, mask: M) -> Progress {
         let config = self.config();
         if self.rows == 0 || self.done {
             return Progress::Done;
@@ -240,7 +244,7 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
     /// As [`Encoder::begin`].
     pub fn run(&mut self, tokens: &[u32]) -> Result<&[i32], RunError> {
         self.begin(tokens)?;
-        self.finish_steps(Mask::Bidirectional);
+        while self.step() == Progress::Working {}
         Ok(self.outputs())
     }
 
@@ -250,7 +254,7 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
     /// As [`Encoder::begin_frames`].
     pub fn run_frames(&mut self, features: &[i16]) -> Result<&[i32], RunError> {
         self.begin_frames(features)?;
-        self.finish_steps(Mask::Bidirectional);
+        while self.step() == Progress::Working {}
         Ok(self.outputs())
     }
 

@@ -67,7 +67,7 @@ pub mod task;
 pub mod tokenizer;
 
 pub use arena::{Arena, ArenaParts, ArenaSize};
-pub use build::Build;
+pub use build::{Build, Known};
 pub use config::Config;
 pub use decoder::{Decoder, Progress};
 pub use encoder::Encoder;

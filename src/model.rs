@@ -10,12 +10,14 @@ pub use weights::*;
 
 use crate::arena::ArenaSize;
 use crate::blob::{
-    HEADER_BYTES, Header, Layout, LinearLayout, META_BYTES, checksum, position_bytes, read_i16,
-    read_u16, relative_bytes,
+    Expected, HEADER_BYTES, Header, Layout, LinearLayout, META_BYTES, checksum, position_bytes,
+    read_i16, read_u16, relative_bytes,
 };
+use crate::build::Known;
 use crate::build::{self, Build};
 use crate::config::*;
 use crate::error::FormatError;
+use crate::kernels::Native;
 use crate::tokenizer::Tokenizer;
 use validate::validate;
 
@@ -28,8 +30,14 @@ pub struct Model<'a> {
 }
 
 /// Everything of `bytes` from `offset`, at most `len` bytes; empty beyond the end.
-fn part(bytes: &[u8], offset: usize, len: usize) -> &[u8] {
-    bytes.get(offset..).map(|rest| rest.get(..len).unwrap_or(rest)).unwrap_or(&[])
+const fn part(bytes: &[u8], offset: usize, len: usize) -> &[u8] {
+    match bytes.split_at_checked(offset) {
+        Some((_, rest)) => match rest.split_at_checked(len) {
+            Some((part, _)) => part,
+            None => rest,
+        },
+        None => &[],
+    }
 }
 
 impl<'a> Model<'a> {
@@ -43,7 +51,7 @@ impl<'a> Model<'a> {
         // Never taken apart, as in `parse_checked`.
         let read = Self::read(bytes);
         if let Ok(model) = &read
-            && let Err(error) = validate(bytes, &model.header, &model.layout)
+            && let Err(error) = validate::<Native>(bytes, &model.header, &model.layout)
         {
             return Err(error);
         }
@@ -59,16 +67,36 @@ impl<'a> Model<'a> {
         }
     }
 
+    #[inline(never)]
+    fn read_as(bytes: &'a [u8], expected: &Expected) -> Result<Self, FormatError> {
+        let (header, layout) = Header::parse_as(bytes, expected)?;
+        Ok(Self { bytes, header, layout })
+    }
+
     /// Reads a blob and verifies its CRC-32: what a program does with a blob that was flashed on its
     /// own or came over the air. Costs about 14 instructions per byte.
     ///
     /// # Errors
+    /// Every [`FormatError`] but `OtherModel`.
+    pub fn parse_checked(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        Self::parse_for::<Native>(bytes)
+    }
+
+    /// [`Model::parse_checked`] for firmware that runs one model only, whose weights are flashed on
+    /// their own: a model with other hyperparameters is refused by its header, so that the code to read
+    /// every other is not linked.
+    ///
+    /// # Errors
     /// Every [`FormatError`].
     #[inline(never)]
-    pub fn parse_checked(bytes: &'a [u8]) -> Result<Self, FormatError> {
+    pub fn parse_for<B: Build>(bytes: &'a [u8]) -> Result<Self, FormatError> {
         // The result is never taken apart: a model is large for a small core's stack.
-        let parsed = Self::parse(bytes);
+        let parsed = match build::header::<B>() {
+            Some(expected) => Self::read_as(bytes, expected),
+            None => Self::read(bytes),
+        };
         if let Ok(model) = &parsed {
+            validate::<B>(bytes, &model.header, &model.layout)?;
             let (expected, found) = (model.header.checksum, checksum(bytes));
             if found != expected {
                 return Err(FormatError::BadChecksum { expected, found });
@@ -100,9 +128,19 @@ impl<'a> Model<'a> {
         self.bytes.len()
     }
 
-    /// Whether the header's hyperparameters are these.
-    pub(crate) fn is_of(&self, config: &Config) -> bool {
-        self.header.config == *config
+    /// What firmware for this model alone can rely on.
+    pub const fn known(&self) -> Known {
+        let tokenizer = match self.tokenizer() {
+            Some(tokenizer) => Some(tokenizer.kind()),
+            None => None,
+        };
+        Known { config: self.header.config, tokenizer }
+    }
+
+    /// Whether it is the model that is known.
+    pub(crate) fn is_of<B: Build>(&self, known: Known) -> bool {
+        self.tokenizer().map(|t| t.kind()) == known.tokenizer
+            && build::header::<B>().is_some_and(|header| header.difference(self.bytes).is_none())
     }
 
     #[inline(always)]
@@ -133,9 +171,9 @@ impl<'a> Model<'a> {
     }
 
     /// The tokenizer; `None` for a model that takes and gives ids.
-    pub fn tokenizer(&self) -> Option<Tokenizer<'a>> {
-        let section = part(self.bytes, self.layout.tokenizer.0, self.layout.tokenizer.1);
-        Tokenizer::parse(section).ok()
+    pub const fn tokenizer(&self) -> Option<Tokenizer<'a>> {
+        let (offset, len) = self.layout.tokenizer;
+        Tokenizer::of_valid(part(self.bytes, offset, len))
     }
 
     /// Name of label `index`.

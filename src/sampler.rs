@@ -90,8 +90,18 @@ impl Sampler {
     /// Softmax numerators in Q0.31 in place of the logits; returns their sum.
     fn numerators(&self, logits: &mut [i32]) -> u64 {
         let maximum = logits.iter().copied().max().unwrap_or(0);
-        // log2(e) / temperature in Q16.16; at most 2^31, far beyond what still matters.
-        let factor = ((LOG2_E_Q30 as u64) << 2) / self.sampling.temperature as u64;
+        // log2(e) / temperature in Q16.16, far beyond what still matters for the smallest. A product of
+        // 33 bits divided by one of 32: the last two bits by hand, since small cores divide 32 by 32.
+        let temperature = self.sampling.temperature as u64;
+        let dividend = LOG2_E_Q30 as u32;
+        let mut factor = dividend.checked_div(self.sampling.temperature).unwrap_or(0) as u64;
+        let mut rest = dividend as u64 - factor * temperature;
+        for _ in 0..2 {
+            (factor, rest) = (2 * factor, 2 * rest);
+            if rest >= temperature {
+                (factor, rest) = (factor + 1, rest - temperature);
+            }
+        }
         let mut total = 0;
         for logit in logits {
             let distance = (maximum as i64 - *logit as i64) as u64;

@@ -20,7 +20,7 @@ use crate::decoder::{Progress, epsilon, log_probability};
 use crate::error::RunError;
 use crate::kernels::{Kernels, Native, check_layout};
 use crate::model::Model;
-use crate::nn::attention::Mask;
+use crate::nn::attention::{Bidirectional, Prefix};
 use crate::nn::embedding;
 use crate::nn::head::logits;
 use crate::nn::layer::{Layer, Tile, normalize_rows, project_source};
@@ -144,7 +144,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         let tile = self.next_tile(self.rows);
         let layer = Layer::<K>::of_side(self.model, &side, self.layer);
         if self.second_pass {
-            layer.attend(&mut self.state, tile, false, Mask::Bidirectional, self.rows);
+            layer.attend(&mut self.state, tile, false, Bidirectional, self.rows);
             layer.feed_forward(&mut self.state, tile);
         } else {
             layer.project_keys_values(&mut self.state, tile);
@@ -243,7 +243,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         let layer = Layer::<K>::of_side(self.model, &side, self.layer);
         match self.part {
             Part::SelfAttention => {
-                layer.attend(&mut self.state, tile, true, Mask::Causal, keys);
+                layer.attend(&mut self.state, tile, true, Prefix(0), keys);
             }
             Part::CrossAttention => {
                 attend_source::<K>(

@@ -1,9 +1,11 @@
 //! What [`Model::parse`](super::Model::parse) checks inside the sections, so that nothing can fail later.
 
+use super::part;
 use crate::blob::{
     Header, LayerLayout, Layout, LinearLayout, META_BYTES, norm_bytes, position_bytes, read_i16,
-    read_u16, relative_bytes,
+    read_u8, read_u16, relative_bytes,
 };
+use crate::build::{self, Build};
 use crate::config::*;
 use crate::error::FormatError;
 use crate::tokenizer::{TokenizerFormatError, Vocabulary};
@@ -13,10 +15,10 @@ const EXPONENTS: core::ops::RangeInclusive<i16> = -100..=100;
 
 /// Checks what is inside the sections. `const`, hence the loops by hand.
 #[inline(never)]
-pub(super) const fn validate(
+pub(super) const fn validate<B: Build>(
     bytes: &[u8],
     header: &Header,
-    layout: &Layout,
+    found: &Layout,
 ) -> Result<(), FormatError> {
     macro_rules! check {
         ($result:expr) => {
@@ -25,7 +27,8 @@ pub(super) const fn validate(
             }
         };
     }
-    let c = &header.config;
+    let (c, layout) = (build::config::<B>(&header.config), build::layout::<B>(found));
+    let (tokenizer, labels) = (found.tokenizer, found.labels);
     check!(check_linear(bytes, layout.embedding, "embedding"));
     check!(check_position(bytes, layout.position, c));
     if c.embedding_norm {
@@ -45,18 +48,18 @@ pub(super) const fn validate(
     if c.decoder_layers > 0 {
         check!(check_decoder(bytes, layout, c));
     }
-    if layout.tokenizer.0 - layout.head.0 >= META_BYTES {
+    if tokenizer.0 - layout.head.0 >= META_BYTES {
         check!(check_linear(bytes, layout.head, "head"));
     }
-    if layout.tokenizer.1 > 0
+    if tokenizer.1 > 0
         && let Err(TokenizerFormatError(field)) =
-            Vocabulary::parse(bytes.split_at(layout.tokenizer.0).1.split_at(layout.tokenizer.1).0)
+            Vocabulary::parse(part(bytes, tokenizer.0, tokenizer.1))
     {
         return Err(FormatError::BadTokenizer { field });
     }
-    check!(check_zero(bytes, layout.tokenizer.0 + layout.tokenizer.1, layout.labels.0));
-    check!(check_labels(bytes, layout.labels, c.n_labels));
-    check_zero(bytes, layout.labels.0 + layout.labels.1, layout.bytes)
+    check!(check_zero(bytes, tokenizer.0 + tokenizer.1, labels.0));
+    check!(check_labels(bytes, labels, c.n_labels));
+    check_zero(bytes, labels.0 + labels.1, found.bytes)
 }
 
 const fn check_position(bytes: &[u8], offset: usize, c: &Config) -> Result<(), FormatError> {
@@ -179,7 +182,7 @@ const fn check_labels(bytes: &[u8], section: (usize, usize), n: usize) -> Result
             return Err(FormatError::BadSection { section: BAD, offset: at });
         }
         let len = read_u16(bytes, at) as usize;
-        let text = bytes.split_at(at + 2).1.split_at(len).0;
+        let text = part(bytes, at + 2, len);
         if core::str::from_utf8(text).is_err() {
             return Err(FormatError::BadSection { section: BAD, offset: at });
         }
@@ -195,7 +198,7 @@ const fn check_labels(bytes: &[u8], section: (usize, usize), n: usize) -> Result
 const fn check_zero(bytes: &[u8], from: usize, to: usize) -> Result<(), FormatError> {
     let mut i = from;
     while i < to && i < bytes.len() {
-        if bytes[i] != 0 {
+        if read_u8(bytes, i) != 0 {
             return Err(FormatError::BadPadding { offset: i });
         }
         i += 1;

@@ -49,8 +49,54 @@ impl core::fmt::Debug for Mask<'_> {
     }
 }
 
-impl Mask<'_> {
+/// Who sees whom: a [`Mask`], or one that is known while compiling.
+pub trait Visibility: Copy {
+    /// Every query sees all keys from the first to some last one, and they stand in the order of their
+    /// positions (no ring).
+    const FROM_FIRST: bool;
+
     /// Keys that `query` can see at most, as a range, of `keys` that exist.
+    fn range(&self, query: usize, keys: usize) -> (usize, usize);
+
+    /// Whether all of the range is visible.
+    fn is_run(&self) -> bool {
+        true
+    }
+
+    /// Whether a key of the range is visible.
+    fn sees(&self, query: usize, key: usize) -> bool {
+        let _ = (query, key);
+        true
+    }
+}
+
+/// [`Mask::Bidirectional`].
+#[derive(Clone, Copy, Debug)]
+pub struct Bidirectional;
+
+impl Visibility for Bidirectional {
+    const FROM_FIRST: bool = true;
+
+    fn range(&self, _: usize, keys: usize) -> (usize, usize) {
+        (0, keys)
+    }
+}
+
+/// [`Mask::Prefix`]; of length 0, [`Mask::Causal`].
+#[derive(Clone, Copy, Debug)]
+pub struct Prefix(pub usize);
+
+impl Visibility for Prefix {
+    const FROM_FIRST: bool = true;
+
+    fn range(&self, query: usize, keys: usize) -> (usize, usize) {
+        (0, keys.min(self.0.max(query + 1)))
+    }
+}
+
+impl Visibility for Mask<'_> {
+    const FROM_FIRST: bool = false;
+
     fn range(&self, query: usize, keys: usize) -> (usize, usize) {
         match *self {
             Self::Causal => (0, keys.min(query + 1)),
@@ -60,20 +106,23 @@ impl Mask<'_> {
         }
     }
 
-    /// One bit per key of the block that begins at `first`, for a query whose range is known.
-    fn visible(&self, query: usize, first: usize, (low, high): (usize, usize)) -> u32 {
-        let from = low.saturating_sub(first).min(KEY_BLOCK) as u32;
-        let to = high.saturating_sub(first).min(KEY_BLOCK) as u32;
-        let bits = ((1u32 << to) - 1) & !((1u32 << from) - 1);
-        let keep = |test: &dyn Fn(usize) -> bool| {
-            (0..KEY_BLOCK).filter(|&j| test(first + j)).fold(0u32, |bits, j| bits | 1 << j)
-        };
+    fn is_run(&self) -> bool {
+        !matches!(self, Self::Padding(_) | Self::Predicate(_))
+    }
+
+    fn sees(&self, query: usize, key: usize) -> bool {
         match self {
-            Self::Padding(flags) => bits & keep(&|key| flags.get(key).copied().unwrap_or(false)),
-            Self::Predicate(test) => bits & keep(&|key| test(query, key)),
-            _ => bits,
+            Self::Padding(flags) => flags.get(key).copied().unwrap_or(false),
+            Self::Predicate(test) => test(query, key),
+            _ => true,
         }
     }
+}
+
+/// One bit per key of the block that begins at `first`, for a query whose range is known.
+fn visible<M: Visibility>(mask: M, query: usize, first: usize, (low, high): (usize, usize)) -> u32 {
+    let keys = first.max(low)..(first + KEY_BLOCK).min(high);
+    keys.filter(|&key| mask.sees(query, key)).fold(0, |bits, key| bits | 1 << (key - first))
 }
 
 /// Where one block of one head of one layer lies in the cache.
@@ -223,7 +272,7 @@ fn factor(code: u8, (multiplier, exponent): (u16, i32)) -> u32 {
 
 /// One attention call: which rows attend to what.
 #[derive(Clone, Copy, Debug)]
-pub struct Attention<'a> {
+pub struct Attention<'a, M: Visibility> {
     /// Hyperparameters.
     pub config: &'a Config,
     /// The layer's score multiplier and exponent.
@@ -233,7 +282,7 @@ pub struct Attention<'a> {
     /// Which layer of the cache.
     pub layer_index: usize,
     /// Who sees whom.
-    pub mask: Mask<'a>,
+    pub mask: M,
     /// Position of the first query row.
     pub first_position: usize,
     /// Positions that exist in the cache.
@@ -244,7 +293,7 @@ pub struct Attention<'a> {
     pub stride: usize,
 }
 
-impl Attention<'_> {
+impl<M: Visibility> Attention<'_, M> {
     /// Attends. `q` holds the query rows (`q_dim` each, in the 16-bit unit of the layer's q); the
     /// result replaces it, in the unit of the layer's v. A query that sees no key gets zeros.
     /// Scratch: `lanes` `(2, head_dim)`, `sums` `(head_dim, 2)`.
@@ -301,7 +350,8 @@ impl Attention<'_> {
             <B::Kernels>::quantize(x, &vector.quantizer(), count, i, lanes);
         }
         let mut biased = Biased { factors: [0; 2], biases: [[0; KEY_BLOCK]; 2] };
-        if self.bias.is_some() {
+        let bias = self.bias.filter(|_| build::has_relative_positions::<B>());
+        if bias.is_some() {
             for (factor, state) in biased.factors.iter_mut().zip(states.iter_mut()) {
                 *factor = core::mem::replace(&mut state.factor, BIASED_FACTOR);
             }
@@ -311,10 +361,11 @@ impl Attention<'_> {
         // 15-bit numerators of up to 512 keys fit 32-bit sums of values; of more keys, fewer bits.
         let bits = usize::BITS - (config.cache_rows() - 1).leading_zeros();
         let shift = 15 + bits.saturating_sub(9);
-        let first_keys = high <= config.cache_rows()
-            && queries.iter().all(|query| query.range.0 == 0)
-            && !matches!(self.mask, Mask::Padding(_) | Mask::Predicate(_));
-        if first_keys && self.bias.is_none() {
+        let from_first = M::FROM_FIRST
+            || (self.mask.is_run()
+                && high <= config.cache_rows()
+                && queries.iter().all(|query| query.range.0 == 0));
+        if from_first && bias.is_none() {
             let run = Block::new(config, self.layer_index, 0, kv_head).run(cache, config);
             let mut visible = [0; 2];
             for (visible, query) in visible.iter_mut().zip(queries) {
@@ -342,7 +393,7 @@ impl Attention<'_> {
     }
 }
 
-impl Attention<'_> {
+impl<M: Visibility> Attention<'_, M> {
     /// Block after block of the positions `keys`, for any mask, biases and a cache that may be a ring.
     #[allow(clippy::too_many_arguments)] // one caller
     #[inline(never)]
@@ -360,16 +411,16 @@ impl Attention<'_> {
     ) {
         let config = build::config::<B>(self.config);
         for first in (keys.start / KEY_BLOCK * KEY_BLOCK..keys.end).step_by(KEY_BLOCK) {
-            let mut visible = [0; 2];
-            for (visible, query) in visible.iter_mut().zip(queries) {
-                *visible = self.mask.visible(query.position, first, query.range);
+            let mut seen = [0; 2];
+            for (seen, query) in seen.iter_mut().zip(queries) {
+                *seen = visible(self.mask, query.position, first, query.range);
             }
-            if visible == [0; 2] {
+            if seen == [0; 2] {
                 continue;
             }
             let block = Block::new(config, self.layer_index, first, kv_head).keys(cache);
             let Some(bias) = &self.bias else {
-                <B::Kernels>::attend(lanes, &block, visible, shift, states, sums);
+                <B::Kernels>::attend(lanes, &block, seen, shift, states, sums);
                 continue;
             };
             for (biases, query) in biased.biases.iter_mut().zip(queries) {
@@ -377,7 +428,7 @@ impl Attention<'_> {
                     *entry = relative(bias, query.head, query.position, key);
                 }
             }
-            <B::Kernels>::attend_biased(lanes, &block, visible, shift, biased, states, sums);
+            <B::Kernels>::attend_biased(lanes, &block, seen, shift, biased, states, sums);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One transformer layer over a tile of rows: attention, residual, feed-forward, residual, with the
 //! norms before (pre-norm) or after (post-norm) each.
 
-use super::attention::{Attention, Mask, write_keys, write_values};
+use super::attention::{Attention, Bidirectional, Visibility, write_keys, write_values};
 use super::feed_forward::hidden;
 use super::linear::Rows;
 use super::norm::{Epsilon, apply, normalized};
@@ -99,12 +99,12 @@ impl<'m, B: Build> Layer<'m, B> {
 
     /// Queries of a tile into `state.tile`, then attention over `keys` positions and its residual.
     #[inline(never)]
-    pub fn attend(
+    pub fn attend<M: Visibility>(
         &self,
         state: &mut RunState,
         tile: Tile,
         with_keys_values: bool,
-        mask: Mask,
+        mask: M,
         keys: usize,
     ) {
         if with_keys_values {
@@ -179,7 +179,7 @@ impl<'m, B: Build> Layer<'m, B> {
             score_scale: (weights.score_multiplier, weights.score_exponent),
             bias: None,
             layer_index: self.cache,
-            mask: Mask::Bidirectional,
+            mask: Bidirectional,
             first_position: 0,
             keys,
             rows: tile.rows,

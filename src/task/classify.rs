@@ -74,7 +74,7 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     /// # Errors
     /// The tokenizer's and the encoder's.
     pub fn outputs(&mut self, text: &str, tokens: &mut [Token]) -> Result<&[i32], TaskError> {
-        Ok(self.encoder.run(encode(&self.tokenizer, text, tokens)?)?)
+        Ok(self.encoder.run(encode::<B>(&self.tokenizer, text, tokens)?)?)
     }
 
     /// The likeliest label of a text.
@@ -99,7 +99,7 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         tokens: &mut [Token],
         mut each: impl FnMut(Token, usize, &'m str),
     ) -> Result<(), TaskError> {
-        let tokens = encode(&self.tokenizer, text, tokens)?;
+        let tokens = encode::<B>(&self.tokenizer, text, tokens)?;
         self.encoder.run(tokens)?;
         for (row, &token) in tokens.iter().enumerate() {
             let label = greedy(self.encoder.label_logits(row)?) as usize;

@@ -2,7 +2,7 @@
 
 use super::{NO_TOKENIZER, TaskError, TextStream, encode};
 use crate::arena::ArenaParts;
-use crate::build::Build;
+use crate::build::{self, Build};
 use crate::decoder::Decoder;
 use crate::error::RunError;
 use crate::kernels::Native;
@@ -83,9 +83,20 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     /// empty text, [`RunError::WrongModel`] without a tokenizer.
     pub fn prompt(&mut self, text: &str, tokens: &mut [Token]) -> Result<usize, TaskError> {
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
-        let tokens = encode(&tokenizer, text, tokens)?;
+        let tokens = encode::<B>(&tokenizer, text, tokens)?;
         self.prompt_ids(tokens)?;
         Ok(tokens.len())
+    }
+
+    /// The tokens of a text, for [`Generator::prompt_ids`]; those of an empty one are the special tokens
+    /// alone.
+    ///
+    /// # Errors
+    /// The tokenizer's, [`RunError::WrongModel`] without one.
+    pub fn encode(&self, text: &str, tokens: &mut [Token]) -> Result<usize, TaskError> {
+        let tokenizer = self.tokenizer.as_ref().ok_or(NO_TOKENIZER)?;
+        let kind = build::tokenizer::<B>(tokenizer.kind());
+        Ok(tokenizer.encode_by(kind, text, tokens)?)
     }
 
     /// Starts afresh with exactly these tokens.

@@ -88,10 +88,15 @@ impl<'a> Output<'a> {
 
 /// Which rules a tokenizer follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Kind {
+    /// Every byte is a token.
     Bytes,
+    /// Byte-pair encoding over characters with byte fallback (SentencePiece, Llama).
     Bpe,
+    /// WordPiece (BERT).
     WordPiece,
+    /// Byte-pair encoding over bytes (GPT-2).
     ByteLevel,
 }
 
@@ -123,13 +128,20 @@ impl<'a> Tokenizer<'a> {
             Ok(vocabulary) => vocabulary,
             Err(error) => return Err(error),
         };
-        let kind = match section[0] {
-            0 => Kind::Bytes,
-            1 => Kind::Bpe,
-            2 => Kind::WordPiece,
-            _ => Kind::ByteLevel,
-        };
-        Ok(Self { kind, vocabulary })
+        Ok(Self { kind: vocabulary.kind(), vocabulary })
+    }
+
+    /// A section that [`Tokenizer::parse`] would not refuse; `None` of nothing.
+    pub(crate) const fn of_valid(section: &'a [u8]) -> Option<Self> {
+        match Vocabulary::of_valid(section) {
+            Some(vocabulary) => Some(Self { kind: vocabulary.kind(), vocabulary }),
+            None => None,
+        }
+    }
+
+    /// Its rules.
+    pub const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// The pieces.
@@ -143,9 +155,19 @@ impl<'a> Tokenizer<'a> {
     /// # Errors
     /// [`EncodeError`].
     pub fn encode(&self, text: &str, tokens: &mut [Token]) -> Result<usize, EncodeError> {
+        self.encode_by(self.kind, text, tokens)
+    }
+
+    /// As [`Tokenizer::encode`]; `kind` is the tokenizer's, perhaps known while compiling.
+    pub(crate) fn encode_by(
+        &self,
+        kind: Kind,
+        text: &str,
+        tokens: &mut [Token],
+    ) -> Result<usize, EncodeError> {
         let mut out = Output::new(tokens);
         self.vocabulary.begin().into_iter().for_each(|begin| out.push(begin));
-        self.append(text, &mut out)?;
+        self.append(kind, text, &mut out)?;
         self.added_end().into_iter().for_each(|end| out.push(end));
         out.finish()
     }
@@ -175,12 +197,12 @@ impl<'a> Tokenizer<'a> {
     /// [`EncodeError`].
     pub fn encode_raw(&self, text: &str, tokens: &mut [Token]) -> Result<usize, EncodeError> {
         let mut out = Output::new(tokens);
-        self.append(text, &mut out)?;
+        self.append(self.kind, text, &mut out)?;
         out.finish()
     }
 
-    fn append(&self, text: &str, out: &mut Output) -> Result<(), EncodeError> {
-        match self.kind {
+    fn append(&self, kind: Kind, text: &str, out: &mut Output) -> Result<(), EncodeError> {
+        match kind {
             Kind::Bytes => text.bytes().try_for_each(|b| {
                 let unknown = EncodeError::UnknownCharacter { character: b as char };
                 out.push(self.vocabulary.byte(b).ok_or(unknown)?);

@@ -67,7 +67,7 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
 
 #[inline(never)]
 fn forward(
-    attention: &Attention,
+    attention: &Attention<Mask>,
     cache: &Cache,
     q: &mut [i16],
     lanes: &mut [i16],

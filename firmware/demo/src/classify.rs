@@ -4,7 +4,7 @@ use core::fmt::Write;
 
 use picoformer::kernels::Native;
 use picoformer::sampler::greedy;
-use picoformer::{Arena, Build, Classifier, Config, Model};
+use picoformer::{Arena, Build, Classifier, Known, Model};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
@@ -25,7 +25,7 @@ struct Intent;
 
 impl Build for Intent {
     type Kernels = Native;
-    const CONFIG: Option<Config> = Some(*MODEL.config());
+    const MODEL: Option<Known> = Some(MODEL.known());
 }
 
 /// The model in flash, not on the stack.

@@ -5,7 +5,7 @@ use core::fmt::Write;
 use picoformer::kernels::Native;
 use picoformer::sampler::{ONE, Sampling};
 use picoformer::task::{Event, Generator, TextStream};
-use picoformer::{Arena, Build, Config, Decoder, Model};
+use picoformer::{Arena, Build, Decoder, Known, Model};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
@@ -26,7 +26,7 @@ struct Tales;
 
 impl Build for Tales {
     type Kernels = Native;
-    const CONFIG: Option<Config> = Some(*MODEL.config());
+    const MODEL: Option<Known> = Some(MODEL.known());
 }
 
 /// The model in flash, not on the stack.
@@ -58,15 +58,15 @@ pub fn story<B: Build>(
     out: &mut dyn Write,
     probe: &mut dyn Probe,
 ) -> Result<(), Failure> {
-    let tokenizer = decoder.model().tokenizer().ok_or(Failure("the model has no tokenizer"))?;
     let mut generator = Generator::from_decoder(decoder, sampling);
     let mut tokens = [0; 32];
     probe.begin();
     // By ids, so that an empty prompt is the begin token alone.
-    let n = tokenizer.encode(prompt, &mut tokens).map_err(|_| Failure("no room for the prompt"))?;
+    let n = generator.encode(prompt, &mut tokens).map_err(|_| Failure("no room for the prompt"))?;
     let fed = generator.prompt_ids(tokens.get(..n).unwrap_or_default());
     probe.end(Phase::Prefill);
     fed.map_err(|_| Failure("the prompt cannot be taken"))?;
+    let tokenizer = generator.tokenizer().copied().ok_or(Failure("the model has no tokenizer"))?;
     let mut hash = Hash::new();
     hash.add(generator.decoder().logits());
     out.write_str(prompt)?;

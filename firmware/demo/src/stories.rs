@@ -3,15 +3,69 @@
 
 use core::fmt::Write;
 
+use picoformer::config::*;
+use picoformer::kernels::Native;
 use picoformer::sampler::Sampling;
-use picoformer::{Arena, Decoder, Model};
+use picoformer::tokenizer::Kind;
+use picoformer::{Arena, ArenaSize, Build, Decoder, Known, Model};
 
 use crate::generate::story;
 use crate::lend::Lend;
 use crate::{Failure, Phase, Probe, Summary};
 
-/// Room for stories260K with its context of 512; a larger model is refused by the engine.
-static RAM: Lend<Arena<184_320, 1_024, 1_024>> = Lend::new(Arena::new());
+/// What is known of stories260K: weights and vocabulary may change, this may not.
+const CONFIG: Config = Config {
+    architecture: Architecture::Decoder,
+    input: Input::Tokens,
+    position: Position::Rotary,
+    norm: Norm::Rms,
+    norm_order: NormOrder::Pre,
+    activation: Activation::Silu,
+    head: Head::TiedVocabulary,
+    pooling: Pooling::First,
+    weight_layout: WeightLayout::Paired,
+    gated: true,
+    qkv_bias: false,
+    output_bias: false,
+    up_bias: false,
+    down_bias: false,
+    head_bias: false,
+    embedding_norm: false,
+    final_norm: true,
+    pooler: false,
+    separate_embedding: false,
+    vocab_size: 512,
+    frame_len: 0,
+    d_model: 64,
+    n_layers: 5,
+    n_heads: 8,
+    n_kv_heads: 4,
+    head_dim: 8,
+    d_ff: 172,
+    context: 512,
+    window: 0,
+    n_labels: 0,
+    tile_rows: 2,
+    decoder_layers: 0,
+    target_context: 0,
+    beams: 0,
+    relative_distance: 0,
+    start_token: 0,
+    end_token: 0,
+    suppressed_token: 0,
+    forced_token: 0,
+};
+
+/// This firmware runs this model only.
+struct Stories;
+
+impl Build for Stories {
+    type Kernels = Native;
+    const MODEL: Option<Known> = Some(Known { config: CONFIG, tokenizer: Some(Kind::Bpe) });
+}
+
+const SIZE: ArenaSize = ArenaSize::new(&CONFIG);
+static RAM: Lend<Arena<{ SIZE.bytes }, { SIZE.halves }, { SIZE.words }>> = Lend::new(Arena::new());
 
 /// The model parsed: too large for the stack of a small core.
 static MODEL: Lend<Option<Model<'static>>> = Lend::new(None);
@@ -41,14 +95,14 @@ fn run(
     probe: &mut dyn Probe,
 ) -> Result<(), Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let decoder = Decoder::new(model, ram).map_err(|_| Failure("the model needs more RAM"))?;
+    let decoder = Decoder::<Stories>::of_build(model, ram).map_err(|_| Failure("no decoder"))?;
     story(decoder, "", Sampling::greedy(), 128, out, probe)
 }
 
 /// The blob as a model in static memory.
 #[inline(never)] // the frame of parsing is gone when the model runs
 fn parse(blob: &'static [u8]) -> Result<&'static Model<'static>, Failure> {
-    let parsed = Model::parse_checked(blob);
+    let parsed = Model::parse_for::<Stories>(blob);
     let model = parsed.as_ref().map_err(|_| Failure("no valid blob in its slot"))?;
     Ok(MODEL.take().ok_or(Failure("the arena is in use"))?.insert(*model))
 }
