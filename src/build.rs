@@ -118,6 +118,15 @@ pub(crate) fn buffers_of<B: Build>(config: &Config) -> [Buffer; BUFFERS] {
     }
 }
 
+/// How positions enter.
+#[inline(always)]
+pub(crate) const fn position<B: Build>(found: Position) -> Position {
+    match header::<B>() {
+        Some(known) => known.config.position,
+        None => found,
+    }
+}
+
 /// Whether scores may have biases.
 pub(crate) const fn has_relative_positions<B: Build>() -> bool {
     match header::<B>() {

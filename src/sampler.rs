@@ -69,12 +69,12 @@ impl Sampler {
         }
         let mut total = self.numerators(logits);
         if self.sampling.top_k > 0 && self.sampling.top_k < logits.len() {
-            total = keep(logits, self.sampling.top_k as u64, |_| 1);
+            total = keep(logits, self.sampling.top_k as u64, true);
         }
         if self.sampling.top_p < ONE {
             // The likeliest token always stays.
             let mass = (((total >> 16) * self.sampling.top_p as u64).max(1)).min(total);
-            total = keep(logits, mass, |numerator| numerator as u64);
+            total = keep(logits, mass, false);
         }
         // total ≥ 2^31 − 1 (the likeliest token's numerator) and < 2^47: nothing is lost or overflows.
         let mut point = ((self.random() >> 32) * (total >> 16)) >> 16;
@@ -134,9 +134,12 @@ pub fn greedy(logits: &[i32]) -> u32 {
     best.0 as u32
 }
 
-/// Zeroes all but the largest numerators whose measures together reach `needed`, of equals those of the
-/// lowest ids; returns the sum of what is left. Needs no memory: the limit is found by bisection.
-fn keep(numerators: &mut [i32], needed: u64, measure: impl Fn(i32) -> u64) -> u64 {
+/// Zeroes all but the largest numerators that together reach `needed`, of equals those of the lowest ids;
+/// returns the sum of what is left. `count`: each counts 1. Needs no memory: the limit is found by
+/// bisection.
+#[inline(never)]
+fn keep(numerators: &mut [i32], needed: u64, count: bool) -> u64 {
+    let measure = |numerator: i32| if count { 1 } else { numerator as u64 };
     let above = |limit: i32| -> u64 {
         numerators.iter().filter(|&&n| n >= limit).map(|&n| measure(n)).sum()
     };

@@ -19,6 +19,7 @@ use crate::model::NormWeights;
 pub type Epsilon = (u16, i16);
 
 /// The row `n` (without gain and bias) as input of a linear layer. `exponent` is the row's unit.
+#[inline(never)]
 pub fn normalized<'a, K: Kernels>(
     x: &'a [i16],
     exponent: i32,

@@ -17,12 +17,10 @@ mod linear;
 mod pointwise;
 mod rescale;
 mod rows;
+mod slow;
 mod stream;
 
-use super::{
-    Activate, Kernels, KeyRun, Portable, Product, Quantizer, RowScale, Softmax, defaults,
-    linear as whole,
-};
+use super::{Activate, Kernels, KeyRun, Portable, Product, Quantizer, RowScale, Softmax, defaults};
 use crate::config::KEY_BLOCK;
 use crate::fixed::{saturate_16, shift_by};
 use glue::{aligned, curve, rescale_one, rescale_pairs, rescaling, slow_sums, words};
@@ -380,13 +378,22 @@ impl Kernels for ArmDsp {
 
     fn linear(product: &Product, by: [RowScale; 2], mut out: [&mut [i16]; 2]) {
         if !layer::halves(product, by, &mut out) {
-            whole::linear::<Self>(product, by, out);
+            let clamped = |by: RowScale| RowScale { bias_shift: by.bias_shift.clamp(0, 40), ..by };
+            slow::linear(product, by.map(clamped), out[0].len(), &mut |row, i, value| {
+                if let Some(out) = out.get_mut(row).and_then(|out| out.get_mut(i)) {
+                    *out = saturate_16(value);
+                }
+            });
         }
     }
 
     fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
         if !layer::words(product, by, &mut out) {
-            whole::linear_wide::<Self>(product, by, out);
+            slow::linear(product, by, out[0].len(), &mut |row, i, value| {
+                if let Some(out) = out.get_mut(row).and_then(|out| out.get_mut(i)) {
+                    *out = value;
+                }
+            });
         }
     }
 
