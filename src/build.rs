@@ -5,7 +5,7 @@
 //! brings no code for them, an RMSNorm no LayerNorm, a SiLU no table of GELU. Sizes and offsets become
 //! constants. Results do not change.
 
-use crate::arena::{BUFFERS, Buffer, buffers};
+use crate::arena::{ArenaSize, BUFFERS, Buffer, buffers};
 use crate::blob::{Expected, Layout};
 use crate::config::{Config, Input, Position, SEGMENT};
 use crate::error::RunError;
@@ -70,10 +70,21 @@ impl<B: Build> Facts<B> {
         }
         None => None,
     };
-    const BUFFERS: Option<[Buffer; BUFFERS]> = match B::MODEL {
-        Some(known) => Some(buffers(&known.config)),
+    const SIZES: Option<(ArenaSize, [usize; BUFFERS])> = match B::MODEL {
+        Some(known) => Some(lengths(&buffers(&known.config))),
         None => None,
     };
+}
+
+/// The need of RAM, and the lengths of all buffers.
+const fn lengths(buffers: &[Buffer; BUFFERS]) -> (ArenaSize, [usize; BUFFERS]) {
+    let mut lens = [0; BUFFERS];
+    let mut i = 0;
+    while i < BUFFERS {
+        lens[i] = buffers[i].len;
+        i += 1;
+    }
+    (ArenaSize::of(buffers), lens)
 }
 
 /// What the header of the only model must hold.
@@ -109,12 +120,12 @@ pub(crate) fn tokenizer<B: Build>(found: Kind) -> Kind {
     }
 }
 
-/// The buffers of a model.
+/// The need of RAM of a model, and the lengths of its buffers.
 #[inline(always)]
-pub(crate) fn buffers_of<B: Build>(config: &Config) -> [Buffer; BUFFERS] {
-    match const { &Facts::<B>::BUFFERS } {
+pub(crate) fn sizes<B: Build>(config: &Config) -> (ArenaSize, [usize; BUFFERS]) {
+    match const { &Facts::<B>::SIZES } {
         Some(known) => *known,
-        None => buffers(config),
+        None => lengths(&buffers(config)),
     }
 }
 

@@ -104,8 +104,9 @@ impl Sampler {
         }
         let mut total = 0;
         for logit in logits {
-            let distance = (maximum as i64 - *logit as i64) as u64;
-            let exponent = distance.saturating_mul(factor) >> 16;
+            // distance · factor / 2^16 in two parts: 32 and 33 bits have no room in 64.
+            let distance = maximum.wrapping_sub(*logit) as u32 as u64;
+            let exponent = distance * (factor >> 16) + ((distance * (factor & 0xffff)) >> 16);
             *logit =
                 exp2_fine(exponent.min(u32::MAX as u64 >> 1) as u32).min(i32::MAX as u32) as i32;
             total += *logit as u64;

@@ -18,6 +18,7 @@ use crate::kernels::{
 use crate::matrix::word_offset;
 use crate::model::RelativeBias;
 use crate::nn::position::relative;
+use crate::nn::row::pairs;
 
 /// Which keys a query may see.
 #[derive(Clone, Copy)]
@@ -308,8 +309,7 @@ impl<M: Visibility> Attention<'_, M> {
         let group = (config.n_heads / config.n_kv_heads.max(1)).max(1);
         for kv_head in 0..config.n_kv_heads {
             // All queries that read this head's keys, two at a time: neighbours in the group first.
-            for first in (0..self.rows * group).step_by(2) {
-                let count = (self.rows * group - first).min(2);
+            for (first, count) in pairs(self.rows * group) {
                 let query = |i: usize| {
                     let (row, position) = (i / group, self.first_position + i / group);
                     let range = self.mask.range(position, self.keys);

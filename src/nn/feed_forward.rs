@@ -45,7 +45,8 @@ fn gated<B: Build>(
     // Room for the chunks of two rows, or for one twice as long.
     let mut factors = [0i16; 2 * CHUNK];
     let chunk = if rows.count() == 2 { CHUNK } else { 2 * CHUNK };
-    for first in (0..up.out_dim).step_by(chunk) {
+    let mut first = 0;
+    while first < up.out_dim {
         let count = (up.out_dim - first).min(chunk);
         let mut part = hidden.each_mut().map(|hidden| {
             let end = hidden.len().min(first + count);
@@ -62,5 +63,6 @@ fn gated<B: Build>(
         for (x, factors) in part.into_iter().zip([a, b]) {
             <B::Kernels>::activate_gated(&activate, factors, x);
         }
+        first += chunk;
     }
 }

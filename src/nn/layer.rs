@@ -5,7 +5,7 @@ use super::attention::{Attention, Bidirectional, Visibility, write_keys, write_v
 use super::feed_forward::hidden;
 use super::linear::Rows;
 use super::norm::{Epsilon, apply, normalized};
-use super::row::{Input, pair_mut, renormalize};
+use super::row::{Input, pair_mut, pairs, renormalize};
 use crate::arena::{Cache, RunState};
 use crate::build::{self, Build};
 use crate::config::{Architecture, Config, NormOrder};
@@ -112,8 +112,8 @@ impl<'m, B: Build> Layer<'m, B> {
         }
         self.project(state, tile, &[Projection::Queries]);
         // Hypotheses have caches of their own: one call each.
-        let rows = if tile.beams { 1 } else { tile.rows };
-        for first in (0..tile.rows).step_by(rows.max(1)) {
+        let (calls, rows) = if tile.beams { (tile.rows, 1) } else { (1, tile.rows) };
+        for first in 0..calls {
             let (layer_index, first_position) = self.place(tile, first);
             let attention = Attention {
                 config: self.config,
@@ -141,8 +141,7 @@ impl<'m, B: Build> Layer<'m, B> {
         let config = self.config();
         let wide = self.weights.up::<B>().wide;
         let mut exponent = 0;
-        for first in (0..tile.rows).step_by(2) {
-            let count = (tile.rows - first).min(2);
+        for (first, count) in pairs(tile.rows) {
             let inputs =
                 self.inputs(state.residual, state.exponents, tile.first_row + first, count, wide);
             let mut rows = Rows::new(inputs, state.lanes);
@@ -166,8 +165,7 @@ impl<'m, B: Build> Layer<'m, B> {
         keys: usize,
     ) {
         let width = self.tile_width();
-        for first in (0..tile.rows).step_by(2) {
-            let count = (tile.rows - first).min(2);
+        for (first, count) in pairs(tile.rows) {
             let (row, wide) = (tile.first_row + first, weights.q.wide);
             let inputs = self.inputs(state.residual, state.exponents, row, count, wide);
             let mut rows = Rows::new(inputs, state.lanes);
@@ -201,11 +199,13 @@ impl<'m, B: Build> Layer<'m, B> {
         wide: bool,
     ) -> [Option<Input<'a>>; 2] {
         let d = self.config().d_model;
-        [first, first + 1].map(|row| {
-            let x = residual.get(row * d..(row + 1) * d).filter(|_| row < first + count)?;
+        let mut inputs = [None; 2];
+        for (row, input) in (first..first + count).zip(&mut inputs) {
+            let x = residual.get(row * d..(row + 1) * d).unwrap_or_default();
             let exponent = exponents.get(row).copied().unwrap_or(0) as i32;
-            Some(self.input(x, exponent, wide))
-        })
+            *input = Some(self.input(x, exponent, wide));
+        }
+        inputs
     }
 
     #[inline(never)]
@@ -224,8 +224,7 @@ impl<'m, B: Build> Layer<'m, B> {
     fn project(&self, state: &mut RunState, tile: Tile, projections: &[Projection]) {
         let (config, weights, width) = (self.config(), &self.weights, self.tile_width());
         let wide = weights.q::<B>().wide;
-        for first in (0..tile.rows).step_by(2) {
-            let count = (tile.rows - first).min(2);
+        for (first, count) in pairs(tile.rows) {
             let inputs =
                 self.inputs(state.residual, state.exponents, tile.first_row + first, count, wide);
             let mut rows = Rows::new(inputs, state.lanes);
@@ -271,17 +270,19 @@ impl<'m, B: Build> Layer<'m, B> {
         exponent: i32,
     ) {
         let d = self.config().d_model;
-        for first in (0..tile.rows).step_by(2) {
-            let count = (tile.rows - first).min(2);
-            let inputs = [first, first + 1].map(|i| {
+        for (first, count) in pairs(tile.rows) {
+            let mut inputs = [None; 2];
+            for (i, input) in (first..first + count).zip(&mut inputs) {
                 let start = i * self.tile_width();
-                let x = state.tile.get(start..start + width).filter(|_| i < tile.rows)?;
-                Some(Input::new::<B::Kernels>(x, exponent, layer.wide))
-            });
+                let x = state.tile.get(start..start + width).unwrap_or_default();
+                *input = Some(Input::new::<B::Kernels>(x, exponent, layer.wide));
+            }
             let mut rows = Rows::new(inputs, state.lanes);
             let exponents = state.exponents.get_mut(tile.first_row + first..).unwrap_or_default();
-            let old = |i: usize| exponents.get(i).copied().unwrap_or(0) as i32;
-            let units = [0, 1].map(|i| rows.sum_exponent(layer, i, old(i)));
+            let mut units = [0; 2];
+            for (i, (unit, &old)) in units.iter_mut().zip(&*exponents).enumerate() {
+                *unit = rows.sum_exponent(layer, i, old as i32);
+            }
             let sums = state.sums.get_mut(..count * d).unwrap_or_default();
             rows.forward_wide::<B>(layer, units, sums);
             let residual = pair_mut(state.residual, tile.first_row + first, count, d, d);
@@ -334,15 +335,14 @@ pub fn project_source<K: Kernels>(
     index: usize,
 ) {
     let (d, width) = (source.d_model, source.kv_dim());
-    for first in (0..tile.rows).step_by(2) {
-        let count = (tile.rows - first).min(2);
+    for (first, count) in pairs(tile.rows) {
         let (residual, exponents) = (&*state.residual, &*state.exponents);
-        let inputs = [first, first + 1].map(|i| {
-            let row = tile.first_row + i;
-            let x = residual.get(row * d..(row + 1) * d).filter(|_| i < tile.rows)?;
+        let mut inputs = [None; 2];
+        for (row, input) in (tile.first_row + first..).zip(&mut inputs).take(count) {
+            let x = residual.get(row * d..(row + 1) * d).unwrap_or_default();
             let exponent = exponents.get(row).copied().unwrap_or(0) as i32;
-            Some(Input::new::<K>(x, exponent, weights.k.wide))
-        });
+            *input = Some(Input::new::<K>(x, exponent, weights.k.wide));
+        }
         let mut rows = Rows::new(inputs, state.lanes);
         for (layer, write) in
             [(&weights.k, write_keys::<K> as WriteRow), (&weights.v, write_values::<K>)]

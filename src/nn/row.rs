@@ -82,6 +82,11 @@ pub fn halves(bytes: &[u8]) -> impl ExactSizeIterator<Item = i16> + '_ {
     bytes.as_chunks::<2>().0.iter().map(|&pair| i16::from_le_bytes(pair))
 }
 
+/// Rows two at a time: the first of each pair, and how many it has.
+pub fn pairs(rows: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows.div_ceil(2)).map(move |i| (2 * i, (rows - 2 * i).min(2)))
+}
+
 /// Two disjoint rows of a buffer: rows `first` and `first + 1` of width `width`; the second is empty
 /// when `rows` is 1.
 pub fn pair_mut(

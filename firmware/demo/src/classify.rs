@@ -63,5 +63,5 @@ pub fn classify(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, F
     out.write_str("logits ")?;
     text::hexadecimal(out, hash.value())?;
     out.write_str("\n")?;
-    Ok(Summary { arena_bytes: INTENT.arena().total_bytes(), blob_bytes: INTENT.flash_bytes() })
+    Ok(Summary { arena_bytes: size_of::<Ram>(), blob_bytes: INTENT.flash_bytes() })
 }

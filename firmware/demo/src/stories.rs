@@ -85,7 +85,7 @@ pub fn stories(
     probe.end(Phase::Parse);
     let model = parsed?;
     run(model, out, probe)?;
-    Ok(Summary { arena_bytes: model.arena().total_bytes(), blob_bytes: model.flash_bytes() })
+    Ok(Summary { arena_bytes: SIZE.total_bytes(), blob_bytes: model.flash_bytes() })
 }
 
 #[inline(never)] // the decoder is not on the stack while parsing

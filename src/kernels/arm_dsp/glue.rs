@@ -1,7 +1,7 @@
 //! Between slices and the assembly: what it assumes is checked here, and what it leaves is done here.
 
 use super::{layer, pointwise, rescale, slow};
-use crate::fixed::{requantize, shift_by};
+use crate::fixed::{round_shift, saturate, shift_by};
 use crate::kernels::Activate;
 
 /// Whether a slice begins at a multiple of four bytes.
@@ -36,8 +36,14 @@ pub fn rescale_one(
 ) -> i32 {
     let half =
         |bytes: &[u8]| bytes.first_chunk().map_or(0, |&pair| i16::from_le_bytes(pair) as i32);
-    let value = requantize(accumulator, half(multiplier) * scale as i32, shift);
+    let value = scaled(accumulator, half(multiplier) as i64 * scale as i64, shift);
     value.saturating_add(shift_by(half(bias), bias_shift))
+}
+
+/// `round(x · factor / 2^shift)`, saturated: what every pass does, where its assembly does not.
+#[inline(never)]
+pub fn scaled(x: i32, factor: i64, shift: u32) -> i32 {
+    saturate(round_shift(x as i64 * factor, shift))
 }
 
 /// How the assembly rescales, if it can: everything but the pairs, `out` and `up`.

@@ -2,7 +2,9 @@
 //! of outputs, shifts beyond its range. Small, since it hardly ever runs.
 
 use super::glue::rescale_one;
-use crate::kernels::{Product, RowScale};
+use crate::config::KEY_BLOCK;
+use crate::fixed::{decode_scale, exp2_negative};
+use crate::kernels::{KeyRun, Product, RowScale, Softmax};
 use crate::matrix::unpair_word;
 
 /// `write(row, output, value)` for every output of a layer, in 32 bits; there are `len`.
@@ -52,4 +54,54 @@ pub fn sum(
         sum = sum.wrapping_add(product);
     }
     sum
+}
+
+/// See [`Kernels::stream`](crate::kernels::Kernels::stream): key by key, one query after the other.
+#[inline(never)]
+pub fn stream(
+    lanes: &[i16],
+    run: &KeyRun,
+    visible: [usize; 2],
+    shift: u32,
+    queries: &mut [Softmax],
+    sums: &mut [i32],
+) {
+    let rows = queries.len();
+    let half = 1u32 << (shift.wrapping_sub(1) & 31);
+    for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
+        for block in 0..visible.div_ceil(KEY_BLOCK) {
+            let (data, codes) = (block * run.stride, block * run.code_stride);
+            let keys = run.keys.get(data..).unwrap_or_default();
+            let values = run.values.get(data..).unwrap_or_default();
+            let scale = |codes: &[u8], at: usize| decode_scale(codes.get(at).copied().unwrap_or(0));
+            let mut scores = [0; KEY_BLOCK];
+            let here = (visible - block * KEY_BLOCK).min(KEY_BLOCK);
+            let scores = scores.get_mut(..here).unwrap_or_default();
+            let mut maximum = query.maximum;
+            for (key, score) in scores.iter_mut().enumerate() {
+                let product = sum(lanes, (rows, row), keys, lanes.len() / rows * 4, key, false);
+                let scale = scale(run.key_codes, codes + key) as u16;
+                *score = ((product as i64 * scale as i64) >> 17) as i32;
+                maximum = maximum.max(*score);
+            }
+            if maximum > query.maximum {
+                query.raise(maximum, rows, row, sums);
+            }
+            let mut total = 0u32;
+            for (key, score) in scores.iter().enumerate() {
+                let distance = maximum.wrapping_sub(*score) as u32;
+                let p = exp2_negative(((distance as u64 * query.factor as u64) >> 32) as u32);
+                total += p;
+                let scale = scale(run.value_codes, codes + key) as u16 as u32;
+                let weight = ((p * scale).wrapping_add(half) >> (shift & 31)) as i16 as i32;
+                let values = values.iter().skip(key).step_by(KEY_BLOCK);
+                for (sums, &value) in sums.chunks_exact_mut(rows).zip(values) {
+                    if let Some(sum) = sums.get_mut(row) {
+                        *sum = sum.wrapping_add(weight * (value as i8 as i32));
+                    }
+                }
+            }
+            query.sum = query.sum.saturating_add(total);
+        }
+    }
 }
