@@ -290,8 +290,7 @@ impl<'m, B: Build> Layer<'m, B> {
             for (((row, exponent), sums), unit) in
                 residual.into_iter().zip(exponents).zip(sums.chunks_mut(d.max(1))).zip(units)
             {
-                <B::Kernels>::add(row, unit - *exponent as i32, sums);
-                *exponent = renormalize::<B::Kernels>(sums, unit, row);
+                *exponent = add_row::<B::Kernels>(row, *exponent, sums, unit);
             }
         }
     }
@@ -303,6 +302,13 @@ impl<'m, B: Build> Layer<'m, B> {
             normalize_rows::<B>(self.config, self.epsilon, &weights, state, first, rows);
         }
     }
+}
+
+/// A row of unit `2^exponent` plus sums of unit `2^unit`; returns the row's new exponent.
+#[inline(never)]
+fn add_row<K: Kernels>(row: &mut [i16], exponent: i16, sums: &mut [i32], unit: i32) -> i16 {
+    K::add(row, unit - exponent as i32, sums);
+    renormalize::<K>(sums, unit, row)
 }
 
 /// Applies an explicit norm to rows of the residual stream, in place.

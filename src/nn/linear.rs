@@ -42,6 +42,7 @@ impl<'a, 'l> Rows<'a, 'l> {
     }
 
     /// Quantises whole rows, unless they are too wide for 32-bit sums of `256 · w · x`.
+    #[inline(never)]
     fn prepare<B: Build>(&mut self, layer: &Linear) {
         let narrow = !has_wide_rows::<B>() || layer.padded_in <= SEGMENT;
         if narrow && !self.filled {
@@ -51,21 +52,18 @@ impl<'a, 'l> Rows<'a, 'l> {
     }
 
     /// The layer with the lanes of whole rows, if they are prepared.
-    fn product<'p, B: Build>(&'p self, layer: &Linear<'p>) -> Product<'p> {
+    fn product<'p, K: Kernels>(&'p self, layer: &Linear<'p>) -> Product<'p> {
         let rows = self.count();
         let width = if self.filled { layer.padded_in } else { 0 };
         Product {
-            lanes: self
-                .lanes
-                .get(..width * lanes_per_input::<B::Kernels>(rows))
-                .unwrap_or_default(),
+            lanes: self.lanes.get(..width * lanes_per_input::<K>(rows)).unwrap_or_default(),
             rows,
             wide: layer.wide,
             layout: layer.layout,
             weights: layer.weights,
             group_bytes: layer.padded_in * 4,
             multipliers: layer.multipliers,
-            biases: if has_biases::<B>() { layer.biases } else { &[] },
+            biases: layer.biases,
         }
     }
 
@@ -97,6 +95,18 @@ impl<'a, 'l> Rows<'a, 'l> {
         }
     }
 
+    /// Outputs `first …` of the layer about to be multiplied, and how their sums become numbers in units
+    /// of `2^exponents[row]`.
+    #[inline(never)]
+    fn ready<'p, K: Kernels>(
+        &'p self,
+        layer: &Linear<'p>,
+        first: usize,
+        exponents: [i32; 2],
+    ) -> (Product<'p>, [RowScale; 2]) {
+        (self.product::<K>(layer).skip(first), self.row_scales::<K>(layer, exponents))
+    }
+
     /// How the rows' sums become numbers in units of `2^exponents[row]`.
     fn row_scales<K: Kernels>(&self, layer: &Linear, exponents: [i32; 2]) -> [RowScale; 2] {
         [0, 1].map(|row| {
@@ -124,10 +134,10 @@ impl<'a, 'l> Rows<'a, 'l> {
     /// Outputs `first …` (a multiple of 4) of a layer in 16 bits, as many as there is room for in
     /// `out[r]`.
     pub fn forward_part<B: Build>(&mut self, layer: &Linear, first: usize, out: [&mut [i16]; 2]) {
-        let by = self.row_scales::<B::Kernels>(layer, [layer.output_exponent; 2]);
         self.prepare::<B>(layer);
+        let (product, by) = self.ready::<B::Kernels>(layer, first, [layer.output_exponent; 2]);
         if !has_wide_rows::<B>() || self.filled {
-            return <B::Kernels>::linear(&self.product::<B>(layer).skip(first), by, out);
+            return <B::Kernels>::linear(&only::<B>(product), by, out);
         }
         self.forward_segments::<B::Kernels>(layer, first, by, out);
     }
@@ -179,12 +189,12 @@ impl<'a, 'l> Rows<'a, 'l> {
     /// The whole layer in 32 bits, row after row: `out` gets `rows · out_dim` numbers, row `r` in
     /// units of `2^exponents[r]`.
     pub fn forward_wide<B: Build>(&mut self, layer: &Linear, exponents: [i32; 2], out: &mut [i32]) {
-        let by = self.row_scales::<B::Kernels>(layer, exponents);
         let (a, b) = out.split_at_mut_checked(layer.out_dim).unwrap_or_default();
         let out = [a, b];
         self.prepare::<B>(layer);
+        let (product, by) = self.ready::<B::Kernels>(layer, 0, exponents);
         if !has_wide_rows::<B>() || self.filled {
-            return <B::Kernels>::linear_wide(&self.product::<B>(layer), by, out);
+            return <B::Kernels>::linear_wide(&only::<B>(product), by, out);
         }
         self.forward_wide_segments::<B::Kernels>(layer, by, out);
     }
@@ -208,6 +218,12 @@ impl<'a, 'l> Rows<'a, 'l> {
             }
         }
     }
+}
+
+/// What the kernels choose by, where it is known while compiling.
+#[inline(always)]
+fn only<B: Build>(product: Product) -> Product {
+    Product { biases: if has_biases::<B>() { product.biases } else { &[] }, ..product }
 }
 
 /// Power of two that a kernel leaves in its products.

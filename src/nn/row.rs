@@ -18,6 +18,7 @@ pub struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// A row with unit `2^exponent`, quantised by its largest magnitude.
+    #[inline(never)]
     pub fn new<K: Kernels>(x: &'a [i16], exponent: i32, wide: bool) -> Self {
         Self::centred(
             x,

@@ -9,7 +9,7 @@ use picoformer::{Arena, Build, Decoder, Known, Model};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
-use crate::{Failure, Phase, Probe, Summary, blob, text};
+use crate::{Failure, Phase, Probe, Summary, blob};
 
 blob!(BLOB, "../../../models/tales/model.pico");
 
@@ -85,8 +85,5 @@ pub fn story<B: Build>(
         stream.push(&tokenizer, token, out)?;
     }
     stream.finish(out)?;
-    out.write_str("\nlogits ")?;
-    text::hexadecimal(out, hash.value())?;
-    out.write_str("\n")?;
-    Ok(())
+    hash.write(out)
 }

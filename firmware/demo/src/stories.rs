@@ -5,13 +5,17 @@ use core::fmt::Write;
 
 use picoformer::config::*;
 use picoformer::kernels::Native;
-use picoformer::sampler::Sampling;
+use picoformer::sampler::greedy;
+use picoformer::task::TextStream;
 use picoformer::tokenizer::Kind;
 use picoformer::{Arena, ArenaSize, Build, Decoder, Known, Model};
 
-use crate::generate::story;
+use crate::hash::Hash;
 use crate::lend::Lend;
 use crate::{Failure, Phase, Probe, Summary};
+
+/// Tokens written.
+const TOKENS: usize = 128;
 
 /// What is known of stories260K: weights and vocabulary may change, this may not.
 const CONFIG: Config = Config {
@@ -95,8 +99,32 @@ fn run(
     probe: &mut dyn Probe,
 ) -> Result<(), Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let decoder = Decoder::<Stories>::of_build(model, ram).map_err(|_| Failure("no decoder"))?;
-    story(decoder, "", Sampling::greedy(), 128, out, probe)
+    let decoder = Decoder::<Stories>::of_build(model, ram);
+    let mut decoder = decoder.map_err(|_| Failure("no decoder"))?;
+    let tokenizer = model.tokenizer().ok_or(Failure("the model has no tokenizer"))?;
+    let begin = tokenizer.vocabulary().begin().ok_or(Failure("no token to begin with"))?;
+    let mut stream = TextStream::after(begin);
+    let mut hash = Hash::new();
+    let mut token = begin;
+    for written in 0..=TOKENS {
+        // Drawing the token and running it: what a token costs.
+        probe.begin();
+        if written > 0 {
+            token = greedy(decoder.logits());
+        }
+        let fed = match Some(token) == tokenizer.vocabulary().end() {
+            true => break,
+            false => decoder.advance(token),
+        };
+        probe.end(if written > 0 { Phase::Token } else { Phase::Prefill });
+        fed.map_err(|_| Failure("no further token"))?;
+        hash.add(decoder.logits());
+        if written > 0 {
+            stream.push(&tokenizer, token, out)?;
+        }
+    }
+    stream.finish(out)?;
+    hash.write(out)
 }
 
 /// The blob as a model in static memory.

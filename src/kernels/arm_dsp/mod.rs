@@ -57,6 +57,7 @@ impl Kernels for ArmDsp {
         (packed as i16, (packed >> 16) as i16)
     }
 
+    #[inline(never)]
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
         let rows = rows.max(1);
         let room = (lanes.len() / 4).saturating_sub(row).div_ceil(rows);
@@ -262,6 +263,7 @@ impl Kernels for ArmDsp {
         }
     }
 
+    #[inline(never)]
     fn gain(
         x: &[i16],
         by: &Quantizer,
@@ -301,6 +303,7 @@ impl Kernels for ArmDsp {
         }
     }
 
+    #[inline(never)]
     fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
         if shift < -14 {
             let up = 1 << shift.unsigned_abs().min(32);
@@ -376,6 +379,7 @@ impl Kernels for ArmDsp {
         }
     }
 
+    #[inline(never)]
     fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
         let n = out.len().min(sums.len() / rows.max(1));
         if !(18..48).contains(&shift) || factor >= 1 << 16 || row >= rows || n == 0 {
@@ -411,6 +415,7 @@ impl Kernels for ArmDsp {
         }
     }
 
+    #[inline(never)]
     fn stream(
         lanes: &[i16],
         run: &KeyRun,

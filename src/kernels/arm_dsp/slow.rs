@@ -5,7 +5,6 @@ use super::glue::rescale_one;
 use crate::config::KEY_BLOCK;
 use crate::fixed::{decode_scale, exp2_negative};
 use crate::kernels::{KeyRun, Product, RowScale, Softmax};
-use crate::matrix::unpair_word;
 
 /// `write(row, output, value)` for every output of a layer, in 32 bits; there are `len`.
 #[inline(never)]
@@ -36,22 +35,17 @@ pub fn sum(
     output: usize,
     wide: bool,
 ) -> i32 {
-    let at = output / 4 * group_bytes + output % 4 * 4;
-    let words = weights.get(at..).unwrap_or_default().chunks(16);
-    let fours = lanes.as_chunks::<4>().0.chunks_exact(rows.max(1));
-    let mut sum = 0i32;
-    for (word, x) in words.zip(fours) {
-        let (Some(&word), Some(x)) = (word.first_chunk(), x.get(row)) else { break };
+    let (mut at, mut sum) = (output / 4 * group_bytes + output % 4 * 4, 0i32);
+    for x in lanes.as_chunks::<4>().0.iter().skip(row).step_by(rows.max(1)) {
+        let Some(&word) = weights.get(at..).and_then(|rest| rest.first_chunk()) else { break };
         let word = u32::from_le_bytes(word);
+        let (h0, h1) = (word as i16 as i32, (word >> 16) as i16 as i32);
+        let (w0, w2) = (h0 as i8 as i32, h1 as i8 as i32);
+        // Of 12-bit lanes the odd weights alone, as `matrix` says.
+        let (w1, w3) = if wide { ((h0 - w0) >> 8, (h1 - w2) >> 8) } else { (h0, h1) };
         let [a, b, c, d] = x.map(i32::from);
-        let product = if wide {
-            let [w0, w1, w2, w3] = unpair_word(word).map(i32::from);
-            w1 * a + w3 * b + w0 * c + w2 * d
-        } else {
-            let (h0, h1) = (word as i16 as i32, (word >> 16) as i16 as i32);
-            h0 * a + h1 * b + (h0 as i8 as i32) * c + (h1 as i8 as i32) * d
-        };
-        sum = sum.wrapping_add(product);
+        sum = sum.wrapping_add(w1 * a + w3 * b + w0 * c + w2 * d);
+        at += 16;
     }
     sum
 }
@@ -68,37 +62,34 @@ pub fn stream(
 ) {
     let rows = queries.len();
     let half = 1u32 << (shift.wrapping_sub(1) & 31);
+    let scale = |codes: &[u8], at: usize| decode_scale(codes.get(at).copied().unwrap_or(0)) as u16;
     for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
-        for block in 0..visible.div_ceil(KEY_BLOCK) {
-            let (data, codes) = (block * run.stride, block * run.code_stride);
+        for first in 0..visible.div_ceil(KEY_BLOCK) {
+            let (data, codes) = (first * run.stride, first * run.code_stride);
             let keys = run.keys.get(data..).unwrap_or_default();
-            let values = run.values.get(data..).unwrap_or_default();
-            let scale = |codes: &[u8], at: usize| decode_scale(codes.get(at).copied().unwrap_or(0));
+            let here = (visible - first * KEY_BLOCK).min(KEY_BLOCK);
             let mut scores = [0; KEY_BLOCK];
-            let here = (visible - block * KEY_BLOCK).min(KEY_BLOCK);
-            let scores = scores.get_mut(..here).unwrap_or_default();
             let mut maximum = query.maximum;
-            for (key, score) in scores.iter_mut().enumerate() {
+            for (key, score) in scores.iter_mut().enumerate().take(here) {
                 let product = sum(lanes, (rows, row), keys, lanes.len() / rows * 4, key, false);
-                let scale = scale(run.key_codes, codes + key) as u16;
-                *score = ((product as i64 * scale as i64) >> 17) as i32;
+                *score = (product as i64 * scale(run.key_codes, codes + key) as i64 >> 17) as i32;
                 maximum = maximum.max(*score);
             }
             if maximum > query.maximum {
                 query.raise(maximum, rows, row, sums);
             }
             let mut total = 0u32;
-            for (key, score) in scores.iter().enumerate() {
+            for (key, score) in scores.iter().enumerate().take(here) {
                 let distance = maximum.wrapping_sub(*score) as u32;
                 let p = exp2_negative(((distance as u64 * query.factor as u64) >> 32) as u32);
                 total += p;
-                let scale = scale(run.value_codes, codes + key) as u16 as u32;
-                let weight = ((p * scale).wrapping_add(half) >> (shift & 31)) as i16 as i32;
-                let values = values.iter().skip(key).step_by(KEY_BLOCK);
-                for (sums, &value) in sums.chunks_exact_mut(rows).zip(values) {
-                    if let Some(sum) = sums.get_mut(row) {
-                        *sum = sum.wrapping_add(weight * (value as i8 as i32));
-                    }
+                let weight = p * scale(run.value_codes, codes + key) as u32;
+                let weight = (weight.wrapping_add(half) >> (shift & 31)) as i16 as i32;
+                let mut at = data + key;
+                for sum in sums.iter_mut().skip(row).step_by(rows) {
+                    let value = run.values.get(at).map_or(0, |&value| value as i8 as i32);
+                    *sum = sum.wrapping_add(weight * value);
+                    at += KEY_BLOCK;
                 }
             }
             query.sum = query.sum.saturating_add(total);
