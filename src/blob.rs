@@ -262,6 +262,14 @@ impl Header {
         if let Err(error) = config.validate() {
             return Err(FormatError::BadConfig { field: error.0 });
         }
+        let mut reserved = 25;
+        while reserved < 96 {
+            let here = reserved < 28 || reserved >= 94;
+            if here && read_u8(blob, reserved) != 0 {
+                return Err(FormatError::BadPadding { offset: reserved });
+            }
+            reserved += 1;
+        }
         match Layout::new(&config, 0, 0) {
             Some(layout) => Self::finish(blob, config, layout),
             None => Err(FormatError::BadConfig { field: "total_bytes" }),
@@ -319,14 +327,6 @@ impl Header {
         if header.total_bytes != layout.bytes || blob.len() != layout.bytes {
             let needed = if blob.len() != layout.bytes { layout.bytes } else { header.total_bytes };
             return Err(FormatError::WrongLength { needed, given: blob.len() });
-        }
-        let mut reserved = 25;
-        while reserved < 96 {
-            let here = reserved < 28 || reserved >= 94;
-            if here && read_u8(blob, reserved) != 0 {
-                return Err(FormatError::BadPadding { offset: reserved });
-            }
-            reserved += 1;
         }
         Ok((header, layout))
     }

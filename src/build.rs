@@ -7,7 +7,7 @@
 
 use crate::arena::{ArenaSize, BUFFERS, Buffer, buffers};
 use crate::blob::{Expected, Layout};
-use crate::config::{Config, Input, Position, SEGMENT};
+use crate::config::{Architecture, Config, Input, Position, SEGMENT};
 use crate::error::RunError;
 use crate::kernels::{Kernels, check_layout};
 use crate::model::Model;
@@ -150,6 +150,12 @@ pub(crate) const fn has_relative_positions<B: Build>() -> bool {
 pub(crate) const fn has_wide_rows<B: Build>() -> bool {
     let Some(Expected { config: c, .. }) = header::<B>() else { return true };
     c.d_model > SEGMENT || c.q_dim() > SEGMENT || c.d_ff > SEGMENT || c.frame_len > SEGMENT
+}
+
+/// Whether rows may be hypotheses of a search.
+pub(crate) const fn has_beams<B: Build>() -> bool {
+    let Some(Expected { config: c, .. }) = header::<B>() else { return true };
+    matches!(c.architecture, Architecture::EncoderDecoder)
 }
 
 /// Whether a linear layer may have a bias.

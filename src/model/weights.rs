@@ -79,10 +79,9 @@ impl<'a> LayerWeights<'a> {
         self.model.linear::<B>(self.base, self.model.layout_of::<B>().layer.o)
     }
 
-    /// Gate of the feed-forward part.
-    pub fn gate<B: Build>(&self) -> Option<Linear<'a>> {
-        let gated = self.model.config_of::<B>().gated;
-        gated.then(|| self.model.linear::<B>(self.base, self.model.layout_of::<B>().layer.gate))
+    /// Gate of the feed-forward part; nothing sensible without one.
+    pub fn gate<B: Build>(&self) -> Linear<'a> {
+        self.model.linear::<B>(self.base, self.model.layout_of::<B>().layer.gate)
     }
 
     /// First linear layer of the feed-forward part.

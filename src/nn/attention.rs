@@ -201,51 +201,34 @@ impl HeadVector {
     }
 }
 
-/// Writes one position's keys (all heads, 16-bit `row` of `kv_dim`) into the cache.
+/// Writes one position's keys or values (all heads, 16-bit `row` of `kv_dim`) into the cache.
 #[inline(never)]
-pub fn write_keys<B: Build>(
+pub fn write<B: Build>(
     config: &Config,
     cache: &mut Cache,
     layer: usize,
     position: usize,
     row: &[i16],
+    keys: bool,
 ) {
     let config = build::config::<B>(config);
     let slot = position % KEY_BLOCK;
+    let (data, scales, offset) = match keys {
+        true => (&mut *cache.keys, &mut *cache.key_scales, word_offset(slot, 0, config.head_dim)),
+        false => (&mut *cache.values, &mut *cache.value_scales, slot),
+    };
     for (head, x) in row.chunks_exact(config.head_dim.max(1)).enumerate() {
         let block = Block::new(config, layer, position, head);
         let vector = HeadVector::new::<B::Kernels>(x);
-        if let Some(scale) = cache.key_scales.get_mut(block.scales()).and_then(|s| s.get_mut(slot))
-        {
+        if let Some(scale) = scales.get_mut(block.scales()).and_then(|s| s.get_mut(slot)) {
             *scale = vector.code;
         }
-        let data = cache.keys.get_mut(block.data()).unwrap_or_default();
-        let key = data.get_mut(word_offset(slot, 0, config.head_dim)..).unwrap_or_default();
-        <B::Kernels>::write_key(x, vector.inverse, vector.shift(), key);
-    }
-}
-
-/// Writes one position's values (all heads, 16-bit `row` of `kv_dim`) into the cache.
-#[inline(never)]
-pub fn write_values<B: Build>(
-    config: &Config,
-    cache: &mut Cache,
-    layer: usize,
-    position: usize,
-    row: &[i16],
-) {
-    let config = build::config::<B>(config);
-    let slot = position % KEY_BLOCK;
-    for (head, x) in row.chunks_exact(config.head_dim.max(1)).enumerate() {
-        let block = Block::new(config, layer, position, head);
-        let vector = HeadVector::new::<B::Kernels>(x);
-        let scales = cache.value_scales.get_mut(block.scales());
-        if let Some(scale) = scales.and_then(|s| s.get_mut(slot)) {
-            *scale = vector.code;
+        let data = data.get_mut(block.data()).unwrap_or_default();
+        let data = data.get_mut(offset..).unwrap_or_default();
+        match keys {
+            true => <B::Kernels>::write_key(x, vector.inverse, vector.shift(), data),
+            false => <B::Kernels>::write_value(x, vector.inverse, vector.shift(), data),
         }
-        let data = cache.values.get_mut(block.data()).unwrap_or_default();
-        let value = data.get_mut(slot..).unwrap_or_default();
-        <B::Kernels>::write_value(x, vector.inverse, vector.shift(), value);
     }
 }
 

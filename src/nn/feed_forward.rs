@@ -3,7 +3,7 @@
 use super::activation::prepare;
 use super::linear::Rows;
 use crate::build::Build;
-use crate::config::Activation;
+use crate::config::Config;
 use crate::kernels::{Activate, CHUNK, Kernels};
 use crate::model::{LayerWeights, Linear};
 
@@ -11,27 +11,24 @@ use crate::model::{LayerWeights, Linear};
 pub fn hidden<B: Build>(
     rows: &mut Rows,
     layer: &LayerWeights,
-    activation: Activation,
+    config: &Config,
     mut hidden: [&mut [i16]; 2],
 ) -> i32 {
     let up = layer.up::<B>();
-    match layer.gate::<B>() {
-        None => {
-            let activate = prepare(activation, up.output_exponent);
-            let [a, b] = &mut hidden;
-            rows.forward::<B>(&up, [a, b]);
-            for x in hidden {
-                <B::Kernels>::activate(&activate, x);
-            }
-            up.output_exponent
+    if !config.gated {
+        let activate = prepare(config.activation, up.output_exponent);
+        let [a, b] = &mut hidden;
+        rows.forward::<B>(&up, [a, b]);
+        for x in hidden {
+            <B::Kernels>::activate(&activate, x);
         }
-        Some(gate) => {
-            let activate = prepare(activation, gate.output_exponent);
-            gated::<B>(rows, &gate, &up, activate, hidden);
-            // The product of two 16-bit numbers, halved 15 times.
-            gate.output_exponent + up.output_exponent + 15
-        }
+        return up.output_exponent;
     }
+    let gate = layer.gate::<B>();
+    let activate = prepare(config.activation, gate.output_exponent);
+    gated::<B>(rows, &gate, &up, activate, hidden);
+    // The product of two 16-bit numbers, halved 15 times.
+    gate.output_exponent + up.output_exponent + 15
 }
 
 /// `act(gate) · up / 2^15`, chunk by chunk, so that only one hidden row is ever held.

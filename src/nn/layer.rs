@@ -1,12 +1,12 @@
 //! One transformer layer over a tile of rows: attention, residual, feed-forward, residual, with the
 //! norms before (pre-norm) or after (post-norm) each.
 
-use super::attention::{Attention, Bidirectional, Visibility, write_keys, write_values};
+use super::attention::{Attention, Bidirectional, Visibility, write};
 use super::feed_forward::hidden;
 use super::linear::Rows;
 use super::norm::{Epsilon, apply, normalized};
 use super::row::{Input, pair_mut, pairs, renormalize};
-use crate::arena::{Cache, RunState};
+use crate::arena::RunState;
 use crate::build::{self, Build};
 use crate::config::{Architecture, Config, NormOrder};
 use crate::kernels::Kernels;
@@ -83,7 +83,7 @@ impl<'m, B: Build> Layer<'m, B> {
 
     /// Which layer of the cache and which position row `i` of a tile has.
     fn place(&self, tile: Tile, i: usize) -> (usize, usize) {
-        match tile.beams {
+        match build::has_beams::<B>() && tile.beams {
             true => {
                 let layer = self.cache + (tile.first_row + i) * self.config().n_layers;
                 (layer, tile.first_position)
@@ -112,7 +112,8 @@ impl<'m, B: Build> Layer<'m, B> {
         }
         self.project(state, tile, &[Projection::Queries]);
         // Hypotheses have caches of their own: one call each.
-        let (calls, rows) = if tile.beams { (tile.rows, 1) } else { (1, tile.rows) };
+        let (calls, rows) =
+            if build::has_beams::<B>() && tile.beams { (tile.rows, 1) } else { (1, tile.rows) };
         for first in 0..calls {
             let (layer_index, first_position) = self.place(tile, first);
             let attention = Attention {
@@ -146,7 +147,7 @@ impl<'m, B: Build> Layer<'m, B> {
                 self.inputs(state.residual, state.exponents, tile.first_row + first, count, wide);
             let mut rows = Rows::new(inputs, state.lanes);
             let out = pair_mut(state.tile, first, count, self.tile_width(), config.d_ff);
-            exponent = hidden::<B>(&mut rows, &self.weights, config.activation, out);
+            exponent = hidden::<B>(&mut rows, &self.weights, config, out);
         }
         let width = config.d_ff;
         self.add_residual(state, tile, &self.weights.down::<B>(), width, exponent);
@@ -244,15 +245,9 @@ impl<'m, B: Build> Layer<'m, B> {
                         <B::Kernels>::rotate(row, table);
                     }
                     let (layer, position) = self.place(tile, first + i);
-                    let cache = &mut state.cache;
-                    match projection {
-                        Projection::Keys => {
-                            write_keys::<B>(self.config, cache, layer, position, row);
-                        }
-                        Projection::Values => {
-                            write_values::<B>(self.config, cache, layer, position, row);
-                        }
-                        Projection::Queries => {}
+                    if projection != Projection::Queries {
+                        let keys = projection == Projection::Keys;
+                        write::<B>(self.config, &mut state.cache, layer, position, row, keys);
                     }
                 }
             }
@@ -350,18 +345,13 @@ pub fn project_source<K: Kernels>(
             *input = Some(Input::new::<K>(x, exponent, weights.k.wide));
         }
         let mut rows = Rows::new(inputs, state.lanes);
-        for (layer, write) in
-            [(&weights.k, write_keys::<K> as WriteRow), (&weights.v, write_values::<K>)]
-        {
+        for (layer, keys) in [(&weights.k, true), (&weights.v, false)] {
             rows.forward::<K>(layer, pair_mut(state.tile, 0, count, width, width));
             let out = pair_mut(state.tile, 0, count, width, width);
             for (i, row) in out.into_iter().enumerate().take(count) {
                 let position = tile.first_position + first + i;
-                write(source, &mut state.source, index, position, row);
+                write::<K>(source, &mut state.source, index, position, row, keys);
             }
         }
     }
 }
-
-/// [`write_keys`] or [`write_values`].
-type WriteRow = fn(&Config, &mut Cache, usize, usize, &[i16]);

@@ -10,6 +10,7 @@ use crate::model::Linear;
 /// filled once and serve every layer that reads the same rows (q, k and v; gate and up).
 pub struct Rows<'a, 'l> {
     inputs: [Option<Input<'a>>; 2],
+    count: usize,
     lanes: &'l mut [i16],
     filled: bool,
 }
@@ -17,12 +18,12 @@ pub struct Rows<'a, 'l> {
 impl<'a, 'l> Rows<'a, 'l> {
     /// One row, the first, or two; `lanes` must hold two rows (or two segments of them).
     pub fn new(inputs: [Option<Input<'a>>; 2], lanes: &'l mut [i16]) -> Self {
-        Self { inputs, lanes, filled: false }
+        Self { inputs, count: inputs.iter().flatten().count(), lanes, filled: false }
     }
 
     /// Number of rows.
     pub fn count(&self) -> usize {
-        self.inputs.iter().flatten().count()
+        self.count
     }
 
     /// Real value of one quantised unit of row `row`.
@@ -135,10 +136,11 @@ impl<'a, 'l> Rows<'a, 'l> {
     /// `out[r]`.
     pub fn forward_part<B: Build>(&mut self, layer: &Linear, first: usize, out: [&mut [i16]; 2]) {
         self.prepare::<B>(layer);
-        let (product, by) = self.ready::<B::Kernels>(layer, first, [layer.output_exponent; 2]);
+        let mut ready = self.ready::<B::Kernels>(layer, first, [layer.output_exponent; 2]);
         if !has_wide_rows::<B>() || self.filled {
-            return <B::Kernels>::linear(&only::<B>(product), by, out);
+            return <B::Kernels>::linear(only::<B>(&mut ready.0), ready.1, out);
         }
+        let by = ready.1;
         self.forward_segments::<B::Kernels>(layer, first, by, out);
     }
 
@@ -192,10 +194,11 @@ impl<'a, 'l> Rows<'a, 'l> {
         let (a, b) = out.split_at_mut_checked(layer.out_dim).unwrap_or_default();
         let out = [a, b];
         self.prepare::<B>(layer);
-        let (product, by) = self.ready::<B::Kernels>(layer, 0, exponents);
+        let mut ready = self.ready::<B::Kernels>(layer, 0, exponents);
         if !has_wide_rows::<B>() || self.filled {
-            return <B::Kernels>::linear_wide(&only::<B>(product), by, out);
+            return <B::Kernels>::linear_wide(only::<B>(&mut ready.0), ready.1, out);
         }
+        let by = ready.1;
         self.forward_wide_segments::<B::Kernels>(layer, by, out);
     }
 
@@ -220,10 +223,13 @@ impl<'a, 'l> Rows<'a, 'l> {
     }
 }
 
-/// What the kernels choose by, where it is known while compiling.
+/// Without biases, where it is known while compiling that there are none: the kernels choose by that.
 #[inline(always)]
-fn only<B: Build>(product: Product) -> Product {
-    Product { biases: if has_biases::<B>() { product.biases } else { &[] }, ..product }
+fn only<'p, 'a, B: Build>(product: &'p mut Product<'a>) -> &'p Product<'a> {
+    if !has_biases::<B>() {
+        product.biases = &[];
+    }
+    product
 }
 
 /// Power of two that a kernel leaves in its products.

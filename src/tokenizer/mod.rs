@@ -218,29 +218,31 @@ impl<'a> Tokenizer<'a> {
     /// give nothing. After the begin token (or at the start) SentencePiece's dummy space is dropped.
     pub fn decode(&self, previous: Option<Token>, token: Token) -> Option<Piece<'a>> {
         let v = &self.vocabulary;
-        let bytes = v.piece(token)?;
-        let nothing = Piece { space: false, bytes: &[], byte: None };
-        if [v.begin(), v.end()].contains(&Some(token)) {
-            return Some(nothing);
+        let (bytes, begin) = (v.piece(token)?, v.begin());
+        let mut piece = Piece { space: false, bytes: &[], byte: None };
+        if begin == Some(token) || v.end() == Some(token) {
+            return Some(piece);
         }
-        if let Some(byte) = v.as_byte(token) {
-            return Some(Piece { byte: Some(byte), ..nothing });
+        piece.byte = v.as_byte(token);
+        if piece.byte.is_some() {
+            return Some(piece);
         }
-        let first = previous.is_none() || previous == v.begin();
-        Some(match self.kind {
+        piece.bytes = bytes;
+        let first = previous.is_none() || previous == begin;
+        match self.kind {
             Kind::WordPiece => match bytes.strip_prefix(b"##") {
-                Some(rest) => Piece { bytes: rest, ..nothing },
-                None => Piece { space: !first, bytes, ..nothing },
+                Some(rest) => piece.bytes = rest,
+                None => piece.space = !first,
             },
-            Kind::ByteLevel => Piece { bytes, ..nothing },
+            Kind::ByteLevel => {}
             Kind::Bytes | Kind::Bpe => {
                 let spaced = bytes.strip_prefix("\u{2581}".as_bytes()).or(bytes.strip_prefix(b" "));
-                let drop = first && v.flag(FLAG_PREFIX);
-                match spaced {
-                    Some(rest) => Piece { space: !drop, bytes: rest, ..nothing },
-                    None => Piece { bytes, ..nothing },
+                if let Some(rest) = spaced {
+                    piece.bytes = rest;
+                    piece.space = !(first && v.flag(FLAG_PREFIX));
                 }
             }
-        })
+        }
+        Some(piece)
     }
 }
