@@ -270,34 +270,19 @@ impl Header {
             }
             reserved += 1;
         }
-        match Layout::new(&config, 0, 0) {
-            Some(layout) => Self::finish(blob, config, layout),
-            None => Err(FormatError::BadConfig { field: "total_bytes" }),
+        let Some(mut layout) = Layout::new(&config, 0, 0) else {
+            return Err(FormatError::BadConfig { field: "total_bytes" });
+        };
+        let header = Self::read(blob, config);
+        match header.place(blob.len(), &mut layout) {
+            Ok(()) => Ok((header, layout)),
+            Err(error) => Err(error),
         }
     }
 
-    /// As [`Header::parse`], of a blob that must have the hyperparameters expected: the code for every
-    /// other is not needed.
-    ///
-    /// # Errors
-    /// As [`Header::parse`]; [`FormatError::OtherModel`].
-    pub fn parse_as(blob: &[u8], expected: &Expected) -> Result<(Self, Layout), FormatError> {
-        if blob.len() < HEADER_BYTES {
-            return Err(FormatError::TooShort { needed: HEADER_BYTES, given: blob.len() });
-        }
-        match expected.difference(blob) {
-            Some(offset) => Err(FormatError::OtherModel { offset }),
-            None => Self::finish(blob, expected.config, expected.layout),
-        }
-    }
-
-    /// The fields beside the configuration; `layout` knows no tokenizer and no labels yet.
-    const fn finish(
-        blob: &[u8],
-        config: Config,
-        layout: Layout,
-    ) -> Result<(Self, Layout), FormatError> {
-        let header = Self {
+    /// The fields beside the configuration.
+    pub const fn read(blob: &[u8], config: Config) -> Self {
+        Self {
             config,
             total_bytes: read_u32(blob, 8) as usize,
             checksum: read_u32(blob, CHECKSUM_OFFSET),
@@ -307,28 +292,32 @@ impl Header {
             tokenizer_bytes: read_u32(blob, 80) as usize,
             labels_bytes: read_u32(blob, 84) as usize,
             parameters: read_u32(blob, 96),
+        }
+    }
+
+    /// Checks those fields, and gives tokenizer and labels their places in a layout that knows none of
+    /// them yet. `given`: the blob's length.
+    ///
+    /// # Errors
+    /// [`FormatError::BadConfig`], [`FormatError::WrongLength`].
+    pub const fn place(&self, given: usize, layout: &mut Layout) -> Result<(), FormatError> {
+        let field = if self.tokenizer_bytes > 1 << 28 {
+            "tokenizer_bytes"
+        } else if self.labels_bytes > 1 << 24 {
+            "labels_bytes"
+        } else if self.epsilon_exponent < -64 || self.epsilon_exponent > 0 {
+            "epsilon_exponent"
+        } else if self.frame_exponent < -64 || self.frame_exponent > 64 {
+            "frame_exponent"
+        } else if !layout.place(self.tokenizer_bytes, self.labels_bytes) {
+            "total_bytes"
+        } else if self.total_bytes != layout.bytes || given != layout.bytes {
+            let needed = if given != layout.bytes { layout.bytes } else { self.total_bytes };
+            return Err(FormatError::WrongLength { needed, given });
+        } else {
+            return Ok(());
         };
-        if header.tokenizer_bytes > 1 << 28 {
-            return Err(FormatError::BadConfig { field: "tokenizer_bytes" });
-        }
-        if header.labels_bytes > 1 << 24 {
-            return Err(FormatError::BadConfig { field: "labels_bytes" });
-        }
-        if header.epsilon_exponent < -64 || header.epsilon_exponent > 0 {
-            return Err(FormatError::BadConfig { field: "epsilon_exponent" });
-        }
-        if header.frame_exponent < -64 || header.frame_exponent > 64 {
-            return Err(FormatError::BadConfig { field: "frame_exponent" });
-        }
-        let layout = match layout.with(header.tokenizer_bytes, header.labels_bytes) {
-            Some(layout) => layout,
-            None => return Err(FormatError::BadConfig { field: "total_bytes" }),
-        };
-        if header.total_bytes != layout.bytes || blob.len() != layout.bytes {
-            let needed = if blob.len() != layout.bytes { layout.bytes } else { header.total_bytes };
-            return Err(FormatError::WrongLength { needed, given: blob.len() });
-        }
-        Ok((header, layout))
+        Err(FormatError::BadConfig { field })
     }
 }
 

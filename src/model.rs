@@ -69,8 +69,16 @@ impl<'a> Model<'a> {
 
     #[inline(never)]
     fn read_as(bytes: &'a [u8], expected: &Expected) -> Result<Self, FormatError> {
-        let (header, layout) = Header::parse_as(bytes, expected)?;
-        Ok(Self { bytes, header, layout })
+        if bytes.len() < HEADER_BYTES {
+            return Err(FormatError::TooShort { needed: HEADER_BYTES, given: bytes.len() });
+        }
+        if let Some(offset) = expected.difference(bytes) {
+            return Err(FormatError::OtherModel { offset });
+        }
+        let header = Header::read(bytes, expected.config);
+        let mut model = Self { bytes, header, layout: expected.layout };
+        model.header.place(bytes.len(), &mut model.layout)?;
+        Ok(model)
     }
 
     /// Reads a blob and verifies its CRC-32: what a program does with a blob that was flashed on its

@@ -284,7 +284,7 @@ impl Layout {
         let head = (decoder.end, LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias));
         let has_head = matches!(c.head, Head::Vocabulary | Head::Classifier | Head::TokenLabels);
         let tokenizer = head.0 + if has_head { head.1.bytes() } else { 0 };
-        let layout = Self {
+        let mut layout = Self {
             embedding,
             position,
             embedding_norm,
@@ -298,23 +298,21 @@ impl Layout {
             labels: (tokenizer, 0),
             bytes: tokenizer,
         };
-        layout.with(tokenizer_bytes, labels_bytes)
+        if layout.place(tokenizer_bytes, labels_bytes) { Some(layout) } else { None }
     }
 
-    /// With a tokenizer and labels of these lengths, which stand last. `None` if the blob would not fit
-    /// 32-bit offsets.
-    pub const fn with(self, tokenizer_bytes: usize, labels_bytes: usize) -> Option<Self> {
+    /// Gives a tokenizer and labels of these lengths their places, which are the last. False if the blob
+    /// would not fit 32-bit offsets.
+    pub const fn place(&mut self, tokenizer_bytes: usize, labels_bytes: usize) -> bool {
         let start = self.tokenizer.0;
-        if start as u64 + tokenizer_bytes as u64 + labels_bytes as u64 > 1 << 30 {
-            return None;
+        if start > 1 << 30 || tokenizer_bytes > 1 << 29 || labels_bytes > 1 << 29 {
+            return false;
         }
         let labels = start + round_up(tokenizer_bytes, ALIGN);
-        Some(Self {
-            tokenizer: (start, tokenizer_bytes),
-            labels: (labels, labels_bytes),
-            bytes: labels + round_up(labels_bytes, ALIGN),
-            ..self
-        })
+        self.tokenizer = (start, tokenizer_bytes);
+        self.labels = (labels, labels_bytes);
+        self.bytes = labels + round_up(labels_bytes, ALIGN);
+        self.bytes <= 1 << 30
     }
 
     /// A tied head's bias stands with the table.

@@ -116,7 +116,7 @@ impl Sections<'_> {
         &mut self,
         base: usize,
         attention: usize,
-        layers: &[(usize, LinearLayout); 4],
+        layers: [(usize, LinearLayout); 4],
     ) {
         let offset = base + attention;
         if read_u16(self.bytes, offset) > 1 << 15 {
@@ -126,16 +126,15 @@ impl Sections<'_> {
             self.bad("attention", offset + 2);
         }
         self.meta(offset, 0, 4, "attention");
-        let names = ["q", "k", "v", "o"];
-        let mut i = 0;
-        while i < 4 {
-            self.linear((base + layers[i].0, layers[i].1), names[i]);
-            i += 1;
-        }
+        let [q, k, v, o] = layers;
+        self.linear((base + q.0, q.1), "q");
+        self.linear((base + k.0, k.1), "k");
+        self.linear((base + v.0, v.1), "v");
+        self.linear((base + o.0, o.1), "o");
     }
 
     const fn layer(&mut self, base: usize, l: &LayerLayout, c: &Config) {
-        self.attention(base, l.attention, &[l.q, l.k, l.v, l.o]);
+        self.attention(base, l.attention, [l.q, l.k, l.v, l.o]);
         if c.gated {
             self.linear((base + l.gate.0, l.gate.1), "gate");
         }
@@ -163,7 +162,7 @@ impl Sections<'_> {
         while i < c.decoder_layers {
             let (base, cross) = (at.layers + i * at.cross.bytes, &at.cross);
             self.layer(base, &layout.layer, c);
-            self.attention(base, cross.attention, &[cross.q, cross.k, cross.v, cross.o]);
+            self.attention(base, cross.attention, [cross.q, cross.k, cross.v, cross.o]);
             if matches!(c.norm_order, NormOrder::Post) {
                 self.norm(base + cross.norm, c, "cross norm");
             }

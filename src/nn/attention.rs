@@ -18,7 +18,6 @@ use crate::kernels::{
 use crate::matrix::word_offset;
 use crate::model::RelativeBias;
 use crate::nn::position::relative;
-use crate::nn::row::pairs;
 
 /// Which keys a query may see.
 #[derive(Clone, Copy)]
@@ -292,7 +291,9 @@ impl<M: Visibility> Attention<'_, M> {
         let group = (config.n_heads / config.n_kv_heads.max(1)).max(1);
         for kv_head in 0..config.n_kv_heads {
             // All queries that read this head's keys, two at a time: neighbours in the group first.
-            for (first, count) in pairs(self.rows * group) {
+            let mut first = 0;
+            while first < self.rows * group {
+                let count = (self.rows * group - first).min(2);
                 let query = |i: usize| {
                     let (row, position) = (i / group, self.first_position + i / group);
                     let range = self.mask.range(position, self.keys);
@@ -303,6 +304,7 @@ impl<M: Visibility> Attention<'_, M> {
                 let queries = [query(first), query(first + count - 1)];
                 let queries = queries.get(..count).unwrap_or_default();
                 self.stream::<B>(kv_head, queries, cache, q, lanes, sums);
+                first += 2;
             }
         }
     }

@@ -5,7 +5,7 @@ use super::attention::{Attention, Bidirectional, Visibility, write};
 use super::feed_forward::hidden;
 use super::linear::Rows;
 use super::norm::{Epsilon, apply, normalized};
-use super::row::{Input, pair_mut, pairs, renormalize};
+use super::row::{Input, pair_mut, renormalize};
 use crate::arena::RunState;
 use crate::build::{self, Build};
 use crate::config::{Architecture, Config, NormOrder};
@@ -142,12 +142,16 @@ impl<'m, B: Build> Layer<'m, B> {
         let config = self.config();
         let wide = self.weights.up::<B>().wide;
         let mut exponent = 0;
-        for (first, count) in pairs(tile.rows) {
+        let mut first = 0;
+        while first < tile.rows {
+            let count = (tile.rows - first).min(2);
             let inputs =
                 self.inputs(state.residual, state.exponents, tile.first_row + first, count, wide);
             let mut rows = Rows::new(inputs, state.lanes);
-            let out = pair_mut(state.tile, first, count, self.tile_width(), config.d_ff);
-            exponent = hidden::<B>(&mut rows, &self.weights, config, out);
+            let width = self.tile_width();
+            let tile = state.tile.get_mut(first * width..).unwrap_or_default();
+            exponent = hidden::<B>(&mut rows, &self.weights, config, tile, width);
+            first += 2;
         }
         let width = config.d_ff;
         self.add_residual(state, tile, &self.weights.down::<B>(), width, exponent);
@@ -166,12 +170,15 @@ impl<'m, B: Build> Layer<'m, B> {
         keys: usize,
     ) {
         let width = self.tile_width();
-        for (first, count) in pairs(tile.rows) {
+        let mut first = 0;
+        while first < tile.rows {
+            let count = (tile.rows - first).min(2);
             let (row, wide) = (tile.first_row + first, weights.q.wide);
             let inputs = self.inputs(state.residual, state.exponents, row, count, wide);
             let mut rows = Rows::new(inputs, state.lanes);
             let q = pair_mut(state.tile, first, count, width, source.q_dim());
-            rows.forward::<B>(&weights.q, q);
+            rows.forward::<B>(&weights.q, 0, q);
+            first += 2;
         }
         let attention = Attention {
             config: source,
@@ -225,7 +232,9 @@ impl<'m, B: Build> Layer<'m, B> {
     fn project(&self, state: &mut RunState, tile: Tile, projections: &[Projection]) {
         let (config, weights, width) = (self.config(), &self.weights, self.tile_width());
         let wide = weights.q::<B>().wide;
-        for (first, count) in pairs(tile.rows) {
+        let mut first = 0;
+        while first < tile.rows {
+            let count = (tile.rows - first).min(2);
             let inputs =
                 self.inputs(state.residual, state.exponents, tile.first_row + first, count, wide);
             let mut rows = Rows::new(inputs, state.lanes);
@@ -235,7 +244,7 @@ impl<'m, B: Build> Layer<'m, B> {
                     Projection::Values => (weights.v::<B>(), config.kv_dim()),
                     Projection::Queries => (weights.q::<B>(), config.q_dim()),
                 };
-                rows.forward::<B>(&layer, pair_mut(state.tile, first, count, width, dim));
+                rows.forward::<B>(&layer, 0, pair_mut(state.tile, first, count, width, dim));
                 let out = pair_mut(state.tile, first, count, width, dim);
                 for (i, row) in out.into_iter().enumerate().take(count) {
                     let head_dim = config.head_dim;
@@ -251,6 +260,7 @@ impl<'m, B: Build> Layer<'m, B> {
                     }
                 }
             }
+            first += 2;
         }
     }
 
@@ -265,7 +275,9 @@ impl<'m, B: Build> Layer<'m, B> {
         exponent: i32,
     ) {
         let d = self.config().d_model;
-        for (first, count) in pairs(tile.rows) {
+        let mut first = 0;
+        while first < tile.rows {
+            let count = (tile.rows - first).min(2);
             let mut inputs = [None; 2];
             for (i, input) in (first..first + count).zip(&mut inputs) {
                 let start = i * self.tile_width();
@@ -287,6 +299,7 @@ impl<'m, B: Build> Layer<'m, B> {
             {
                 *exponent = add_row::<B::Kernels>(row, *exponent, sums, unit);
             }
+            first += 2;
         }
     }
 
@@ -336,7 +349,9 @@ pub fn project_source<K: Kernels>(
     index: usize,
 ) {
     let (d, width) = (source.d_model, source.kv_dim());
-    for (first, count) in pairs(tile.rows) {
+    let mut first = 0;
+    while first < tile.rows {
+        let count = (tile.rows - first).min(2);
         let (residual, exponents) = (&*state.residual, &*state.exponents);
         let mut inputs = [None; 2];
         for (row, input) in (tile.first_row + first..).zip(&mut inputs).take(count) {
@@ -346,12 +361,13 @@ pub fn project_source<K: Kernels>(
         }
         let mut rows = Rows::new(inputs, state.lanes);
         for (layer, keys) in [(&weights.k, true), (&weights.v, false)] {
-            rows.forward::<K>(layer, pair_mut(state.tile, 0, count, width, width));
+            rows.forward::<K>(layer, 0, pair_mut(state.tile, 0, count, width, width));
             let out = pair_mut(state.tile, 0, count, width, width);
             for (i, row) in out.into_iter().enumerate().take(count) {
                 let position = tile.first_position + first + i;
                 write::<K>(source, &mut state.source, index, position, row, keys);
             }
         }
+        first += 2;
     }
 }

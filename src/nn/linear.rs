@@ -122,19 +122,9 @@ impl<'a, 'l> Rows<'a, 'l> {
         })
     }
 
-    /// The whole layer in 16 bits: `out[r]` gets `out_dim` numbers in units of
-    /// `2^layer.output_exponent`.
-    pub fn forward<B: Build>(&mut self, layer: &Linear, out: [&mut [i16]; 2]) {
-        let out = out.map(|out| {
-            let len = out.len().min(layer.out_dim);
-            out.get_mut(..len).unwrap_or_default()
-        });
-        self.forward_part::<B>(layer, 0, out);
-    }
-
     /// Outputs `first …` (a multiple of 4) of a layer in 16 bits, as many as there is room for in
-    /// `out[r]`.
-    pub fn forward_part<B: Build>(&mut self, layer: &Linear, first: usize, out: [&mut [i16]; 2]) {
+    /// `out[r]`, in units of `2^layer.output_exponent`.
+    pub fn forward<B: Build>(&mut self, layer: &Linear, first: usize, out: [&mut [i16]; 2]) {
         self.prepare::<B>(layer);
         let mut ready = self.ready::<B::Kernels>(layer, first, [layer.output_exponent; 2]);
         if !has_wide_rows::<B>() || self.filled {
@@ -144,7 +134,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         self.forward_segments::<B::Kernels>(layer, first, by, out);
     }
 
-    /// [`Rows::forward_part`] of rows wider than a segment; apart, so that only it needs the stack.
+    /// [`Rows::forward`] of rows wider than a segment; apart, so that only it needs the stack.
     #[inline(never)]
     fn forward_segments<K: Kernels>(
         &mut self,

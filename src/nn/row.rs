@@ -83,13 +83,9 @@ pub fn halves(bytes: &[u8]) -> impl ExactSizeIterator<Item = i16> + '_ {
     bytes.as_chunks::<2>().0.iter().map(|&pair| i16::from_le_bytes(pair))
 }
 
-/// Rows two at a time: the first of each pair, and how many it has.
-pub fn pairs(rows: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..rows.div_ceil(2)).map(move |i| (2 * i, (rows - 2 * i).min(2)))
-}
-
 /// Two disjoint rows of a buffer: rows `first` and `first + 1` of width `width`; the second is empty
 /// when `rows` is 1.
+#[inline(never)] // a dozen places
 pub fn pair_mut(
     buffer: &mut [i16],
     first: usize,
@@ -98,7 +94,7 @@ pub fn pair_mut(
     width: usize,
 ) -> [&mut [i16]; 2] {
     let rest = buffer.get_mut(first * stride..).unwrap_or_default();
-    let (a, b) = rest.split_at_mut_checked(stride).unwrap_or_default();
+    let (a, b) = rest.split_at_mut_checked(stride.min(rest.len())).unwrap_or_default();
     let b = if rows > 1 { b } else { &mut [] };
     [a, b].map(|row| {
         let width = width.min(row.len());

@@ -7,7 +7,7 @@ use picoformer::config::*;
 use picoformer::kernels::Native;
 use picoformer::sampler::greedy;
 use picoformer::task::TextStream;
-use picoformer::tokenizer::Kind;
+use picoformer::tokenizer::{Kind, Token};
 use picoformer::{Arena, ArenaSize, Build, Decoder, Known, Model};
 
 use crate::hash::Hash;
@@ -99,32 +99,40 @@ fn run(
     probe: &mut dyn Probe,
 ) -> Result<(), Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let decoder = Decoder::<Stories>::of_build(model, ram);
-    let mut decoder = decoder.map_err(|_| Failure("no decoder"))?;
+    let mut decoder = Decoder::<Stories>::of_build(model, ram);
+    let decoder = decoder.as_mut().map_err(|_| Failure("no decoder"))?;
     let tokenizer = model.tokenizer().ok_or(Failure("the model has no tokenizer"))?;
     let begin = tokenizer.vocabulary().begin().ok_or(Failure("no token to begin with"))?;
-    let mut stream = TextStream::after(begin);
     let mut hash = Hash::new();
-    let mut token = begin;
-    for written in 0..=TOKENS {
-        // Drawing the token and running it: what a token costs.
-        probe.begin();
-        if written > 0 {
-            token = greedy(decoder.logits());
+    let mut token = feed(decoder, begin, Phase::Prefill, &mut hash, probe)?;
+    let mut stream = TextStream::after(begin);
+    for _ in 0..TOKENS {
+        if Some(token) == tokenizer.vocabulary().end() {
+            break;
         }
-        let fed = match Some(token) == tokenizer.vocabulary().end() {
-            true => break,
-            false => decoder.advance(token),
-        };
-        probe.end(if written > 0 { Phase::Token } else { Phase::Prefill });
-        fed.map_err(|_| Failure("no further token"))?;
-        hash.add(decoder.logits());
-        if written > 0 {
-            stream.push(&tokenizer, token, out)?;
-        }
+        stream.push(&tokenizer, token, out)?;
+        token = feed(decoder, token, Phase::Token, &mut hash, probe)?;
     }
     stream.finish(out)?;
     hash.write(out)
+}
+
+/// Runs one token and chooses the next: what a token costs.
+#[inline(never)]
+fn feed(
+    decoder: &mut Decoder<Stories>,
+    token: Token,
+    phase: Phase,
+    hash: &mut Hash,
+    probe: &mut dyn Probe,
+) -> Result<Token, Failure> {
+    probe.begin();
+    let fed = decoder.advance(token);
+    let next = greedy(decoder.logits());
+    probe.end(phase);
+    hash.add(decoder.logits());
+    fed.map_err(|_| Failure("no further token"))?;
+    Ok(next)
 }
 
 /// The blob as a model in static memory.
