@@ -196,21 +196,26 @@ impl<'a> Model<'a> {
     }
 
     #[inline(never)] // asked for in many places
-    fn linear<B: Build>(&self, base: usize, at: (usize, LinearLayout)) -> Linear<'a> {
-        let (offset, layout) = (base + at.0, at.1);
-        let outputs = layout.padded_out() * 2;
-        let biases = if layout.has_bias { outputs } else { 0 };
+    fn linear<B: Build>(&self, base: usize, at: &(usize, LinearLayout)) -> Linear<'a> {
+        let layout = &at.1;
+        let section = part(self.bytes, base + at.0, layout.bytes());
+        let (meta, rest) = section.split_at_checked(META_BYTES).unwrap_or_default();
+        let (weights, rest) =
+            rest.split_at_checked(layout.multipliers() - META_BYTES).unwrap_or_default();
+        let (multipliers, biases) =
+            rest.split_at_checked(layout.biases() - layout.multipliers()).unwrap_or_default();
+        let meta = |i: usize| read_i16(meta, 2 * i) as i32;
         Linear {
-            weights: part(self.bytes, offset + layout.weights(), layout.weight_bytes()),
+            weights,
             layout: self.config_of::<B>().weight_layout,
-            multipliers: part(self.bytes, offset + layout.multipliers(), outputs),
-            biases: part(self.bytes, offset + layout.biases(), biases),
+            multipliers,
+            biases,
             out_dim: layout.out_dim,
             padded_in: layout.padded_in(),
-            weight_exponent: read_i16(self.bytes, offset) as i32,
-            bias_exponent: read_i16(self.bytes, offset + 2) as i32,
-            output_exponent: read_i16(self.bytes, offset + 4) as i32,
-            wide: read_u16(self.bytes, offset + 6) == 12,
+            weight_exponent: meta(0),
+            bias_exponent: meta(1),
+            output_exponent: meta(2),
+            wide: meta(3) == 12,
         }
     }
 
@@ -231,7 +236,7 @@ impl<'a> Model<'a> {
 
     /// Embedding table or frame projection.
     pub fn embedding<B: Build>(&self) -> Linear<'a> {
-        self.linear::<B>(0, self.layout_of::<B>().embedding)
+        self.linear::<B>(0, &self.layout_of::<B>().embedding)
     }
 
     /// Position table or frequencies, and the exponent of the former.
@@ -267,7 +272,7 @@ impl<'a> Model<'a> {
         };
         EmbeddingWeights {
             table: if c.separate_embedding {
-                self.linear::<B>(0, at.embedding)
+                self.linear::<B>(0, &at.embedding)
             } else {
                 source.table
             },
@@ -310,18 +315,18 @@ impl<'a> Model<'a> {
 
     /// BERT's pooler.
     pub fn pooler<B: Build>(&self) -> Option<Linear<'a>> {
-        self.config_of::<B>().pooler.then(|| self.linear::<B>(0, self.layout_of::<B>().pooler))
+        self.config_of::<B>().pooler.then(|| self.linear::<B>(0, &self.layout_of::<B>().pooler))
     }
 
     /// The matrix of the head: vocabulary (the embedding table when tied) or labels.
     pub fn head<B: Build>(&self) -> Option<Linear<'a>> {
         match self.config_of::<B>().head {
             Head::TiedVocabulary if self.config_of::<B>().separate_embedding => {
-                Some(self.linear::<B>(0, self.layout_of::<B>().decoder.embedding))
+                Some(self.linear::<B>(0, &self.layout_of::<B>().decoder.embedding))
             }
             Head::TiedVocabulary => Some(self.embedding::<B>()),
             Head::Vocabulary | Head::Classifier | Head::TokenLabels => {
-                Some(self.linear::<B>(0, self.layout_of::<B>().head))
+                Some(self.linear::<B>(0, &self.layout_of::<B>().head))
             }
             Head::None | Head::Embedding => None,
         }
@@ -347,10 +352,10 @@ impl<'a> Model<'a> {
         CrossWeights {
             score_multiplier: read_u16(self.bytes, base + at.attention),
             score_exponent: read_i16(self.bytes, base + at.attention + 2) as i32,
-            q: self.linear::<B>(base, at.q),
-            k: self.linear::<B>(base, at.k),
-            v: self.linear::<B>(base, at.v),
-            o: self.linear::<B>(base, at.o),
+            q: self.linear::<B>(base, &at.q),
+            k: self.linear::<B>(base, &at.k),
+            v: self.linear::<B>(base, &at.v),
+            o: self.linear::<B>(base, &at.o),
             norm: post.then(|| self.norm::<B>(base + at.norm)),
         }
     }

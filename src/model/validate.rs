@@ -23,7 +23,7 @@ pub(super) const fn validate<B: Build>(
     let (c, layout) = (build::config::<B>(&header.config), build::layout::<B>(found));
     let (tokenizer, labels) = (found.tokenizer, found.labels);
     let mut sections = Sections { bytes, result: Ok(()) };
-    sections.linear(layout.embedding, "embedding");
+    sections.linear(0, &layout.embedding, "embedding");
     sections.position(layout.position, c);
     if c.embedding_norm {
         sections.norm(layout.embedding_norm, c, "embedding_norm");
@@ -37,13 +37,13 @@ pub(super) const fn validate<B: Build>(
         sections.norm(layout.final_norm, c, "final_norm");
     }
     if c.pooler {
-        sections.linear(layout.pooler, "pooler");
+        sections.linear(0, &layout.pooler, "pooler");
     }
     if c.decoder_layers > 0 {
         sections.decoder(layout, c);
     }
     if tokenizer.0 - layout.head.0 >= META_BYTES {
-        sections.linear(layout.head, "head");
+        sections.linear(0, &layout.head, "head");
     }
     if tokenizer.1 > 0 {
         sections.tokenizer(tokenizer);
@@ -116,7 +116,7 @@ impl Sections<'_> {
         &mut self,
         base: usize,
         attention: usize,
-        layers: [(usize, LinearLayout); 4],
+        layers: [&(usize, LinearLayout); 4],
     ) {
         let offset = base + attention;
         if read_u16(self.bytes, offset) > 1 << 15 {
@@ -127,19 +127,19 @@ impl Sections<'_> {
         }
         self.meta(offset, 0, 4, "attention");
         let [q, k, v, o] = layers;
-        self.linear((base + q.0, q.1), "q");
-        self.linear((base + k.0, k.1), "k");
-        self.linear((base + v.0, v.1), "v");
-        self.linear((base + o.0, o.1), "o");
+        self.linear(base, q, "q");
+        self.linear(base, k, "k");
+        self.linear(base, v, "v");
+        self.linear(base, o, "o");
     }
 
     const fn layer(&mut self, base: usize, l: &LayerLayout, c: &Config) {
-        self.attention(base, l.attention, [l.q, l.k, l.v, l.o]);
+        self.attention(base, l.attention, [&l.q, &l.k, &l.v, &l.o]);
         if c.gated {
-            self.linear((base + l.gate.0, l.gate.1), "gate");
+            self.linear(base, &l.gate, "gate");
         }
-        self.linear((base + l.up.0, l.up.1), "up");
-        self.linear((base + l.down.0, l.down.1), "down");
+        self.linear(base, &l.up, "up");
+        self.linear(base, &l.down, "down");
         if matches!(c.norm_order, NormOrder::Post) {
             self.norm(base + l.norm_1, c, "norm_1");
             self.norm(base + l.norm_2, c, "norm_2");
@@ -150,7 +150,7 @@ impl Sections<'_> {
     const fn decoder(&mut self, layout: &Layout, c: &Config) {
         let at = &layout.decoder;
         if c.separate_embedding {
-            self.linear(at.embedding, "decoder embedding");
+            self.linear(0, &at.embedding, "decoder embedding");
         }
         if at.embedding_norm > at.position {
             self.position(at.position, &c.decoder_side());
@@ -162,7 +162,7 @@ impl Sections<'_> {
         while i < c.decoder_layers {
             let (base, cross) = (at.layers + i * at.cross.bytes, &at.cross);
             self.layer(base, &layout.layer, c);
-            self.attention(base, cross.attention, [cross.q, cross.k, cross.v, cross.o]);
+            self.attention(base, cross.attention, [&cross.q, &cross.k, &cross.v, &cross.o]);
             if matches!(c.norm_order, NormOrder::Post) {
                 self.norm(base + cross.norm, c, "cross norm");
             }
@@ -200,7 +200,8 @@ impl Sections<'_> {
     }
 
     #[inline(never)]
-    const fn linear(&mut self, (offset, layout): (usize, LinearLayout), section: &'static str) {
+    const fn linear(&mut self, base: usize, at: &(usize, LinearLayout), section: &'static str) {
+        let (offset, layout) = (base + at.0, &at.1);
         self.meta(offset, 3, 8, section);
         let bits = read_u16(self.bytes, offset + 6);
         if bits != 8 && bits != 12 {

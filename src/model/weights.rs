@@ -12,9 +12,9 @@ pub struct Linear<'a> {
     pub weights: &'a [u8],
     /// How they are packed.
     pub layout: WeightLayout,
-    /// `u16` × padded outputs.
+    /// `u16` × padded outputs, and padding.
     pub multipliers: &'a [u8],
-    /// `i16` × padded outputs, or empty.
+    /// `i16` × padded outputs and padding, or empty.
     pub biases: &'a [u8],
     /// Outputs.
     pub out_dim: usize,
@@ -59,39 +59,49 @@ impl<'a> LayerWeights<'a> {
         (read_u16(self.model.bytes, offset), read_i16(self.model.bytes, offset + 2) as i32)
     }
 
+    /// Whether q, k and v read 12-bit rows.
+    pub fn wide<B: Build>(&self) -> bool {
+        read_u16(self.model.bytes, self.base + self.model.layout_of::<B>().layer.q.0 + 6) == 12
+    }
+
+    /// Unit of the values, and so of what attention gives.
+    pub fn value_exponent<B: Build>(&self) -> i32 {
+        read_i16(self.model.bytes, self.base + self.model.layout_of::<B>().layer.v.0 + 4) as i32
+    }
+
     /// Query projection.
     pub fn q<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, self.model.layout_of::<B>().layer.q)
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.q)
     }
 
     /// Key projection.
     pub fn k<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, self.model.layout_of::<B>().layer.k)
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.k)
     }
 
     /// Value projection.
     pub fn v<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, self.model.layout_of::<B>().layer.v)
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.v)
     }
 
     /// Output projection.
     pub fn o<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, self.model.layout_of::<B>().layer.o)
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.o)
     }
 
     /// Gate of the feed-forward part; nothing sensible without one.
     pub fn gate<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, self.model.layout_of::<B>().layer.gate)
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.gate)
     }
 
     /// First linear layer of the feed-forward part.
     pub fn up<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, self.model.layout_of::<B>().layer.up)
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.up)
     }
 
     /// Second linear layer of the feed-forward part.
     pub fn down<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, self.model.layout_of::<B>().layer.down)
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.down)
     }
 
     /// After attention (post-norm).

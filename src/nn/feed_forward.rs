@@ -6,20 +6,21 @@ use super::row::pair_mut;
 use crate::build::Build;
 use crate::config::Config;
 use crate::kernels::{CHUNK, Kernels};
-use crate::model::LayerWeights;
+use crate::model::{LayerWeights, Linear};
 
 /// The hidden rows, 16 bits, into the first rows of `tile`, `stride` apart. Returns their exponent.
 pub fn hidden<B: Build>(
     rows: &mut Rows,
     layer: &LayerWeights,
+    up: &Linear,
     config: &Config,
     tile: &mut [i16],
     stride: usize,
 ) -> i32 {
-    let (up, width) = (layer.up::<B>(), config.d_ff);
+    let width = config.d_ff;
     if !config.gated {
         let activate = prepare(config.activation, up.output_exponent);
-        rows.forward::<B>(&up, 0, pair_mut(tile, 0, rows.count(), stride, width));
+        rows.forward::<B>(up, 0, pair_mut(tile, 0, rows.count(), stride, width));
         for x in pair_mut(tile, 0, rows.count(), stride, width) {
             <B::Kernels>::activate(&activate, x);
         }
@@ -36,7 +37,7 @@ pub fn hidden<B: Build>(
         let len = (width - first).min(chunk);
         let part = tile.get_mut(first..).unwrap_or_default();
         rows.forward::<B>(&gate, first, pair_mut(part, 0, count, stride, len));
-        rows.forward::<B>(&up, first, pair_mut(&mut factors, 0, count, chunk, len));
+        rows.forward::<B>(up, first, pair_mut(&mut factors, 0, count, chunk, len));
         let factors = pair_mut(&mut factors, 0, count, chunk, len);
         for (x, factors) in pair_mut(part, 0, count, stride, len).into_iter().zip(factors) {
             <B::Kernels>::activate_gated(&activate, factors, x);

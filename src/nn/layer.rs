@@ -130,7 +130,7 @@ impl<'m, B: Build> Layer<'m, B> {
             let q = state.tile.get_mut(first * self.tile_width()..).unwrap_or_default();
             attention.forward::<B>(&state.cache, q, state.lanes, state.sums);
         }
-        let exponent = self.weights.v::<B>().output_exponent;
+        let exponent = self.weights.value_exponent::<B>();
         let width = self.config().q_dim();
         self.add_residual(state, tile, &self.weights.o::<B>(), width, exponent);
         self.post_norm(state, tile, self.weights.norm_1::<B>());
@@ -140,17 +140,22 @@ impl<'m, B: Build> Layer<'m, B> {
     #[inline(never)]
     pub fn feed_forward(&self, state: &mut RunState, tile: Tile) {
         let config = self.config();
-        let wide = self.weights.up::<B>().wide;
+        let up = self.weights.up::<B>();
         let mut exponent = 0;
         let mut first = 0;
         while first < tile.rows {
             let count = (tile.rows - first).min(2);
-            let inputs =
-                self.inputs(state.residual, state.exponents, tile.first_row + first, count, wide);
+            let inputs = self.inputs(
+                state.residual,
+                state.exponents,
+                tile.first_row + first,
+                count,
+                up.wide,
+            );
             let mut rows = Rows::new(inputs, state.lanes);
             let width = self.tile_width();
             let tile = state.tile.get_mut(first * width..).unwrap_or_default();
-            exponent = hidden::<B>(&mut rows, &self.weights, config, tile, width);
+            exponent = hidden::<B>(&mut rows, &self.weights, &up, config, tile, width);
             first += 2;
         }
         let width = config.d_ff;
@@ -231,7 +236,7 @@ impl<'m, B: Build> Layer<'m, B> {
     #[inline(never)]
     fn project(&self, state: &mut RunState, tile: Tile, projections: &[Projection]) {
         let (config, weights, width) = (self.config(), &self.weights, self.tile_width());
-        let wide = weights.q::<B>().wide;
+        let wide = weights.wide::<B>();
         let mut first = 0;
         while first < tile.rows {
             let count = (tile.rows - first).min(2);
@@ -278,12 +283,9 @@ impl<'m, B: Build> Layer<'m, B> {
         let mut first = 0;
         while first < tile.rows {
             let count = (tile.rows - first).min(2);
-            let mut inputs = [None; 2];
-            for (i, input) in (first..first + count).zip(&mut inputs) {
-                let start = i * self.tile_width();
-                let x = state.tile.get(start..start + width).unwrap_or_default();
-                *input = Some(Input::new::<B::Kernels>(x, exponent, layer.wide));
-            }
+            let [a, b] = pair_mut(state.tile, first, count, self.tile_width(), width);
+            let input = |x| Input::new::<B::Kernels>(x, exponent, layer.wide);
+            let inputs = [Some(input(a)), (count > 1).then(|| input(b))];
             let mut rows = Rows::new(inputs, state.lanes);
             let exponents = state.exponents.get_mut(tile.first_row + first..).unwrap_or_default();
             let mut units = [0; 2];

@@ -110,16 +110,16 @@ impl<'a, 'l> Rows<'a, 'l> {
 
     /// How the rows' sums become numbers in units of `2^exponents[row]`.
     fn row_scales<K: Kernels>(&self, layer: &Linear, exponents: [i32; 2]) -> [RowScale; 2] {
-        [0, 1].map(|row| {
-            let exponent = exponents.get(row).copied().unwrap_or(0);
-            let scale = self.scale(row);
+        let mut scales = [RowScale { scale: 0, shift: 1, bias_shift: 0 }; 2];
+        let rows = self.inputs.iter().flatten().zip(exponents);
+        for (to, (input, exponent)) in scales.iter_mut().zip(rows) {
+            let scale = input.scale;
             let shift = exponent - layer.weight_exponent - scale.exponent + sum_shift::<K>(layer);
-            RowScale {
-                scale: scale.mantissa,
-                shift: shift.clamp(1, 62) as u32,
-                bias_shift: exponent - layer.bias_exponent,
-            }
-        })
+            to.scale = scale.mantissa;
+            to.shift = shift.clamp(1, 62) as u32;
+            to.bias_shift = exponent - layer.bias_exponent;
+        }
+        scales
     }
 
     /// Outputs `first …` (a multiple of 4) of a layer in 16 bits, as many as there is room for in
