@@ -333,10 +333,11 @@ pub fn normalize_rows<B: Build>(
 ) {
     let config = build::config::<B>(config);
     let d = config.d_model;
-    let residual = state.residual.chunks_exact_mut(d.max(1)).skip(first_row).take(rows);
-    for (row, exponent) in residual.zip(state.exponents.iter_mut().skip(first_row)) {
-        *exponent =
-            apply::<B::Kernels>(row, *exponent as i32, config.norm, epsilon, weights, state.sums);
+    for i in first_row..first_row + rows {
+        let row = state.residual.get_mut(i * d..(i + 1) * d);
+        let (Some(row), Some(exponent)) = (row, state.exponents.get_mut(i)) else { return };
+        let unit = *exponent as i32;
+        *exponent = apply::<B::Kernels>(row, unit, config.norm, epsilon, weights, state.sums);
     }
 }
 

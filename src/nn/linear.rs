@@ -111,8 +111,8 @@ impl<'a, 'l> Rows<'a, 'l> {
     /// How the rows' sums become numbers in units of `2^exponents[row]`.
     fn row_scales<K: Kernels>(&self, layer: &Linear, exponents: [i32; 2]) -> [RowScale; 2] {
         let mut scales = [RowScale { scale: 0, shift: 1, bias_shift: 0 }; 2];
-        let rows = self.inputs.iter().flatten().zip(exponents);
-        for (to, (input, exponent)) in scales.iter_mut().zip(rows) {
+        for ((to, input), exponent) in scales.iter_mut().zip(&self.inputs).zip(exponents) {
+            let Some(input) = input else { break };
             let scale = input.scale;
             let shift = exponent - layer.weight_exponent - scale.exponent + sum_shift::<K>(layer);
             to.scale = scale.mantissa;
