@@ -107,10 +107,8 @@ impl<'m, B: Build> Layer<'m, B> {
         mask: M,
         keys: usize,
     ) {
-        if with_keys_values {
-            self.project_keys_values(state, tile);
-        }
-        self.project(state, tile, &[Projection::Queries]);
+        let all = [Projection::Keys, Projection::Values, Projection::Queries];
+        self.project(state, tile, if with_keys_values { &all } else { &[Projection::Queries] });
         // Hypotheses have caches of their own: one call each.
         let (calls, rows) =
             if build::has_beams::<B>() && tile.beams { (tile.rows, 1) } else { (1, tile.rows) };

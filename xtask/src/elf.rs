@@ -1,5 +1,6 @@
 //! What an image holds, read from its ELF file: sizes, calls of panics, soft float.
 
+use crate::engine;
 use anyhow::{Context, Result};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 use std::path::Path;
@@ -9,6 +10,8 @@ use std::path::Path;
 pub struct Image {
     /// Bytes of code and of constants, models not counted.
     pub text_bytes: u64,
+    /// Those of the engine.
+    pub engine_bytes: u64,
     /// Places that call a panic.
     pub panic_sites: usize,
     /// Functions of the soft-float library.
@@ -62,15 +65,16 @@ pub fn read(path: &Path) -> Result<Image> {
     let thumb = file.architecture() == object::Architecture::Arm;
     for section in file.sections().filter(|s| s.kind() == object::SectionKind::Text) {
         let targets = calls(section.data()?, section.address(), thumb);
-        panic_sites += targets.iter().filter(|target| panics.binary_search(target).is_ok()).count();
+        panic_sites += targets.iter().filter(|call| panics.binary_search(&call.1).is_ok()).count();
     }
     soft_float.sort();
-    Ok(Image { text_bytes, panic_sites, soft_float, allocator, blob_slot })
+    let engine_bytes = engine::bytes(&bytes)?;
+    Ok(Image { text_bytes, engine_bytes, panic_sites, soft_float, allocator, blob_slot })
 }
 
-/// Targets of every direct call and long jump, found by their encodings. Constants among the code may
+/// Place and target of every direct call and long jump, found by their encodings. Constants among the code may
 /// look like a call, but hardly like one of a panic.
-fn calls(code: &[u8], base: u64, thumb: bool) -> Vec<u64> {
+pub fn calls(code: &[u8], base: u64, thumb: bool) -> Vec<(u64, u64)> {
     let half =
         |at: usize| code.get(at..at + 2).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]) as u32);
     let mut targets = Vec::new();
@@ -84,7 +88,7 @@ fn calls(code: &[u8], base: u64, thumb: bool) -> Vec<u64> {
                 let (i1, i2) = (!(j1 ^ s) & 1, !(j2 ^ s) & 1);
                 let offset = s << 24 | i1 << 23 | i2 << 22 | (a & 0x3FF) << 12 | (b & 0x7FF) << 1;
                 let offset = ((offset << 7) as i32 >> 7) as i64;
-                targets.push((address as i64 + 4 + offset) as u64);
+                targets.push((address, (address as i64 + 4 + offset) as u64));
             }
         } else {
             let word = half(at) | half(at + 2) << 16;
@@ -95,13 +99,13 @@ fn calls(code: &[u8], base: u64, thumb: bool) -> Vec<u64> {
                     | (word >> 20 & 1) << 11
                     | (word >> 21 & 0x3FF) << 1;
                 let offset = ((offset << 11) as i32 >> 11) as i64;
-                targets.push((address as i64 + offset) as u64);
+                targets.push((address, (address as i64 + offset) as u64));
             } else if word & 0x7F == 0x17 {
                 // AUIPC followed by JALR of the same register.
                 let next = half(at + 4) | half(at + 6) << 16;
                 if next & 0x707F == 0x67 && next >> 15 & 31 == word >> 7 & 31 {
                     let offset = (word & 0xFFFF_F000) as i32 as i64 + ((next as i32) >> 20) as i64;
-                    targets.push((address as i64 + offset) as u64);
+                    targets.push((address, (address as i64 + offset) as u64));
                 }
             }
         }
@@ -133,13 +137,13 @@ mod tests {
     #[test]
     fn calls_are_decoded() {
         // bl +0 is f000 f800 and calls the next instruction; bl -4 is f7ff fffe and calls itself.
-        assert_eq!(calls(&[0x00, 0xf0, 0x00, 0xf8], 0x100, true), [0x104]);
-        assert_eq!(calls(&[0xff, 0xf7, 0xfe, 0xff], 0x100, true), [0x100]);
+        assert_eq!(calls(&[0x00, 0xf0, 0x00, 0xf8], 0x100, true), [(0x100, 0x104)]);
+        assert_eq!(calls(&[0xff, 0xf7, 0xfe, 0xff], 0x100, true), [(0x100, 0x100)]);
         // jal ra, +8
-        assert_eq!(calls(&0x0080_00efu32.to_le_bytes(), 0x80, false), [0x88]);
+        assert_eq!(calls(&0x0080_00efu32.to_le_bytes(), 0x80, false), [(0x80, 0x88)]);
         // auipc ra, 1; jalr ra, -4(ra)
         let pair = [0x0000_1097u32.to_le_bytes(), 0xffc0_80e7u32.to_le_bytes()].concat();
-        assert_eq!(calls(&pair, 0, false), [0xffc]);
+        assert_eq!(calls(&pair, 0, false), [(0, 0xffc)]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod bench;
 mod board;
 mod demo;
 mod elf;
+mod engine;
 mod examples;
 mod floors;
 mod image;

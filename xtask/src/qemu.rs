@@ -31,6 +31,9 @@ pub struct Row {
     pub stack_bytes: u64,
     /// Code and constants of the image, models not counted.
     pub text_bytes: u64,
+    /// Those of the engine; the rest is the demo, the board and the vectors.
+    #[serde(default)]
+    pub engine_bytes: u64,
     /// Flash of the model.
     pub blob_bytes: u64,
     /// Hash over every logit of the demo.
@@ -140,6 +143,7 @@ pub fn emulate(built: &Built, host: &str, blob: Option<&PathBuf>) -> Result<(Row
         arena_bytes: number("arena_bytes"),
         stack_bytes: number("stack_bytes"),
         text_bytes: image.text_bytes,
+        engine_bytes: image.engine_bytes,
         blob_bytes: number("blob_bytes"),
         logits_hash: hash(&text),
         equals_host: text == host,
@@ -235,8 +239,10 @@ pub fn check(bless: bool) -> Result<Vec<Row>> {
     for row in &rows {
         let known = record.iter().find(|r| (&r.board, &r.demo) == (&row.board, &row.demo));
         let same = known.is_some_and(|known| {
-            close(row.text_bytes, known.text_bytes)
-                && Row { text_bytes: known.text_bytes, ..row.clone() } == *known
+            let (text_bytes, engine_bytes) = (known.text_bytes, known.engine_bytes);
+            close(row.text_bytes, text_bytes)
+                && close(row.engine_bytes, engine_bytes)
+                && Row { text_bytes, engine_bytes, ..row.clone() } == *known
         });
         if !same {
             wrong.push(format!("found    {row:?}\nrecorded {known:?}"));
@@ -254,7 +260,7 @@ pub fn check(bless: bool) -> Result<Vec<Row>> {
 /// A table for people.
 pub fn table(rows: &[Row]) -> String {
     let mut text = format!(
-        "{:<12} {:<9} {:>12} {:<10} {:>8} {:>6} {:>8} {:>8}  {:<16} {}\n",
+        "{:<12} {:<9} {:>12} {:<10} {:>8} {:>6} {:>8} {:>8} {:>8}  {:<16} {}\n",
         "core",
         "demo",
         "instructions",
@@ -262,13 +268,14 @@ pub fn table(rows: &[Row]) -> String {
         "arena B",
         "stack",
         "code B",
+        "engine B",
         "model B",
         "logits",
         "equals host"
     );
     for row in rows {
         text += &format!(
-            "{:<12} {:<9} {:>12} {:<10} {:>8} {:>6} {:>8} {:>8}  {:<16} {}\n",
+            "{:<12} {:<9} {:>12} {:<10} {:>8} {:>6} {:>8} {:>8} {:>8}  {:<16} {}\n",
             row.core,
             row.demo,
             row.instructions,
@@ -276,6 +283,7 @@ pub fn table(rows: &[Row]) -> String {
             row.arena_bytes,
             row.stack_bytes,
             row.text_bytes,
+            row.engine_bytes,
             row.blob_bytes,
             row.logits_hash,
             if row.equals_host { "yes" } else { "NO" }

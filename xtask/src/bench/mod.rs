@@ -13,6 +13,8 @@ mod symbols;
 mod table;
 mod trace;
 
+pub use symbols::Symbols;
+
 use crate::steps::data;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
