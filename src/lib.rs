@@ -26,6 +26,8 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
+//! Firmware for one model says so by [`Build`]: what others need is then not linked.
+//!
 //! ## Data flow
 //! `tokens → nn::embedding → nn::layer × n → nn::head → logits`, driven by [`Encoder`], [`Decoder`] or
 //! both in [`Seq2Seq`].
