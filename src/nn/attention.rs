@@ -8,6 +8,9 @@
 //! Numbers: q, k and v are int8 with an 8-bit scale per position and head
 //! ([`scale_code`]); scores stay 32 bits; numerators are Q1.15.
 
+pub use super::mask::{Bidirectional, Mask, Prefix, Visibility};
+
+use super::mask::visible;
 use crate::arena::Cache;
 use crate::build::{self, Build};
 use crate::config::{Config, KEY_BLOCK};
@@ -18,112 +21,6 @@ use crate::kernels::{
 use crate::matrix::word_offset;
 use crate::model::RelativeBias;
 use crate::nn::position::relative;
-
-/// Which keys a query may see.
-#[derive(Clone, Copy)]
-pub enum Mask<'a> {
-    /// All keys up to the query's own position.
-    Causal,
-    /// All keys.
-    Bidirectional,
-    /// All keys whose flag is true; positions beyond the flags are invisible.
-    Padding(&'a [bool]),
-    /// The last `n` keys up to the query's own position (Beltagy et al. 2020, "Longformer", causal).
-    SlidingWindow(usize),
-    /// The first `n` keys for every query, causal beyond (a prefix LM, Raffel et al. 2020, §3.2.1).
-    Prefix(usize),
-    /// Whatever the caller's `(query, key)` says, within the keys that exist.
-    Predicate(&'a dyn Fn(usize, usize) -> bool),
-}
-
-impl core::fmt::Debug for Mask<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::Causal => "Causal",
-            Self::Bidirectional => "Bidirectional",
-            Self::Padding(_) => "Padding",
-            Self::SlidingWindow(_) => "SlidingWindow",
-            Self::Prefix(_) => "Prefix",
-            Self::Predicate(_) => "Predicate",
-        })
-    }
-}
-
-/// Who sees whom: a [`Mask`], or one that is known while compiling.
-pub trait Visibility: Copy {
-    /// Every query sees all keys from the first to some last one, and they stand in the order of their
-    /// positions (no ring).
-    const FROM_FIRST: bool;
-
-    /// Keys that `query` can see at most, as a range, of `keys` that exist.
-    fn range(&self, query: usize, keys: usize) -> (usize, usize);
-
-    /// Whether all of the range is visible.
-    fn is_run(&self) -> bool {
-        true
-    }
-
-    /// Whether a key of the range is visible.
-    fn sees(&self, query: usize, key: usize) -> bool {
-        let _ = (query, key);
-        true
-    }
-}
-
-/// [`Mask::Bidirectional`].
-#[derive(Clone, Copy, Debug)]
-pub struct Bidirectional;
-
-impl Visibility for Bidirectional {
-    const FROM_FIRST: bool = true;
-
-    fn range(&self, _: usize, keys: usize) -> (usize, usize) {
-        (0, keys)
-    }
-}
-
-/// [`Mask::Prefix`]; of length 0, [`Mask::Causal`].
-#[derive(Clone, Copy, Debug)]
-pub struct Prefix(pub usize);
-
-impl Visibility for Prefix {
-    const FROM_FIRST: bool = true;
-
-    fn range(&self, query: usize, keys: usize) -> (usize, usize) {
-        (0, keys.min(self.0.max(query + 1)))
-    }
-}
-
-impl Visibility for Mask<'_> {
-    const FROM_FIRST: bool = false;
-
-    fn range(&self, query: usize, keys: usize) -> (usize, usize) {
-        match *self {
-            Self::Causal => (0, keys.min(query + 1)),
-            Self::SlidingWindow(n) => ((query + 1).saturating_sub(n), keys.min(query + 1)),
-            Self::Prefix(n) => (0, keys.min(n.max(query + 1))),
-            Self::Bidirectional | Self::Padding(_) | Self::Predicate(_) => (0, keys),
-        }
-    }
-
-    fn is_run(&self) -> bool {
-        !matches!(self, Self::Padding(_) | Self::Predicate(_))
-    }
-
-    fn sees(&self, query: usize, key: usize) -> bool {
-        match self {
-            Self::Padding(flags) => flags.get(key).copied().unwrap_or(false),
-            Self::Predicate(test) => test(query, key),
-            _ => true,
-        }
-    }
-}
-
-/// One bit per key of the block that begins at `first`, for a query whose range is known.
-fn visible<M: Visibility>(mask: M, query: usize, first: usize, (low, high): (usize, usize)) -> u32 {
-    let keys = first.max(low)..(first + KEY_BLOCK).min(high);
-    keys.filter(|&key| mask.sees(query, key)).fold(0, |bits, key| bits | 1 << (key - first))
-}
 
 /// Where one block of one head of one layer lies in the cache.
 struct Block {

@@ -13,6 +13,7 @@ pub mod feed_forward;
 pub mod head;
 pub mod layer;
 pub mod linear;
+pub mod mask;
 pub mod norm;
 pub mod position;
 pub mod row;

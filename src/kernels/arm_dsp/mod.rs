@@ -23,8 +23,7 @@ mod stream;
 use super::{Activate, Kernels, KeyRun, Portable, Product, Quantizer, RowScale, Softmax};
 use crate::config::KEY_BLOCK;
 use crate::fixed::{saturate_16, shift_by};
-use core::iter::repeat;
-use glue::{aligned, curve, rescale_one, rescale_pairs, rescaling, scaled, slow_sums, words};
+use glue::{aligned, curve, rescale_one, rescale_pairs, rescaling, slow_sums, words};
 
 /// The backend for cores with the DSP extension.
 #[derive(Clone, Copy, Debug)]
@@ -279,12 +278,7 @@ impl Kernels for ArmDsp {
         let multiply = by.multiply.checked_shl(left).unwrap_or(i32::MAX);
         let fits = n >= 2 && n.is_multiple_of(2) && shift == 15 && (0..1 << 15).contains(&multiply);
         if !fits || by.shift > 31 || left > 15 || !(biases.is_empty() || biases.len() >= 2 * n) {
-            let (gains, biases) = (gains.chunks_exact(2), biases.chunks(2).chain(repeat(&[][..])));
-            let passes = sums.iter_mut().zip(x).zip(gains.zip(biases));
-            passes.for_each(|((sum, &x), (gain, bias))| {
-                *sum = rescale_one(by.shifted(x), gain, bias, (mantissa, shift, bias_shift));
-            });
-            return;
+            return slow::gain(x, by, gains, biases, (mantissa, shift, bias_shift), sums);
         }
         let over = (mantissa >> 15) as u32;
         let params = pointwise::Gain {
@@ -306,11 +300,7 @@ impl Kernels for ArmDsp {
     #[inline(never)]
     fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
         if shift < -14 {
-            let up = 1 << shift.unsigned_abs().min(32);
-            for (sum, &x) in sums.iter_mut().zip(x) {
-                *sum = sum.saturating_add(scaled(x as i32, up, 0));
-            }
-            return;
+            return slow::add(x, shift, sums);
         }
         // Beyond 17, all is rounded to 0.
         let down = shift.clamp(0, 17);
@@ -383,11 +373,7 @@ impl Kernels for ArmDsp {
     fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
         let n = out.len().min(sums.len() / rows.max(1));
         if !(18..48).contains(&shift) || factor >= 1 << 16 || row >= rows || n == 0 {
-            for (out, sums) in out.iter_mut().zip(sums.chunks_exact(rows.max(1))) {
-                let sum = sums.get(row).copied().unwrap_or(0);
-                *out = saturate_16(scaled(sum, factor as i64, shift));
-            }
-            return;
+            return slow::divide(sums, (rows, row), factor, shift, out);
         }
         let at = sums.as_ptr().wrapping_add(row);
         // SAFETY: `n` whole groups of rows lie in `sums`.

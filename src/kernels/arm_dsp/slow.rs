@@ -1,10 +1,11 @@
 //! What the assembly does not take, one output after another: slices that are not aligned, an odd number
 //! of outputs, shifts beyond its range. Small, since it hardly ever runs.
 
-use super::glue::rescale_one;
+use super::glue::{rescale_one, scaled};
 use crate::config::KEY_BLOCK;
-use crate::fixed::{decode_scale, exp2_negative};
-use crate::kernels::{KeyRun, Product, RowScale, Softmax};
+use crate::fixed::{decode_scale, exp2_negative, saturate_16};
+use crate::kernels::{KeyRun, Product, Quantizer, RowScale, Softmax};
+use core::iter::repeat;
 
 /// `write(row, output, value)` for every output of a layer, in 32 bits; there are `len`.
 #[inline(never)]
@@ -94,5 +95,37 @@ pub fn stream(
             }
             query.sum = query.sum.saturating_add(total);
         }
+    }
+}
+
+/// See [`Kernels::gain`](crate::kernels::Kernels::gain).
+pub fn gain(
+    x: &[i16],
+    by: &Quantizer,
+    gains: &[u8],
+    biases: &[u8],
+    scale: (u16, u32, i32),
+    sums: &mut [i32],
+) {
+    let (gains, biases) = (gains.chunks_exact(2), biases.chunks(2).chain(repeat(&[][..])));
+    let passes = sums.iter_mut().zip(x).zip(gains.zip(biases));
+    passes.for_each(|((sum, &x), (gain, bias))| {
+        *sum = rescale_one(by.shifted(x), gain, bias, scale);
+    });
+}
+
+/// See [`Kernels::add`](crate::kernels::Kernels::add), for shifts to the left.
+pub fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
+    let up = 1 << shift.unsigned_abs().min(32);
+    for (sum, &x) in sums.iter_mut().zip(x) {
+        *sum = sum.saturating_add(scaled(x as i32, up, 0));
+    }
+}
+
+/// See [`Kernels::divide`](crate::kernels::Kernels::divide).
+pub fn divide(sums: &[i32], (rows, row): (usize, usize), factor: u32, shift: u32, out: &mut [i16]) {
+    for (out, sums) in out.iter_mut().zip(sums.chunks_exact(rows.max(1))) {
+        let sum = sums.get(row).copied().unwrap_or(0);
+        *out = saturate_16(scaled(sum, factor as i64, shift));
     }
 }
