@@ -1,61 +1,80 @@
-//! Whole linear layers: products of 64 sums at a time, rescaled while they are warm.
+//! Whole linear layers: products of a chunk of outputs, rescaled while they are warm. What is left over
+//! of a multiple of eight outputs, and shapes that no model has, are left to the other methods.
 
 use core::mem::MaybeUninit;
 
-use super::ArmMve;
-use super::product::{Inputs, Weights, fits, products};
+use super::eights::{self, Eights};
+use super::linear::{Frame, paired_1, paired_2, plain_1, plain_2};
 use super::sums::{Factors, KernelSet, NARROW, Rescaler, WIDE};
+use super::{ArmMve, aligned};
+use crate::config::WeightLayout;
 use crate::kernels::{Product, RowScale, linear as by_parts};
 
-/// Sums held at a time.
-const SUMS: usize = 64;
+/// Outputs of one row computed at a time; of two rows, half as many.
+const CHUNK: usize = 128;
 
 /// See [`Kernels::linear`](crate::kernels::Kernels::linear).
-pub fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
-    if !ready(product, by, out.each_ref().map(|out| out.len())) {
-        return by_parts::linear::<ArmMve>(product, by, out);
+pub fn linear(product: &Product, by: [RowScale; 2], mut out: [&mut [i16]; 2]) {
+    let len = ready(product, out.each_ref().map(|out| out.len()));
+    if len > 0 {
+        let pointers = out.each_mut().map(|out| out.as_mut_ptr());
+        // SAFETY: the layer is ready for so many outputs.
+        unsafe {
+            if let Some(mut by) = Eights::new(product, by, pointers) {
+                let kernel = if product.rows == 1 { eights::one_row } else { eights::two_rows };
+                run(product, len, |sums, count| kernel(sums, count / 8, &mut by));
+            } else {
+                row_by_row(&NARROW, product, by, len, pointers.map(|out| out.cast()), 2);
+            }
+        }
     }
-    let len = out[0].len();
-    // SAFETY: the shapes were checked; these kernels write 16 bits.
-    unsafe { run(&NARROW, product, by, len, out.map(|out| out.as_mut_ptr().cast()), 2) }
+    if len < out[0].len() {
+        by_parts::linear::<ArmMve>(&product.skip(len), by, out.map(|out| rest(out, len)));
+    }
 }
 
 /// See [`Kernels::linear_wide`](crate::kernels::Kernels::linear_wide).
-pub fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
-    if !ready(product, by, out.each_ref().map(|out| out.len())) {
-        return by_parts::linear_wide::<ArmMve>(product, by, out);
+pub fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
+    let len = ready(product, out.each_ref().map(|out| out.len()));
+    if len > 0 {
+        let pointers = out.each_mut().map(|out| out.as_mut_ptr().cast());
+        // SAFETY: the layer is ready for so many outputs; these kernels write 32 bits.
+        unsafe { row_by_row(&WIDE, product, by, len, pointers, 4) }
     }
-    let len = out[0].len();
-    // SAFETY: the shapes were checked; these kernels write 32 bits.
-    unsafe { run(&WIDE, product, by, len, out.map(|out| out.as_mut_ptr().cast()), 4) }
+    if len < out[0].len() {
+        by_parts::linear_wide::<ArmMve>(&product.skip(len), by, out.map(|out| rest(out, len)));
+    }
 }
 
-/// 8-bit rows of a product.
-fn inputs<'a>(product: &Product<'a>) -> Inputs<'a> {
-    super::inputs(product.lanes, product.rows)
+fn rest<T>(out: &mut [T], from: usize) -> &mut [T] {
+    out.get_mut(from..).unwrap_or_default()
 }
 
-/// Weights of a product.
-fn weights<'a>(product: &Product<'a>) -> Weights<'a> {
-    Weights { layout: product.layout, bytes: product.weights, group_bytes: product.group_bytes }
+/// How many outputs, a multiple of eight, of a layer with so many results in its rows can be run here.
+fn ready(product: &Product, [len, second]: [usize; 2]) -> usize {
+    let Product { lanes, rows, weights, group_bytes, multipliers, biases, .. } = *product;
+    let len = len & !7;
+    let fits = !product.wide
+        && (rows == 1 || rows == 2 && second >= len)
+        && aligned(lanes, 4)
+        && aligned(weights, 4)
+        && group_bytes.is_multiple_of(4)
+        && group_bytes >= 16 * words(product)
+        && (len / 4).checked_mul(group_bytes).is_some_and(|bytes| bytes <= weights.len())
+        && Factors { multipliers, biases }.fit(len);
+    if fits { len } else { 0 }
 }
 
-/// Whether a layer with so many results in its rows can be run here.
-fn ready(product: &Product, by: [RowScale; 2], len: [usize; 2]) -> bool {
-    let [len, second] = len;
-    let factors = Factors { multipliers: product.multipliers, biases: product.biases };
-    !product.wide
-        && (1..=2).contains(&product.rows)
-        && (product.rows == 1 || second >= len)
-        && by.iter().take(product.rows).all(|by| by.shift >= 2)
-        && factors.fit(len)
-        && fits(&inputs(product), &weights(product), len.div_ceil(4))
+/// Words of four inputs in each row.
+fn words(product: &Product) -> usize {
+    if product.rows == 1 { product.lanes.len() / 4 } else { product.lanes.len() / 8 }
 }
 
 /// # Safety
-/// The product is [`ready`] for `len` results in each row, and there is room for them in `out`, of
-/// `width` bytes each as the kernels write them.
-unsafe fn run(
+/// The layer is [`ready`] for `len` outputs, and there is room for them in each row's `out`, of `width`
+/// bytes each as the kernels write them.
+#[inline(never)]
+unsafe fn row_by_row(
     kernels: &KernelSet,
     product: &Product,
     by: [RowScale; 2],
@@ -63,27 +82,67 @@ unsafe fn run(
     mut out: [*mut u8; 2],
     width: usize,
 ) {
-    let (x, mut w, rows) = (inputs(product), weights(product), product.rows);
+    let rows = product.rows;
     let factors = Factors { multipliers: product.multipliers, biases: product.biases };
-    let first = Rescaler::new(kernels, rows, &factors, by[0]);
-    let second = if rows == 2 { Rescaler::new(kernels, rows, &factors, by[1]) } else { first };
-    let mut rescalers = [first, second];
-    let chunk = SUMS / rows;
-    let mut sums = MaybeUninit::<[i32; SUMS]>::uninit();
+    let mut rescalers = by.map(|by| Rescaler::new(kernels, rows, &factors, by));
+    let rescale = |sums: *const i32, count: usize| {
+        for (row, (rescaler, out)) in rescalers.iter_mut().zip(&mut out).enumerate().take(rows) {
+            // SAFETY: so many sums there are, and so many results fit.
+            unsafe { rescaler.run(sums.add(row), count, *out) };
+            *out = out.wrapping_add(width * count);
+        }
+    };
+    // SAFETY: the caller's promise.
+    unsafe { run(product, len, rescale) }
+}
+
+/// Calls `rescale` with the sums of some outputs after those of others, and their number, a multiple of
+/// eight.
+///
+/// # Safety
+/// The layer is [`ready`] for `len` outputs, at least eight.
+#[inline(always)]
+unsafe fn run(product: &Product, len: usize, mut rescale: impl FnMut(*const i32, usize)) {
+    let (words, groups) = (words(product), product.group_bytes);
+    let mut sums = MaybeUninit::<[i32; CHUNK]>::uninit();
     let sums = sums.as_mut_ptr().cast::<i32>();
-    let mut left = len;
-    while left > 0 {
-        let count = left.min(chunk);
-        // SAFETY: the caller's promise; `chunk` outputs of all rows have room in `sums`.
-        unsafe {
-            products(&x, &w, count.div_ceil(4), sums);
-            for (row, (rescaler, out)) in rescalers.iter_mut().zip(&mut out).enumerate().take(rows)
-            {
-                rescaler.run(sums.add(row), count, *out);
-                *out = out.wrapping_add(width * count);
+    let (mut weights, mut left) = (product.weights.as_ptr(), len);
+    let start = product.lanes.as_ptr();
+    // SAFETY: the layer is ready, and a chunk's sums have room.
+    unsafe {
+        if product.rows == 1 {
+            let kernel = match product.layout {
+                WeightLayout::Paired => paired_1,
+                WeightLayout::Plain => plain_1,
+            };
+            let rounds = Frame::<10>::rounds(words);
+            let registers = [0, 0, start.expose_provenance(), 0, 0, rounds, 0, 0, 0, 0];
+            let mut frame = Frame::new(registers, words, 2 * groups, sums);
+            while left > 0 {
+                let count = left.min(CHUNK);
+                frame.end = sums.add(count);
+                kernel(weights, weights.add(groups), words / 4, &mut frame, sums);
+                rescale(sums, count);
+                weights = weights.wrapping_add(count / 4 * groups);
+                left -= count;
+            }
+        } else {
+            let kernel = match product.layout {
+                WeightLayout::Paired => paired_2,
+                WeightLayout::Plain => plain_2,
+            };
+            let rounds = Frame::<11>::rounds(words);
+            let [a, b] = [start, start.add(4 * words)].map(|row| row.expose_provenance());
+            let registers = [0, 0, a, 0, b, 0, rounds, 0, 0, 0, 0];
+            let mut frame = Frame::new(registers, words, groups, sums);
+            while left > 0 {
+                let count = left.min(CHUNK / 2);
+                frame.end = sums.add(2 * count);
+                kernel(weights, words / 4, sums, &mut frame);
+                rescale(sums, count);
+                weights = weights.wrapping_add(count / 4 * groups);
+                left -= count;
             }
         }
-        w.bytes = w.bytes.get(count / 4 * w.group_bytes..).unwrap_or_default();
-        left -= count;
     }
 }

@@ -14,6 +14,7 @@ macro_rules! helium {
 mod attention;
 mod block;
 mod curves;
+mod eights;
 mod gain;
 mod layer;
 mod linear;
@@ -39,9 +40,14 @@ fn aligned<T>(x: &[T], bytes: usize) -> bool {
 
 /// 8-bit rows in lanes.
 fn inputs(lanes: &[i16], rows: usize) -> Inputs<'_> {
-    let rows = rows.clamp(1, 2);
-    let words = lanes.len() / (4 * rows);
-    Inputs { lanes, starts: [0, 4 * words * (rows - 1)], rows, words }
+    // Two rows stand one behind the other, in the room of one row of 16-bit numbers each.
+    match rows {
+        2 => {
+            let words = lanes.len() / 8;
+            Inputs { lanes, starts: [0, 4 * words], rows, words }
+        }
+        _ => Inputs { lanes, starts: [0, 0], rows: 1, words: lanes.len() / 4 },
+    }
 }
 
 /// `accumulators[o · rows + r] = Σ w x` of 12-bit rows: products with the high and the low part of
@@ -87,7 +93,7 @@ impl Kernels for ArmMve {
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        let words = lanes.len() / (4 * rows.max(1));
+        let words = if rows == 2 { lanes.len() / 8 } else { lanes.len() / 4 };
         let Some(lanes) = lanes.get_mut(4 * words * row..).and_then(|l| l.get_mut(..4 * words))
         else {
             return;
