@@ -73,6 +73,11 @@ impl Board {
     }
 
     /// Cargo, told about the board.
+    /// Whether its core has loops that branch back without an instruction of their own being run.
+    pub fn has_low_overhead_loops(&self) -> bool {
+        self.features.iter().any(|feature| feature == "arm-mve")
+    }
+
     fn cargo(&self, subcommand: &str, more_features: &[&str]) -> Command {
         let mut features: Vec<&str> = self.features.iter().map(String::as_str).collect();
         features.extend(more_features);

@@ -18,19 +18,23 @@ pub struct Eights {
 }
 
 impl Eights {
-    /// The rescaling of a product's rows; `None` where the products' upper bits are not enough (VQDMULH
-    /// drops 31, and a rounding shift needs at least one more).
-    pub fn new(product: &Product, by: [RowScale; 2], out: [*mut i16; 2]) -> Option<Self> {
-        let [a, b] = by;
-        let one_bias = a.bias_shift == b.bias_shift || product.biases.is_empty();
-        let high = a.shift > 31 && (product.rows == 1 || b.shift > 31 && one_bias);
+    /// The rescaling of a product of `ROWS` rows; `None` where the products' upper bits are not enough
+    /// (VQDMULH drops 31, and a rounding shift needs at least one more).
+    #[inline(always)]
+    pub fn new<const ROWS: usize>(
+        product: &Product,
+        by: &[RowScale; 2],
+        out: [*mut i16; 2],
+    ) -> Option<Self> {
+        let [a, b] = [&by[0], &by[ROWS - 1]];
+        let high = a.shift > 31 && b.shift > 31 && a.bias_shift == b.bias_shift;
         high.then(|| Self {
             multipliers: product.multipliers.as_ptr(),
             biases: match product.biases {
                 [] => core::ptr::null(),
                 biases => biases.as_ptr(),
             },
-            out,
+            out: [out[0], out[ROWS - 1]],
             bias_shift: -a.bias_shift.clamp(0, 40),
             shifts: [31 - a.shift as i32, 31 - b.shift as i32],
             scales: [a.scale as u32, b.scale as u32],

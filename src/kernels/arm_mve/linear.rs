@@ -3,8 +3,8 @@
 //! VLD4 takes the four interleaved outputs apart while it loads, so four vectors of one block (16
 //! inputs of 4 outputs) cost no more than four plain loads. Eight sums are held in the eight even
 //! registers that VMLADAV can add to: 4 outputs × 2 rows (14 instructions per 128 products) or
-//! 8 outputs × 1 row (17 per 128). The loop over blocks is unrolled four times and entered in the
-//! middle (Duff's device); inputs beyond the last whole block are gathered under a predicate. One LDM
+//! 8 outputs × 1 row (17 per 128). The loop over blocks is unrolled and entered in the middle (Duff's
+//! device); inputs beyond the last whole block are gathered under a predicate. One LDM
 //! from the frame clears the sums and rewinds the inputs for the next group of outputs.
 //!
 //! Halfwords of paired weights carry a borrow: adding 128 returns it to the odd weight and leaves the
@@ -15,7 +15,8 @@
 /// `N` registers are r0, r2 …: see the LDM of the kernel.
 #[repr(C)]
 pub struct Frame<const N: usize> {
-    /// Zeros, pointers to the inputs, number of rounds (four blocks each, rounded up).
+    /// Zeros, pointers to the inputs, number of rounds through the unrolled loop; the last is written by
+    /// the kernel.
     pub registers: [usize; N],
     /// Where a group begins; written by the kernel.
     entry: usize,
@@ -36,11 +37,6 @@ impl<const N: usize> Frame<N> {
     pub fn new(registers: [usize; N], words: usize, step: usize, end: *mut i32) -> Self {
         let skip = step as isize - (words / 4 * 64) as isize;
         Self { registers, entry: 0, leave: 0, tail: words % 4, end, skip, offsets: [0, 16, 32, 48] }
-    }
-
-    /// Rounds of four blocks, the first of which may be entered in the middle.
-    pub fn rounds(words: usize) -> usize {
-        (words / 4).div_ceil(4)
     }
 }
 
@@ -127,12 +123,13 @@ macro_rules! multiply {
     };
 }
 
+/// `$bytes` long is a block of the loop, 2 to the power of `$log_blocks` of which are one round.
 macro_rules! two_rows {
-    ($(#[$doc:meta])* $name:ident, $bytes:literal, $unpair:expr) => {
+    ($(#[$doc:meta])* $name:ident, $log_blocks:literal, $bytes:literal, $unpair:expr) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// `frame.registers` are 0, 0, row 0, 0, row 1, 0, rounds, 0, 0, 0, 0. There is at least one
+        /// `frame.registers` are 0, 0, row 0, 0, row 1, and zeros. There is at least one
         /// group of four outputs: `weights` holds `16 · words` bytes for each, `sums` 8 numbers up to
         /// `frame.end`, each row `4 · words` int8 inputs. All addresses are multiples of four.
         #[unsafe(naked)]
@@ -156,9 +153,12 @@ macro_rules! two_rows {
                 "mov r7, r8",
                 "cbz r1, 1f",
                 "subs r1, #1",
-                "and r1, r1, #3",
+                "lsrs r2, r1, #{log_blocks}",
+                "adds r2, #1",
+                "str r2, [r9, #{rounds}]",
+                "and r1, r1, #(1 << {log_blocks}) - 1",
                 "movs r2, #{bytes}",
-                "adr.w r7, 2f + 3 * {bytes}",
+                "adr.w r7, 2f + ((1 << {log_blocks}) - 1) * {bytes}",
                 "mls r7, r1, r2, r7",
                 "1:",
                 "adds r7, #1", // Thumb
@@ -169,7 +169,7 @@ macro_rules! two_rows {
                 "ldr pc, [r9, #44]",
                 ".p2align 2",
                 "2:",
-                ".rept 4",
+                ".rept 1 << {log_blocks}",
                 load!("r1"),
                 $unpair,
                 "vldrb.u8 q4, [r3], #16",
@@ -178,7 +178,7 @@ macro_rules! two_rows {
                 multiply!("q5", "r2", "r6", "r10", "lr"),
                 ".endr",
                 "subs r7, #1",
-                "bne 2b",
+                "bne.w 2b",
                 "ldr pc, [r9, #48]",
                 "3:",
                 "ldr r7, [r9, #52]",
@@ -201,7 +201,9 @@ macro_rules! two_rows {
                 "5:",
                 "vpop {{d8-d15}}",
                 "pop {{r4-r11, pc}}",
+                log_blocks = const $log_blocks,
                 bytes = const $bytes,
+                rounds = const 24,
             )
         }
     };
@@ -209,20 +211,20 @@ macro_rules! two_rows {
 
 two_rows! {
     /// `sums[2 o + r] = Σ w x` of two rows and plain weights.
-    plain_2, 56, ""
+    plain_2, 3, 56, ""
 }
 
 two_rows! {
     /// `sums[2 o + r] = Σ w x` of two rows and paired weights.
-    paired_2, 88, unpair!()
+    paired_2, 2, 88, unpair!()
 }
 
 macro_rules! one_row {
-    ($(#[$doc:meta])* $name:ident, $bytes:literal, $unpair:expr) => {
+    ($(#[$doc:meta])* $name:ident, $log_blocks:literal, $bytes:literal, $unpair:expr) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// `frame.registers` are 0, 0, inputs, 0, 0, rounds, 0, 0, 0, 0; `frame.skip` leads from one
+        /// `frame.registers` are 0, 0, inputs, and zeros; `frame.skip` leads from one
         /// pair of groups to the next. There is at least one pair of groups of four outputs, one
         /// beginning at `weights`, the other at `second`: each holds `16 · words` bytes, `sums` 8
         /// numbers up to `frame.end`, the row `4 · words` int8 inputs. All addresses are multiples of
@@ -251,9 +253,12 @@ macro_rules! one_row {
                 "mov r7, r8",
                 "cbz r1, 1f",
                 "subs r1, #1",
-                "and r1, r1, #3",
+                "lsrs r2, r1, #{log_blocks}",
+                "adds r2, #1",
+                "str r2, [r9, #{rounds}]",
+                "and r1, r1, #(1 << {log_blocks}) - 1",
                 "movs r2, #{bytes}",
-                "adr.w r7, 2f + 3 * {bytes}",
+                "adr.w r7, 2f + ((1 << {log_blocks}) - 1) * {bytes}",
                 "mls r7, r1, r2, r7",
                 "1:",
                 "adds r7, #1", // Thumb
@@ -264,7 +269,7 @@ macro_rules! one_row {
                 "ldr pc, [r9, #40]",
                 ".p2align 2",
                 "2:",
-                ".rept 4",
+                ".rept 1 << {log_blocks}",
                 load!("r1"),
                 $unpair,
                 "vldrb.u8 q4, [r3], #16",
@@ -274,7 +279,7 @@ macro_rules! one_row {
                 multiply!("q4", "r8", "r10", "r12", "lr"),
                 ".endr",
                 "subs r7, #1",
-                "bne 2b",
+                "bne.w 2b",
                 "ldr pc, [r9, #44]",
                 "3:",
                 "ldr r7, [r9, #48]",
@@ -299,7 +304,9 @@ macro_rules! one_row {
                 "5:",
                 "vpop {{d8-d15}}",
                 "pop {{r4-r11, pc}}",
+                log_blocks = const $log_blocks,
                 bytes = const $bytes,
+                rounds = const 20,
             )
         }
     };
@@ -307,10 +314,10 @@ macro_rules! one_row {
 
 one_row! {
     /// `sums[o] = Σ w x` of one row and plain weights.
-    plain_1, 68, ""
+    plain_1, 4, 68, ""
 }
 
 one_row! {
     /// `sums[o] = Σ w x` of one row and paired weights.
-    paired_1, 132, unpair!()
+    paired_1, 2, 132, unpair!()
 }

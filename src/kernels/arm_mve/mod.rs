@@ -93,30 +93,23 @@ impl Kernels for ArmMve {
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        let words = if rows == 2 { lanes.len() / 8 } else { lanes.len() / 4 };
-        let Some(lanes) = lanes.get_mut(4 * words * row..).and_then(|l| l.get_mut(..4 * words))
-        else {
-            return;
-        };
-        let len = x.len().min(4 * words);
-        if len < 4 * words {
+        // The room of a row of 16-bit numbers, of which half is used.
+        let room = if rows == 2 { lanes.len() / 2 } else { lanes.len() } & !3;
+        let rest = lanes.get_mut(if row == 0 { 0 } else { room }..).unwrap_or_default();
+        let Some(lanes) = rest.get_mut(..room) else { return };
+        let len = x.len().min(room);
+        if len < room {
             lanes.fill(0);
         }
         let out = lanes.as_mut_ptr().cast::<i8>();
-        let numbers = rows::Quantize {
-            multiply: by.multiply,
-            subtract: by.subtract,
-            shift: by.shift.wrapping_neg(),
-            inverse: by.inverse,
-        };
         // An inverse above this one belongs to a row that the shift brings to less than 2^15.
         let narrow = by.multiply == 1 && by.subtract == 0 && by.inverse > 127 << 8;
-        // SAFETY: `lanes` holds 8 · words bytes, `x` at least `len` numbers.
+        // SAFETY: `lanes` holds `2 · room` bytes, `x` at least `len` numbers.
         unsafe {
             match by.bits {
-                8 if narrow => rows::quantize(x.as_ptr(), len, out, &numbers),
-                8 => rows::quantize_centred(x.as_ptr(), len, out, &numbers, out),
-                _ => rows::quantize_wide(x.as_ptr(), len, out, &numbers, out.add(4 * words)),
+                8 if narrow => rows::quantize(x.as_ptr(), len, out, by),
+                8 => rows::quantize_centred(x.as_ptr(), len, out, by, out),
+                _ => rows::quantize_wide(x.as_ptr(), len, out, by, out.add(room)),
             }
         }
     }

@@ -102,11 +102,10 @@ unsafe fn two_rows(x: &Inputs, w: &Weights, groups: usize, sums: *mut i32) {
         WeightLayout::Paired => paired_2,
         WeightLayout::Plain => plain_2,
     };
-    let rounds = Frame::<11>::rounds(x.words);
     // SAFETY: the caller's promise.
     unsafe {
         let [a, b] = x.starts.map(|start| x.lanes.as_ptr().add(start).expose_provenance());
-        let registers = [0, 0, a, 0, b, 0, rounds, 0, 0, 0, 0];
+        let registers = [0, 0, a, 0, b, 0, 0, 0, 0, 0, 0];
         let mut frame = Frame::new(registers, x.words, w.group_bytes, sums.add(8 * groups));
         kernel(w.bytes.as_ptr(), x.words / 4, sums, &mut frame);
     }
@@ -121,12 +120,11 @@ unsafe fn one_row(x: &Inputs, w: &Weights, groups: usize, sums: *mut i32) {
         WeightLayout::Paired => paired_1,
         WeightLayout::Plain => plain_1,
     };
-    let rounds = Frame::<10>::rounds(x.words);
     let (pairs, step) = (groups / 2, 2 * w.group_bytes);
     // SAFETY: the caller's promise; a single group's sums go to a buffer of eight.
     unsafe {
         let start = x.lanes.as_ptr().add(x.starts[0]).expose_provenance();
-        let registers = [0, 0, start, 0, 0, rounds, 0, 0, 0, 0];
+        let registers = [0, 0, start, 0, 0, 0, 0, 0, 0, 0];
         let weights = w.bytes.as_ptr();
         if pairs > 0 {
             let mut frame = Frame::new(registers, x.words, step, sums.add(8 * pairs));

@@ -70,6 +70,11 @@ pub fn profiles(
     if let Some((_, blob)) = model {
         command.args(["-device", &load(blob, slot)]);
     }
+    // A low-overhead loop may leave a block early, so that the log tells of more than is run: where
+    // the core has such loops, a block is one instruction.
+    if board.has_low_overhead_loops() {
+        command.arg("-singlestep");
+    }
     command.args(["-d", "in_asm,exec,nochain"]).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child =
         command.stderr(Stdio::piped()).spawn().context("the emulator cannot be started")?;
