@@ -5,52 +5,43 @@ use core::mem::MaybeUninit;
 
 use super::ArmMve;
 use super::eights::{self, Eights};
-use super::linear::{Frame, paired_1, paired_2, plain_1, plain_2};
+use super::linear::Frame;
+use super::product::kernel;
 use super::sums::{Factors, KernelSet, NARROW, Rescaler, WIDE};
-use crate::config::WeightLayout;
 use crate::kernels::{Product, RowScale, linear as by_parts};
 
 /// Outputs of one row computed at a time; of two rows, half as many.
 const CHUNK: usize = 128;
 
 /// See [`Kernels::linear`](crate::kernels::Kernels::linear).
-pub fn linear(product: &Product, by: [RowScale; 2], mut out: [&mut [i16]; 2]) {
+pub fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
     let len = ready(product, [out[0].len(), out[1].len()]);
-    if len > 0 {
-        let pointers = out.each_mut().map(|out| out.as_mut_ptr());
-        // SAFETY: the layer is ready for so many outputs.
-        unsafe {
-            match product.rows {
-                1 => narrow::<1>(product, &by, len, pointers),
-                _ => narrow::<2>(product, &by, len, pointers),
-            }
-        }
-    }
     if len < out[0].len() {
-        by_parts::linear::<ArmMve>(&product.skip(len), by, out.map(|out| rest(out, len)));
+        return linear_and_rest(product, by, len, out);
     }
+    // SAFETY: the layer is ready for so many outputs.
+    unsafe { narrow(product, &by, len, out.map(|out| out.as_mut_ptr())) }
+}
+
+/// As [`linear`] where only `len` outputs can be done here.
+#[cold]
+fn linear_and_rest(product: &Product, by: [RowScale; 2], len: usize, mut out: [&mut [i16]; 2]) {
+    // SAFETY: the layer is ready for so many outputs.
+    unsafe { narrow(product, &by, len, out.each_mut().map(|out| out.as_mut_ptr())) }
+    let out = out.map(|out| out.get_mut(len..).unwrap_or_default());
+    by_parts::linear::<ArmMve>(&product.skip(len), by, out);
 }
 
 /// See [`Kernels::linear_wide`](crate::kernels::Kernels::linear_wide).
 pub fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
     let len = ready(product, [out[0].len(), out[1].len()]);
-    if len > 0 {
-        let pointers = out.each_mut().map(|out| out.as_mut_ptr().cast());
-        // SAFETY: the layer is ready for so many outputs; these kernels write 32 bits.
-        unsafe {
-            match product.rows {
-                1 => row_by_row::<1>(&WIDE, product, &by, len, pointers, 4),
-                _ => row_by_row::<2>(&WIDE, product, &by, len, pointers, 4),
-            }
-        }
-    }
+    let pointers = out.each_mut().map(|out| out.as_mut_ptr().cast());
+    // SAFETY: the layer is ready for so many outputs; these kernels write 32 bits.
+    unsafe { row_by_row(&WIDE, product, &by, len, pointers, 4) }
     if len < out[0].len() {
-        by_parts::linear_wide::<ArmMve>(&product.skip(len), by, out.map(|out| rest(out, len)));
+        let out = out.map(|out| out.get_mut(len..).unwrap_or_default());
+        by_parts::linear_wide::<ArmMve>(&product.skip(len), by, out);
     }
-}
-
-fn rest<T>(out: &mut [T], from: usize) -> &mut [T] {
-    out.get_mut(from..).unwrap_or_default()
 }
 
 /// How many outputs, a multiple of eight, of a layer with so many results in its rows can be run here.
@@ -68,10 +59,22 @@ fn ready(product: &Product, [len, second]: [usize; 2]) -> usize {
 }
 
 /// # Safety
-/// The layer, of `ROWS` rows, is [`ready`] for `len` outputs, and there is room for them in each row's
-/// `out`.
+/// The layer is [`ready`] for `len` outputs, and there is room for them in each row's `out`.
+#[inline(always)]
+unsafe fn narrow(product: &Product, by: &[RowScale; 2], len: usize, out: [*mut i16; 2]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match product.rows {
+            1 => eight_by_eight::<1>(product, by, len, out),
+            _ => eight_by_eight::<2>(product, by, len, out),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`narrow`], of `ROWS` rows.
 #[inline(never)]
-unsafe fn narrow<const ROWS: usize>(
+unsafe fn eight_by_eight<const ROWS: usize>(
     product: &Product,
     by: &[RowScale; 2],
     len: usize,
@@ -84,7 +87,7 @@ unsafe fn narrow<const ROWS: usize>(
             Some(mut by) => {
                 run::<ROWS>(product, len, |sums, count| kernel(sums, count / 8, &mut by));
             }
-            None => row_by_row::<ROWS>(&NARROW, product, by, len, out.map(|out| out.cast()), 2),
+            None => row_by_row(&NARROW, product, by, len, out.map(|out| out.cast()), 2),
         }
     }
 }
@@ -92,7 +95,7 @@ unsafe fn narrow<const ROWS: usize>(
 /// # Safety
 /// As for [`narrow`]; the results are of `width` bytes each as the kernels write them.
 #[inline(never)]
-unsafe fn row_by_row<const ROWS: usize>(
+unsafe fn row_by_row(
     kernels: &KernelSet,
     product: &Product,
     by: &[RowScale; 2],
@@ -100,24 +103,30 @@ unsafe fn row_by_row<const ROWS: usize>(
     mut out: [*mut u8; 2],
     width: usize,
 ) {
+    let rows = product.rows;
     let factors = Factors { multipliers: product.multipliers, biases: product.biases };
-    let mut rescalers = by.map(|by| Rescaler::new(kernels, ROWS, &factors, by));
+    let mut rescalers = by.map(|by| Rescaler::new(kernels, rows, &factors, by));
     let rescale = |sums: *const i32, count: usize| {
-        for (row, (rescaler, out)) in rescalers.iter_mut().zip(&mut out).enumerate().take(ROWS) {
+        for (row, (rescaler, out)) in rescalers.iter_mut().zip(&mut out).enumerate().take(rows) {
             // SAFETY: so many sums there are, and so many results fit.
             unsafe { rescaler.run(sums.add(row), count, *out) };
             *out = out.wrapping_add(width * count);
         }
     };
     // SAFETY: the caller's promise.
-    unsafe { run::<ROWS>(product, len, rescale) }
+    unsafe {
+        match rows {
+            1 => run::<1>(product, len, rescale),
+            _ => run::<2>(product, len, rescale),
+        }
+    }
 }
 
 /// Calls `rescale` with the sums of some outputs after those of others, and their number, a multiple of
 /// eight.
 ///
 /// # Safety
-/// The layer, of `ROWS` rows, is [`ready`] for `len` outputs, at least eight.
+/// The layer, of `ROWS` rows, is [`ready`] for `len` outputs.
 #[inline(always)]
 unsafe fn run<const ROWS: usize>(
     product: &Product,
@@ -128,41 +137,18 @@ unsafe fn run<const ROWS: usize>(
     let mut sums = MaybeUninit::<[i32; CHUNK]>::uninit();
     let sums = sums.as_mut_ptr().cast::<i32>();
     let (mut weights, mut left) = (product.weights.as_ptr(), len);
-    let start = product.lanes.as_ptr();
-    let a = start.expose_provenance();
-    // SAFETY: the layer is ready, and a chunk's sums have room.
-    unsafe {
-        if ROWS == 1 {
-            let kernel = match product.layout {
-                WeightLayout::Paired => paired_1,
-                WeightLayout::Plain => plain_1,
-            };
-            let registers = [0, 0, a, 0, 0, 0, 0, 0, 0, 0];
-            let mut frame = Frame::new(registers, words, 2 * group_bytes, sums);
-            while left > 0 {
-                let count = left.min(CHUNK);
-                frame.end = sums.add(count);
-                kernel(weights, weights.add(group_bytes), words / 4, &mut frame, sums);
-                rescale(sums, count);
-                weights = weights.wrapping_add(count / 4 * group_bytes);
-                left -= count;
-            }
-        } else {
-            let kernel = match product.layout {
-                WeightLayout::Paired => paired_2,
-                WeightLayout::Plain => plain_2,
-            };
-            let b = start.add(4 * words).expose_provenance();
-            let registers = [0, 0, a, 0, b, 0, 0, 0, 0, 0, 0];
-            let mut frame = Frame::new(registers, words, group_bytes, sums);
-            while left > 0 {
-                let count = left.min(CHUNK / 2);
-                frame.end = sums.add(2 * count);
-                kernel(weights, words / 4, sums, &mut frame);
-                rescale(sums, count);
-                weights = weights.wrapping_add(count / 4 * group_bytes);
-                left -= count;
-            }
-        }
+    let first = product.lanes.as_ptr();
+    let rows = [first, first.wrapping_add(4 * words * (ROWS - 1))];
+    let kernel = kernel::<ROWS>(product.layout);
+    // One row's groups come in pairs.
+    let mut frame = Frame::new(rows, words, group_bytes * (3 - ROWS), sums);
+    while left > 0 {
+        let count = left.min(CHUNK / ROWS);
+        frame.end = sums.wrapping_add(ROWS * count);
+        // SAFETY: the layer is ready, and a chunk's sums have room.
+        unsafe { kernel(weights, weights.wrapping_add(group_bytes), sums, &mut frame) };
+        rescale(sums, count);
+        weights = weights.wrapping_add(count / 4 * group_bytes);
+        left -= count;
     }
 }

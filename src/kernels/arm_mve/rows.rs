@@ -80,11 +80,12 @@ pub unsafe extern "C" fn quantize(x: *const i16, len: usize, out: *mut i8, by: *
         "lsrs r5, r5, #15",
         "rsbs r4, r4, #0", // to the left
         "bne 3f",
-        // Sixteen at a time, even and odd ones apart, where there is nothing to shift.
-        "lsrs r4, r1, #4",
-        "and r1, r1, #15",
+        // Thirty-two at a time, even and odd ones apart, where there is nothing to shift.
+        "lsrs r4, r1, #5",
+        "and r1, r1, #31",
         "wls lr, r4, 4f",
         "2:",
+        ".rept 2",
         "vld20.16 {{q0, q1}}, [r0]",
         "vld21.16 {{q0, q1}}, [r0]!",
         "vmulh.s16 q3, q0, q2",
@@ -94,6 +95,7 @@ pub unsafe extern "C" fn quantize(x: *const i16, len: usize, out: *mut i8, by: *
         "vmla.i16 q0, q1, r5",
         "vrshrnt.i16 q3, q0, #7",
         "vstrb.8 q3, [r2], #16",
+        ".endr",
         "le lr, 2b",
         "4:",
         "movs r4, #0",
