@@ -11,7 +11,7 @@ use super::sums::{Factors, KernelSet, NARROW, Rescaler, WIDE};
 use crate::kernels::{Product, RowScale, linear as by_parts};
 
 /// Outputs of one row computed at a time; of two rows, half as many.
-const CHUNK: usize = 128;
+const CHUNK: usize = 64;
 
 /// See [`Kernels::linear`](crate::kernels::Kernels::linear).
 pub fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
@@ -85,7 +85,7 @@ unsafe fn eight_by_eight<const ROWS: usize>(
     unsafe {
         match Eights::new::<ROWS>(product, by, out) {
             Some(mut by) => {
-                run::<ROWS>(product, len, |sums, count| kernel(sums, count / 8, &mut by));
+                run(product, ROWS, len, |sums, count| kernel(sums, count / 8, &mut by));
             }
             None => row_by_row(&NARROW, product, by, len, out.map(|out| out.cast()), 2),
         }
@@ -114,37 +114,34 @@ unsafe fn row_by_row(
         }
     };
     // SAFETY: the caller's promise.
-    unsafe {
-        match rows {
-            1 => run::<1>(product, len, rescale),
-            _ => run::<2>(product, len, rescale),
-        }
-    }
+    unsafe { run(product, rows, len, rescale) }
 }
 
 /// Calls `rescale` with the sums of some outputs after those of others, and their number, a multiple of
 /// eight.
 ///
 /// # Safety
-/// The layer, of `ROWS` rows, is [`ready`] for `len` outputs.
+/// The layer, of 1 or 2 `rows`, is [`ready`] for `len` outputs.
 #[inline(always)]
-unsafe fn run<const ROWS: usize>(
+unsafe fn run(
     product: &Product,
+    rows: usize,
     len: usize,
     mut rescale: impl FnMut(*const i32, usize),
 ) {
-    let (words, group_bytes) = (product.lanes.len() / (4 * ROWS), product.group_bytes);
+    let words = product.lanes.len() >> (rows + 1);
+    let group_bytes = product.group_bytes;
     let mut sums = MaybeUninit::<[i32; CHUNK]>::uninit();
     let sums = sums.as_mut_ptr().cast::<i32>();
     let (mut weights, mut left) = (product.weights.as_ptr(), len);
     let first = product.lanes.as_ptr();
-    let rows = [first, first.wrapping_add(4 * words * (ROWS - 1))];
-    let kernel = kernel::<ROWS>(product.layout);
+    let starts = [first, first.wrapping_add(4 * words * (rows - 1))];
+    let kernel = kernel(rows, product.layout);
     // One row's groups come in pairs.
-    let mut frame = Frame::new(rows, words, group_bytes * (3 - ROWS), sums);
+    let mut frame = Frame::new(starts, words, group_bytes << (2 - rows), sums);
     while left > 0 {
-        let count = left.min(CHUNK / ROWS);
-        frame.end = sums.wrapping_add(ROWS * count);
+        let count = left.min(CHUNK >> (rows - 1));
+        frame.end = sums.wrapping_add(count << (rows - 1));
         // SAFETY: the layer is ready, and a chunk's sums have room.
         unsafe { kernel(weights, weights.wrapping_add(group_bytes), sums, &mut frame) };
         rescale(sums, count);

@@ -103,7 +103,7 @@ unsafe fn two_rows(x: &Inputs, w: &Weights, groups: usize, sums: *mut i32) {
     unsafe {
         let rows = x.starts.map(|start| x.lanes.as_ptr().add(start));
         let mut frame = Frame::new(rows, x.words, w.group_bytes, sums.add(8 * groups));
-        kernel::<2>(w.layout)(weights, weights, sums, &mut frame);
+        kernel(2, w.layout)(weights, weights, sums, &mut frame);
     }
 }
 
@@ -112,7 +112,7 @@ unsafe fn two_rows(x: &Inputs, w: &Weights, groups: usize, sums: *mut i32) {
 /// # Safety
 /// As for [`two_rows`].
 unsafe fn one_row(x: &Inputs, w: &Weights, groups: usize, sums: *mut i32) {
-    let kernel = kernel::<1>(w.layout);
+    let kernel = kernel(1, w.layout);
     let (pairs, step) = (groups / 2, 2 * w.group_bytes);
     // SAFETY: the caller's promise; a single group's sums go to a buffer of eight.
     unsafe {
@@ -132,10 +132,10 @@ unsafe fn one_row(x: &Inputs, w: &Weights, groups: usize, sums: *mut i32) {
     }
 }
 
-/// The kernel for `ROWS` (1 or 2) rows.
+/// The kernel for 1 or 2 rows.
 #[inline(always)]
-pub fn kernel<const ROWS: usize>(layout: WeightLayout) -> Kernel {
-    match (ROWS, layout) {
+pub fn kernel(rows: usize, layout: WeightLayout) -> Kernel {
+    match (rows, layout) {
         (1, WeightLayout::Paired) => paired_1,
         (1, WeightLayout::Plain) => plain_1,
         (_, WeightLayout::Paired) => paired_2,
