@@ -72,12 +72,12 @@ impl Board {
         Ok(Self { name: name.into(), core, target, package, features, runner })
     }
 
-    /// Cargo, told about the board.
-    /// Whether its core has loops that branch back without an instruction of their own being run.
+    /// Whether its core has the loops of Armv8.1-M.
     pub fn has_low_overhead_loops(&self) -> bool {
         self.features.iter().any(|feature| feature == "arm-mve")
     }
 
+    /// Cargo, told about the board.
     fn cargo(&self, subcommand: &str, more_features: &[&str]) -> Command {
         let mut features: Vec<&str> = self.features.iter().map(String::as_str).collect();
         features.extend(more_features);

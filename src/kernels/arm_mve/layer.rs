@@ -20,14 +20,14 @@ pub fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
         return linear_and_rest(product, by, len, out);
     }
     // SAFETY: the layer is ready for so many outputs.
-    unsafe { narrow(product, &by, len, out.map(|out| out.as_mut_ptr())) }
+    unsafe { halves(product, &by, len, out.map(|out| out.as_mut_ptr())) }
 }
 
 /// As [`linear`] where only `len` outputs can be done here.
 #[cold]
 fn linear_and_rest(product: &Product, by: [RowScale; 2], len: usize, mut out: [&mut [i16]; 2]) {
     // SAFETY: the layer is ready for so many outputs.
-    unsafe { narrow(product, &by, len, out.each_mut().map(|out| out.as_mut_ptr())) }
+    unsafe { halves(product, &by, len, out.each_mut().map(|out| out.as_mut_ptr())) }
     let out = out.map(|out| out.get_mut(len..).unwrap_or_default());
     by_parts::linear::<ArmMve>(&product.skip(len), by, out);
 }
@@ -61,7 +61,7 @@ fn ready(product: &Product, [len, second]: [usize; 2]) -> usize {
 /// # Safety
 /// The layer is [`ready`] for `len` outputs, and there is room for them in each row's `out`.
 #[inline(always)]
-unsafe fn narrow(product: &Product, by: &[RowScale; 2], len: usize, out: [*mut i16; 2]) {
+unsafe fn halves(product: &Product, by: &[RowScale; 2], len: usize, out: [*mut i16; 2]) {
     // SAFETY: the caller's promise.
     unsafe {
         match product.rows {
@@ -72,7 +72,7 @@ unsafe fn narrow(product: &Product, by: &[RowScale; 2], len: usize, out: [*mut i
 }
 
 /// # Safety
-/// As for [`narrow`], of `ROWS` rows.
+/// As for [`halves`], of `ROWS` rows.
 #[inline(never)]
 unsafe fn eight_by_eight<const ROWS: usize>(
     product: &Product,
@@ -93,7 +93,7 @@ unsafe fn eight_by_eight<const ROWS: usize>(
 }
 
 /// # Safety
-/// As for [`narrow`]; the results are of `width` bytes each as the kernels write them.
+/// As for [`halves`]; the results are of `width` bytes each as the kernels write them.
 #[inline(never)]
 unsafe fn row_by_row(
     kernels: &KernelSet,
