@@ -23,7 +23,7 @@ mod rows;
 mod sums;
 
 use super::{
-    Activate, Kernels, KeyBlock, Portable, Product, Quantizer, RowScale, Softmax, defaults,
+    Activate, Kernels, KeyBlock, KeyRun, Portable, Product, Quantizer, RowScale, Softmax, defaults,
 };
 use crate::config::{KEY_BLOCK, WeightLayout};
 use product::{Inputs, Weights, multiply};
@@ -318,5 +318,18 @@ impl Kernels for ArmMve {
         sums: &mut [i32],
     ) {
         block::attend(&inputs(lanes, queries.len()), block, visible, shift, queries, sums);
+    }
+
+    fn stream(
+        lanes: &[i16],
+        run: &KeyRun,
+        visible: [usize; 2],
+        shift: u32,
+        queries: &mut [Softmax],
+        sums: &mut [i32],
+    ) {
+        if !block::stream(&inputs(lanes, queries.len()), run, visible, shift, queries, sums) {
+            defaults::stream::<Self>(lanes, run, visible, shift, queries, sums);
+        }
     }
 }
