@@ -2,7 +2,7 @@
 
 use super::{layer, pointwise, rescale};
 use crate::fixed::{requantize, shift_by};
-use crate::kernels::Activate;
+use crate::kernels::{Activate, Quantizer};
 use crate::matrix::unpair_word;
 
 /// Whether a slice begins at a multiple of four bytes.
@@ -25,6 +25,30 @@ pub fn words(
         && weights.len() >= needed
         && group_bytes.is_multiple_of(4);
     (fits && aligned(lanes) && aligned(weights)).then_some(words)
+}
+
+/// Inputs that the assembly leaves, from four `from` on: the last ones, and rows that are next to nothing.
+#[inline(never)]
+pub fn quantize_rest(
+    x: &[i16],
+    by: &Quantizer,
+    lanes: &mut [[i16; 4]],
+    (rows, row): (usize, usize),
+    from: usize,
+) {
+    let lanes = lanes.iter_mut().skip(row).step_by(rows);
+    for (lane, x) in lanes.zip(x.chunks(4)).skip(from) {
+        let mut four = [0; 4];
+        for (q, &x) in four.iter_mut().zip(x) {
+            let product = by.shifted(x).wrapping_mul(by.inverse);
+            *q = (product.wrapping_add(1 << (30 - by.bits)) >> (31 - by.bits)) as i16;
+        }
+        let [x0, x1, x2, x3] = four;
+        *lane = match by.bits {
+            8 => [x1, x3, (x0 << 8).wrapping_sub(x1), (x2 << 8).wrapping_sub(x3)],
+            _ => [x1, x3, x0, x2],
+        };
+    }
 }
 
 /// Outputs that the assembly leaves: a shift below 33, the odd one at the end.
@@ -132,8 +156,9 @@ pub fn curve(by: &Activate) -> pointwise::Curve {
         table: by.table.map_or(core::ptr::null(), |table| table.as_ptr()),
         limit,
         position: if position < -11 { 32 } else { (position + 11) as u32 },
-        up: 1 << (-value).clamp(0, 16),
-        half: (1 << down) >> 1,
-        down,
+        up: (-value).clamp(0, 16) as u32,
+        // Dividing twice, rounding down, is dividing once; to round half up, both halves are added.
+        down: 12 + down,
+        half: 2048 + ((1 << down >> 1) << 12),
     }
 }

@@ -24,8 +24,11 @@ use super::{
     linear as whole,
 };
 use crate::config::KEY_BLOCK;
-use crate::fixed::{saturate_16, shift_by};
-use glue::{aligned, curve, rescale_one, rescale_pairs, rescaling, slow_sums, words};
+use crate::fixed::saturate_16;
+use core::mem::MaybeUninit;
+use glue::{
+    aligned, curve, quantize_rest, rescale_one, rescale_pairs, rescaling, slow_sums, words,
+};
 
 /// The backend for cores with the DSP extension.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +46,21 @@ impl Kernels for ArmDsp {
     }
 
     fn moments(x: &[i16]) -> (i32, u64) {
-        let mut sum = 0;
-        // SAFETY: pointer and length of a slice.
-        let squares = unsafe { rows::moments(x.as_ptr(), x.len(), &mut sum) };
+        let (sum, squares, _) = Self::statistics(x);
         (sum, squares)
+    }
+
+    fn statistics(x: &[i16]) -> (i32, u64, (i16, i16)) {
+        if x.is_empty() {
+            return (0, 0, (i16::MAX, i16::MIN));
+        }
+        let mut found = MaybeUninit::<rows::Statistics>::uninit();
+        // SAFETY: pointer and length of a slice that is not empty; everything is written.
+        let found = unsafe {
+            rows::statistics(x.as_ptr(), x.len(), found.as_mut_ptr());
+            found.assume_init()
+        };
+        (found.sum, found.squares, (found.range as i16, (found.range >> 16) as i16))
     }
 
     fn range(x: &[i16]) -> (i16, i16) {
@@ -59,47 +73,37 @@ impl Kernels for ArmDsp {
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        let rows = rows.max(1);
-        let room = (lanes.len() / 4).saturating_sub(row).div_ceil(rows);
-        let fours = (x.len() / 4).min(room);
-        // A shift to the left can be part of the factor, whose product wraps alike.
-        let inverse = if by.shift < 0 { by.inverse << (-by.shift & 31) } else { by.inverse };
-        let mut params = rows::Quantize {
-            stride: 8 * rows,
-            fours,
-            multiply: by.multiply,
-            offset: by.subtract.wrapping_neg(),
-            shift: by.shift.max(0) as u32,
-            inverse,
-            half: 1 << (30 - by.bits),
-            up: 15 - by.bits,
-        };
-        let plain = by.shift <= 0 && by.bits == 8 && by.multiply == 1 && by.subtract == 0;
+        let rows = if rows == 2 { 2 } else { 1 };
+        let room = ((lanes.len() / 4).saturating_sub(row) + rows - 1) >> (rows - 1);
+        // A shift to the left is part of the factor, as far as that has room, or of the first one.
+        let up = by.bits + 1 + by.shift.min(0).unsigned_abs();
+        let over = up.saturating_sub(by.inverse.leading_zeros().saturating_sub(1)).min(15);
+        let multiply = by.multiply << over;
+        let fits = multiply >> 15 == 0 && aligned(lanes) && aligned(x);
+        let fours = if fits { (x.len() / 4).min(room) } else { 0 };
         if fours > 0 {
+            let params = rows::Quantize {
+                wide: (by.bits != 8) as usize,
+                fours,
+                multiply,
+                offset: by.subtract.wrapping_neg() << over,
+                shift: by.shift.max(0) as u32,
+                inverse: by.inverse << (up - over),
+                stride: 8 * rows,
+            };
+            let plain = by.shift <= 0 && by.bits == 8 && multiply == 1 && by.subtract == 0;
             let at = lanes.as_mut_ptr().wrapping_add(4 * row);
             // SAFETY: `fours` of them lie in both slices.
             unsafe {
-                if plain && inverse < 1 << 22 && aligned(lanes) {
-                    params.inverse <<= 9;
+                if plain {
                     rows::quantize_plain(x.as_ptr(), at, &params);
                 } else {
                     rows::quantize(x.as_ptr(), at, &params);
                 }
             }
         }
-        if let Some(rest) = x.get(4 * fours..).filter(|rest| !rest.is_empty()) {
-            let mut four = [0; 4];
-            for (q, &x) in four.iter_mut().zip(rest) {
-                let product = by.shifted(x).wrapping_mul(by.inverse);
-                *q = (product.wrapping_add(params.half) >> (31 - by.bits)) as i16;
-            }
-            if let Some(lane) = lanes.as_chunks_mut::<4>().0.get_mut(fours * rows + row) {
-                let [x0, x1, x2, x3] = four;
-                *lane = match by.bits {
-                    8 => [x1, x3, (x0 << 8).wrapping_sub(x1), (x2 << 8).wrapping_sub(x3)],
-                    _ => [x1, x3, x0, x2],
-                };
-            }
+        if 4 * fours < x.len() {
+            quantize_rest(x, by, lanes.as_chunks_mut().0, (rows, row), fours);
         }
     }
 
@@ -276,25 +280,27 @@ impl Kernels for ArmDsp {
         let n = x.len().min(sums.len()).min(gains.len() / 2);
         let left = by.shift.min(0).unsigned_abs();
         let multiply = by.multiply.checked_shl(left).unwrap_or(i32::MAX);
-        let fits = n >= 2 && n.is_multiple_of(2) && shift == 15 && (0..1 << 15).contains(&multiply);
-        if !fits || by.shift > 31 || left > 15 || !(biases.is_empty() || biases.len() >= 2 * n) {
+        let biased = !biases.is_empty();
+        let fits = n >= 2
+            && n.is_multiple_of(2)
+            && (shift, mantissa >> 15) == (15, 0)
+            && (0..1 << 15).contains(&multiply)
+            && (by.shift <= 31 && left <= 15)
+            && (!biased || (biases.len() >= 2 * n && bias_shift >= -13));
+        if !fits {
             return defaults::gain(x, by, gains, biases, mantissa, shift, bias_shift, sums);
         }
-        let over = (mantissa >> 15) as u32;
         let params = pointwise::Gain {
             pairs: n / 2,
             multiply,
             offset: by.subtract.wrapping_neg() << left,
             shift: by.shift.max(0) as u32,
-            mantissa: (mantissa >> over) as u32,
-            up: 1 + over,
+            mantissa: mantissa as u32,
+            biases: if biased { biases.as_ptr() } else { gains.as_ptr() },
+            bias: if biased { 1 << (17 - bias_shift.min(17)) } else { 0 },
         };
         // SAFETY: all slices hold `n` numbers.
         unsafe { pointwise::gain(x.as_ptr(), gains.as_ptr(), sums.as_mut_ptr(), &params) };
-        let mut sums = sums.iter_mut();
-        for (sum, &bias) in sums.by_ref().zip(biases.as_chunks::<2>().0).take(n) {
-            *sum = sum.saturating_add(shift_by(i16::from_le_bytes(bias) as i32, bias_shift));
-        }
     }
 
     fn add(x: &[i16], shift: i32, sums: &mut [i32]) {

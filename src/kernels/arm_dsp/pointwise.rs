@@ -9,36 +9,33 @@ pub struct Curve {
     pub limit: u32,
     /// A magnitude shifted left by this is a table position with 23 fraction bits.
     pub position: u32,
-    /// Table values times this, plus half, shifted right by `down`, are in the unit of x.
+    /// Table values shifted left by this, or right by `down`, are in the unit of x.
     pub up: u32,
-    /// Half of the last place.
-    pub half: u32,
-    /// See `up`.
+    /// Shift right of an interpolated value with 12 fraction bits; 12 at least.
     pub down: u32,
+    /// Half of the last place of both shifts.
+    pub half: u32,
 }
 
-/// The activation of `[r0]` in r4. r5, r6, r7 are scratch; r1, r2, r3, r8, r9, r10 hold the curve, r11
-/// is 2048.
+/// The activation of `[r0]` in r6. r4, r5 are scratch; r1, r2, r3, r8, r10, r11 hold the curve, r7 is
+/// 4096 and r9 65535: a fraction f times r9 plus r7 is f in the upper halfword, 4096 − f in the lower.
 macro_rules! activated {
     () => {
         "ldrsh r4, [r0]
-        eor r5, r4, r4, asr #31
-        sub r5, r5, r4, asr #31
-        cmp r5, r2
-        bic r4, r4, r4, asr #31
+        usat r6, #15, r4
+        rsb r4, r4, r6, lsl #1
+        cmp r4, r2
         bhs 3f
-        lsls r5, r3
-        ubfx r6, r5, #11, #12
-        lsrs r5, r5, #23
-        ldr r5, [r1, r5, lsl #1]
-        rsb r7, r6, #4096
-        pkhbt r6, r7, r6, lsl #16
-        smlad r5, r5, r6, r11
-        lsrs r5, r5, #12
-        mla r5, r5, r8, r9
-        lsr r5, r10
-        subs r4, r4, r5
-        ssat r4, #16, r4
+        lsls r4, r3
+        ubfx r5, r4, #11, #12
+        lsrs r4, r4, #23
+        ldr r4, [r1, r4, lsl #1]
+        mla r5, r5, r9, r7
+        smlad r4, r4, r5, r11
+        lsr r4, r10
+        lsl r4, r8
+        subs r6, r6, r4
+        ssat r6, #16, r6
         3:"
     };
 }
@@ -52,11 +49,12 @@ pub unsafe extern "C" fn activate(x: *mut i16, n: usize, by: &Curve) {
     naked_asm!(
         "push {{r4-r11, lr}}",
         "mov r12, r1",
-        "ldm r2, {{r1, r2, r3, r8, r9, r10}}",
-        "mov.w r11, #2048",
+        "ldm r2, {{r1, r2, r3, r8, r10, r11}}",
+        "movw r9, #0xffff",
+        "mov.w r7, #4096",
         "2:",
         activated!(),
-        "strh r4, [r0], #2",
+        "strh r6, [r0], #2",
         "subs.w r12, r12, #1",
         "bne 2b",
         "pop {{r4-r11, pc}}",
@@ -73,15 +71,16 @@ pub unsafe extern "C" fn activate_gated(x: *mut i16, n: usize, by: &Curve, facto
         "push {{r4-r11, lr}}",
         "mov r12, r1",
         "mov lr, r3",
-        "ldm r2, {{r1, r2, r3, r8, r9, r10}}",
-        "mov.w r11, #2048",
+        "ldm r2, {{r1, r2, r3, r8, r10, r11}}",
+        "movw r9, #0xffff",
+        "mov.w r7, #4096",
         "2:",
         activated!(),
         "ldrsh r5, [lr], #2",
-        "mul r4, r4, r5",
-        "add r4, r4, #0x4000",
-        "ssat r4, #16, r4, asr #15",
-        "strh r4, [r0], #2",
+        "lsls r4, r7, #2",
+        "mla r6, r6, r5, r4",
+        "ssat r6, #16, r6, asr #15",
+        "strh r6, [r0], #2",
         "subs.w r12, r12, #1",
         "bne 2b",
         "pop {{r4-r11, pc}}",
@@ -198,11 +197,13 @@ pub struct Gain {
     pub shift: u32,
     /// Below 2¹⁵.
     pub mantissa: u32,
-    /// The product of gain and mantissa is shifted left by this, 1 or 2.
-    pub up: u32,
+    /// Two biases a word.
+    pub biases: *const u8,
+    /// `2^(17 − t)`, `t` being the biases' shift, −13 … 17; or 0 without biases.
+    pub bias: i32,
 }
 
-/// `sums[i] = round(shifted(x[i]) · gains[i] · mantissa · 2^up / 2^16)`.
+/// `sums[i] = saturate(round(shifted(x[i]) · gains[i] · mantissa / 2^15) + round(biases[i] / 2^t))`.
 ///
 /// # Safety
 /// All slices hold `2 · by.pairs` numbers.
@@ -210,23 +211,32 @@ pub struct Gain {
 pub unsafe extern "C" fn gain(x: *const i16, gains: *const u8, sums: *mut i32, by: &Gain) {
     naked_asm!(
         "push {{r4-r11, lr}}",
-        "ldm r3, {{r3-r8}}",
+        "ldm r3, {{r3-r9}}",
         "2:",
-        "ldr r10, [r0], #4",
-        "ldr r12, [r1], #4",
-        "smlabb r9, r10, r4, r5",
-        "smlatb r10, r10, r4, r5",
-        "smulbb r11, r12, r7",
-        "smultb r12, r12, r7",
-        "asr r9, r9, r6",
+        "ldr r11, [r0], #4",
+        "ldr lr, [r1], #4",
+        "smlabb r10, r11, r4, r5",
+        "smlatb r11, r11, r4, r5",
+        "smulbb r12, lr, r7",
+        "smultb lr, lr, r7",
         "asr r10, r10, r6",
-        "lsl r9, r9, #16",
+        "asr r11, r11, r6",
         "lsl r10, r10, #16",
-        "lsl r11, r11, r8",
-        "lsl r12, r12, r8",
-        "smmulr r9, r9, r11",
+        "lsl r11, r11, #16",
+        "lsl r12, r12, #1",
+        "lsl lr, lr, #1",
         "smmulr r10, r10, r12",
-        "strd r9, r10, [r2], #8",
+        "smmulr r11, r11, lr",
+        "ldr r12, [r8], #4",
+        "smulwt lr, r9, r12",
+        "smulwb r12, r9, r12",
+        "add lr, lr, #1",
+        "add r12, r12, #1",
+        "asr lr, lr, #1",
+        "asr r12, r12, #1",
+        "qadd r10, r10, r12",
+        "qadd r11, r11, lr",
+        "strd r10, r11, [r2], #8",
         "subs r3, #1",
         "bne 2b",
         "pop {{r4-r11, pc}}",
