@@ -28,35 +28,71 @@ pub unsafe extern "C" fn scores_2(
     table: *const u16,
 ) -> u64 {
     naked_asm!(
-        "push {{r4-r8, lr}}",
+        "push {{r4-r11, lr}}",
         "mov.w r4, #0x80000000",
         "mov r5, r4",
+        "subs r2, #2",
+        "blo 3f",
+        // Two keys; a new maximum is rare: the way without one falls through.
         "2:",
         "ldrb r6, [r1], #1",
-        "ldrd r7, r8, [r0]",
+        "ldrb r7, [r1], #1",
+        "ldm r0, {{r8-r11}}",
         "ldrh r6, [r3, r6, lsl #1]",
+        "ldrh r7, [r3, r7, lsl #1]",
         "lsls r6, r6, #15", // a · s / 2^17 is the high word of a · (s · 2^15)
-        "smmul r7, r7, r6",
+        "lsls r7, r7, #15",
         "smmul r8, r8, r6",
-        "strd r7, r8, [r0], #8",
-        // A new maximum is rare: the way without one falls through.
-        "cmp r7, r4",
-        "bgt 4f",
-        "3:",
-        "cmp r8, r5",
+        "smmul r9, r9, r6",
+        "smmul r10, r10, r7",
+        "smmul r11, r11, r7",
+        "stm r0!, {{r8-r11}}",
+        "cmp r8, r4",
+        "bgt 5f",
+        "cmp r10, r4",
         "bgt 6f",
-        "5:",
-        "subs r2, #1",
-        "bne 2b",
+        "7:",
+        "cmp r9, r5",
+        "bgt 8f",
+        "cmp r11, r5",
+        "bgt 9f",
+        "10:",
+        "subs r2, #2",
+        "bhs 2b",
+        "3:",
+        "adds r2, #2",
+        "beq 4f",
+        "ldrb r6, [r1]",
+        "ldm r0, {{r8, r9}}",
+        "ldrh r6, [r3, r6, lsl #1]",
+        "lsls r6, r6, #15",
+        "smmul r8, r8, r6",
+        "smmul r9, r9, r6",
+        "stm r0, {{r8, r9}}",
+        "cmp r8, r4",
+        "it gt",
+        "movgt r4, r8",
+        "cmp r9, r5",
+        "it gt",
+        "movgt r5, r9",
+        "4:",
         "mov r0, r4",
         "mov r1, r5",
-        "pop {{r4-r8, pc}}",
-        "4:",
-        "mov r4, r7",
-        "b 3b",
+        "pop {{r4-r11, pc}}",
+        "5:",
+        "mov r4, r8",
+        "cmp r10, r4",
+        "ble 7b",
         "6:",
-        "mov r5, r8",
-        "b 5b",
+        "mov r4, r10",
+        "b 7b",
+        "8:",
+        "mov r5, r9",
+        "cmp r11, r5",
+        "ble 10b",
+        "9:",
+        "mov r5, r11",
+        "b 10b",
     )
 }
 
@@ -70,7 +106,7 @@ pub unsafe extern "C" fn scores_1(
     codes: *const u8,
     keys: usize,
     table: *const u16,
-) -> i32 {
+) -> u64 {
     naked_asm!(
         "push {{r4-r5, lr}}",
         "mov.w r4, #0x80000000",
@@ -93,6 +129,7 @@ pub unsafe extern "C" fn scores_1(
 
 /// What [`weigh_1`] and [`weigh_2`] need besides pointers.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct Weigh {
     /// Visible keys, 1 to 16.
     pub keys: usize,
@@ -112,7 +149,7 @@ pub struct Weigh {
 
 /// One key, the last but those done: 52 bytes.
 macro_rules! weigh_step {
-    ($step:literal, $at:literal) => {
+    ($step:literal, $at:expr) => {
         concat!(
             "ldr.w r12, [r0, #-",
             $step,
@@ -128,9 +165,9 @@ macro_rules! weigh_step {
             "add.w r10, r10, r12\n",
             "mla r12, r12, lr, r9\n",
             "lsr.w r12, r12, r8\n",
-            "strh.w r12, [r2, #",
+            "strh.w r12, [r2",
             $at,
-            "]\n",
+            "\n",
         )
     };
 }
@@ -138,13 +175,13 @@ macro_rules! weigh_step {
 /// Keys are taken from the last to the first, so that the loop over fours is entered in the middle
 /// when their number is not a multiple of four (Duff's device).
 macro_rules! weigh {
-    ($(#[$doc:meta])* $name:ident, $step:literal, $four:literal) => {
+    ($(#[$doc:meta])* $name:ident, $row:literal, $step:literal, $four:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
         /// `scores` begins with the row's first and holds one number every step, `codes` as many;
-        /// `lanes` begins with the row's first and holds a four for every four keys, aligned to four
-        /// bytes.
+        /// `lanes` begins with the row's first and has room for a four for every four keys. Those of
+        /// keys missing to a four are left as they are.
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name(
             scores: *const i32,
@@ -156,15 +193,11 @@ macro_rules! weigh {
                 "push {{r4-r11, lr}}",
                 "ldm r3, {{r3-r9}}",
                 "add r1, r3",
-                concat!("movs.w r12, #", $step),
-                "mla r0, r3, r12, r0",
+                concat!("add.w r0, r0, r3, lsl #", $row, " + 1"),
                 "subs r3, #1",
-                "lsr.w r12, r3, #2",
-                concat!("mov.w lr, #", $four),
-                "mla r2, r12, lr, r2", // the last four
+                "bic r12, r3, #3",
+                concat!("add.w r2, r2, r12, lsl #", $row), // the last four
                 "mov.w r10, #0",
-                "str.w r10, [r2]", // keys missing to a four
-                "str.w r10, [r2, #4]",
                 "and r11, r3, #3",
                 "add.w r11, r11, #1",
                 "mov.w lr, #52",
@@ -174,12 +207,11 @@ macro_rules! weigh {
                 "bx r12",
                 ".p2align 2",
                 "2:",
-                weigh_step!($step, "6"),
-                weigh_step!($step, "2"),
-                weigh_step!($step, "4"),
-                weigh_step!($step, "0"),
+                weigh_step!($step, ", #6]"),
+                weigh_step!($step, ", #2]"),
+                weigh_step!($step, ", #4]"),
+                weigh_step!($step, concat!("], #-", $four)),
                 "3:",
-                concat!("sub.w r2, r2, #", $four),
                 "subs r3, #4",
                 "bpl 2b",
                 "mov r0, r10",
@@ -191,11 +223,11 @@ macro_rules! weigh {
 
 weigh! {
     /// Softmax numerators of one row, their sum and the weights.
-    weigh_1, "4", "8"
+    weigh_1, "1", "4", "8"
 }
 weigh! {
     /// As [`weigh_1`] for one row of two.
-    weigh_2, "8", "16"
+    weigh_2, "2", "8", "16"
 }
 
 /// Sixteen values of one dimension, with the weights in r2–r9; r10, r11 and r12 are scratch.
@@ -230,13 +262,14 @@ macro_rules! dimension {
 ///
 /// # Safety
 /// `sums` < `end` by a multiple of four; `values` holds sixteen bytes for each sum, `lanes` sixteen
-/// numbers. All addresses are multiples of four.
+/// numbers (the number of fours is not looked at). All addresses are multiples of four.
 #[unsafe(naked)]
 pub unsafe extern "C" fn weighted_1(
     values: *const u8,
     sums: *mut i32,
     lanes: *const i16,
     end: *mut i32,
+    _fours: usize,
 ) {
     naked_asm!(
         "push {{r3-r11, lr}}",
@@ -313,22 +346,28 @@ pub unsafe extern "C" fn weighted_2(
     )
 }
 
-/// `sums[i · step] = round(sums[i · step] · factor / 2^15)`.
+/// `sums[i · step] = round(sums[i · step] · factor / 2^15)`: below a half by one multiplication, above it
+/// by taking the rest off. Both are SMMLSR, by a negative factor in the first case.
 ///
 /// # Safety
-/// There are `n` ≥ 1 sums, `step` bytes apart.
+/// There are `n` ≥ 1 sums, `step` bytes apart; `factor` is at most 2¹⁵.
 #[unsafe(naked)]
 pub unsafe extern "C" fn shrink(sums: *mut i32, step: usize, n: usize, factor: u32) {
     naked_asm!(
         "push {{r4, lr}}",
+        "movs r4, #0",
+        "cmp r3, #0x4000",
+        "ite ls",
+        "rsbls r3, r3, #0",
+        "rsbhi r3, r3, #0x8000",
+        "it hi",
+        "movhi.w r4, #-1",
+        "lsls r3, r3, #17",
         "2:",
-        "ldr r4, [r0]",
-        "smull r4, r12, r4, r3",
-        "adds r4, r4, #0x4000",
-        "adc r12, r12, #0",
-        "lsrs r4, r4, #15",
-        "orr r4, r4, r12, lsl #17",
-        "str r4, [r0]",
+        "ldr r12, [r0]",
+        "and lr, r12, r4",
+        "smmlsr r12, r12, r3, lr",
+        "str r12, [r0]",
         "add r0, r1",
         "subs r2, #1",
         "bne 2b",

@@ -82,7 +82,7 @@ fn run(
                 let multiply = if product.wide { linear::wide_2 } else { linear::paired_2 };
                 multiply(weights, lanes.as_ptr(), words, group_bytes, sums, end);
             } else {
-                let skip = group_bytes as isize - 16 * words as isize;
+                let skip = group_bytes.wrapping_sub(16 * words);
                 let multiply = if product.wide { linear::wide_1 } else { linear::paired_1 };
                 multiply(weights, lanes.as_ptr(), words, skip, sums, end);
             }

@@ -32,7 +32,7 @@ macro_rules! one_row {
             weights: *const u8,
             lanes: *const i16,
             words: usize,
-            skip: isize,
+            skip: usize,
             sums: *mut i32,
             end: *mut i32,
         ) {
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn paired_1(
     weights: *const u8,
     lanes: *const i16,
     words: usize,
-    skip: isize,
+    skip: usize,
     sums: *mut i32,
     end: *mut i32,
 ) {

@@ -127,7 +127,7 @@ impl Kernels for ArmDsp {
                 let (w, x) = (weights.as_ptr(), lanes.as_ptr());
                 linear::paired_2(w, x, words, group_bytes, sums.start, sums.end);
             } else {
-                let skip = group_bytes as isize - 16 * words as isize;
+                let skip = group_bytes.wrapping_sub(16 * words);
                 let (w, x) = (weights.as_ptr(), lanes.as_ptr());
                 linear::paired_1(w, x, words, skip, sums.start, sums.end);
             }
@@ -154,7 +154,7 @@ impl Kernels for ArmDsp {
                 let (w, x) = (weights.as_ptr(), lanes.as_ptr());
                 linear::wide_2(w, x, words, group_bytes, sums.start, sums.end);
             } else {
-                let skip = group_bytes as isize - 16 * words as isize;
+                let skip = group_bytes.wrapping_sub(16 * words);
                 let (w, x) = (weights.as_ptr(), lanes.as_ptr());
                 linear::wide_1(w, x, words, skip, sums.start, sums.end);
             }
@@ -203,7 +203,7 @@ impl Kernels for ArmDsp {
             if rows == 2 {
                 attention::weighted_2(values.as_ptr(), sums.start, lanes.as_ptr(), sums.end, 4);
             } else {
-                attention::weighted_1(values.as_ptr(), sums.start, lanes.as_ptr(), sums.end);
+                attention::weighted_1(values.as_ptr(), sums.start, lanes.as_ptr(), sums.end, 4);
             }
         }
     }
