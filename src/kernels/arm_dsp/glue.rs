@@ -1,7 +1,6 @@
 //! Between slices and the assembly: what it assumes is checked here, and what it leaves is done here.
 
-use super::{layer, pointwise, rescale};
-use crate::fixed::{requantize, shift_by};
+use super::{linear, pointwise};
 use crate::kernels::{Activate, Quantizer};
 use crate::matrix::unpair_word;
 
@@ -51,61 +50,29 @@ pub fn quantize_rest(
     }
 }
 
-/// Outputs that the assembly leaves: a shift below 33, the odd one at the end.
+/// Sums of products by the assembly, if it can take them.
 #[inline(never)]
-pub fn rescale_one(
-    accumulator: i32,
-    multiplier: &[u8],
-    bias: &[u8],
-    (scale, shift, bias_shift): (u16, u32, i32),
-) -> i32 {
-    let half =
-        |bytes: &[u8]| bytes.first_chunk().map_or(0, |&pair| i16::from_le_bytes(pair) as i32);
-    let value = requantize(accumulator, half(multiplier) * scale as i32, shift);
-    value.saturating_add(shift_by(half(bias), bias_shift))
-}
-
-/// How the assembly rescales, if it can: everything but the pairs, `out` and `up`.
-pub fn rescaling(
-    biased: bool,
-    scale: u16,
-    shift: u32,
-    bias_shift: i32,
-) -> Option<rescale::Rescale> {
-    // A scale of 2^15 is one of 2^14 with a shift less.
-    let over = (scale >> 15) as u32;
-    let shift = shift.wrapping_sub(over);
-    let bias_shift = if biased { bias_shift } else { 0 };
-    ((33..64).contains(&shift) && bias_shift >= -13).then(|| rescale::Rescale {
-        pairs: 0,
-        out: 0,
-        scale: (scale >> over) as u32,
-        half: 1 << (shift - 33),
-        shift: shift - 32,
-        bias: 1 << (17 - bias_shift.min(17)),
-        one: 1,
-        up: 0,
-    })
-}
-
-/// Rescales row `row` of `rows` with `write`, pair by pair; returns how many of `n` outputs are done.
-pub fn rescale_pairs(
-    accumulators: &[i32],
-    (rows, row): (usize, usize),
-    multipliers: &[u8],
-    biases: &[u8],
-    by: Option<rescale::Rescale>,
-    n: usize,
-    write: layer::Write,
-) -> usize {
-    let held = (accumulators.len() / rows.max(1)).min(multipliers.len() / 2).min(n);
-    let held = if biases.is_empty() { held } else { held.min(biases.len() / 2) };
-    let Some(by) = by.filter(|_| held >= 2 && row < rows && rows <= 2) else { return 0 };
-    let by = rescale::Rescale { pairs: held / 2, ..by };
-    let at = accumulators.as_ptr().wrapping_add(row);
-    // SAFETY: all slices hold `2 · by.pairs` numbers, accumulators `rows` times as many.
-    unsafe { write(at, multipliers.as_ptr(), biases.as_ptr(), &by) };
-    2 * by.pairs
+pub fn sums(
+    lanes: &[i16],
+    rows: usize,
+    weights: &[u8],
+    group_bytes: usize,
+    sums: &mut [i32],
+    multiply: linear::Multiply,
+) -> bool {
+    let rows = if rows == 2 { 2 } else { 1 };
+    let groups = sums.len() / (4 * rows);
+    let whole = sums.len().is_multiple_of(4 * rows);
+    let Some(words) = words(lanes, rows, weights, group_bytes, groups).filter(|_| whole) else {
+        return false;
+    };
+    let step = if rows == 2 { group_bytes } else { group_bytes.wrapping_sub(16 * words) };
+    let (weights, lanes) = (weights.as_ptr(), lanes.as_ptr());
+    let core::ops::Range { start, end } = sums.as_mut_ptr_range();
+    let (start, end) = (start.cast(), end.cast());
+    // SAFETY: `words` has checked every length and alignment.
+    unsafe { multiply(weights, lanes, words, step, start, end, linear::store, core::ptr::null()) };
+    true
 }
 
 /// Sums of products for slices that the assembly does not take (misaligned ones).

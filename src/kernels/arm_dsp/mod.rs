@@ -24,11 +24,8 @@ use super::{
     linear as whole,
 };
 use crate::config::KEY_BLOCK;
-use crate::fixed::saturate_16;
 use core::mem::MaybeUninit;
-use glue::{
-    aligned, curve, quantize_rest, rescale_one, rescale_pairs, rescaling, slow_sums, words,
-};
+use glue::{aligned, curve, quantize_rest, slow_sums, sums, words};
 
 /// The backend for cores with the DSP extension.
 #[derive(Clone, Copy, Debug)]
@@ -114,23 +111,9 @@ impl Kernels for ArmDsp {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let rows = if rows == 2 { 2 } else { 1 };
-        let groups = accumulators.len() / (4 * rows);
-        let whole = accumulators.len().is_multiple_of(4 * rows);
-        let Some(words) = words(lanes, rows, weights, group_bytes, groups).filter(|_| whole) else {
-            return slow_sums(lanes, rows, weights, group_bytes, accumulators, false);
-        };
-        let sums = accumulators.as_mut_ptr_range();
-        // SAFETY: `words` has checked every length and alignment.
-        unsafe {
-            if rows == 2 {
-                let (w, x) = (weights.as_ptr(), lanes.as_ptr());
-                linear::paired_2(w, x, words, group_bytes, sums.start, sums.end);
-            } else {
-                let skip = group_bytes.wrapping_sub(16 * words);
-                let (w, x) = (weights.as_ptr(), lanes.as_ptr());
-                linear::paired_1(w, x, words, skip, sums.start, sums.end);
-            }
+        let multiply = if rows == 2 { linear::paired_2 } else { linear::paired_1 };
+        if !sums(lanes, rows, weights, group_bytes, accumulators, multiply) {
+            slow_sums(lanes, rows, weights, group_bytes, accumulators, false);
         }
     }
 
@@ -141,23 +124,9 @@ impl Kernels for ArmDsp {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let rows = if rows == 2 { 2 } else { 1 };
-        let groups = accumulators.len() / (4 * rows);
-        let whole = accumulators.len().is_multiple_of(4 * rows);
-        let Some(words) = words(lanes, rows, weights, group_bytes, groups).filter(|_| whole) else {
-            return slow_sums(lanes, rows, weights, group_bytes, accumulators, true);
-        };
-        let sums = accumulators.as_mut_ptr_range();
-        // SAFETY: `words` has checked every length and alignment.
-        unsafe {
-            if rows == 2 {
-                let (w, x) = (weights.as_ptr(), lanes.as_ptr());
-                linear::wide_2(w, x, words, group_bytes, sums.start, sums.end);
-            } else {
-                let skip = group_bytes.wrapping_sub(16 * words);
-                let (w, x) = (weights.as_ptr(), lanes.as_ptr());
-                linear::wide_1(w, x, words, skip, sums.start, sums.end);
-            }
+        let multiply = if rows == 2 { linear::wide_2 } else { linear::wide_1 };
+        if !sums(lanes, rows, weights, group_bytes, accumulators, multiply) {
+            slow_sums(lanes, rows, weights, group_bytes, accumulators, true);
         }
     }
 
@@ -219,52 +188,18 @@ impl Kernels for ArmDsp {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        let write = match (rows, biases.is_empty()) {
-            (1, true) => rescale::halves_1,
-            (1, false) => rescale::biased_halves_1,
-            (_, true) => rescale::halves_2,
-            (_, false) => rescale::biased_halves_2,
-        };
-        let by = rescaling(!biases.is_empty(), scale, shift, bias_shift as i32)
-            .map(|by| rescale::Rescale { out: out.as_mut_ptr().addr(), ..by });
-        let n = out.len();
-        let done = rescale_pairs(accumulators, (rows, row), multipliers, biases, by, n, write);
-        let accumulators = accumulators.chunks_exact(rows.max(1)).filter_map(|a| a.get(row));
-        for (i, (out, &accumulator)) in out.iter_mut().zip(accumulators).enumerate().skip(done) {
-            let Some(multiplier) = multipliers.get(2 * i..2 * i + 2) else { break };
-            let bias = biases.get(2 * i..).unwrap_or_default();
-            let by = (scale, shift, bias_shift as i32);
-            *out = saturate_16(rescale_one(accumulator, multiplier, bias, by));
-        }
-    }
-
-    fn rescale_wide(
-        accumulators: &[i32],
-        rows: usize,
-        row: usize,
-        multipliers: &[u8],
-        biases: &[u8],
-        scale: u16,
-        shift: u32,
-        bias_shift: i32,
-        out: &mut [i32],
-    ) {
-        let write = match (rows, biases.is_empty()) {
-            (1, true) => rescale::words_1,
-            (1, false) => rescale::biased_words_1,
-            (_, true) => rescale::words_2,
-            (_, false) => rescale::biased_words_2,
-        };
-        let by = rescaling(!biases.is_empty(), scale, shift, bias_shift)
-            .map(|by| rescale::Rescale { out: out.as_mut_ptr().addr(), ..by });
-        let n = out.len();
-        let done = rescale_pairs(accumulators, (rows, row), multipliers, biases, by, n, write);
-        let accumulators = accumulators.chunks_exact(rows.max(1)).filter_map(|a| a.get(row));
-        for (i, (out, &accumulator)) in out.iter_mut().zip(accumulators).enumerate().skip(done) {
-            let Some(multiplier) = multipliers.get(2 * i..2 * i + 2) else { break };
-            let bias = biases.get(2 * i..).unwrap_or_default();
-            *out = rescale_one(accumulator, multiplier, bias, (scale, shift, bias_shift));
-        }
+        // Only what `layer` leaves comes here.
+        Portable::rescale(
+            accumulators,
+            rows,
+            row,
+            multipliers,
+            biases,
+            scale,
+            shift,
+            bias_shift,
+            out,
+        );
     }
 
     fn gain(
@@ -385,14 +320,18 @@ impl Kernels for ArmDsp {
     }
 
     fn linear(product: &Product, by: [RowScale; 2], mut out: [&mut [i16]; 2]) {
-        if !layer::halves(product, by, &mut out) {
-            whole::linear::<Self>(product, by, out);
+        let done = layer::halves(product, by, &mut out);
+        if done < out[0].len() {
+            let out = out.map(|out| out.get_mut(done..).unwrap_or_default());
+            whole::linear::<Self>(&product.skip(done), by, out);
         }
     }
 
     fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
-        if !layer::words(product, by, &mut out) {
-            whole::linear_wide::<Self>(product, by, out);
+        let done = layer::words(product, by, &mut out);
+        if done < out[0].len() {
+            let out = out.map(|out| out.get_mut(done..).unwrap_or_default());
+            whole::linear_wide::<Self>(&product.skip(done), by, out);
         }
     }
 

@@ -42,8 +42,9 @@ struct Walk {
     rows: usize,
     /// Room for a block.
     products: *mut i32,
+    store: linear::Tail,
     // The functions for that many rows.
-    multiply: unsafe extern "C" fn(*const u8, *const i16, usize, usize, *mut i32, *mut i32),
+    multiply: linear::Multiply,
     score: unsafe extern "C" fn(*mut i32, *const u8, usize, *const u16) -> u64,
     weigh: unsafe extern "C" fn(*const i32, *const u8, *mut i16, &attention::Weigh) -> u32,
     sum_up: unsafe extern "C" fn(*const u8, *mut i32, *const i16, *mut i32, usize),
@@ -120,6 +121,7 @@ pub fn stream(
         left,
         rows,
         products: products.as_mut_ptr().cast(),
+        store: linear::store,
         multiply: if two { linear::paired_2 } else { linear::paired_1 },
         score: if two { attention::scores_2 } else { attention::scores_1 },
         weigh: if two { attention::weigh_2 } else { attention::weigh_1 },
@@ -144,8 +146,10 @@ pub fn stream(
 unsafe extern "C" fn blocks(walk: &mut Walk) {
     naked_asm!(
         "push {{r4-r11, lr}}",
-        "sub sp, #12",
+        "sub sp, #20",
         "mov r4, r0",
+        "ldr r0, [r4, #{store}]",
+        "str r0, [sp, #8]",
         "2:",
         "ldrd r5, r6, [r4, #{left}]", // keys that either query sees here
         "cmp r5, #16",
@@ -157,7 +161,7 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         "ldrd r0, r9, [r4, #{rows}]",
         "adds r1, r6, #3",
         "lsrs r1, r1, #2",
-        "str r1, [sp, #8]", // fours of keys
+        "str r1, [sp, #16]", // fours of keys
         "lsls r1, r1, #4",
         "mla r0, r0, r1, r9",
         "strd r9, r0, [sp]",
@@ -208,7 +212,7 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         "add r1, r4",
         "cmp r8, r1",
         "bne 13f",
-        "ldr r0, [sp, #8]",
+        "ldr r0, [sp, #16]",
         "str r0, [sp]",
         "ldr.w r12, [r4, #{sum_up}]",
         "add.w r0, r4, #{values}",
@@ -234,7 +238,7 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         "str r3, [r4, #{values}]",
         "b 2b",
         "9:",
-        "add sp, #12",
+        "add sp, #20",
         "pop {{r4-r11, pc}}",
         // Keys that only the second sees.
         "10:",
@@ -276,6 +280,7 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         left = const offset_of!(Walk, left),
         rows = const offset_of!(Walk, rows),
         multiply = const offset_of!(Walk, multiply),
+        store = const offset_of!(Walk, store),
         score = const offset_of!(Walk, score),
         scales = const offset_of!(Walk, queries) + offset_of!(attention::Weigh, scales),
         key_codes = const offset_of!(Walk, key_codes),
