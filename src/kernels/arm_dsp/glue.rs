@@ -108,8 +108,9 @@ pub fn slow_sums(
     }
 }
 
-/// An activation as the assembly wants it.
-pub fn curve(by: &Activate) -> pointwise::Curve {
+/// An activation as the assembly wants it; it takes none whose values are in a coarser unit than its
+/// results.
+pub fn curve(by: &Activate) -> Option<pointwise::Curve> {
     let (position, value) = (by.position_shift, by.value_shift);
     let limit = match (by.table, position) {
         (None, _) => 0,
@@ -118,14 +119,13 @@ pub fn curve(by: &Activate) -> pointwise::Curve {
         _ => u32::MAX,
     };
     // A shift that leaves nothing, or less than half, may be larger.
-    let down = value.clamp(0, 17) as u32;
-    pointwise::Curve {
+    let down = value.min(17);
+    (down >= 0).then(|| pointwise::Curve {
         table: by.table.map_or(core::ptr::null(), |table| table.as_ptr()),
         limit,
         position: if position < -11 { 32 } else { (position + 11) as u32 },
-        up: (-value).clamp(0, 16) as u32,
         // Dividing twice, rounding down, is dividing once; to round half up, both halves are added.
-        down: 12 + down,
+        down: 12 + down as u32,
         half: 2048 + ((1 << down >> 1) << 12),
-    }
+    })
 }

@@ -264,19 +264,32 @@ impl Kernels for ArmDsp {
     }
 
     fn activate(by: &Activate, x: &mut [i16]) {
-        let curve = curve(by);
-        if !x.is_empty() {
-            // SAFETY: pointer and length of a slice.
-            unsafe { pointwise::activate(x.as_mut_ptr(), x.len(), &curve) };
+        let pairs = x.len() / 2;
+        let curve = curve(by).filter(|_| pairs > 0);
+        if let Some(curve) = &curve {
+            // SAFETY: as many numbers as the slice holds.
+            unsafe { pointwise::activate(x.as_mut_ptr(), pairs, curve) };
+        }
+        let done = if curve.is_some() { 2 * pairs } else { 0 };
+        if done < x.len() {
+            defaults::activate(by, x.get_mut(done..).unwrap_or_default());
         }
     }
 
     fn activate_gated(by: &Activate, factors: &[i16], x: &mut [i16]) {
-        let curve = curve(by);
         let n = x.len().min(factors.len());
-        if n > 0 {
-            // SAFETY: both slices hold `n` numbers.
-            unsafe { pointwise::activate_gated(x.as_mut_ptr(), n, &curve, factors.as_ptr()) };
+        let pairs = n / 2;
+        let curve = curve(by).filter(|_| pairs > 0);
+        if let Some(curve) = &curve {
+            // SAFETY: both slices hold as many numbers.
+            unsafe {
+                pointwise::activate_gated(x.as_mut_ptr(), pairs, curve, factors.as_ptr());
+            }
+        }
+        let done = if curve.is_some() { 2 * pairs } else { 0 };
+        if done < n {
+            let (x, factors) = (x.get_mut(done..), factors.get(done..));
+            defaults::activate_gated(by, factors.unwrap_or_default(), x.unwrap_or_default());
         }
     }
 

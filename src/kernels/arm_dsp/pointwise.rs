@@ -9,81 +9,143 @@ pub struct Curve {
     pub limit: u32,
     /// A magnitude shifted left by this is a table position with 23 fraction bits.
     pub position: u32,
-    /// Table values shifted left by this, or right by `down`, are in the unit of x.
-    pub up: u32,
-    /// Shift right of an interpolated value with 12 fraction bits; 12 at least.
+    /// Shift of an interpolated value with 12 fraction bits to the unit of x; 12 at least.
     pub down: u32,
-    /// Half of the last place of both shifts.
+    /// Half of the last place of the interpolation and of the shift.
     pub half: u32,
 }
 
-/// The activation of `[r0]` in r6. r4, r5 are scratch; r1, r2, r3, r8, r10, r11 hold the curve, r7 is
-/// 4096 and r9 65535: a fraction f times r9 plus r7 is f in the upper halfword, 4096 − f in the lower.
-macro_rules! activated {
-    () => {
-        "ldrsh r4, [r0]
-        usat r6, #15, r4
-        rsb r4, r4, r6, lsl #1
-        cmp r4, r2
-        bhs 3f
-        lsls r4, r3
-        ubfx r5, r4, #11, #12
-        lsrs r4, r4, #23
-        ldr r4, [r1, r4, lsl #1]
-        mla r5, r5, r9, r7
-        smlad r4, r4, r5, r11
-        lsr r4, r10
-        lsl r4, r8
-        subs r6, r6, r4
-        ssat r6, #16, r6
-        3:"
+/// What is taken from the positive part of the magnitude in a register; r5 is scratch. r1, r2, r3, r10, r11
+/// hold the curve, r7 is 4096 and r9 65535: a fraction f times r9 plus r7 is f in the upper halfword,
+/// 4096 − f in the lower.
+macro_rules! taken_off {
+    ($x:literal, $end:literal, $beyond:literal) => {
+        concat!(
+            "cmp ",
+            $x,
+            ", r2\n",
+            "bhs ",
+            $beyond,
+            "f\n",
+            "lsl ",
+            $x,
+            ", ",
+            $x,
+            ", r3\n",
+            "ubfx r5, ",
+            $x,
+            ", #11, #12\n",
+            "lsr ",
+            $x,
+            ", ",
+            $x,
+            ", #23\n",
+            "ldr ",
+            $x,
+            ", [r1, ",
+            $x,
+            ", lsl #1]\n",
+            "mla r5, r5, r9, r7\n",
+            "smlad ",
+            $x,
+            ", ",
+            $x,
+            ", r5, r11\n",
+            "lsr ",
+            $x,
+            ", ",
+            $x,
+            ", r10\n",
+            $end,
+            ":\n",
+        )
     };
 }
 
-/// `n` ≥ 1 numbers in place.
+/// The activations of two numbers at r0 in r6; r4, r5, r8 are scratch.
+macro_rules! activated {
+    () => {
+        concat!(
+            "ldr r4, [r0]\n",
+            "usat16 r6, #15, r4\n",
+            "ssub16 r8, r6, r4\n", // the negative part
+            "uadd16 r8, r8, r6\n",
+            "uxth r4, r8\n",
+            taken_off!("r4", "3", "5"),
+            "lsr r8, r8, #16\n",
+            taken_off!("r8", "4", "6"),
+            "pkhbt r4, r4, r8, lsl #16\n",
+            "qsub16 r6, r6, r4\n",
+        )
+    };
+}
+
+/// `pairs` ≥ 1 of numbers in place.
 ///
 /// # Safety
-/// `x` holds `n` numbers; `by` is as its fields say.
+/// `x` holds as many numbers; `by` is as its fields say.
 #[unsafe(naked)]
-pub unsafe extern "C" fn activate(x: *mut i16, n: usize, by: &Curve) {
+pub unsafe extern "C" fn activate(x: *mut i16, pairs: usize, by: &Curve) {
     naked_asm!(
         "push {{r4-r11, lr}}",
         "mov r12, r1",
-        "ldm r2, {{r1, r2, r3, r8, r10, r11}}",
+        "ldm r2, {{r1, r2, r3, r10, r11}}",
         "movw r9, #0xffff",
         "mov.w r7, #4096",
         "2:",
         activated!(),
-        "strh r6, [r0], #2",
+        "str r6, [r0], #4",
         "subs.w r12, r12, #1",
         "bne 2b",
         "pop {{r4-r11, pc}}",
+        // Beyond the table nothing is taken off.
+        "5:",
+        "movs r4, #0",
+        "b 3b",
+        "6:",
+        "mov.w r8, #0",
+        "b 4b",
     )
 }
 
-/// `n` ≥ 1 numbers in place, times `factors` in Q0.15.
+/// `pairs` ≥ 1 of numbers in place, times `factors` in Q0.15.
 ///
 /// # Safety
-/// As for [`activate`]; `factors` holds `n` numbers.
+/// As for [`activate`]; `factors` holds as many numbers.
 #[unsafe(naked)]
-pub unsafe extern "C" fn activate_gated(x: *mut i16, n: usize, by: &Curve, factors: *const i16) {
+pub unsafe extern "C" fn activate_gated(
+    x: *mut i16,
+    pairs: usize,
+    by: &Curve,
+    factors: *const i16,
+) {
     naked_asm!(
         "push {{r4-r11, lr}}",
         "mov r12, r1",
         "mov lr, r3",
-        "ldm r2, {{r1, r2, r3, r8, r10, r11}}",
+        "ldm r2, {{r1, r2, r3, r10, r11}}",
         "movw r9, #0xffff",
         "mov.w r7, #4096",
         "2:",
         activated!(),
-        "ldrsh r5, [lr], #2",
-        "lsls r4, r7, #2",
-        "mla r6, r6, r5, r4",
+        "ldr r4, [lr], #4",
+        "lsls r5, r7, #2",
+        "smlabb r8, r6, r4, r5",
+        "smlatt r6, r6, r4, r5",
+        "ssat r8, #16, r8, asr #15",
         "ssat r6, #16, r6, asr #15",
-        "strh r6, [r0], #2",
+        "pkhbt r6, r8, r6, lsl #16",
+        "str r6, [r0], #4",
         "subs.w r12, r12, #1",
         "bne 2b",
         "pop {{r4-r11, pc}}",
+        // Beyond the table nothing is taken off.
+        "5:",
+        "movs r4, #0",
+        "b 3b",
+        "6:",
+        "mov.w r8, #0",
+        "b 4b",
     )
 }
 
