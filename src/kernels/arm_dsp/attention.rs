@@ -15,6 +15,13 @@ pub static SCALE: [u16; 256] = {
     table
 };
 
+/// The larger of two registers into the first.
+macro_rules! raise {
+    ($maximum:literal, $x:literal) => {
+        concat!("cmp ", $x, ", ", $maximum, "\n", "it gt\n", "movgt ", $maximum, ", ", $x, "\n",)
+    };
+}
+
 /// Scores of two rows in place: `products[2 j + r] · scales[j] / 2^17`. Returns the largest of either
 /// row, row 0 in the low word.
 ///
@@ -48,15 +55,12 @@ pub unsafe extern "C" fn scores_2(
         "smmul r11, r11, r7",
         "stm r0!, {{r8-r11}}",
         "cmp r8, r4",
+        "ittt le",
+        "cmple r10, r4",
+        "cmple r9, r5",
+        "cmple r11, r5",
         "bgt 5f",
-        "cmp r10, r4",
-        "bgt 6f",
-        "7:",
-        "cmp r9, r5",
-        "bgt 8f",
-        "cmp r11, r5",
-        "bgt 9f",
-        "10:",
+        "6:",
         "subs r2, #2",
         "bhs 2b",
         "3:",
@@ -69,30 +73,18 @@ pub unsafe extern "C" fn scores_2(
         "smmul r8, r8, r6",
         "smmul r9, r9, r6",
         "stm r0, {{r8, r9}}",
-        "cmp r8, r4",
-        "it gt",
-        "movgt r4, r8",
-        "cmp r9, r5",
-        "it gt",
-        "movgt r5, r9",
+        raise!("r4", "r8"),
+        raise!("r5", "r9"),
         "4:",
         "mov r0, r4",
         "mov r1, r5",
         "pop {{r4-r11, pc}}",
         "5:",
-        "mov r4, r8",
-        "cmp r10, r4",
-        "ble 7b",
-        "6:",
-        "mov r4, r10",
-        "b 7b",
-        "8:",
-        "mov r5, r9",
-        "cmp r11, r5",
-        "ble 10b",
-        "9:",
-        "mov r5, r11",
-        "b 10b",
+        raise!("r4", "r8"),
+        raise!("r4", "r10"),
+        raise!("r5", "r9"),
+        raise!("r5", "r11"),
+        "b 6b",
     )
 }
 
@@ -117,9 +109,7 @@ pub unsafe extern "C" fn scores_1(
         "lsls r5, r5, #15",
         "smmul r12, r12, r5",
         "str r12, [r0], #4",
-        "cmp r12, r4",
-        "it gt",
-        "movgt r4, r12",
+        raise!("r4", "r12"),
         "subs r2, #1",
         "bne 2b",
         "mov r0, r4",
@@ -145,9 +135,11 @@ pub struct Weigh {
     pub shift: u32,
     /// What is added before the shift.
     pub half: u32,
+    /// Sum of the numerators so far.
+    pub sum: u32,
 }
 
-/// One key, the last but those done: 52 bytes.
+/// One key, the last but those done.
 macro_rules! weigh_step {
     ($step:literal, $at:expr) => {
         concat!(
@@ -191,27 +183,24 @@ macro_rules! weigh {
         ) -> u32 {
             naked_asm!(
                 "push {{r4-r11, lr}}",
-                "ldm r3, {{r3-r9}}",
+                "ldm r3, {{r3-r10}}",
                 "add r1, r3",
                 concat!("add.w r0, r0, r3, lsl #", $row, " + 1"),
                 "subs r3, #1",
                 "bic r12, r3, #3",
                 concat!("add.w r2, r2, r12, lsl #", $row), // the last four
-                "mov.w r10, #0",
                 "and r11, r3, #3",
-                "add.w r11, r11, #1",
-                "mov.w lr, #52",
-                "adr.w r12, 3f",
-                "mls r12, r11, lr, r12",
-                "orr r12, r12, #1",
-                "bx r12",
-                ".p2align 2",
+                "tbb [pc, r11]",
+                "4:",
+                ".byte (8f - 4b) / 2, (7f - 4b) / 2, (6f - 4b) / 2, (2f - 4b) / 2",
                 "2:",
                 weigh_step!($step, ", #6]"),
+                "6:",
                 weigh_step!($step, ", #2]"),
+                "7:",
                 weigh_step!($step, ", #4]"),
+                "8:",
                 weigh_step!($step, concat!("], #-", $four)),
-                "3:",
                 "subs r3, #4",
                 "bpl 2b",
                 "mov r0, r10",
@@ -222,7 +211,7 @@ macro_rules! weigh {
 }
 
 weigh! {
-    /// Softmax numerators of one row, their sum and the weights.
+    /// Softmax numerators of one row: the weights; returns the sum so far with them.
     weigh_1, "1", "4", "8"
 }
 weigh! {
@@ -350,11 +339,11 @@ pub unsafe extern "C" fn weighted_2(
 /// by taking the rest off. Both are SMMLSR, by a negative factor in the first case.
 ///
 /// # Safety
-/// There are `n` ≥ 1 sums, `step` bytes apart; `factor` is at most 2¹⁵.
+/// There are `n` ≥ 2 sums, an even number, `step` bytes apart; `factor` is at most 2¹⁵.
 #[unsafe(naked)]
 pub unsafe extern "C" fn shrink(sums: *mut i32, step: usize, n: usize, factor: u32) {
     naked_asm!(
-        "push {{r4, lr}}",
+        "push {{r4, r5, lr}}",
         "movs r4, #0",
         "cmp r3, #0x4000",
         "ite ls",
@@ -365,12 +354,16 @@ pub unsafe extern "C" fn shrink(sums: *mut i32, step: usize, n: usize, factor: u
         "lsls r3, r3, #17",
         "2:",
         "ldr r12, [r0]",
+        "ldr r5, [r0, r1]",
         "and lr, r12, r4",
         "smmlsr r12, r12, r3, lr",
+        "and lr, r5, r4",
+        "smmlsr r5, r5, r3, lr",
         "str r12, [r0]",
-        "add r0, r1",
-        "subs r2, #1",
+        "str r5, [r0, r1]",
+        "add r0, r0, r1, lsl #1",
+        "subs r2, #2",
         "bne 2b",
-        "pop {{r4, pc}}",
+        "pop {{r4, r5, pc}}",
     )
 }

@@ -324,7 +324,8 @@ impl Kernels for ArmDsp {
 
     fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
         let n = out.len().min(sums.len() / rows.max(1));
-        if !(18..48).contains(&shift) || factor >= 1 << 16 || row >= rows || n == 0 {
+        let fits = n > 0 && n.is_multiple_of(2) && (18..48).contains(&shift) && factor < 1 << 16;
+        if !fits || row >= rows {
             return defaults::divide(sums, rows, row, factor, shift, out);
         }
         let at = sums.as_ptr().wrapping_add(row);

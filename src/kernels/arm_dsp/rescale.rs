@@ -296,7 +296,7 @@ one_row! {
 /// `out[i] = saturate(round(sums[i · step] · factor / 2^33 / 2^(shift − 1)))`.
 ///
 /// # Safety
-/// `out` holds `n` ≥ 1 numbers, `sums` as many `step` bytes apart.
+/// `out` holds `n` ≥ 2 numbers, an even number,, `sums` as many `step` bytes apart.
 #[unsafe(naked)]
 pub unsafe extern "C" fn divide(
     sums: *const i32,
@@ -307,20 +307,25 @@ pub unsafe extern "C" fn divide(
     shift: u32,
 ) {
     naked_asm!(
-        "push {{r4-r6, lr}}",
-        "ldrd r4, r5, [sp, #16]",
+        "push {{r4-r7, lr}}",
+        "ldrd r4, r5, [sp, #20]",
         "movs r6, #1",
         "lsls r6, r5",
         "lsrs r6, r6, #1",
         "2:",
         "ldr r12, [r0]",
-        "add r0, r1",
+        "ldr r7, [r0, r1]",
+        "add r0, r0, r1, lsl #1",
         "smmla r12, r12, r4, r6",
+        "smmla r7, r7, r4, r6",
         "asr r12, r12, r5",
+        "asrs r7, r5",
         "ssat r12, #16, r12",
-        "strh r12, [r2], #2",
-        "subs r3, #1",
+        "ssat r7, #16, r7",
+        "pkhbt r12, r12, r7, lsl #16",
+        "str r12, [r2], #4",
+        "subs r3, #2",
         "bne 2b",
-        "pop {{r4-r6, pc}}",
+        "pop {{r4-r7, pc}}",
     )
 }

@@ -11,8 +11,6 @@ use core::mem::{MaybeUninit, offset_of};
 struct Query {
     /// How its keys are weighed; `keys` are those of the present block.
     weigh: attention::Weigh,
-    /// Sum of the numerators.
-    sum: u32,
     /// Its first sum.
     sums: *mut i32,
 }
@@ -34,6 +32,7 @@ struct Walk {
     // The scales of keys and values.
     key_codes: *const u8,
     value_codes: *const u8,
+    weigh: unsafe extern "C" fn(*const i32, *const u8, *mut i16, &attention::Weigh) -> u32,
     // Bytes and codes from one block to the next.
     stride: usize,
     code_stride: usize,
@@ -46,10 +45,9 @@ struct Walk {
     // The functions for that many rows.
     multiply: linear::Multiply,
     score: unsafe extern "C" fn(*mut i32, *const u8, usize, *const u16) -> u64,
-    weigh: unsafe extern "C" fn(*const i32, *const u8, *mut i16, &attention::Weigh) -> u32,
     sum_up: unsafe extern "C" fn(*const u8, *mut i32, *const i16, *mut i32, usize),
-    /// Where the last query stands in this.
-    last: usize,
+    /// The first product of the last query.
+    last: *const i32,
     queries: [Query; 2],
 }
 
@@ -79,7 +77,9 @@ pub fn stream(
         && run.keys.len().min(run.values.len()) >= data
         && run.key_codes.len().min(run.value_codes.len()) >= codes
         && run.stride.is_multiple_of(4)
-        && queries.iter().all(|query| query.factor < 1 << 31)
+        // Neither factors nor sums need the highest bit, as numerators have 15.
+        && queries.iter().all(|query| (query.factor | query.sum) >> 31 == 0)
+        && left[1] < 1 << 16
         && (1..32).contains(&shift)
         && aligned(lanes)
         && aligned(run.keys)
@@ -89,6 +89,7 @@ pub fn stream(
     }
     let (Some(a), Some(b)) = (queries.first(), queries.last()) else { return false };
     let mut products = MaybeUninit::<[i32; 2 * KEY_BLOCK]>::uninit();
+    let products = products.as_mut_ptr().cast::<i32>();
     let mut weights = MaybeUninit::<[i16; 2 * KEY_BLOCK]>::uninit();
     let core::ops::Range { start, end } = sums.as_mut_ptr_range();
     let query = |query: &Softmax, row| Query {
@@ -100,8 +101,8 @@ pub fn stream(
             scales: attention::SCALE.as_ptr(),
             shift,
             half: 1 << (shift - 1),
+            sum: query.sum,
         },
-        sum: query.sum,
         sums: start.wrapping_add(row),
     };
     let two = rows == 2;
@@ -116,24 +117,24 @@ pub fn stream(
         sums_end: end,
         key_codes: run.key_codes.as_ptr(),
         value_codes: run.value_codes.as_ptr(),
+        weigh: if two { attention::weigh_2 } else { attention::weigh_1 },
         stride: run.stride,
         code_stride: run.code_stride,
         left,
         rows,
-        products: products.as_mut_ptr().cast(),
+        products,
         store: linear::store,
         multiply: if two { linear::paired_2 } else { linear::paired_1 },
         score: if two { attention::scores_2 } else { attention::scores_1 },
-        weigh: if two { attention::weigh_2 } else { attention::weigh_1 },
         sum_up: if two { attention::weighted_2 } else { attention::weighted_1 },
-        last: offset_of!(Walk, queries) + size_of::<Query>() * (rows - 1),
+        last: products.wrapping_add(rows - 1),
         queries: [query(a, 0), query(b, 1)],
     };
     // SAFETY: the lengths and alignments of all blocks were checked above; products and weights have
     // room for a block, and what is read of them was written before.
     unsafe { blocks(&mut walk) };
     for (query, found) in queries.iter_mut().zip(&walk.queries) {
-        (query.maximum, query.sum) = (found.weigh.maximum, found.sum);
+        (query.maximum, query.sum) = (found.weigh.maximum, found.weigh.sum);
     }
     true
 }
@@ -195,22 +196,16 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         "cmp r10, r1",
         "bgt 12f",
         "7:",
-        "ldr r1, [r4, #{value_codes}]",
-        "ldr.w r12, [r4, #{weigh}]",
+        "ldrd r1, r12, [r4, #{value_codes}]",
         "str r5, [r8]",
         "mov r0, r9",
         "mov r2, r7",
         "mov r3, r8",
         "blx r12",
-        "ldr r1, [r8, #{sum}]",
-        "adds r0, r0, r1",
-        "it hs",
-        "movhs.w r0, #-1",
         "str r0, [r8, #{sum}]",
         "8:",
         "ldr r1, [r4, #{last}]",
-        "add r1, r4",
-        "cmp r8, r1",
+        "cmp r9, r1",
         "bne 13f",
         "ldr r0, [sp, #16]",
         "str r0, [sp]",
@@ -288,8 +283,7 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         weights = const offset_of!(Walk, weights),
         queries = const offset_of!(Walk, queries),
         maximum = const offset_of!(attention::Weigh, maximum),
-        weigh = const offset_of!(Walk, weigh),
-        sum = const offset_of!(Query, sum),
+        sum = const offset_of!(attention::Weigh, sum),
         last = const offset_of!(Walk, last),
         sum_up = const offset_of!(Walk, sum_up),
         values = const offset_of!(Walk, values),
@@ -305,12 +299,13 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
 /// # Safety
 /// `query.sums` begins with the row's first sum, of which every `rows`th is its own.
 unsafe extern "C" fn raise(query: &mut Query, maximum: i32, rows: usize, words: usize) {
-    if query.sum > 0 {
-        let distance = maximum.wrapping_sub(query.weigh.maximum) as u32;
-        let shrink = exp2_negative(((distance as u64 * query.weigh.factor as u64) >> 32) as u32);
-        query.sum = ((query.sum as u64 * shrink as u64 + (1 << 14)) >> 15) as u32;
+    let by = &mut query.weigh;
+    if by.sum > 0 {
+        let distance = maximum.wrapping_sub(by.maximum) as u32;
+        let shrink = exp2_negative(((distance as u64 * by.factor as u64) >> 32) as u32);
+        by.sum = ((by.sum as u64 * shrink as u64 + (1 << 14)) >> 15) as u32;
         // SAFETY: as promised by the caller.
         unsafe { attention::shrink(query.sums, 4 * rows, 4 * words, shrink) };
     }
-    query.weigh.maximum = maximum;
+    by.maximum = maximum;
 }
