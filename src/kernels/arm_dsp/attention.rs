@@ -22,8 +22,8 @@ macro_rules! raise {
     };
 }
 
-/// Scores of two rows in place: `products[2 j + r] · scales[j] / 2^17`. Returns the largest of either
-/// row, row 0 in the low word.
+/// Scores of two rows in place: `products[2 j + r] · scales[j] / 2^17`. Returns the larger of each row's
+/// maximum so far and its scores, row 0 in the low word.
 ///
 /// # Safety
 /// `products` holds `2 · keys` numbers, `codes` `keys` ≥ 1; `table` is [`SCALE`].
@@ -33,11 +33,12 @@ pub unsafe extern "C" fn scores_2(
     codes: *const u8,
     keys: usize,
     table: *const u16,
+    first_maximum: i32,
+    second_maximum: i32,
 ) -> u64 {
     naked_asm!(
         "push {{r4-r11, lr}}",
-        "mov.w r4, #0x80000000",
-        "mov r5, r4",
+        "ldrd r4, r5, [sp, #36]",
         "subs r2, #2",
         "blo 3f",
         // Two keys; a new maximum is rare: the way without one falls through.
@@ -98,10 +99,12 @@ pub unsafe extern "C" fn scores_1(
     codes: *const u8,
     keys: usize,
     table: *const u16,
+    maximum: i32,
+    _: i32,
 ) -> u64 {
     naked_asm!(
         "push {{r4-r5, lr}}",
-        "mov.w r4, #0x80000000",
+        "ldr r4, [sp, #12]",
         "2:",
         "ldrb r5, [r1], #1",
         "ldr r12, [r0]",
@@ -275,6 +278,33 @@ pub unsafe extern "C" fn weighted_1(
     )
 }
 
+/// Four keys of two rows, two dimensions: 60 bytes.
+macro_rules! four_keys {
+    ($second:literal, $first:literal) => {
+        concat!(
+            "ldr.w r9, ",
+            $second,
+            "\n",
+            "ldr.w r8, ",
+            $first,
+            "\n",
+            "ldmdb.w r1!, {{r4-r7}}\n",
+            "sxtb16 r12, r8\n",
+            "smlad r2, r12, r4, r2\n",
+            "smlad r3, r12, r6, r3\n",
+            "sxtb16 r8, r8, ror #8\n",
+            "smlad r2, r8, r5, r2\n",
+            "smlad r3, r8, r7, r3\n",
+            "sxtb16 r12, r9\n",
+            "smlad r10, r12, r4, r10\n",
+            "smlad r11, r12, r6, r11\n",
+            "sxtb16 r9, r9, ror #8\n",
+            "smlad r10, r9, r5, r10\n",
+            "smlad r11, r9, r7, r11\n",
+        )
+    };
+}
+
 /// `sums[2 d + r] += Σ lanes_r · values[d]` for two rows, two dimensions at a time, `fours` times four
 /// keys.
 ///
@@ -292,45 +322,29 @@ pub unsafe extern "C" fn weighted_2(
     naked_asm!(
         "push {{r3-r11, lr}}",
         "mov lr, r1",
-        "mov r1, r2",
         "ldr r4, [sp, #40]",
         "adr.w r5, 3f",
         "mov.w r6, #60",
         "mls r5, r4, r6, r5",
         "orr r5, r5, #1",
-        "lsls r6, r4, #4", // bytes of lanes of a round
-        "lsls r4, r4, #2",
-        "rsb r4, r4, #32", // from the last word read to the next two dimensions
-        "push {{r4-r6}}",
+        "add.w r4, r2, r4, lsl #4", // end of the lanes
+        "push {{r4, r5}}",
         "2:",
         "ldm.w lr, {{r2, r3, r10, r11}}",
-        "bx r5",
+        "ldm.w sp, {{r1, r12}}",
+        "bx r12",
         ".p2align 2",
-        ".rept 4",
-        "ldr.w r9, [r0, #16]",
-        "ldr.w r8, [r0], #4",
-        "ldm.w r1!, {{r4-r7}}",
-        "sxtb16 r12, r8",
-        "smlad r2, r12, r4, r2",
-        "smlad r3, r12, r6, r3",
-        "sxtb16 r8, r8, ror #8",
-        "smlad r2, r8, r5, r2",
-        "smlad r3, r8, r7, r3",
-        "sxtb16 r12, r9",
-        "smlad r10, r12, r4, r10",
-        "smlad r11, r12, r6, r11",
-        "sxtb16 r9, r9, ror #8",
-        "smlad r10, r9, r5, r10",
-        "smlad r11, r9, r7, r11",
-        ".endr",
+        // From the last four keys to the first.
+        four_keys!("[r0, #28]", "[r0, #12]"),
+        four_keys!("[r0, #24]", "[r0, #8]"),
+        four_keys!("[r0, #20]", "[r0, #4]"),
+        four_keys!("[r0, #16]", "[r0], #32"),
         "3:",
         "stm.w lr!, {{r2, r3, r10, r11}}",
-        "ldm.w sp, {{r4, r5, r6, r7}}",
-        "subs r1, r1, r6",
-        "adds r0, r0, r4",
+        "ldr r7, [sp, #8]",
         "cmp lr, r7",
         "bne 2b",
-        "add sp, #12",
+        "add sp, #8",
         "pop {{r3-r11, pc}}",
     )
 }

@@ -44,7 +44,7 @@ struct Walk {
     store: linear::Tail,
     // The functions for that many rows.
     multiply: linear::Multiply,
-    score: unsafe extern "C" fn(*mut i32, *const u8, usize, *const u16) -> u64,
+    score: unsafe extern "C" fn(*mut i32, *const u8, usize, *const u16, i32, i32) -> u64,
     sum_up: unsafe extern "C" fn(*const u8, *mut i32, *const i16, *mut i32, usize),
     /// The first product of the last query.
     last: *const i32,
@@ -170,8 +170,9 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         "ldm r4, {{r0-r3}}",
         "blx r12",
         // Scores of the keys that both see, then of those that only the second sees.
-        "mov.w r10, #0x80000000",
-        "mov r11, r10",
+        "ldr.w r10, [r4, #{first_maximum}]",
+        "ldr.w r11, [r4, #{second_maximum}]",
+        "strd r10, r11, [sp]",
         "ldr.w r12, [r4, #{score}]",
         "ldr.w r3, [r4, #{scales}]",
         "ldr r1, [r4, #{key_codes}]",
@@ -242,10 +243,9 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         "add.w r0, r9, r5, lsl #3",
         "ldr.w r3, [r4, #{scales}]",
         "ldr.w r12, [r4, #{score}]",
+        "strd r10, r11, [sp]",
         "blx r12",
-        "cmp r1, r11",
-        "it gt",
-        "movgt r11, r1",
+        "mov r11, r1",
         "b 4b",
         // Weights of keys that are not seen are 0.
         "11:",
@@ -283,6 +283,10 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         weights = const offset_of!(Walk, weights),
         queries = const offset_of!(Walk, queries),
         maximum = const offset_of!(attention::Weigh, maximum),
+        first_maximum = const offset_of!(Walk, queries) + offset_of!(attention::Weigh, maximum),
+        second_maximum = const offset_of!(Walk, queries)
+            + size_of::<Query>()
+            + offset_of!(attention::Weigh, maximum),
         sum = const offset_of!(attention::Weigh, sum),
         last = const offset_of!(Walk, last),
         sum_up = const offset_of!(Walk, sum_up),
