@@ -15,6 +15,23 @@ struct Query {
     sums: *mut i32,
 }
 
+impl Query {
+    #[inline(always)]
+    fn new(query: &Softmax, shift: u32, sums: *mut i32) -> Self {
+        let weigh = attention::Weigh {
+            keys: 0,
+            maximum: query.maximum,
+            factor: query.factor,
+            exponentials: EXP2.as_ptr(),
+            scales: attention::SCALE.as_ptr(),
+            shift,
+            half: 1 << (shift - 1),
+            sum: query.sum,
+        };
+        Self { weigh, sums }
+    }
+}
+
 /// What [`blocks`] works on. Addresses are those of the present block.
 #[repr(C)]
 struct Walk {
@@ -92,19 +109,6 @@ pub fn stream(
     let products = products.as_mut_ptr().cast::<i32>();
     let mut weights = MaybeUninit::<[i16; 2 * KEY_BLOCK]>::uninit();
     let core::ops::Range { start, end } = sums.as_mut_ptr_range();
-    let query = |query: &Softmax, row| Query {
-        weigh: attention::Weigh {
-            keys: 0,
-            maximum: query.maximum,
-            factor: query.factor,
-            exponentials: EXP2.as_ptr(),
-            scales: attention::SCALE.as_ptr(),
-            shift,
-            half: 1 << (shift - 1),
-            sum: query.sum,
-        },
-        sums: start.wrapping_add(row),
-    };
     let two = rows == 2;
     let mut walk = Walk {
         keys: run.keys.as_ptr(),
@@ -128,7 +132,7 @@ pub fn stream(
         score: if two { attention::scores_2 } else { attention::scores_1 },
         sum_up: if two { attention::weighted_2 } else { attention::weighted_1 },
         last: products.wrapping_add(rows - 1),
-        queries: [query(a, 0), query(b, 1)],
+        queries: [Query::new(a, shift, start), Query::new(b, shift, start.wrapping_add(1))],
     };
     // SAFETY: the lengths and alignments of all blocks were checked above; products and weights have
     // room for a block, and what is read of them was written before.
