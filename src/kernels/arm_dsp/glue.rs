@@ -1,8 +1,7 @@
-//! Between slices and the assembly: what it assumes is checked here, and what it leaves is done here.
+//! Between slices and the assembly: what it assumes is checked here.
 
-use super::{linear, pointwise};
-use crate::kernels::{Activate, Quantizer};
-use crate::matrix::unpair_word;
+use super::{linear, pointwise, slow};
+use crate::kernels::Activate;
 
 /// Whether a slice begins at a multiple of four bytes.
 pub fn aligned<T>(x: &[T]) -> bool {
@@ -24,30 +23,6 @@ pub fn words(
         && weights.len() >= needed
         && group_bytes.is_multiple_of(4);
     (fits && aligned(lanes) && aligned(weights)).then_some(words)
-}
-
-/// Inputs that the assembly leaves, from four `from` on: the last ones, and rows that are next to nothing.
-#[inline(never)]
-pub fn quantize_rest(
-    x: &[i16],
-    by: &Quantizer,
-    lanes: &mut [[i16; 4]],
-    (rows, row): (usize, usize),
-    from: usize,
-) {
-    let lanes = lanes.iter_mut().skip(row).step_by(rows);
-    for (lane, x) in lanes.zip(x.chunks(4)).skip(from) {
-        let mut four = [0; 4];
-        for (q, &x) in four.iter_mut().zip(x) {
-            let product = by.shifted(x).wrapping_mul(by.inverse);
-            *q = (product.wrapping_add(1 << (30 - by.bits)) >> (31 - by.bits)) as i16;
-        }
-        let [x0, x1, x2, x3] = four;
-        *lane = match by.bits {
-            8 => [x1, x3, (x0 << 8).wrapping_sub(x1), (x2 << 8).wrapping_sub(x3)],
-            _ => [x1, x3, x0, x2],
-        };
-    }
 }
 
 /// Sums of products by the assembly, if it can take them.
@@ -75,42 +50,30 @@ pub fn sums(
     true
 }
 
-/// Sums of products for slices that the assembly does not take (misaligned ones).
-#[inline(never)]
-pub fn slow_sums(
-    lanes: &[i16],
-    rows: usize,
-    weights: &[u8],
-    group_bytes: usize,
-    accumulators: &mut [i32],
-    wide: bool,
-) {
-    let (fours, _) = lanes.as_chunks::<4>();
-    let used = accumulators.len() - accumulators.len() % (4 * rows);
-    for (i, sum) in accumulators.iter_mut().take(used).enumerate() {
-        let (output, row) = (i / rows, i % rows);
-        let at = output / 4 * group_bytes + output % 4 * 4;
-        let words = weights.get(at..).unwrap_or_default().chunks(16);
-        *sum = 0;
-        for (word, x) in words.zip(fours.chunks_exact(rows)) {
-            let (Some(&word), Some(x)) = (word.first_chunk(), x.get(row)) else { break };
-            let word = u32::from_le_bytes(word);
-            let [a, b, c, d] = x.map(i32::from);
-            let product = if wide {
-                let [w0, w1, w2, w3] = unpair_word(word).map(i32::from);
-                w1 * a + w3 * b + w0 * c + w2 * d
-            } else {
-                let (h0, h1) = (word as i16 as i32, (word >> 16) as i16 as i32);
-                h0 * a + h1 * b + (h0 as i8 as i32) * c + (h1 as i8 as i32) * d
-            };
-            *sum = sum.wrapping_add(product);
+/// An activation of every number, times its factor if there are any: as many as numbers.
+pub fn bend(by: &Activate, factors: Option<&[i16]>, x: &mut [i16]) {
+    let pairs = x.len() / 2;
+    let mut done = 0;
+    if let Some(curve) = curve(by).filter(|_| pairs > 0) {
+        let at = x.as_mut_ptr();
+        // SAFETY: as many numbers as both slices hold.
+        match factors {
+            None => unsafe { pointwise::activate(at, pairs, &curve) },
+            Some(factors) => unsafe {
+                pointwise::activate_gated(at, pairs, &curve, factors.as_ptr());
+            },
         }
+        done = 2 * pairs;
+    }
+    if let Some(rest) = x.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        let factors = factors.and_then(|factors| factors.get(done..)).unwrap_or_default();
+        slow::activate(by, factors, rest);
     }
 }
 
 /// An activation as the assembly wants it; it takes none whose values are in a coarser unit than its
 /// results.
-pub fn curve(by: &Activate) -> Option<pointwise::Curve> {
+fn curve(by: &Activate) -> Option<pointwise::Curve> {
     let (position, value) = (by.position_shift, by.value_shift);
     let limit = match (by.table, position) {
         (None, _) => 0,

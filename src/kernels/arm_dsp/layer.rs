@@ -1,8 +1,8 @@
 //! A whole linear layer: products and their rescaling, group by group.
 
+use super::glue::{aligned, words as shape};
 use super::linear::{Tail, paired_1, paired_2, wide_1, wide_2};
 use super::rescale::{self, Rescale, Row};
-use super::{aligned, words as shape};
 use crate::config::WeightLayout;
 use crate::kernels::{Product, RowScale};
 

@@ -17,15 +17,16 @@ mod linear;
 mod pointwise;
 mod rescale;
 mod rows;
+mod slow;
 mod stream;
 
-use super::{
-    Activate, Kernels, KeyRun, Portable, Product, Quantizer, RowScale, Softmax, defaults,
-    linear as whole,
-};
+use super::{Activate, Kernels, KeyRun, Portable, Product, Quantizer, RowScale, Softmax};
 use crate::config::KEY_BLOCK;
+use crate::fixed::saturate_16;
+use core::iter::repeat;
 use core::mem::MaybeUninit;
-use glue::{aligned, curve, quantize_rest, slow_sums, sums, words};
+use glue::{aligned, bend, sums};
+use slow::{rescale_one, scaled};
 
 /// The backend for cores with the DSP extension.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +70,7 @@ impl Kernels for ArmDsp {
         (packed as i16, (packed >> 16) as i16)
     }
 
+    #[inline(never)]
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
         let rows = if rows == 2 { 2 } else { 1 };
         let room = ((lanes.len() / 4).saturating_sub(row) + rows - 1) >> (rows - 1);
@@ -100,7 +102,7 @@ impl Kernels for ArmDsp {
             }
         }
         if 4 * fours < x.len() {
-            quantize_rest(x, by, lanes.as_chunks_mut().0, (rows, row), fours);
+            slow::quantize(x, by, lanes.as_chunks_mut().0, (rows, row), fours);
         }
     }
 
@@ -113,7 +115,7 @@ impl Kernels for ArmDsp {
     ) {
         let multiply = if rows == 2 { linear::paired_2 } else { linear::paired_1 };
         if !sums(lanes, rows, weights, group_bytes, accumulators, multiply) {
-            slow_sums(lanes, rows, weights, group_bytes, accumulators, false);
+            slow::sums(lanes, rows, weights, group_bytes, accumulators, false);
         }
     }
 
@@ -126,7 +128,7 @@ impl Kernels for ArmDsp {
     ) {
         let multiply = if rows == 2 { linear::wide_2 } else { linear::wide_1 };
         if !sums(lanes, rows, weights, group_bytes, accumulators, multiply) {
-            slow_sums(lanes, rows, weights, group_bytes, accumulators, true);
+            slow::sums(lanes, rows, weights, group_bytes, accumulators, true);
         }
     }
 
@@ -188,20 +190,36 @@ impl Kernels for ArmDsp {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        // Only what `layer` leaves comes here.
-        Portable::rescale(
-            accumulators,
-            rows,
-            row,
-            multipliers,
-            biases,
-            scale,
-            shift,
-            bias_shift,
-            out,
-        );
+        // Only what `layer` leaves comes here: rows wider than a segment.
+        let sums = accumulators.chunks_exact(rows.max(1)).filter_map(|sums| sums.get(row));
+        let biases = biases.chunks(2).chain(repeat(&[][..]));
+        let passes = sums.zip(multipliers.chunks_exact(2).zip(biases));
+        for (out, (&sum, (multiplier, bias))) in out.iter_mut().zip(passes) {
+            let by = (scale, shift, bias_shift as i32);
+            *out = saturate_16(rescale_one(sum, multiplier, bias, by));
+        }
     }
 
+    fn rescale_wide(
+        accumulators: &[i32],
+        rows: usize,
+        row: usize,
+        multipliers: &[u8],
+        biases: &[u8],
+        scale: u16,
+        shift: u32,
+        bias_shift: i32,
+        out: &mut [i32],
+    ) {
+        let sums = accumulators.chunks_exact(rows.max(1)).filter_map(|sums| sums.get(row));
+        let biases = biases.chunks(2).chain(repeat(&[][..]));
+        let passes = sums.zip(multipliers.chunks_exact(2).zip(biases));
+        for (out, (&sum, (multiplier, bias))) in out.iter_mut().zip(passes) {
+            *out = rescale_one(sum, multiplier, bias, (scale, shift, bias_shift));
+        }
+    }
+
+    #[inline(never)]
     fn gain(
         x: &[i16],
         by: &Quantizer,
@@ -223,7 +241,12 @@ impl Kernels for ArmDsp {
             && (by.shift <= 31 && left <= 15)
             && (!biased || (biases.len() >= 2 * n && bias_shift >= -13));
         if !fits {
-            return defaults::gain(x, by, gains, biases, mantissa, shift, bias_shift, sums);
+            let (gains, biases) = (gains.chunks_exact(2), biases.chunks(2).chain(repeat(&[][..])));
+            let passes = sums.iter_mut().zip(x).zip(gains.zip(biases));
+            passes.for_each(|((sum, &x), (gain, bias))| {
+                *sum = rescale_one(by.shifted(x), gain, bias, (mantissa, shift, bias_shift));
+            });
+            return;
         }
         let params = pointwise::Gain {
             pairs: n / 2,
@@ -238,9 +261,14 @@ impl Kernels for ArmDsp {
         unsafe { pointwise::gain(x.as_ptr(), gains.as_ptr(), sums.as_mut_ptr(), &params) };
     }
 
+    #[inline(never)]
     fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
         if shift < -14 {
-            return defaults::add(x, shift, sums);
+            let up = 1 << shift.unsigned_abs().min(32);
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum = sum.saturating_add(scaled(x as i32, up, 0));
+            }
+            return;
         }
         // Beyond 17, all is rounded to 0.
         let down = shift.clamp(0, 17);
@@ -264,33 +292,12 @@ impl Kernels for ArmDsp {
     }
 
     fn activate(by: &Activate, x: &mut [i16]) {
-        let pairs = x.len() / 2;
-        let curve = curve(by).filter(|_| pairs > 0);
-        if let Some(curve) = &curve {
-            // SAFETY: as many numbers as the slice holds.
-            unsafe { pointwise::activate(x.as_mut_ptr(), pairs, curve) };
-        }
-        let done = if curve.is_some() { 2 * pairs } else { 0 };
-        if done < x.len() {
-            defaults::activate(by, x.get_mut(done..).unwrap_or_default());
-        }
+        bend(by, None, x);
     }
 
     fn activate_gated(by: &Activate, factors: &[i16], x: &mut [i16]) {
         let n = x.len().min(factors.len());
-        let pairs = n / 2;
-        let curve = curve(by).filter(|_| pairs > 0);
-        if let Some(curve) = &curve {
-            // SAFETY: both slices hold as many numbers.
-            unsafe {
-                pointwise::activate_gated(x.as_mut_ptr(), pairs, curve, factors.as_ptr());
-            }
-        }
-        let done = if curve.is_some() { 2 * pairs } else { 0 };
-        if done < n {
-            let (x, factors) = (x.get_mut(done..), factors.get(done..));
-            defaults::activate_gated(by, factors.unwrap_or_default(), x.unwrap_or_default());
-        }
+        bend(by, factors.get(..n), x.get_mut(..n).unwrap_or_default());
     }
 
     fn rotate(row: &mut [i16], table: &[i16]) {
@@ -322,11 +329,16 @@ impl Kernels for ArmDsp {
         }
     }
 
+    #[inline(never)]
     fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
         let n = out.len().min(sums.len() / rows.max(1));
         let fits = n > 0 && n.is_multiple_of(2) && (18..48).contains(&shift) && factor < 1 << 16;
         if !fits || row >= rows {
-            return defaults::divide(sums, rows, row, factor, shift, out);
+            for (out, sums) in out.iter_mut().zip(sums.chunks_exact(rows.max(1))) {
+                let sum = sums.get(row).copied().unwrap_or(0);
+                *out = saturate_16(scaled(sum, factor as i64, shift));
+            }
+            return;
         }
         let at = sums.as_ptr().wrapping_add(row);
         // SAFETY: `n` whole groups of rows lie in `sums`.
@@ -336,19 +348,29 @@ impl Kernels for ArmDsp {
     fn linear(product: &Product, by: [RowScale; 2], mut out: [&mut [i16]; 2]) {
         let done = layer::halves(product, by, &mut out);
         if done < out[0].len() {
-            let out = out.map(|out| out.get_mut(done..).unwrap_or_default());
-            whole::linear::<Self>(&product.skip(done), by, out);
+            let clamped = |by: RowScale| RowScale { bias_shift: by.bias_shift.clamp(0, 40), ..by };
+            let (rest, by, len) = (product.skip(done), by.map(clamped), out[0].len() - done);
+            slow::linear(&rest, by, len, &mut |row, i, value| {
+                if let Some(out) = out.get_mut(row).and_then(|out| out.get_mut(done + i)) {
+                    *out = saturate_16(value);
+                }
+            });
         }
     }
 
     fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
         let done = layer::words(product, by, &mut out);
         if done < out[0].len() {
-            let out = out.map(|out| out.get_mut(done..).unwrap_or_default());
-            whole::linear_wide::<Self>(&product.skip(done), by, out);
+            let (rest, len) = (product.skip(done), out[0].len() - done);
+            slow::linear(&rest, by, len, &mut |row, i, value| {
+                if let Some(out) = out.get_mut(row).and_then(|out| out.get_mut(done + i)) {
+                    *out = value;
+                }
+            });
         }
     }
 
+    #[inline(never)]
     fn stream(
         lanes: &[i16],
         run: &KeyRun,
@@ -358,7 +380,7 @@ impl Kernels for ArmDsp {
         sums: &mut [i32],
     ) {
         if !stream::stream(lanes, run, visible, shift, queries, sums) {
-            defaults::stream::<Self>(lanes, run, visible, shift, queries, sums);
+            slow::stream(lanes, run, visible, shift, queries, sums);
         }
     }
 }
