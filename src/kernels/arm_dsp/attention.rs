@@ -22,44 +22,42 @@ macro_rules! raise {
     };
 }
 
-/// Scores of two rows in place: `products[2 j + r] · scales[j] / 2^17`. Returns the larger of each row's
-/// maximum so far and its scores, row 0 in the low word.
+/// Scores of two rows in place: `products[2 j + r] · scales[j] / 2^17`. r10 and r11 hold the largest of
+/// either row before and after.
 ///
 /// # Safety
-/// `products` holds `2 · keys` numbers, `codes` `keys` ≥ 1; `table` is [`SCALE`].
+/// Only for [`stream`](super::stream), as no other function may leave r10 and r11 changed. `products` holds
+/// `2 · keys` numbers, `codes` `keys` ≥ 1; `table` is [`SCALE`].
 #[unsafe(naked)]
 pub unsafe extern "C" fn scores_2(
     products: *mut i32,
     codes: *const u8,
     keys: usize,
     table: *const u16,
-    first_maximum: i32,
-    second_maximum: i32,
-) -> u64 {
+) {
     naked_asm!(
-        "push {{r4-r11, lr}}",
-        "ldrd r4, r5, [sp, #36]",
+        "push {{r4-r9, lr}}",
         "subs r2, #2",
         "blo 3f",
         // Two keys; a new maximum is rare: the way without one falls through.
         "2:",
-        "ldrb r6, [r1], #1",
-        "ldrb r7, [r1], #1",
-        "ldm r0, {{r8-r11}}",
-        "ldrh r6, [r3, r6, lsl #1]",
-        "ldrh r7, [r3, r7, lsl #1]",
-        "lsls r6, r6, #15", // a · s / 2^17 is the high word of a · (s · 2^15)
-        "lsls r7, r7, #15",
-        "smmul r8, r8, r6",
-        "smmul r9, r9, r6",
-        "smmul r10, r10, r7",
-        "smmul r11, r11, r7",
-        "stm r0!, {{r8-r11}}",
-        "cmp r8, r4",
+        "ldrb r4, [r1], #1",
+        "ldrb r5, [r1], #1",
+        "ldm r0, {{r6-r9}}",
+        "ldrh r4, [r3, r4, lsl #1]",
+        "ldrh r5, [r3, r5, lsl #1]",
+        "lsls r4, r4, #15", // a · s / 2^17 is the high word of a · (s · 2^15)
+        "lsls r5, r5, #15",
+        "smmul r6, r6, r4",
+        "smmul r7, r7, r4",
+        "smmul r8, r8, r5",
+        "smmul r9, r9, r5",
+        "stm r0!, {{r6-r9}}",
+        "cmp r6, r10",
         "ittt le",
-        "cmple r10, r4",
-        "cmple r9, r5",
-        "cmple r11, r5",
+        "cmple r8, r10",
+        "cmple r7, r11",
+        "cmple r9, r11",
         "bgt 5f",
         "6:",
         "subs r2, #2",
@@ -67,68 +65,60 @@ pub unsafe extern "C" fn scores_2(
         "3:",
         "adds r2, #2",
         "beq 4f",
-        "ldrb r6, [r1]",
-        "ldm r0, {{r8, r9}}",
-        "ldrh r6, [r3, r6, lsl #1]",
-        "lsls r6, r6, #15",
-        "smmul r8, r8, r6",
-        "smmul r9, r9, r6",
-        "stm r0, {{r8, r9}}",
-        raise!("r4", "r8"),
-        raise!("r5", "r9"),
+        "ldrb r4, [r1]",
+        "ldm r0, {{r6, r7}}",
+        "ldrh r4, [r3, r4, lsl #1]",
+        "lsls r4, r4, #15",
+        "smmul r6, r6, r4",
+        "smmul r7, r7, r4",
+        "stm r0, {{r6, r7}}",
+        raise!("r10", "r6"),
+        raise!("r11", "r7"),
         "4:",
-        "mov r0, r4",
-        "mov r1, r5",
-        "pop {{r4-r11, pc}}",
+        "pop {{r4-r9, pc}}",
         "5:",
-        raise!("r4", "r8"),
-        raise!("r4", "r10"),
-        raise!("r5", "r9"),
-        raise!("r5", "r11"),
+        raise!("r10", "r6"),
+        raise!("r10", "r8"),
+        raise!("r11", "r7"),
+        raise!("r11", "r9"),
         "b 6b",
     )
 }
 
-/// As [`scores_2`] for one row.
+/// As [`scores_2`] for one row; r11 is not looked at.
 ///
 /// # Safety
-/// `products` and `codes` hold `keys` ≥ 1 numbers; `table` is [`SCALE`].
+/// As for [`scores_2`], with `keys` products.
 #[unsafe(naked)]
 pub unsafe extern "C" fn scores_1(
     products: *mut i32,
     codes: *const u8,
     keys: usize,
     table: *const u16,
-    maximum: i32,
-    _: i32,
-) -> u64 {
+) {
     naked_asm!(
-        "push {{r4-r5, lr}}",
-        "ldr r4, [sp, #12]",
+        "push {{r4, lr}}",
         "2:",
-        "ldrb r5, [r1], #1",
+        "ldrb r4, [r1], #1",
         "ldr r12, [r0]",
-        "ldrh r5, [r3, r5, lsl #1]",
-        "lsls r5, r5, #15",
-        "smmul r12, r12, r5",
+        "ldrh r4, [r3, r4, lsl #1]",
+        "lsls r4, r4, #15",
+        "smmul r12, r12, r4",
         "str r12, [r0], #4",
-        raise!("r4", "r12"),
+        raise!("r10", "r12"),
         "subs r2, #1",
         "bne 2b",
-        "mov r0, r4",
-        "pop {{r4-r5, pc}}",
+        "pop {{r4, pc}}",
     )
 }
 
-/// What [`weigh_1`] and [`weigh_2`] need besides pointers.
+/// What [`weigh_1`] and [`weigh_2`] need besides registers.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Weigh {
-    /// Visible keys, 1 to 16.
-    pub keys: usize,
     /// Largest score so far.
     pub maximum: i32,
-    /// Score units to 1/256 octaves, Q0.32, below 2³¹.
+    /// Score units to 1/256 octaves, Q0.32.
     pub factor: u32,
     /// [`EXP2`](crate::fixed::EXP2).
     pub exponentials: *const u16,
@@ -151,7 +141,7 @@ macro_rules! weigh_step {
             "]!\n",
             "ldrb.w lr, [r1, #-1]!\n",
             "sub.w r12, r4, r12\n",
-            "smmul r12, r12, r5\n",
+            "umull r11, r12, r12, r5\n",
             "usat r11, #5, r12, asr #8\n",
             "uxtb.w r12, r12\n",
             "ldrh.w r12, [r6, r12, lsl #1]\n",
@@ -174,24 +164,21 @@ macro_rules! weigh {
         $(#[$doc])*
         ///
         /// # Safety
-        /// `scores` begins with the row's first and holds one number every step, `codes` as many;
-        /// `lanes` begins with the row's first and has room for a four for every four keys. Those of
+        /// Only for [`stream`](super::stream), as no other function has these registers filled: r1 are the
+        /// codes, r5 says how many keys are visible (1 to 16), r7 is the row's first weight, with room for
+        /// a four for every four keys, r8 its [`Weigh`] and r9 its first score, one every step. Weights of
         /// keys missing to a four are left as they are.
         #[unsafe(naked)]
-        pub unsafe extern "C" fn $name(
-            scores: *const i32,
-            codes: *const u8,
-            lanes: *mut i16,
-            by: &Weigh,
-        ) -> u32 {
+        pub unsafe extern "C" fn $name() {
             naked_asm!(
                 "push {{r4-r11, lr}}",
-                "ldm r3, {{r3-r10}}",
+                "mov r3, r5",
                 "add r1, r3",
-                concat!("add.w r0, r0, r3, lsl #", $row, " + 1"),
+                concat!("add.w r0, r9, r3, lsl #", $row, " + 1"),
                 "subs r3, #1",
                 "bic r12, r3, #3",
-                concat!("add.w r2, r2, r12, lsl #", $row), // the last four
+                concat!("add.w r2, r7, r12, lsl #", $row), // the last four
+                "ldm r8, {{r4-r10}}",
                 "and r11, r3, #3",
                 "tbb [pc, r11]",
                 "4:",
@@ -214,7 +201,7 @@ macro_rules! weigh {
 }
 
 weigh! {
-    /// Softmax numerators of one row: the weights; returns the sum so far with them.
+    /// Softmax numerators of one row: the weights; the sum so far with them in r0.
     weigh_1, "1", "4", "8"
 }
 weigh! {

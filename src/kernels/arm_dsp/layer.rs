@@ -1,10 +1,11 @@
 //! A whole linear layer: products and their rescaling, group by group.
 
 use super::glue::{aligned, words as shape};
-use super::linear::{Tail, paired_1, paired_2, wide_1, wide_2};
+use super::linear::{Multiply, Tail, paired_1, paired_2, wide_1, wide_2};
 use super::rescale::{self, Rescale, Row};
 use crate::config::WeightLayout;
 use crate::kernels::{Product, RowScale};
+use core::mem::MaybeUninit;
 
 /// See [`Kernels::linear`](crate::kernels::Kernels::linear). Returns how many outputs are done, a multiple of
 /// four; the assembly may not be able to do any.
@@ -53,48 +54,62 @@ fn run(
         && aligned(multipliers);
     let words = shape(lanes, rows, weights, group_bytes, n / 4).filter(|_| fits);
     let Some(words) = words else { return 0 };
-    // Sums of 8-bit lanes, times 256, are below 2²² for every input, those of 12-bit lanes below 2¹⁸; the
-    // rest of 31 bits makes up for too small a shift.
-    let taken = if product.wide { 18 } else { 22 } + usize::BITS - (4 * words - 1).leading_zeros();
-    let most = if width == 2 { 31u32.saturating_sub(taken) } else { 0 };
     // The cursor has moved on when a tail looks for biases and outputs.
     let cursor = multipliers.as_ptr();
     let moved = cursor.addr() + if rows == 1 { 8 } else { 4 };
-    let row = |by: &RowScale, out: usize| {
+    let mut rescale = MaybeUninit::<Rescale>::uninit();
+    let rescale = rescale.as_mut_ptr();
+    let mut bias = None;
+    for (row, (by, out)) in by.iter().zip(out).enumerate().take(rows) {
         // A scale of 2^15 is one of 2^14 with a shift less.
         let over = (by.scale >> 15) as u32;
-        let shift = by.shift - over;
-        let up = 33u32.saturating_sub(shift);
-        let shift = shift + up;
+        let (mut shift, mut up) = (by.shift - over, 0);
+        if shift < 33 {
+            // Sums of 8-bit lanes, times 256, are below 2²² for every input, those of 12-bit lanes below
+            // 2¹⁸; of 32 bits, the rest makes up for too small a shift.
+            let bits = if product.wide { 18 } else { 22 } + usize::BITS;
+            (up, shift) = (33 - shift, 33);
+            if width == 1 || bits - (4 * words - 1).leading_zeros() + up > 31 {
+                return 0;
+            }
+        }
         let bias_shift = match (biased, width) {
             (false, _) => 0,
             (true, 1) => by.bias_shift.max(0),
             (true, _) => by.bias_shift,
         };
-        (up <= most && shift < 64 && bias_shift >= -13).then(|| Row {
-            scale: (by.scale >> over) as u32,
-            half: 1 << (shift - 33),
-            shift: shift - 32,
-            up,
-            bias: 1 << (17 - bias_shift.min(17)),
-            out: out.wrapping_sub(width * moved),
-        })
-    };
-    let last = rows - 1;
-    let (Some(a), Some(b)) = (row(&by[0], out[0]), row(&by[last], out[last])) else { return 0 };
-    if width == 1 && a.bias != b.bias {
-        return 0;
+        let factor = 1 << (17 - bias_shift.min(17));
+        // Of 16 bits, both rows have the same unit.
+        if shift >= 64 || bias_shift < -13 || (width == 1 && *bias.get_or_insert(factor) != factor)
+        {
+            return 0;
+        }
+        // SAFETY: there are two rows.
+        unsafe {
+            (&raw mut (*rescale).rows[row & 1]).write(Row {
+                scale: (by.scale >> over) as u32,
+                half: 1 << (shift - 33),
+                shift: shift - 32,
+                up,
+                bias: factor,
+                out: out.wrapping_sub(width * moved),
+            });
+        }
     }
-    let biases = biases.as_ptr().addr().wrapping_sub(moved);
-    let by = Rescale { bias: a.bias, rows: [a, b], biases };
-    let (multiply, step) = match (rows, product.wide) {
-        (1, false) => (paired_1 as super::linear::Multiply, group_bytes.wrapping_sub(16 * words)),
-        (1, true) => (wide_1 as _, group_bytes.wrapping_sub(16 * words)),
-        (_, false) => (paired_2 as _, group_bytes),
-        (_, true) => (wide_2 as _, group_bytes),
+    // SAFETY: as above; of one row, the second is neither written nor read.
+    unsafe {
+        (&raw mut (*rescale).biases).write(biases.as_ptr().addr().wrapping_sub(moved));
+        (&raw mut (*rescale).bias).write(bias.unwrap_or(0));
+    }
+    let skip = group_bytes.wrapping_sub(16 * words);
+    let (multiply, step): (Multiply, usize) = match (rows, product.wide) {
+        (1, false) => (paired_1, skip),
+        (1, true) => (wide_1, skip),
+        (_, false) => (paired_2, group_bytes),
+        (_, true) => (wide_2, group_bytes),
     };
     let end = cursor.wrapping_add(2 * n);
     // SAFETY: lanes, weights, multipliers, biases and `out` hold what the checks above say.
-    unsafe { multiply(weights.as_ptr(), lanes.as_ptr(), words, step, cursor, end, tail, &by) };
+    unsafe { multiply(weights.as_ptr(), lanes.as_ptr(), words, step, cursor, end, tail, rescale) };
     n
 }

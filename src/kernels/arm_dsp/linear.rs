@@ -267,11 +267,10 @@ pub unsafe extern "C" fn paired_2(
         "push {{r4-r11, lr}}",
         "ldr lr, [sp, #36]",
         "add r8, r1, r2, lsl #4",
-        "rsb r4, r2, #0",
-        "lsls r4, r4, #4",
-        "subs r5, r3, #8",
+        "movs r4, #8",
+        "sub.w r4, r4, r2, lsl #4", // from the end of outputs 0, 1 to outputs 2, 3
+        "subs r5, r3, #16",
         "adds r5, r5, r4", // from the end of outputs 2, 3 to the next group
-        "adds r4, #8",     // from the end of outputs 0, 1 to outputs 2, 3
         "subs r2, #1",
         "and r2, r2, #15",
         "add r2, r2, r2, lsl #1",
@@ -329,11 +328,10 @@ pub unsafe extern "C" fn wide_2(
         "push {{r4-r11, lr}}",
         "ldr lr, [sp, #36]",
         "add r8, r1, r2, lsl #4",
-        "rsb r4, r2, #0",
-        "lsls r4, r4, #4",
-        "subs r5, r3, #8",
+        "movs r4, #8",
+        "sub.w r4, r4, r2, lsl #4",
+        "subs r5, r3, #16",
         "adds r5, r5, r4",
-        "adds r4, #8",
         "adr.w r9, 5f",
         "add.w r9, r9, #1", // bit 0: Thumb
         "movs r2, #0",

@@ -11,7 +11,6 @@ use super::linear::next_group;
 
 /// How one row's sums become outputs.
 #[repr(C)]
-#[derive(Clone, Copy)]
 pub struct Row {
     /// Below 2¹⁵.
     pub scale: u32,

@@ -9,7 +9,7 @@ use core::mem::{MaybeUninit, offset_of};
 /// One query on its way through the blocks.
 #[repr(C)]
 struct Query {
-    /// How its keys are weighed; `keys` are those of the present block.
+    /// How its keys are weighed.
     weigh: attention::Weigh,
     /// Its first sum.
     sums: *mut i32,
@@ -19,7 +19,6 @@ impl Query {
     #[inline(always)]
     fn new(query: &Softmax, shift: u32, sums: *mut i32) -> Self {
         let weigh = attention::Weigh {
-            keys: 0,
             maximum: query.maximum,
             factor: query.factor,
             exponentials: EXP2.as_ptr(),
@@ -49,7 +48,7 @@ struct Walk {
     // The scales of keys and values.
     key_codes: *const u8,
     value_codes: *const u8,
-    weigh: unsafe extern "C" fn(*const i32, *const u8, *mut i16, &attention::Weigh) -> u32,
+    weigh: unsafe extern "C" fn(),
     // Bytes and codes from one block to the next.
     stride: usize,
     code_stride: usize,
@@ -61,7 +60,7 @@ struct Walk {
     store: linear::Tail,
     // The functions for that many rows.
     multiply: linear::Multiply,
-    score: unsafe extern "C" fn(*mut i32, *const u8, usize, *const u16, i32, i32) -> u64,
+    score: unsafe extern "C" fn(*mut i32, *const u8, usize, *const u16),
     sum_up: unsafe extern "C" fn(*const u8, *mut i32, *const i16, *mut i32, usize),
     /// The first product of the last query.
     last: *const i32,
@@ -94,8 +93,8 @@ pub fn stream(
         && run.keys.len().min(run.values.len()) >= data
         && run.key_codes.len().min(run.value_codes.len()) >= codes
         && run.stride.is_multiple_of(4)
-        // Neither factors nor sums need the highest bit, as numerators have 15.
-        && queries.iter().all(|query| (query.factor | query.sum) >> 31 == 0)
+        // Numerators have 15 bits, so that no sum overflows.
+        && queries.iter().all(|query| query.sum >> 31 == 0)
         && left[1] < 1 << 16
         && (1..32).contains(&shift)
         && aligned(lanes)
@@ -176,7 +175,6 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         // Scores of the keys that both see, then of those that only the second sees.
         "ldr.w r10, [r4, #{first_maximum}]",
         "ldr.w r11, [r4, #{second_maximum}]",
-        "strd r10, r11, [sp]",
         "ldr.w r12, [r4, #{score}]",
         "ldr.w r3, [r4, #{scales}]",
         "ldr r1, [r4, #{key_codes}]",
@@ -184,8 +182,6 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         "movs r2, r5",
         "beq 3f",
         "blx r12",
-        "mov r10, r0",
-        "mov r11, r1",
         "3:",
         "subs r2, r6, r5",
         "bne 10f",
@@ -202,10 +198,6 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         "bgt 12f",
         "7:",
         "ldrd r1, r12, [r4, #{value_codes}]",
-        "str r5, [r8]",
-        "mov r0, r9",
-        "mov r2, r7",
-        "mov r3, r8",
         "blx r12",
         "str r0, [r8, #{sum}]",
         "8:",
@@ -222,8 +214,7 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         "subs r1, #16",
         "bls 9f",
         "subs r0, #16",
-        "it lo",
-        "movlo r0, #0",
+        "usat r0, #31, r0",
         "strd r0, r1, [r4, #{left}]",
         "ldrd r0, r1, [r4, #{stride}]",
         "ldrd r2, r3, [r4, #{key_codes}]",
@@ -247,9 +238,10 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
         "add.w r0, r9, r5, lsl #3",
         "ldr.w r3, [r4, #{scales}]",
         "ldr.w r12, [r4, #{score}]",
-        "strd r10, r11, [sp]",
+        "mov r5, r10",
         "blx r12",
-        "mov r11, r1",
+        "mov r10, r5",
+        "ldr r5, [r4, #{left}]",
         "b 4b",
         // Weights of keys that are not seen are 0.
         "11:",
