@@ -97,10 +97,13 @@ fn run(
         }
     }
     // SAFETY: as above; of one row, the second is neither written nor read.
-    unsafe {
+    let by = unsafe {
         (&raw mut (*rescale).biases).write(biases.as_ptr().addr().wrapping_sub(moved));
         (&raw mut (*rescale).bias).write(bias.unwrap_or(0));
-    }
+        (&raw mut (*rescale).one).write(1);
+        let rows_only = &raw const (*rescale).rows;
+        if rows == 2 && biased { rescale.cast_const().cast() } else { rows_only.cast() }
+    };
     let skip = group_bytes.wrapping_sub(16 * words);
     let (multiply, step): (Multiply, usize) = match (rows, product.wide) {
         (1, false) => (paired_1, skip),
@@ -110,6 +113,6 @@ fn run(
     };
     let end = cursor.wrapping_add(2 * n);
     // SAFETY: lanes, weights, multipliers, biases and `out` hold what the checks above say.
-    unsafe { multiply(weights.as_ptr(), lanes.as_ptr(), words, step, cursor, end, tail, rescale) };
+    unsafe { multiply(weights.as_ptr(), lanes.as_ptr(), words, step, cursor, end, tail, by) };
     n
 }

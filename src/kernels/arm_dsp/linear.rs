@@ -19,8 +19,6 @@
 //!     80   cursor, its end, the tail, what the tail needs
 //! ```
 
-use super::rescale::Rescale;
-
 /// What follows four sums; not a function to be called.
 pub type Tail = unsafe extern "C" fn();
 
@@ -33,7 +31,7 @@ pub type Multiply = unsafe extern "C" fn(
     *const u8,
     *const u8,
     Tail,
-    *const Rescale,
+    *const u8,
 );
 
 /// The end of a tail: the next group, or back to the caller.
@@ -117,7 +115,7 @@ pub unsafe extern "C" fn paired_1(
     cursor: *const u8,
     end: *const u8,
     tail: Tail,
-    by: *const Rescale,
+    by: *const u8,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",
@@ -213,7 +211,7 @@ pub unsafe extern "C" fn wide_1(
     cursor: *const u8,
     end: *const u8,
     tail: Tail,
-    by: *const Rescale,
+    by: *const u8,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",
@@ -261,7 +259,7 @@ pub unsafe extern "C" fn paired_2(
     cursor: *const u8,
     end: *const u8,
     tail: Tail,
-    by: *const Rescale,
+    by: *const u8,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",
@@ -322,7 +320,7 @@ pub unsafe extern "C" fn wide_2(
     cursor: *const u8,
     end: *const u8,
     tail: Tail,
-    by: *const Rescale,
+    by: *const u8,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",

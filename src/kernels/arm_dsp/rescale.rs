@@ -26,15 +26,17 @@ pub struct Row {
     pub out: usize,
 }
 
-/// What a tail needs.
+/// What a tail needs: tails of two rows with biases are given the whole, others its rows.
 #[repr(C)]
 pub struct Rescale {
-    /// Of one row, the second is not read.
-    pub rows: [Row; 2],
     /// The biases' address less the moved cursor's.
     pub biases: usize,
     /// Of 16 bits, the first row's [`Row::bias`].
     pub bias: i32,
+    /// 1.
+    pub one: i32,
+    /// Of one row, the second is not read.
+    pub rows: [Row; 2],
 }
 
 /// Concatenates lines, each with its end.
@@ -122,7 +124,7 @@ macro_rules! two_rows {
         $(#[$doc])*
         ///
         /// # Safety
-        /// Only as the tail of a product of two rows, with a [`Rescale`] as its fields say.
+        /// Only as the tail of a product of two rows, with a [`Rescale`] as its fields say, or its rows.
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name() {
             naked_asm!(
@@ -138,20 +140,17 @@ macro_rules! two_rows {
 }
 
 /// The biases of two outputs, and 1.
-macro_rules! biases_of_two {
+macro_rules! own_biases {
     () => {
-        "ldr.w r4, [r12, #48]
-        mov.w r8, #1
-        ldr.w r4, [lr, r4]
-        "
+        "ldm r12!, {{r4, r5, r8}}
+        ldr.w r4, [lr, r4]"
     };
 }
 
 /// The biases of two outputs in the unit of both rows.
 macro_rules! same_biases {
     () => {
-        "ldrd r4, r5, [r12, #48]
-        movs r6, #1
+        "ldm r12!, {{r4, r5, r6}}
         ldr.w r4, [lr, r4]
         smlawb r8, r5, r4, r6
         smlawt r4, r5, r4, r6"
@@ -178,7 +177,7 @@ two_rows! {
 }
 two_rows! {
     /// 32 bits, two rows.
-    biased_words_2, biases_of_two!(),
+    biased_words_2, own_biases!(),
     row_of_two!("r2", "r10", up_two!("r2", "r10"), add_own!("r2", "r10"),
         words_of_two!("r2", "r10", halve_two!("r2", "r10"))),
     row_of_two!("r3", "r11", up_two!("r3", "r11"), add_own!("r3", "r11"),
@@ -191,7 +190,7 @@ macro_rules! one_row {
         $(#[$doc])*
         ///
         /// # Safety
-        /// Only as the tail of a product of one row, with a [`Rescale`] as its fields say; multipliers,
+        /// Only as the tail of a product of one row, with the rows of a [`Rescale`]; multipliers,
         /// biases and outputs of 32 bits are aligned to four bytes.
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name() {
@@ -234,7 +233,7 @@ macro_rules! up_four {
 /// Adds biases: twice the sum.
 macro_rules! add_four {
     () => {
-        "ldr.w r4, [r12, #32]
+        "ldr r4, [r12, #-28]
         mov.w r8, #1
         add r4, lr
         ldm r4, {{r6, r7}}
