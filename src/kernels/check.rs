@@ -132,6 +132,9 @@ fn measuring<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     if K::range(x) != Portable::range(x) {
         return Err("range");
     }
+    if K::statistics(x) != Portable::statistics(x) {
+        return Err("statistics");
+    }
     Ok(())
 }
 

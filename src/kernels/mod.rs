@@ -236,6 +236,12 @@ pub trait Kernels: Sized {
         defaults::range(x)
     }
 
+    /// [`Kernels::moments`] and [`Kernels::range`] of a row.
+    fn statistics(x: &[i16]) -> (i32, u64, (i16, i16)) {
+        let (sum, squares) = Self::moments(x);
+        (sum, squares, Self::range(x))
+    }
+
     /// As [`Kernels::rescale`] in 32 bits:
     /// `out[o] = saturate(round(acc[o · rows + row] · (multipliers[o] · scale) / 2^shift))`, plus
     /// `round(biases[o] / 2^bias_shift)` where there is one, saturated.

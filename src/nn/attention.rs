@@ -231,13 +231,7 @@ impl<M: Visibility> Attention<'_, M> {
             state.factor = factor(vector.code, self.score_scale);
             <B::Kernels>::quantize(x, &vector.quantizer(), count, i, lanes);
         }
-        let mut biased = Biased { factors: [0; 2], biases: [[0; KEY_BLOCK]; 2] };
         let bias = self.bias.filter(|_| build::has_relative_positions::<B>());
-        if bias.is_some() {
-            for (factor, state) in biased.factors.iter_mut().zip(states.iter_mut()) {
-                *factor = core::mem::replace(&mut state.factor, BIASED_FACTOR);
-            }
-        }
         let low = queries.iter().map(|query| query.range.0).min().unwrap_or(0);
         let high = queries.iter().map(|query| query.range.1).max().unwrap_or(0);
         // 15-bit numerators of up to 512 keys fit 32-bit sums of values; of more keys, fewer bits.
@@ -256,17 +250,7 @@ impl<M: Visibility> Attention<'_, M> {
             <B::Kernels>::stream(lanes, &run, visible, shift, states, sums);
         } else {
             let keys = low..high;
-            self.blocks::<B>(
-                kv_head,
-                keys,
-                queries,
-                cache,
-                shift,
-                &mut biased,
-                lanes,
-                states,
-                sums,
-            );
+            self.blocks::<B>(kv_head, keys, queries, cache, shift, lanes, states, sums);
         }
         for (i, (query, state)) in queries.iter().zip(states.iter()).enumerate() {
             let out = q.get_mut(query.offset..query.offset + head_dim).unwrap_or_default();
@@ -286,12 +270,17 @@ impl<M: Visibility> Attention<'_, M> {
         queries: &[Query],
         cache: &Cache,
         shift: u32,
-        biased: &mut Biased,
         lanes: &[i16],
         states: &mut [Softmax],
         sums: &mut [i32],
     ) {
         let config = build::config::<B>(self.config);
+        let mut biased = Biased { factors: [0; 2], biases: [[0; KEY_BLOCK]; 2] };
+        if self.bias.is_some() {
+            for (factor, state) in biased.factors.iter_mut().zip(states.iter_mut()) {
+                *factor = core::mem::replace(&mut state.factor, BIASED_FACTOR);
+            }
+        }
         for first in (keys.start / KEY_BLOCK * KEY_BLOCK..keys.end).step_by(KEY_BLOCK) {
             let mut seen = [0; 2];
             for (seen, query) in seen.iter_mut().zip(queries) {
@@ -310,7 +299,7 @@ impl<M: Visibility> Attention<'_, M> {
                     *entry = relative(bias, query.head, query.position, key);
                 }
             }
-            <B::Kernels>::attend_biased(lanes, &block, seen, shift, biased, states, sums);
+            <B::Kernels>::attend_biased(lanes, &block, seen, shift, &biased, states, sums);
         }
     }
 }

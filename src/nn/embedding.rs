@@ -25,12 +25,14 @@ pub fn token<B: Build>(
     let from_position = position_exponent::<B>(weights).map_or(i32::MIN, |exponent| exponent - 13);
     let exponent = (table.weight_exponent - 6).max(from_position);
     let shift = exponent - table.weight_exponent;
+    let (multiplier, down) = (multiplier << -shift.min(0), shift.clamp(0, 31));
+    let half = (1 << down) >> 1;
     // Decided while compiling where the backend knows one layout only.
     let layout = if B::Kernels::PLAIN { table.layout } else { WeightLayout::Paired };
     for (i, four) in sums.chunks_mut(4).enumerate() {
         let packed = word(table, token, i);
         for (sum, weight) in four.iter_mut().zip(unpack_word(layout, packed)) {
-            *sum = crate::fixed::shift_by(weight as i32 * multiplier, shift);
+            *sum = (weight as i32 * multiplier + half) >> down;
         }
     }
     add_position::<B>(weights, position, sums, exponent);

@@ -6,8 +6,8 @@
 //!
 //! Both are `c_i / sqrt(V)` with integers `c_i = d·x_i − Σx` (or `x_i`), `V = d·Σx² − (Σx)² + ε·d²` (or,
 //! for RMSNorm, `d·x_i / sqrt(d·Σx² + ε·d²)`). A norm only scales the row, and a linear layer's input is scaled to its
-//! largest magnitude anyway: so [`normalized`] costs one pass for the sums and one to find the largest
-//! `c`, and the linear layer's own quantisation does the rest.
+//! largest magnitude anyway: so [`normalized`] costs one pass for the sums and the row's range, in which
+//! the largest `c` is, and the linear layer's own quantisation does the rest.
 
 use super::row::{Input, renormalize};
 use crate::config::Norm;
@@ -28,7 +28,7 @@ pub fn normalized<'a, K: Kernels>(
     wide: bool,
 ) -> Input<'a> {
     let d = x.len() as u64;
-    let (sum, squares) = K::moments(x);
+    let (sum, squares, (low, high)) = K::statistics(x);
     let (multiply, subtract, variance) = match norm {
         // Cauchy-Schwarz: d·Σx² ≥ (Σx)², and both fit: d ≤ 2^13, |x| ≤ 2^15.
         Norm::Layer => {
@@ -36,14 +36,8 @@ pub fn normalized<'a, K: Kernels>(
         }
         Norm::Rms => (1, 0, d * squares),
     };
-    let largest = match norm {
-        Norm::Rms => K::largest(x),
-        Norm::Layer => {
-            let (low, high) = K::range(x);
-            let centre = |x: i16| (x as i32 * multiply - subtract).unsigned_abs();
-            centre(low).max(centre(high))
-        }
-    };
+    let centre = |x: i16| (x as i32 * multiply - subtract).unsigned_abs();
+    let largest = centre(low).max(centre(high));
     let (root, root_exponent) =
         rsqrt(variance.saturating_add(scaled_epsilon(d, exponent, epsilon)));
     let mut unit = Scale::new(root, root_exponent);

@@ -73,8 +73,17 @@ pub fn renormalize<K: Kernels>(sums: &[i32], exponent: i32, row: &mut [i16]) -> 
 /// Adds a row in units of `2^exponent` to sums in units of `2^sum_exponent`.
 pub fn add(row: impl Iterator<Item = i16>, exponent: i32, sums: &mut [i32], sum_exponent: i32) {
     let shift = sum_exponent - exponent;
+    if shift < -15 {
+        for (sum, x) in sums.iter_mut().zip(row) {
+            *sum = sum.saturating_add(shift_by(x as i32, shift));
+        }
+        return;
+    }
+    // Nothing overflows here, so the shift's direction is decided once.
+    let (up, down) = (-shift.min(0), shift.clamp(0, 31));
+    let half = (1 << down) >> 1;
     for (sum, x) in sums.iter_mut().zip(row) {
-        *sum = sum.saturating_add(shift_by(x as i32, shift));
+        *sum = sum.saturating_add((((x as i32) << up) + half) >> down);
     }
 }
 

@@ -15,90 +15,110 @@ pub static SCALE: [u16; 256] = {
     table
 };
 
-/// Scores of two rows in place: `products[2 j + r] · scales[j] / 2^17`. Returns the largest of either
-/// row, row 0 in the low word.
+/// The larger of two registers into the first.
+macro_rules! raise {
+    ($maximum:literal, $x:literal) => {
+        concat!("cmp ", $x, ", ", $maximum, "\n", "it gt\n", "movgt ", $maximum, ", ", $x, "\n",)
+    };
+}
+
+/// Scores of two rows in place: `products[2 j + r] · scales[j] / 2^17`. r10 and r11 hold the largest of
+/// either row before and after.
 ///
 /// # Safety
-/// `products` holds `2 · keys` numbers, `codes` `keys` ≥ 1; `table` is [`SCALE`].
+/// Only for [`stream`](super::stream), as no other function may leave r10 and r11 changed. `products` holds
+/// `2 · keys` numbers, `codes` `keys` ≥ 1; `table` is [`SCALE`].
 #[unsafe(naked)]
 pub unsafe extern "C" fn scores_2(
     products: *mut i32,
     codes: *const u8,
     keys: usize,
     table: *const u16,
-) -> u64 {
+) {
     naked_asm!(
-        "push {{r4-r8, lr}}",
-        "mov.w r4, #0x80000000",
-        "mov r5, r4",
+        "push {{r4-r9, lr}}",
+        "subs r2, #2",
+        "blo 3f",
+        // Two keys; a new maximum is rare: the way without one falls through.
         "2:",
-        "ldrb r6, [r1], #1",
-        "ldrd r7, r8, [r0]",
-        "ldrh r6, [r3, r6, lsl #1]",
-        "lsls r6, r6, #15", // a · s / 2^17 is the high word of a · (s · 2^15)
-        "smmul r7, r7, r6",
-        "smmul r8, r8, r6",
-        "strd r7, r8, [r0], #8",
-        // A new maximum is rare: the way without one falls through.
-        "cmp r7, r4",
-        "bgt 4f",
-        "3:",
-        "cmp r8, r5",
-        "bgt 6f",
-        "5:",
-        "subs r2, #1",
-        "bne 2b",
-        "mov r0, r4",
-        "mov r1, r5",
-        "pop {{r4-r8, pc}}",
-        "4:",
-        "mov r4, r7",
-        "b 3b",
+        "ldrb r4, [r1], #1",
+        "ldrb r5, [r1], #1",
+        "ldm r0, {{r6-r9}}",
+        "ldrh r4, [r3, r4, lsl #1]",
+        "ldrh r5, [r3, r5, lsl #1]",
+        "lsls r4, r4, #15", // a · s / 2^17 is the high word of a · (s · 2^15)
+        "lsls r5, r5, #15",
+        "smmul r6, r6, r4",
+        "smmul r7, r7, r4",
+        "smmul r8, r8, r5",
+        "smmul r9, r9, r5",
+        "stm r0!, {{r6-r9}}",
+        "cmp r6, r10",
+        "ittt le",
+        "cmple r8, r10",
+        "cmple r7, r11",
+        "cmple r9, r11",
+        "bgt 5f",
         "6:",
-        "mov r5, r8",
-        "b 5b",
+        "subs r2, #2",
+        "bhs 2b",
+        "3:",
+        "adds r2, #2",
+        "beq 4f",
+        "ldrb r4, [r1]",
+        "ldm r0, {{r6, r7}}",
+        "ldrh r4, [r3, r4, lsl #1]",
+        "lsls r4, r4, #15",
+        "smmul r6, r6, r4",
+        "smmul r7, r7, r4",
+        "stm r0, {{r6, r7}}",
+        raise!("r10", "r6"),
+        raise!("r11", "r7"),
+        "4:",
+        "pop {{r4-r9, pc}}",
+        "5:",
+        raise!("r10", "r6"),
+        raise!("r10", "r8"),
+        raise!("r11", "r7"),
+        raise!("r11", "r9"),
+        "b 6b",
     )
 }
 
-/// As [`scores_2`] for one row.
+/// As [`scores_2`] for one row; r11 is not looked at.
 ///
 /// # Safety
-/// `products` and `codes` hold `keys` ≥ 1 numbers; `table` is [`SCALE`].
+/// As for [`scores_2`], with `keys` products.
 #[unsafe(naked)]
 pub unsafe extern "C" fn scores_1(
     products: *mut i32,
     codes: *const u8,
     keys: usize,
     table: *const u16,
-) -> i32 {
+) {
     naked_asm!(
-        "push {{r4-r5, lr}}",
-        "mov.w r4, #0x80000000",
+        "push {{r4, lr}}",
         "2:",
-        "ldrb r5, [r1], #1",
+        "ldrb r4, [r1], #1",
         "ldr r12, [r0]",
-        "ldrh r5, [r3, r5, lsl #1]",
-        "lsls r5, r5, #15",
-        "smmul r12, r12, r5",
+        "ldrh r4, [r3, r4, lsl #1]",
+        "lsls r4, r4, #15",
+        "smmul r12, r12, r4",
         "str r12, [r0], #4",
-        "cmp r12, r4",
-        "it gt",
-        "movgt r4, r12",
+        raise!("r10", "r12"),
         "subs r2, #1",
         "bne 2b",
-        "mov r0, r4",
-        "pop {{r4-r5, pc}}",
+        "pop {{r4, pc}}",
     )
 }
 
-/// What [`weigh_1`] and [`weigh_2`] need besides pointers.
+/// What [`weigh_1`] and [`weigh_2`] need besides registers.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct Weigh {
-    /// Visible keys, 1 to 16.
-    pub keys: usize,
     /// Largest score so far.
     pub maximum: i32,
-    /// Score units to 1/256 octaves, Q0.32, below 2³¹.
+    /// Score units to 1/256 octaves, Q0.32.
     pub factor: u32,
     /// [`EXP2`](crate::fixed::EXP2).
     pub exponentials: *const u16,
@@ -108,18 +128,20 @@ pub struct Weigh {
     pub shift: u32,
     /// What is added before the shift.
     pub half: u32,
+    /// Sum of the numerators so far.
+    pub sum: u32,
 }
 
-/// One key, the last but those done: 52 bytes.
+/// One key, the last but those done.
 macro_rules! weigh_step {
-    ($step:literal, $at:literal) => {
+    ($step:literal, $at:expr) => {
         concat!(
             "ldr.w r12, [r0, #-",
             $step,
             "]!\n",
             "ldrb.w lr, [r1, #-1]!\n",
             "sub.w r12, r4, r12\n",
-            "smmul r12, r12, r5\n",
+            "umull r11, r12, r12, r5\n",
             "usat r11, #5, r12, asr #8\n",
             "uxtb.w r12, r12\n",
             "ldrh.w r12, [r6, r12, lsl #1]\n",
@@ -128,9 +150,9 @@ macro_rules! weigh_step {
             "add.w r10, r10, r12\n",
             "mla r12, r12, lr, r9\n",
             "lsr.w r12, r12, r8\n",
-            "strh.w r12, [r2, #",
+            "strh.w r12, [r2",
             $at,
-            "]\n",
+            "\n",
         )
     };
 }
@@ -138,48 +160,37 @@ macro_rules! weigh_step {
 /// Keys are taken from the last to the first, so that the loop over fours is entered in the middle
 /// when their number is not a multiple of four (Duff's device).
 macro_rules! weigh {
-    ($(#[$doc:meta])* $name:ident, $step:literal, $four:literal) => {
+    ($(#[$doc:meta])* $name:ident, $row:literal, $step:literal, $four:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// `scores` begins with the row's first and holds one number every step, `codes` as many;
-        /// `lanes` begins with the row's first and holds a four for every four keys, aligned to four
-        /// bytes.
+        /// Only for [`stream`](super::stream), as no other function has these registers filled: r1 are the
+        /// codes, r5 says how many keys are visible (1 to 16), r7 is the row's first weight, with room for
+        /// a four for every four keys, r8 its [`Weigh`] and r9 its first score, one every step. Weights of
+        /// keys missing to a four are left as they are.
         #[unsafe(naked)]
-        pub unsafe extern "C" fn $name(
-            scores: *const i32,
-            codes: *const u8,
-            lanes: *mut i16,
-            by: &Weigh,
-        ) -> u32 {
+        pub unsafe extern "C" fn $name() {
             naked_asm!(
                 "push {{r4-r11, lr}}",
-                "ldm r3, {{r3-r9}}",
+                "mov r3, r5",
                 "add r1, r3",
-                concat!("movs.w r12, #", $step),
-                "mla r0, r3, r12, r0",
+                concat!("add.w r0, r9, r3, lsl #", $row, " + 1"),
                 "subs r3, #1",
-                "lsr.w r12, r3, #2",
-                concat!("mov.w lr, #", $four),
-                "mla r2, r12, lr, r2", // the last four
-                "mov.w r10, #0",
-                "str.w r10, [r2]", // keys missing to a four
-                "str.w r10, [r2, #4]",
+                "bic r12, r3, #3",
+                concat!("add.w r2, r7, r12, lsl #", $row), // the last four
+                "ldm r8, {{r4-r10}}",
                 "and r11, r3, #3",
-                "add.w r11, r11, #1",
-                "mov.w lr, #52",
-                "adr.w r12, 3f",
-                "mls r12, r11, lr, r12",
-                "orr r12, r12, #1",
-                "bx r12",
-                ".p2align 2",
+                "tbb [pc, r11]",
+                "4:",
+                ".byte (8f - 4b) / 2, (7f - 4b) / 2, (6f - 4b) / 2, (2f - 4b) / 2",
                 "2:",
-                weigh_step!($step, "6"),
-                weigh_step!($step, "2"),
-                weigh_step!($step, "4"),
-                weigh_step!($step, "0"),
-                "3:",
-                concat!("sub.w r2, r2, #", $four),
+                weigh_step!($step, ", #6]"),
+                "6:",
+                weigh_step!($step, ", #2]"),
+                "7:",
+                weigh_step!($step, ", #4]"),
+                "8:",
+                weigh_step!($step, concat!("], #-", $four)),
                 "subs r3, #4",
                 "bpl 2b",
                 "mov r0, r10",
@@ -190,12 +201,12 @@ macro_rules! weigh {
 }
 
 weigh! {
-    /// Softmax numerators of one row, their sum and the weights.
-    weigh_1, "4", "8"
+    /// Softmax numerators of one row: the weights; the sum so far with them in r0.
+    weigh_1, "1", "4", "8"
 }
 weigh! {
     /// As [`weigh_1`] for one row of two.
-    weigh_2, "8", "16"
+    weigh_2, "2", "8", "16"
 }
 
 /// Sixteen values of one dimension, with the weights in r2–r9; r10, r11 and r12 are scratch.
@@ -230,13 +241,14 @@ macro_rules! dimension {
 ///
 /// # Safety
 /// `sums` < `end` by a multiple of four; `values` holds sixteen bytes for each sum, `lanes` sixteen
-/// numbers. All addresses are multiples of four.
+/// numbers (the number of fours is not looked at). All addresses are multiples of four.
 #[unsafe(naked)]
 pub unsafe extern "C" fn weighted_1(
     values: *const u8,
     sums: *mut i32,
     lanes: *const i16,
     end: *mut i32,
+    _fours: usize,
 ) {
     naked_asm!(
         "push {{r3-r11, lr}}",
@@ -251,6 +263,33 @@ pub unsafe extern "C" fn weighted_1(
         "bne 2b",
         "pop {{r3-r11, pc}}",
     )
+}
+
+/// Four keys of two rows, two dimensions: 60 bytes.
+macro_rules! four_keys {
+    ($second:literal, $first:literal) => {
+        concat!(
+            "ldr.w r9, ",
+            $second,
+            "\n",
+            "ldr.w r8, ",
+            $first,
+            "\n",
+            "ldmdb.w r1!, {{r4-r7}}\n",
+            "sxtb16 r12, r8\n",
+            "smlad r2, r12, r4, r2\n",
+            "smlad r3, r12, r6, r3\n",
+            "sxtb16 r8, r8, ror #8\n",
+            "smlad r2, r8, r5, r2\n",
+            "smlad r3, r8, r7, r3\n",
+            "sxtb16 r12, r9\n",
+            "smlad r10, r12, r4, r10\n",
+            "smlad r11, r12, r6, r11\n",
+            "sxtb16 r9, r9, ror #8\n",
+            "smlad r10, r9, r5, r10\n",
+            "smlad r11, r9, r7, r11\n",
+        )
+    };
 }
 
 /// `sums[2 d + r] += Σ lanes_r · values[d]` for two rows, two dimensions at a time, `fours` times four
@@ -270,68 +309,71 @@ pub unsafe extern "C" fn weighted_2(
     naked_asm!(
         "push {{r3-r11, lr}}",
         "mov lr, r1",
-        "mov r1, r2",
         "ldr r4, [sp, #40]",
         "adr.w r5, 3f",
         "mov.w r6, #60",
         "mls r5, r4, r6, r5",
         "orr r5, r5, #1",
-        "lsls r6, r4, #4", // bytes of lanes of a round
-        "lsls r4, r4, #2",
-        "rsb r4, r4, #32", // from the last word read to the next two dimensions
-        "push {{r4-r6}}",
+        "add.w r4, r2, r4, lsl #4", // end of the lanes
+        "push {{r4, r5}}",
         "2:",
         "ldm.w lr, {{r2, r3, r10, r11}}",
-        "bx r5",
+        "ldm.w sp, {{r1, r12}}",
+        "bx r12",
         ".p2align 2",
-        ".rept 4",
-        "ldr.w r9, [r0, #16]",
-        "ldr.w r8, [r0], #4",
-        "ldm.w r1!, {{r4-r7}}",
-        "sxtb16 r12, r8",
-        "smlad r2, r12, r4, r2",
-        "smlad r3, r12, r6, r3",
-        "sxtb16 r8, r8, ror #8",
-        "smlad r2, r8, r5, r2",
-        "smlad r3, r8, r7, r3",
-        "sxtb16 r12, r9",
-        "smlad r10, r12, r4, r10",
-        "smlad r11, r12, r6, r11",
-        "sxtb16 r9, r9, ror #8",
-        "smlad r10, r9, r5, r10",
-        "smlad r11, r9, r7, r11",
-        ".endr",
+        // From the last four keys to the first.
+        four_keys!("[r0, #28]", "[r0, #12]"),
+        four_keys!("[r0, #24]", "[r0, #8]"),
+        four_keys!("[r0, #20]", "[r0, #4]"),
+        four_keys!("[r0, #16]", "[r0], #32"),
         "3:",
         "stm.w lr!, {{r2, r3, r10, r11}}",
-        "ldm.w sp, {{r4, r5, r6, r7}}",
-        "subs r1, r1, r6",
-        "adds r0, r0, r4",
+        "ldr r7, [sp, #8]",
         "cmp lr, r7",
         "bne 2b",
-        "add sp, #12",
+        "add sp, #8",
         "pop {{r3-r11, pc}}",
     )
 }
 
-/// `sums[i · step] = round(sums[i · step] · factor / 2^15)`.
+/// `sums[i · step] = round(sums[i · step] · factor / 2^15)`: below a half by one multiplication, above it
+/// by taking the rest off. Both are SMMLSR, by a negative factor in the first case.
 ///
 /// # Safety
-/// There are `n` ≥ 1 sums, `step` bytes apart.
+/// There are `n` ≥ 2 sums, an even number, `step` bytes apart; `factor` is at most 2¹⁵.
 #[unsafe(naked)]
 pub unsafe extern "C" fn shrink(sums: *mut i32, step: usize, n: usize, factor: u32) {
     naked_asm!(
-        "push {{r4, lr}}",
-        "2:",
-        "ldr r4, [r0]",
-        "smull r4, r12, r4, r3",
-        "adds r4, r4, #0x4000",
-        "adc r12, r12, #0",
-        "lsrs r4, r4, #15",
-        "orr r4, r4, r12, lsl #17",
-        "str r4, [r0]",
-        "add r0, r1",
-        "subs r2, #1",
-        "bne 2b",
-        "pop {{r4, pc}}",
+        "push {{r4, r5, lr}}",
+        "rsb r4, r3, #0x8000",
+        "cmp r3, #0x4000",
+        "bhi 4f",
+        "rsbs r3, r3, #0",
+        "lsls r3, r3, #17",
+        "movs r4, #0",
+        "3:",
+        "ldr r12, [r0]",
+        "ldr r5, [r0, r1]",
+        "smmlsr r12, r12, r3, r4",
+        "smmlsr r5, r5, r3, r4",
+        "str r12, [r0]",
+        "str r5, [r0, r1]",
+        "add r0, r0, r1, lsl #1",
+        "subs r2, #2",
+        "bne 3b",
+        "pop {{r4, r5, pc}}",
+        "4:",
+        "lsls r4, r4, #17",
+        "5:",
+        "ldr r12, [r0]",
+        "ldr r5, [r0, r1]",
+        "smmlsr r12, r12, r4, r12",
+        "smmlsr r5, r5, r4, r5",
+        "str r12, [r0]",
+        "str r5, [r0, r1]",
+        "add r0, r0, r1, lsl #1",
+        "subs r2, #2",
+        "bne 5b",
+        "pop {{r4, r5, pc}}",
     )
 }

@@ -22,8 +22,11 @@ mod stream;
 
 use super::{Activate, Kernels, KeyRun, Portable, Product, Quantizer, RowScale, Softmax};
 use crate::config::KEY_BLOCK;
-use crate::fixed::{saturate_16, shift_by};
-use glue::{aligned, curve, rescale_one, rescale_pairs, rescaling, slow_sums, words};
+use crate::fixed::saturate_16;
+use core::iter::repeat;
+use core::mem::MaybeUninit;
+use glue::{aligned, bend, sums};
+use slow::rescale_one;
 
 /// The backend for cores with the DSP extension.
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +44,21 @@ impl Kernels for ArmDsp {
     }
 
     fn moments(x: &[i16]) -> (i32, u64) {
-        let mut sum = 0;
-        // SAFETY: pointer and length of a slice.
-        let squares = unsafe { rows::moments(x.as_ptr(), x.len(), &mut sum) };
+        let (sum, squares, _) = Self::statistics(x);
         (sum, squares)
+    }
+
+    fn statistics(x: &[i16]) -> (i32, u64, (i16, i16)) {
+        if x.is_empty() {
+            return (0, 0, (i16::MAX, i16::MIN));
+        }
+        let mut found = MaybeUninit::<rows::Statistics>::uninit();
+        // SAFETY: pointer and length of a slice that is not empty; everything is written.
+        let found = unsafe {
+            rows::statistics(x.as_ptr(), x.len(), found.as_mut_ptr());
+            found.assume_init()
+        };
+        (found.sum, found.squares, (found.range as i16, (found.range >> 16) as i16))
     }
 
     fn range(x: &[i16]) -> (i16, i16) {
@@ -58,47 +72,37 @@ impl Kernels for ArmDsp {
 
     #[inline(never)]
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        let rows = rows.max(1);
-        let room = (lanes.len() / 4).saturating_sub(row).div_ceil(rows);
-        let fours = (x.len() / 4).min(room);
-        // A shift to the left can be part of the factor, whose product wraps alike.
-        let inverse = if by.shift < 0 { by.inverse << (-by.shift & 31) } else { by.inverse };
-        let mut params = rows::Quantize {
-            stride: 8 * rows,
-            fours,
-            multiply: by.multiply,
-            offset: by.subtract.wrapping_neg(),
-            shift: by.shift.max(0) as u32,
-            inverse,
-            half: 1 << (30 - by.bits),
-            up: 15 - by.bits,
-        };
-        let plain = by.shift <= 0 && by.bits == 8 && by.multiply == 1 && by.subtract == 0;
+        let rows = if rows == 2 { 2 } else { 1 };
+        let room = ((lanes.len() / 4).saturating_sub(row) + rows - 1) >> (rows - 1);
+        // A shift to the left is part of the factor, as far as that has room, or of the first one.
+        let up = by.bits + 1 + by.shift.min(0).unsigned_abs();
+        let over = up.saturating_sub(by.inverse.leading_zeros().saturating_sub(1)).min(15);
+        let multiply = by.multiply << over;
+        let fits = multiply >> 15 == 0 && aligned(lanes) && aligned(x);
+        let fours = if fits { (x.len() / 4).min(room) } else { 0 };
         if fours > 0 {
+            let params = rows::Quantize {
+                wide: (by.bits != 8) as usize,
+                fours,
+                multiply,
+                offset: by.subtract.wrapping_neg() << over,
+                shift: by.shift.max(0) as u32,
+                inverse: by.inverse << (up - over),
+                stride: 8 * rows,
+            };
+            let plain = by.shift <= 0 && by.bits == 8 && multiply == 1 && by.subtract == 0;
             let at = lanes.as_mut_ptr().wrapping_add(4 * row);
             // SAFETY: `fours` of them lie in both slices.
             unsafe {
-                if plain && inverse < 1 << 22 && aligned(lanes) {
-                    params.inverse <<= 9;
+                if plain {
                     rows::quantize_plain(x.as_ptr(), at, &params);
                 } else {
                     rows::quantize(x.as_ptr(), at, &params);
                 }
             }
         }
-        if let Some(rest) = x.get(4 * fours..).filter(|rest| !rest.is_empty()) {
-            let mut four = [0; 4];
-            for (q, &x) in four.iter_mut().zip(rest) {
-                let product = by.shifted(x).wrapping_mul(by.inverse);
-                *q = (product.wrapping_add(params.half) >> (31 - by.bits)) as i16;
-            }
-            if let Some(lane) = lanes.as_chunks_mut::<4>().0.get_mut(fours * rows + row) {
-                let [x0, x1, x2, x3] = four;
-                *lane = match by.bits {
-                    8 => [x1, x3, (x0 << 8).wrapping_sub(x1), (x2 << 8).wrapping_sub(x3)],
-                    _ => [x1, x3, x0, x2],
-                };
-            }
+        if 4 * fours < x.len() {
+            slow::quantize(x, by, lanes.as_chunks_mut().0, (rows, row), fours);
         }
     }
 
@@ -109,23 +113,9 @@ impl Kernels for ArmDsp {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let rows = if rows == 2 { 2 } else { 1 };
-        let groups = accumulators.len() / (4 * rows);
-        let whole = accumulators.len().is_multiple_of(4 * rows);
-        let Some(words) = words(lanes, rows, weights, group_bytes, groups).filter(|_| whole) else {
-            return slow_sums(lanes, rows, weights, group_bytes, accumulators, false);
-        };
-        let sums = accumulators.as_mut_ptr_range();
-        // SAFETY: `words` has checked every length and alignment.
-        unsafe {
-            if rows == 2 {
-                let (w, x) = (weights.as_ptr(), lanes.as_ptr());
-                linear::paired_2(w, x, words, group_bytes, sums.start, sums.end);
-            } else {
-                let skip = group_bytes as isize - 16 * words as isize;
-                let (w, x) = (weights.as_ptr(), lanes.as_ptr());
-                linear::paired_1(w, x, words, skip, sums.start, sums.end);
-            }
+        let multiply = if rows == 2 { linear::paired_2 } else { linear::paired_1 };
+        if !sums(lanes, rows, weights, group_bytes, accumulators, multiply) {
+            slow::sums(lanes, rows, weights, group_bytes, accumulators, false);
         }
     }
 
@@ -136,23 +126,9 @@ impl Kernels for ArmDsp {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let rows = if rows == 2 { 2 } else { 1 };
-        let groups = accumulators.len() / (4 * rows);
-        let whole = accumulators.len().is_multiple_of(4 * rows);
-        let Some(words) = words(lanes, rows, weights, group_bytes, groups).filter(|_| whole) else {
-            return slow_sums(lanes, rows, weights, group_bytes, accumulators, true);
-        };
-        let sums = accumulators.as_mut_ptr_range();
-        // SAFETY: `words` has checked every length and alignment.
-        unsafe {
-            if rows == 2 {
-                let (w, x) = (weights.as_ptr(), lanes.as_ptr());
-                linear::wide_2(w, x, words, group_bytes, sums.start, sums.end);
-            } else {
-                let skip = group_bytes as isize - 16 * words as isize;
-                let (w, x) = (weights.as_ptr(), lanes.as_ptr());
-                linear::wide_1(w, x, words, skip, sums.start, sums.end);
-            }
+        let multiply = if rows == 2 { linear::wide_2 } else { linear::wide_1 };
+        if !sums(lanes, rows, weights, group_bytes, accumulators, multiply) {
+            slow::sums(lanes, rows, weights, group_bytes, accumulators, true);
         }
     }
 
@@ -198,7 +174,7 @@ impl Kernels for ArmDsp {
             if rows == 2 {
                 attention::weighted_2(values.as_ptr(), sums.start, lanes.as_ptr(), sums.end, 4);
             } else {
-                attention::weighted_1(values.as_ptr(), sums.start, lanes.as_ptr(), sums.end);
+                attention::weighted_1(values.as_ptr(), sums.start, lanes.as_ptr(), sums.end, 4);
             }
         }
     }
@@ -214,22 +190,13 @@ impl Kernels for ArmDsp {
         bias_shift: u32,
         out: &mut [i16],
     ) {
-        let write = match (rows, biases.is_empty()) {
-            (1, true) => rescale::halves_1,
-            (1, false) => rescale::biased_halves_1,
-            (_, true) => rescale::halves_2,
-            (_, false) => rescale::biased_halves_2,
-        };
-        let by = rescaling(!biases.is_empty(), scale, shift, bias_shift as i32)
-            .map(|by| rescale::Rescale { out: out.as_mut_ptr().addr(), ..by });
-        let n = out.len();
-        let done = rescale_pairs(accumulators, (rows, row), multipliers, biases, by, n, write);
-        let accumulators = accumulators.chunks_exact(rows.max(1)).filter_map(|a| a.get(row));
-        for (i, (out, &accumulator)) in out.iter_mut().zip(accumulators).enumerate().skip(done) {
-            let Some(multiplier) = multipliers.get(2 * i..2 * i + 2) else { break };
-            let bias = biases.get(2 * i..).unwrap_or_default();
+        // Only what `layer` leaves comes here: rows wider than a segment.
+        let sums = accumulators.chunks_exact(rows.max(1)).filter_map(|sums| sums.get(row));
+        let biases = biases.chunks(2).chain(repeat(&[][..]));
+        let passes = sums.zip(multipliers.chunks_exact(2).zip(biases));
+        for (out, (&sum, (multiplier, bias))) in out.iter_mut().zip(passes) {
             let by = (scale, shift, bias_shift as i32);
-            *out = saturate_16(rescale_one(accumulator, multiplier, bias, by));
+            *out = saturate_16(rescale_one(sum, multiplier, bias, by));
         }
     }
 
@@ -244,21 +211,11 @@ impl Kernels for ArmDsp {
         bias_shift: i32,
         out: &mut [i32],
     ) {
-        let write = match (rows, biases.is_empty()) {
-            (1, true) => rescale::words_1,
-            (1, false) => rescale::biased_words_1,
-            (_, true) => rescale::words_2,
-            (_, false) => rescale::biased_words_2,
-        };
-        let by = rescaling(!biases.is_empty(), scale, shift, bias_shift)
-            .map(|by| rescale::Rescale { out: out.as_mut_ptr().addr(), ..by });
-        let n = out.len();
-        let done = rescale_pairs(accumulators, (rows, row), multipliers, biases, by, n, write);
-        let accumulators = accumulators.chunks_exact(rows.max(1)).filter_map(|a| a.get(row));
-        for (i, (out, &accumulator)) in out.iter_mut().zip(accumulators).enumerate().skip(done) {
-            let Some(multiplier) = multipliers.get(2 * i..2 * i + 2) else { break };
-            let bias = biases.get(2 * i..).unwrap_or_default();
-            *out = rescale_one(accumulator, multiplier, bias, (scale, shift, bias_shift));
+        let sums = accumulators.chunks_exact(rows.max(1)).filter_map(|sums| sums.get(row));
+        let biases = biases.chunks(2).chain(repeat(&[][..]));
+        let passes = sums.zip(multipliers.chunks_exact(2).zip(biases));
+        for (out, (&sum, (multiplier, bias))) in out.iter_mut().zip(passes) {
+            *out = rescale_one(sum, multiplier, bias, (scale, shift, bias_shift));
         }
     }
 
@@ -276,25 +233,27 @@ impl Kernels for ArmDsp {
         let n = x.len().min(sums.len()).min(gains.len() / 2);
         let left = by.shift.min(0).unsigned_abs();
         let multiply = by.multiply.checked_shl(left).unwrap_or(i32::MAX);
-        let fits = n >= 2 && n.is_multiple_of(2) && shift == 15 && (0..1 << 15).contains(&multiply);
-        if !fits || by.shift > 31 || left > 15 || !(biases.is_empty() || biases.len() >= 2 * n) {
+        let biased = !biases.is_empty();
+        let fits = n >= 2
+            && n.is_multiple_of(2)
+            && (shift, mantissa >> 15) == (15, 0)
+            && (0..1 << 15).contains(&multiply)
+            && (by.shift <= 31 && left <= 15)
+            && (!biased || (biases.len() >= 2 * n && bias_shift >= -13));
+        if !fits {
             return slow::gain(x, by, gains, biases, (mantissa, shift, bias_shift), sums);
         }
-        let over = (mantissa >> 15) as u32;
         let params = pointwise::Gain {
             pairs: n / 2,
             multiply,
             offset: by.subtract.wrapping_neg() << left,
             shift: by.shift.max(0) as u32,
-            mantissa: (mantissa >> over) as u32,
-            up: 1 + over,
+            mantissa: mantissa as u32,
+            biases: if biased { biases.as_ptr() } else { gains.as_ptr() },
+            bias: if biased { 1 << (17 - bias_shift.min(17)) } else { 0 },
         };
         // SAFETY: all slices hold `n` numbers.
         unsafe { pointwise::gain(x.as_ptr(), gains.as_ptr(), sums.as_mut_ptr(), &params) };
-        let mut sums = sums.iter_mut();
-        for (sum, &bias) in sums.by_ref().zip(biases.as_chunks::<2>().0).take(n) {
-            *sum = sum.saturating_add(shift_by(i16::from_le_bytes(bias) as i32, bias_shift));
-        }
     }
 
     #[inline(never)]
@@ -324,20 +283,12 @@ impl Kernels for ArmDsp {
     }
 
     fn activate(by: &Activate, x: &mut [i16]) {
-        let curve = curve(by);
-        if !x.is_empty() {
-            // SAFETY: pointer and length of a slice.
-            unsafe { pointwise::activate(x.as_mut_ptr(), x.len(), &curve) };
-        }
+        bend(by, None, x);
     }
 
     fn activate_gated(by: &Activate, factors: &[i16], x: &mut [i16]) {
-        let curve = curve(by);
         let n = x.len().min(factors.len());
-        if n > 0 {
-            // SAFETY: both slices hold `n` numbers.
-            unsafe { pointwise::activate_gated(x.as_mut_ptr(), n, &curve, factors.as_ptr()) };
-        }
+        bend(by, factors.get(..n), x.get_mut(..n).unwrap_or_default());
     }
 
     fn rotate(row: &mut [i16], table: &[i16]) {
@@ -372,7 +323,8 @@ impl Kernels for ArmDsp {
     #[inline(never)]
     fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
         let n = out.len().min(sums.len() / rows.max(1));
-        if !(18..48).contains(&shift) || factor >= 1 << 16 || row >= rows || n == 0 {
+        let fits = n > 0 && n.is_multiple_of(2) && (18..48).contains(&shift) && factor < 1 << 16;
+        if !fits || row >= rows {
             return slow::divide(sums, (rows, row), factor, shift, out);
         }
         let at = sums.as_ptr().wrapping_add(row);
@@ -381,10 +333,12 @@ impl Kernels for ArmDsp {
     }
 
     fn linear(product: &Product, by: [RowScale; 2], mut out: [&mut [i16]; 2]) {
-        if !layer::halves(product, by, &mut out) {
+        let done = layer::halves(product, by, &mut out);
+        if done < out[0].len() {
             let clamped = |by: RowScale| RowScale { bias_shift: by.bias_shift.clamp(0, 40), ..by };
-            slow::linear(product, by.map(clamped), out[0].len(), &mut |row, i, value| {
-                if let Some(out) = out.get_mut(row).and_then(|out| out.get_mut(i)) {
+            let (rest, by, len) = (product.skip(done), by.map(clamped), out[0].len() - done);
+            slow::linear(&rest, by, len, &mut |row, i, value| {
+                if let Some(out) = out.get_mut(row).and_then(|out| out.get_mut(done + i)) {
                     *out = saturate_16(value);
                 }
             });
@@ -392,9 +346,11 @@ impl Kernels for ArmDsp {
     }
 
     fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
-        if !layer::words(product, by, &mut out) {
-            slow::linear(product, by, out[0].len(), &mut |row, i, value| {
-                if let Some(out) = out.get_mut(row).and_then(|out| out.get_mut(i)) {
+        let done = layer::words(product, by, &mut out);
+        if done < out[0].len() {
+            let (rest, len) = (product.skip(done), out[0].len() - done);
+            slow::linear(&rest, by, len, &mut |row, i, value| {
+                if let Some(out) = out.get_mut(row).and_then(|out| out.get_mut(done + i)) {
                     *out = value;
                 }
             });

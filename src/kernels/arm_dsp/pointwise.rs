@@ -9,82 +9,143 @@ pub struct Curve {
     pub limit: u32,
     /// A magnitude shifted left by this is a table position with 23 fraction bits.
     pub position: u32,
-    /// Table values times this, plus half, shifted right by `down`, are in the unit of x.
-    pub up: u32,
-    /// Half of the last place.
-    pub half: u32,
-    /// See `up`.
+    /// Shift of an interpolated value with 12 fraction bits to the unit of x; 12 at least.
     pub down: u32,
+    /// Half of the last place of the interpolation and of the shift.
+    pub half: u32,
 }
 
-/// The activation of `[r0]` in r4. r5, r6, r7 are scratch; r1, r2, r3, r8, r9, r10 hold the curve, r11
-/// is 2048.
-macro_rules! activated {
-    () => {
-        "ldrsh r4, [r0]
-        eor r5, r4, r4, asr #31
-        sub r5, r5, r4, asr #31
-        cmp r5, r2
-        bic r4, r4, r4, asr #31
-        bhs 3f
-        lsls r5, r3
-        ubfx r6, r5, #11, #12
-        lsrs r5, r5, #23
-        ldr r5, [r1, r5, lsl #1]
-        rsb r7, r6, #4096
-        pkhbt r6, r7, r6, lsl #16
-        smlad r5, r5, r6, r11
-        lsrs r5, r5, #12
-        mla r5, r5, r8, r9
-        lsr r5, r10
-        subs r4, r4, r5
-        ssat r4, #16, r4
-        3:"
+/// What is taken from the positive part of the magnitude in a register; r5 is scratch. r1, r2, r3, r10, r11
+/// hold the curve, r7 is 4096 and r9 65535: a fraction f times r9 plus r7 is f in the upper halfword,
+/// 4096 − f in the lower.
+macro_rules! taken_off {
+    ($x:literal, $end:literal, $beyond:literal) => {
+        concat!(
+            "cmp ",
+            $x,
+            ", r2\n",
+            "bhs ",
+            $beyond,
+            "f\n",
+            "lsl ",
+            $x,
+            ", ",
+            $x,
+            ", r3\n",
+            "ubfx r5, ",
+            $x,
+            ", #11, #12\n",
+            "lsr ",
+            $x,
+            ", ",
+            $x,
+            ", #23\n",
+            "ldr ",
+            $x,
+            ", [r1, ",
+            $x,
+            ", lsl #1]\n",
+            "mla r5, r5, r9, r7\n",
+            "smlad ",
+            $x,
+            ", ",
+            $x,
+            ", r5, r11\n",
+            "lsr ",
+            $x,
+            ", ",
+            $x,
+            ", r10\n",
+            $end,
+            ":\n",
+        )
     };
 }
 
-/// `n` ≥ 1 numbers in place.
+/// The activations of two numbers at r0 in r6; r4, r5, r8 are scratch.
+macro_rules! activated {
+    () => {
+        concat!(
+            "ldr r4, [r0]\n",
+            "usat16 r6, #15, r4\n",
+            "ssub16 r8, r6, r4\n", // the negative part
+            "uadd16 r8, r8, r6\n",
+            "uxth r4, r8\n",
+            taken_off!("r4", "3", "5"),
+            "lsr r8, r8, #16\n",
+            taken_off!("r8", "4", "6"),
+            "pkhbt r4, r4, r8, lsl #16\n",
+            "qsub16 r6, r6, r4\n",
+        )
+    };
+}
+
+/// `pairs` ≥ 1 of numbers in place.
 ///
 /// # Safety
-/// `x` holds `n` numbers; `by` is as its fields say.
+/// `x` holds as many numbers; `by` is as its fields say.
 #[unsafe(naked)]
-pub unsafe extern "C" fn activate(x: *mut i16, n: usize, by: &Curve) {
+pub unsafe extern "C" fn activate(x: *mut i16, pairs: usize, by: &Curve) {
     naked_asm!(
         "push {{r4-r11, lr}}",
         "mov r12, r1",
-        "ldm r2, {{r1, r2, r3, r8, r9, r10}}",
-        "mov.w r11, #2048",
+        "ldm r2, {{r1, r2, r3, r10, r11}}",
+        "movw r9, #0xffff",
+        "mov.w r7, #4096",
         "2:",
         activated!(),
-        "strh r4, [r0], #2",
+        "str r6, [r0], #4",
         "subs.w r12, r12, #1",
         "bne 2b",
         "pop {{r4-r11, pc}}",
+        // Beyond the table nothing is taken off.
+        "5:",
+        "movs r4, #0",
+        "b 3b",
+        "6:",
+        "mov.w r8, #0",
+        "b 4b",
     )
 }
 
-/// `n` ≥ 1 numbers in place, times `factors` in Q0.15.
+/// `pairs` ≥ 1 of numbers in place, times `factors` in Q0.15.
 ///
 /// # Safety
-/// As for [`activate`]; `factors` holds `n` numbers.
+/// As for [`activate`]; `factors` holds as many numbers.
 #[unsafe(naked)]
-pub unsafe extern "C" fn activate_gated(x: *mut i16, n: usize, by: &Curve, factors: *const i16) {
+pub unsafe extern "C" fn activate_gated(
+    x: *mut i16,
+    pairs: usize,
+    by: &Curve,
+    factors: *const i16,
+) {
     naked_asm!(
         "push {{r4-r11, lr}}",
         "mov r12, r1",
         "mov lr, r3",
-        "ldm r2, {{r1, r2, r3, r8, r9, r10}}",
-        "mov.w r11, #2048",
+        "ldm r2, {{r1, r2, r3, r10, r11}}",
+        "movw r9, #0xffff",
+        "mov.w r7, #4096",
         "2:",
         activated!(),
-        "ldrsh r5, [lr], #2",
-        "mul r4, r4, r5",
-        "add r4, r4, #0x4000",
-        "ssat r4, #16, r4, asr #15",
-        "strh r4, [r0], #2",
+        "ldr r4, [lr], #4",
+        "lsls r5, r7, #2",
+        "smlabb r8, r6, r4, r5",
+        "smlatt r6, r6, r4, r5",
+        "ssat r8, #16, r8, asr #15",
+        "ssat r6, #16, r6, asr #15",
+        "pkhbt r6, r8, r6, lsl #16",
+        "str r6, [r0], #4",
         "subs.w r12, r12, #1",
         "bne 2b",
         "pop {{r4-r11, pc}}",
+        // Beyond the table nothing is taken off.
+        "5:",
+        "movs r4, #0",
+        "b 3b",
+        "6:",
+        "mov.w r8, #0",
+        "b 4b",
     )
 }
 
@@ -198,11 +259,13 @@ pub struct Gain {
     pub shift: u32,
     /// Below 2¹⁵.
     pub mantissa: u32,
-    /// The product of gain and mantissa is shifted left by this, 1 or 2.
-    pub up: u32,
+    /// Two biases a word.
+    pub biases: *const u8,
+    /// `2^(17 − t)`, `t` being the biases' shift, −13 … 17; or 0 without biases.
+    pub bias: i32,
 }
 
-/// `sums[i] = round(shifted(x[i]) · gains[i] · mantissa · 2^up / 2^16)`.
+/// `sums[i] = saturate(round(shifted(x[i]) · gains[i] · mantissa / 2^15) + round(biases[i] / 2^t))`.
 ///
 /// # Safety
 /// All slices hold `2 · by.pairs` numbers.
@@ -210,23 +273,32 @@ pub struct Gain {
 pub unsafe extern "C" fn gain(x: *const i16, gains: *const u8, sums: *mut i32, by: &Gain) {
     naked_asm!(
         "push {{r4-r11, lr}}",
-        "ldm r3, {{r3-r8}}",
+        "ldm r3, {{r3-r9}}",
         "2:",
-        "ldr r10, [r0], #4",
-        "ldr r12, [r1], #4",
-        "smlabb r9, r10, r4, r5",
-        "smlatb r10, r10, r4, r5",
-        "smulbb r11, r12, r7",
-        "smultb r12, r12, r7",
-        "asr r9, r9, r6",
+        "ldr r11, [r0], #4",
+        "ldr lr, [r1], #4",
+        "smlabb r10, r11, r4, r5",
+        "smlatb r11, r11, r4, r5",
+        "smulbb r12, lr, r7",
+        "smultb lr, lr, r7",
         "asr r10, r10, r6",
-        "lsl r9, r9, #16",
+        "asr r11, r11, r6",
         "lsl r10, r10, #16",
-        "lsl r11, r11, r8",
-        "lsl r12, r12, r8",
-        "smmulr r9, r9, r11",
+        "lsl r11, r11, #16",
+        "lsl r12, r12, #1",
+        "lsl lr, lr, #1",
         "smmulr r10, r10, r12",
-        "strd r9, r10, [r2], #8",
+        "smmulr r11, r11, lr",
+        "ldr r12, [r8], #4",
+        "smulwt lr, r9, r12",
+        "smulwb r12, r9, r12",
+        "add lr, lr, #1",
+        "add r12, r12, #1",
+        "asr lr, lr, #1",
+        "asr r12, r12, #1",
+        "qadd r10, r10, r12",
+        "qadd r11, r11, lr",
+        "strd r10, r11, [r2], #8",
         "subs r3, #1",
         "bne 2b",
         "pop {{r4-r11, pc}}",

@@ -1,45 +1,112 @@
 //! Passes over one row: moments, range, quantisation, sums and their way back to 16 bits.
 //!
-//! Rows may begin at any halfword, so they are read with LDR, which takes every address; LDM, LDRD and
-//! STRD do not.
+//! Rows that may begin at any halfword are read with LDR, which takes every address; LDM, LDRD and STRD do
+//! not.
 
-/// Sum (into `sum`) and sum of squares of `n` numbers.
+/// Two words of two numbers each, which become the extremes of a row: the larger and the smaller numbers
+/// of the two first, then each against one of the extremes.
+macro_rules! extremes {
+    ($low:literal, $high:literal, $a:literal, $b:literal, $scratch:literal) => {
+        concat!(
+            "ssub16 ", $scratch, ", ", $a, ", ", $b, "\n", "sel ", $scratch, ", ", $a, ", ", $b,
+            "\n", "sel ", $a, ", ", $b, ", ", $a, "\n", "ssub16 ", $b, ", ", $scratch, ", ", $high,
+            "\n", "sel ", $high, ", ", $scratch, ", ", $high, "\n", "ssub16 ", $b, ", ", $a, ", ",
+            $low, "\n", "sel ", $low, ", ", $low, ", ", $a, "\n",
+        )
+    };
+}
+
+/// The extremes of both halves of `low` and `high`, smallest in the low half of r0.
+macro_rules! packed {
+    ($low:literal, $high:literal) => {
+        concat!(
+            "ror r0, ",
+            $low,
+            ", #16\n",
+            "ssub16 r1, r0, ",
+            $low,
+            "\n",
+            "sel r2, ",
+            $low,
+            ", r0\n",
+            "ror r0, ",
+            $high,
+            ", #16\n",
+            "ssub16 r1, r0, ",
+            $high,
+            "\n",
+            "sel r3, r0, ",
+            $high,
+            "\n",
+            "pkhbt r0, r2, r3, lsl #16\n",
+        )
+    };
+}
+
+/// What [`statistics`] finds.
+#[repr(C)]
+pub struct Statistics {
+    /// Sum of squares.
+    pub squares: u64,
+    /// Sum.
+    pub sum: i32,
+    /// Smallest number in the low half, largest in the high half.
+    pub range: u32,
+}
+
+/// Sum, sum of squares and range of `n` numbers.
 ///
 /// # Safety
-/// `x` holds `n` numbers.
+/// `n` ≥ 1; `x` holds `n` numbers; `found` may be written.
 #[unsafe(naked)]
-pub unsafe extern "C" fn moments(x: *const i16, n: usize, sum: &mut i32) -> u64 {
+pub unsafe extern "C" fn statistics(x: *const i16, n: usize, found: *mut Statistics) {
     naked_asm!(
-        "push {{r4-r7, lr}}",
+        "push {{r2, r4-r11, lr}}",
+        "ldrh r4, [r0]",
+        "pkhbt r4, r4, r4, lsl #16", // minima of the even and of the odd elements
+        "mov r5, r4",                // maxima
         "movs r3, #0",
         "mov r12, r3",
-        "mov r4, r3",
-        "mov.w r5, #0x00010001",
-        "subs r1, #4",
+        "mov r6, r3",
+        "mov.w r7, #0x00010001",
+        "lsls r8, r0, #30",
+        "bne 4f", // no word begins here: one at a time
+        "subs r1, #8",
         "blo 3f",
         "2:",
-        "ldr r6, [r0], #4",
-        "ldr r7, [r0], #4",
-        "smlad r4, r6, r5, r4",
-        "smlald r3, r12, r6, r6",
-        "smlad r4, r7, r5, r4",
-        "smlald r3, r12, r7, r7",
-        "subs r1, #4",
+        "ldm r0!, {{r8-r11}}",
+        "smlad r6, r8, r7, r6",
+        "smlald r3, r12, r8, r8",
+        "smlad r6, r9, r7, r6",
+        "smlald r3, r12, r9, r9",
+        extremes!("r4", "r5", "r8", "r9", "lr"),
+        "smlad r6, r10, r7, r6",
+        "smlald r3, r12, r10, r10",
+        "smlad r6, r11, r7, r6",
+        "smlald r3, r12, r11, r11",
+        extremes!("r4", "r5", "r10", "r11", "lr"),
+        "subs r1, #8",
         "bhs 2b",
         "3:",
-        "adds r1, #4",
+        "adds r1, #8",
         "beq 5f",
         "4:",
-        "ldrsh r6, [r0], #2",
-        "adds r4, r4, r6",
-        "smlalbb r3, r12, r6, r6",
+        "ldrsh r8, [r0], #2",
+        "adds r6, r6, r8",
+        "smlalbb r3, r12, r8, r8",
+        "pkhbt r8, r8, r8, lsl #16",
+        "mov r9, r8",
+        extremes!("r4", "r5", "r8", "r9", "lr"),
         "subs r1, #1",
         "bne 4b",
         "5:",
-        "str r4, [r2]",
-        "mov r0, r3",
-        "mov r1, r12",
-        "pop {{r4-r7, pc}}",
+        "mov r7, r3",
+        packed!("r4", "r5"),
+        "pop {{r2}}",
+        "str r7, [r2]",
+        "str r12, [r2, #4]",
+        "strd r6, r0, [r2, #8]",
+        "pop {{r4-r11, pc}}",
     )
 }
 
@@ -50,51 +117,41 @@ pub unsafe extern "C" fn moments(x: *const i16, n: usize, sum: &mut i32) -> u64 
 #[unsafe(naked)]
 pub unsafe extern "C" fn range(x: *const i16, n: usize) -> u32 {
     naked_asm!(
-        "push {{r4, lr}}",
-        "ldrh r2, [r0]",
-        "pkhbt r2, r2, r2, lsl #16", // minima of the even and of the odd elements
-        "mov r3, r2",                // maxima
+        "push {{r4-r7, lr}}",
+        "ldrh r4, [r0]",
+        "pkhbt r4, r4, r4, lsl #16",
+        "mov r5, r4",
+        "lsls r2, r0, #30",
+        "bne 4f", // no word begins here: one at a time
         "subs r1, #8",
         "blo 3f",
         "2:",
-        ".rept 4",
-        "ldr r12, [r0], #4",
-        "ssub16 lr, r12, r3",
-        "sel r3, r12, r3",
-        "ssub16 lr, r12, r2",
-        "sel r2, r2, r12",
-        ".endr",
+        "ldm r0!, {{r2, r3, r6, r7}}",
+        extremes!("r4", "r5", "r2", "r3", "lr"),
+        extremes!("r4", "r5", "r6", "r7", "lr"),
         "subs r1, #8",
         "bhs 2b",
         "3:",
         "adds r1, #8",
         "beq 5f",
         "4:",
-        "ldrh r12, [r0], #2",
-        "pkhbt r12, r12, r12, lsl #16",
-        "ssub16 lr, r12, r3",
-        "sel r3, r12, r3",
-        "ssub16 lr, r12, r2",
-        "sel r2, r2, r12",
+        "ldrh r2, [r0], #2",
+        "pkhbt r2, r2, r2, lsl #16",
+        "mov r3, r2",
+        extremes!("r4", "r5", "r2", "r3", "lr"),
         "subs r1, #1",
         "bne 4b",
         "5:",
-        "ror r0, r2, #16",
-        "ssub16 lr, r0, r2",
-        "sel r2, r2, r0",
-        "ror r0, r3, #16",
-        "ssub16 lr, r0, r3",
-        "sel r3, r0, r3",
-        "pkhbt r0, r2, r3, lsl #16",
-        "pop {{r4, pc}}",
+        packed!("r4", "r5"),
+        "pop {{r4-r7, pc}}",
     )
 }
 
 /// What [`quantize`] and [`quantize_plain`] need besides pointers.
 #[repr(C)]
 pub struct Quantize {
-    /// Bytes from one four of lanes to the next.
-    pub stride: usize,
+    /// Whether lanes have 12 bits instead of 8.
+    pub wide: usize,
     /// Fours of inputs, at least 1.
     pub fours: usize,
     /// See [`Quantizer`](crate::kernels::Quantizer); below 2¹⁵.
@@ -103,26 +160,23 @@ pub struct Quantize {
     pub offset: i32,
     /// Shift right.
     pub shift: u32,
-    /// Multiplies the shifted number.
+    /// Multiplies the shifted number; the upper word of the product, rounded, is the result.
     pub inverse: i32,
-    /// Half of the last place.
-    pub half: i32,
-    /// What brings the result to the upper halfword: 7 for 8-bit lanes, 3 for 12-bit ones.
-    pub up: u32,
+    /// Bytes from one four of lanes to the next.
+    pub stride: usize,
 }
 
 /// Any quantiser.
 ///
 /// # Safety
-/// `x` holds `4 · fours` numbers and `lanes` four at every stride.
+/// `x` holds `4 · fours` numbers and `lanes` four at every stride, both aligned to four bytes.
 #[unsafe(naked)]
 pub unsafe extern "C" fn quantize(x: *const i16, lanes: *mut i16, by: &Quantize) {
     naked_asm!(
-        "push {{r4-r11, lr}}",
-        "ldm r2, {{r2, r3, r8-r12, lr}}",
+        "push {{r4-r12, lr}}",
+        "ldm r2, {{r2, r3, r8-r12}}",
         "2:",
-        "ldr r5, [r0], #4",
-        "ldr r7, [r0], #4",
+        "ldrd r5, r7, [r0], #8",
         "smlabb r4, r5, r8, r9",
         "smlatb r5, r5, r8, r9",
         "smlabb r6, r7, r8, r9",
@@ -131,42 +185,36 @@ pub unsafe extern "C" fn quantize(x: *const i16, lanes: *mut i16, by: &Quantize)
         "asrs r5, r10",
         "asrs r6, r10",
         "asrs r7, r10",
-        "mla r4, r4, r11, r12",
-        "mla r5, r5, r11, r12",
-        "mla r6, r6, r11, r12",
-        "mla r7, r7, r11, r12",
-        "asrs r4, lr",
-        "asrs r5, lr",
-        "asrs r6, lr",
-        "asrs r7, lr",
-        "pkhtb r5, r7, r5, asr #16",
-        "pkhtb r4, r6, r4, asr #16",
-        "cmp lr, #7",
-        "bne 3f",
+        "smmulr r4, r4, r11",
+        "smmulr r5, r5, r11",
+        "smmulr r6, r6, r11",
+        "smmulr r7, r7, r11",
+        "pkhbt r5, r5, r7, lsl #16",
+        "pkhbt r4, r4, r6, lsl #16",
+        "cbnz r2, 3f",
         "uxtb16 r4, r4",
         "lsls r4, r4, #8",
         "ssub16 r4, r4, r5",
         "3:",
-        "str r5, [r1]",
-        "str r4, [r1, #4]",
-        "add r1, r2",
+        "strd r5, r4, [r1]",
+        "add r1, r12",
         "subs r3, #1",
         "bne 2b",
-        "pop {{r4-r11, pc}}",
+        "pop {{r4-r12, pc}}",
     )
 }
 
-/// 8-bit lanes of `round(x · inverse / 2^23)`: `inverse` is given times 2⁹, so that SMLAW leaves the
-/// result in the upper halfword. `by` needs only stride, fours and inverse.
+/// 8-bit lanes of `round(x · inverse / 2^32)`: SMLAW leaves the result in the upper halfword. `by` needs
+/// only fours, inverse and stride.
 ///
 /// # Safety
-/// As for [`quantize`]; `lanes` is aligned to four bytes.
+/// As for [`quantize`].
 #[unsafe(naked)]
 pub unsafe extern "C" fn quantize_plain(x: *const i16, lanes: *mut i16, by: &Quantize) {
     naked_asm!(
         "push {{r4-r9, lr}}",
-        "ldr r8, [r2, #20]",
-        "ldrd r2, r3, [r2]",
+        "ldr r3, [r2, #4]",
+        "ldrd r8, r2, [r2, #20]",
         "mov.w r9, #0x8000",
         "adds r3, #1",
         "lsrs r3, r3, #1", // twice a round; an odd number begins in the middle
@@ -184,8 +232,7 @@ pub unsafe extern "C" fn quantize_plain(x: *const i16, lanes: *mut i16, by: &Qua
 /// Four inputs of [`quantize_plain`].
 macro_rules! quantize_step {
     () => {
-        "ldr r5, [r0], #4
-        ldr r7, [r0], #4
+        "ldrd r5, r7, [r0], #8
         smlawb r4, r8, r5, r9
         smlawt r5, r8, r5, r9
         smlawb r6, r8, r7, r9
@@ -238,6 +285,22 @@ pub unsafe extern "C" fn add(x: *const i16, sums: *mut i32, n: usize, by: &[i32;
     )
 }
 
+/// The magnitude of a register, into r2.
+macro_rules! or_magnitude {
+    ($x:literal) => {
+        concat!(
+            "eor r12, ",
+            $x,
+            ", ",
+            $x,
+            ", asr #31\n",
+            "sub r12, r12, ",
+            $x,
+            ", asr #31\n",
+            "orr r2, r2, r12\n",
+        )
+    };
+}
 /// The bitwise or of `n` magnitudes.
 ///
 /// # Safety
@@ -245,42 +308,41 @@ pub unsafe extern "C" fn add(x: *const i16, sums: *mut i32, n: usize, by: &[i32;
 #[unsafe(naked)]
 pub unsafe extern "C" fn magnitude(sums: *const i32, n: usize) -> u32 {
     naked_asm!(
-        "push {{r4, lr}}",
+        "push {{r4-r6, lr}}",
         "movs r2, #0",
-        "subs r1, #2",
+        "subs r1, #4",
         "blo 3f",
         "2:",
-        "ldrd r3, r4, [r0], #8",
-        "eor r12, r3, r3, asr #31",
-        "sub r12, r12, r3, asr #31",
-        "orr r2, r2, r12",
-        "eor r12, r4, r4, asr #31",
-        "sub r12, r12, r4, asr #31",
-        "orr r2, r2, r12",
-        "subs r1, #2",
+        "ldm r0!, {{r3-r6}}",
+        or_magnitude!("r3"),
+        or_magnitude!("r4"),
+        or_magnitude!("r5"),
+        or_magnitude!("r6"),
+        "subs r1, #4",
         "bhs 2b",
         "3:",
-        "adds r1, #2",
-        "beq 4f",
-        "ldr r3, [r0]",
-        "eor r12, r3, r3, asr #31",
-        "sub r12, r12, r3, asr #31",
-        "orr r2, r2, r12",
+        "adds r1, #4",
+        "beq 5f",
         "4:",
+        "ldr r3, [r0], #4",
+        or_magnitude!("r3"),
+        "subs r1, #1",
+        "bne 4b",
+        "5:",
         "mov r0, r2",
-        "pop {{r4, pc}}",
+        "pop {{r4-r6, pc}}",
     )
 }
 
-/// `out[i] = saturate(sums[i] / 2^shift)`, rounded; a negative shift goes left. ADC adds the bit that
-/// ASRS shifted out last.
+/// `out[i] = saturate(sums[i] / 2^shift)`, rounded; a negative shift goes left. SMMLSR by a negative power
+/// of two rounds a shift by 1 … 33 to the right.
 ///
 /// # Safety
 /// Both slices hold `n` numbers; `shift` is in −15 … 33.
 #[unsafe(naked)]
 pub unsafe extern "C" fn narrow(sums: *const i32, out: *mut i16, n: usize, shift: i32) {
     naked_asm!(
-        "push {{r4, lr}}",
+        "push {{r4-r7, lr}}",
         "cmp r3, #0",
         "bgt 3f",
         "negs r3, r3",
@@ -292,31 +354,41 @@ pub unsafe extern "C" fn narrow(sums: *const i32, out: *mut i16, n: usize, shift
         "strh r4, [r1], #2",
         "subs r2, #1",
         "bne 2b",
-        "pop {{r4, pc}}",
+        "pop {{r4-r7, pc}}",
         "3:",
-        "subs r2, #2",
+        "rsb r3, r3, #32",
+        "mov.w r4, #-1",
+        "lsl r3, r4, r3",
+        "mov.w r12, #0",
+        "subs r2, #4",
         "blo 5f",
         "4:",
-        "ldrd r4, r12, [r0], #8",
-        "asrs r4, r3",
-        "adc r4, r4, #0",
-        "asrs.w r12, r12, r3",
-        "adc r12, r12, #0",
+        "ldm r0!, {{r4-r7}}",
+        "smmlsr r4, r4, r3, r12",
+        "smmlsr r5, r5, r3, r12",
+        "smmlsr r6, r6, r3, r12",
+        "smmlsr r7, r7, r3, r12",
         "ssat r4, #16, r4",
-        "ssat r12, #16, r12",
-        "pkhbt r4, r4, r12, lsl #16",
+        "ssat r5, #16, r5",
+        "ssat r6, #16, r6",
+        "ssat r7, #16, r7",
+        "pkhbt r4, r4, r5, lsl #16",
+        "pkhbt r6, r6, r7, lsl #16",
         "str r4, [r1], #4",
-        "subs r2, #2",
+        "str r6, [r1], #4",
+        "subs r2, #4",
         "bhs 4b",
         "5:",
-        "adds r2, #2",
-        "beq 6f",
-        "ldr r4, [r0]",
-        "asrs r4, r3",
-        "adc r4, r4, #0",
-        "ssat r4, #16, r4",
-        "strh r4, [r1]",
+        "adds r2, #4",
+        "beq 7f",
         "6:",
-        "pop {{r4, pc}}",
+        "ldr r4, [r0], #4",
+        "smmlsr r4, r4, r3, r12",
+        "ssat r4, #16, r4",
+        "strh r4, [r1], #2",
+        "subs r2, #1",
+        "bne 6b",
+        "7:",
+        "pop {{r4-r7, pc}}",
     )
 }

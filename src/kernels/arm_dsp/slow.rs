@@ -1,11 +1,82 @@
 //! What the assembly does not take, one output after another: slices that are not aligned, an odd number
 //! of outputs, shifts beyond its range. Small, since it hardly ever runs.
 
-use super::glue::{rescale_one, scaled};
 use crate::config::KEY_BLOCK;
-use crate::fixed::{decode_scale, exp2_negative, saturate_16};
-use crate::kernels::{KeyRun, Product, Quantizer, RowScale, Softmax};
+use crate::fixed::{decode_scale, exp2_negative, round_shift, saturate, saturate_16, shift_by};
+use crate::kernels::{Activate, KeyRun, Product, Quantizer, RowScale, Softmax};
 use core::iter::repeat;
+
+/// Any output of a linear layer from its sum.
+#[inline(never)]
+pub fn rescale_one(
+    accumulator: i32,
+    multiplier: &[u8],
+    bias: &[u8],
+    (scale, shift, bias_shift): (u16, u32, i32),
+) -> i32 {
+    let half =
+        |bytes: &[u8]| bytes.first_chunk().map_or(0, |&pair| i16::from_le_bytes(pair) as i32);
+    let value = scaled(accumulator, half(multiplier) as i64 * scale as i64, shift);
+    value.saturating_add(shift_by(half(bias), bias_shift))
+}
+
+/// `round(x · factor / 2^shift)`, saturated: what every pass does, where its assembly does not.
+#[inline(never)]
+pub fn scaled(x: i32, factor: i64, shift: u32) -> i32 {
+    saturate(round_shift(x as i64 * factor, shift))
+}
+
+/// An activation of each number, times its factor in Q0.15 if there are any.
+#[inline(never)]
+pub fn activate(by: &Activate, factors: &[i16], x: &mut [i16]) {
+    let mut factors = factors.iter();
+    for x in x {
+        *x = by.apply(*x);
+        if let Some(&factor) = factors.next() {
+            *x = saturate_16((*x as i32 * factor as i32 + (1 << 14)) >> 15);
+        }
+    }
+}
+
+/// Inputs that the assembly leaves, from four `from` on: the last ones, and rows that are next to nothing.
+#[inline(never)]
+pub fn quantize(
+    x: &[i16],
+    by: &Quantizer,
+    lanes: &mut [[i16; 4]],
+    (rows, row): (usize, usize),
+    from: usize,
+) {
+    let lanes = lanes.iter_mut().skip(row).step_by(rows);
+    for (lane, x) in lanes.zip(x.chunks(4)).skip(from) {
+        let mut four = [0; 4];
+        for (q, &x) in four.iter_mut().zip(x) {
+            let product = by.shifted(x).wrapping_mul(by.inverse);
+            *q = (product.wrapping_add(1 << (30 - by.bits)) >> (31 - by.bits)) as i16;
+        }
+        let [x0, x1, x2, x3] = four;
+        *lane = match by.bits {
+            8 => [x1, x3, (x0 << 8).wrapping_sub(x1), (x2 << 8).wrapping_sub(x3)],
+            _ => [x1, x3, x0, x2],
+        };
+    }
+}
+
+/// Sums of products for slices that the assembly does not take (misaligned ones).
+#[inline(never)]
+pub fn sums(
+    lanes: &[i16],
+    rows: usize,
+    weights: &[u8],
+    group_bytes: usize,
+    accumulators: &mut [i32],
+    wide: bool,
+) {
+    let used = accumulators.len() - accumulators.len() % (4 * rows);
+    for (i, to) in accumulators.iter_mut().take(used).enumerate() {
+        *to = sum(lanes, (rows, i % rows), weights, group_bytes, i / rows, wide);
+    }
+}
 
 /// `write(row, output, value)` for every output of a layer, in 32 bits; there are `len`.
 #[inline(never)]

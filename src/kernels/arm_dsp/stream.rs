@@ -4,7 +4,68 @@ use super::{aligned, attention, linear};
 use crate::config::KEY_BLOCK;
 use crate::fixed::{EXP2, exp2_negative};
 use crate::kernels::{KeyRun, Softmax};
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
+
+/// One query on its way through the blocks.
+#[repr(C)]
+struct Query {
+    /// How its keys are weighed.
+    weigh: attention::Weigh,
+    /// Its first sum.
+    sums: *mut i32,
+}
+
+impl Query {
+    #[inline(always)]
+    fn new(query: &Softmax, shift: u32, sums: *mut i32) -> Self {
+        let weigh = attention::Weigh {
+            maximum: query.maximum,
+            factor: query.factor,
+            exponentials: EXP2.as_ptr(),
+            scales: attention::SCALE.as_ptr(),
+            shift,
+            half: 1 << (shift - 1),
+            sum: query.sum,
+        };
+        Self { weigh, sums }
+    }
+}
+
+/// What [`blocks`] works on. Addresses are those of the present block.
+#[repr(C)]
+struct Walk {
+    // The arguments of `multiply`.
+    keys: *const u8,
+    lanes: *const i16,
+    words: usize,
+    /// Bytes from one group to the next; of one query, those left out between them.
+    group_bytes: usize,
+    // The arguments of `sum_up`.
+    values: *const u8,
+    sums: *mut i32,
+    weights: *mut i16,
+    sums_end: *mut i32,
+    // The scales of keys and values.
+    key_codes: *const u8,
+    value_codes: *const u8,
+    weigh: unsafe extern "C" fn(),
+    // Bytes and codes from one block to the next.
+    stride: usize,
+    code_stride: usize,
+    /// Keys that each query sees from here on; the second sees no fewer than the first.
+    left: [usize; 2],
+    rows: usize,
+    /// Room for a block.
+    products: *mut i32,
+    store: linear::Tail,
+    // The functions for that many rows.
+    multiply: linear::Multiply,
+    score: unsafe extern "C" fn(*mut i32, *const u8, usize, *const u16),
+    sum_up: unsafe extern "C" fn(*const u8, *mut i32, *const i16, *mut i32, usize),
+    /// The first product of the last query.
+    last: *const i32,
+    queries: [Query; 2],
+}
 
 /// See [`Kernels::stream`](crate::kernels::Kernels::stream). Returns whether the assembly can do it;
 /// nothing has changed if not.
@@ -21,20 +82,20 @@ pub fn stream(
     let words = lanes.len() / 4 / rows.max(1);
     let bytes = 4 * words * KEY_BLOCK;
     let [first, second] = visible;
-    let visible = if rows == 1 { [first; 2] } else { [first, second] };
-    let most = visible[0].max(visible[1]);
-    let blocks = most.div_ceil(KEY_BLOCK);
-    let Some(before) = blocks.checked_sub(1) else { return true };
+    let left = if rows == 1 { [first; 2] } else { visible };
+    let Some(before) = left[1].div_ceil(KEY_BLOCK).checked_sub(1) else { return left == [0; 2] };
     let data = before.saturating_mul(run.stride).saturating_add(bytes);
     let codes = before.saturating_mul(run.code_stride).saturating_add(KEY_BLOCK);
-    let fits = (rows == 1 || rows == 2)
+    let fits = (rows == 1 || (rows == 2 && first <= second))
         && words > 0
         && lanes.len() == 4 * words * rows
         && sums.len() == lanes.len()
         && run.keys.len().min(run.values.len()) >= data
         && run.key_codes.len().min(run.value_codes.len()) >= codes
         && run.stride.is_multiple_of(4)
-        && queries.iter().all(|query| query.factor < 1 << 31)
+        // Numerators have 15 bits, so that no sum overflows.
+        && queries.iter().all(|query| query.sum >> 31 == 0)
+        && left[1] < 1 << 16
         && (1..32).contains(&shift)
         && aligned(lanes)
         && aligned(run.keys)
@@ -42,110 +103,209 @@ pub fn stream(
     if !fits {
         return false;
     }
+    let (Some(a), Some(b)) = (queries.first(), queries.last()) else { return false };
     let mut products = MaybeUninit::<[i32; 2 * KEY_BLOCK]>::uninit();
-    let mut weights = [0i16; 2 * KEY_BLOCK];
-    let (products, weights) = (products.as_mut_ptr().cast::<i32>(), weights.as_mut_ptr());
-    let table = attention::SCALE.as_ptr();
-    let mut by = attention::Weigh {
-        keys: 0,
-        maximum: 0,
-        factor: 0,
-        exponentials: EXP2.as_ptr(),
-        scales: table,
-        shift,
-        half: 1 << (shift - 1),
+    let products = products.as_mut_ptr().cast::<i32>();
+    let mut weights = MaybeUninit::<[i16; 2 * KEY_BLOCK]>::uninit();
+    let core::ops::Range { start, end } = sums.as_mut_ptr_range();
+    let two = rows == 2;
+    let mut walk = Walk {
+        keys: run.keys.as_ptr(),
+        lanes: lanes.as_ptr(),
+        words,
+        group_bytes: if two { 16 * words } else { 0 },
+        values: run.values.as_ptr(),
+        sums: start,
+        weights: weights.as_mut_ptr().cast(),
+        sums_end: end,
+        key_codes: run.key_codes.as_ptr(),
+        value_codes: run.value_codes.as_ptr(),
+        weigh: if two { attention::weigh_2 } else { attention::weigh_1 },
+        stride: run.stride,
+        code_stride: run.code_stride,
+        left,
+        rows,
+        products,
+        store: linear::store,
+        multiply: if two { linear::paired_2 } else { linear::paired_1 },
+        score: if two { attention::scores_2 } else { attention::scores_1 },
+        sum_up: if two { attention::weighted_2 } else { attention::weighted_1 },
+        last: products.wrapping_add(rows - 1),
+        queries: [Query::new(a, shift, start), Query::new(b, shift, start.wrapping_add(1))],
     };
-    let sums = sums.as_mut_ptr_range();
-    let (mut k, mut key_codes) = (run.keys.as_ptr(), run.key_codes.as_ptr());
-    let (mut v, mut value_codes) = (run.values.as_ptr(), run.value_codes.as_ptr());
-    for block in 0..blocks {
-        let here = visible.map(|keys| keys.saturating_sub(block * KEY_BLOCK).min(KEY_BLOCK));
-        let (least, most) = (here[0].min(here[1]), here[0].max(here[1]));
-        let fours = most.div_ceil(4);
-        // SAFETY: the lengths and alignments of all blocks were checked above; products and weights
-        // have room for a block, and what is read of them was written before.
-        unsafe {
-            let end = products.add(4 * rows * fours);
-            let maxima = if rows == 2 {
-                linear::paired_2(k, lanes.as_ptr(), words, 16 * words, products, end);
-                scores(products, key_codes, here)
-            } else {
-                linear::paired_1(k, lanes.as_ptr(), words, 0, products, end);
-                [attention::scores_1(products, key_codes, most, table), 0]
-            };
-            if least < most || most < KEY_BLOCK {
-                weights.write_bytes(0, rows * KEY_BLOCK);
-            }
-            for (row, ((query, &maximum), &keys)) in
-                queries.iter_mut().zip(&maxima).zip(&here).enumerate()
-            {
-                if keys == 0 {
-                    continue;
-                }
-                if maximum > query.maximum {
-                    raise(query, maximum, sums.start.add(row), rows, 4 * words);
-                }
-                (by.keys, by.maximum, by.factor) = (keys, query.maximum, query.factor);
-                let (scores, lanes) = (products.add(row), weights.add(4 * row));
-                let sum = if rows == 2 {
-                    attention::weigh_2(scores, value_codes, lanes, &by)
-                } else {
-                    attention::weigh_1(scores, value_codes, lanes, &by)
-                };
-                query.sum = query.sum.saturating_add(sum);
-            }
-            if rows == 2 {
-                attention::weighted_2(v, sums.start, weights, sums.end, fours);
-            } else {
-                attention::weighted_1(v, sums.start, weights, sums.end);
-            }
-        }
-        k = k.wrapping_add(run.stride);
-        v = v.wrapping_add(run.stride);
-        key_codes = key_codes.wrapping_add(run.code_stride);
-        value_codes = value_codes.wrapping_add(run.code_stride);
+    // SAFETY: the lengths and alignments of all blocks were checked above; products and weights have
+    // room for a block, and what is read of them was written before.
+    unsafe { blocks(&mut walk) };
+    for (query, found) in queries.iter_mut().zip(&walk.queries) {
+        (query.maximum, query.sum) = (found.weigh.maximum, found.weigh.sum);
     }
     true
 }
 
-/// Scores of two rows, of which one may see more keys than the other; returns the largest of each.
+/// Block after block: products, scores, new maxima, numerators, weighted values.
 ///
 /// # Safety
-/// As for [`attention::scores_2`], with as many keys as either row sees.
-#[inline(always)]
-unsafe fn scores(products: *mut i32, codes: *const u8, keys: [usize; 2]) -> [i32; 2] {
-    let (least, most) = (keys[0].min(keys[1]), keys[0].max(keys[1]));
-    let table = attention::SCALE.as_ptr();
-    let mut maxima = [i32::MIN; 2];
-    // SAFETY: as promised by the caller.
-    unsafe {
-        if least > 0 {
-            let packed = attention::scores_2(products, codes, least, table);
-            maxima = [packed as i32, (packed >> 32) as i32];
-        }
-        let row = (keys[1] > keys[0]) as usize;
-        for key in least..most {
-            let at = products.add(2 * key + row);
-            let scale = *table.add(*codes.add(key) as usize);
-            let score = ((at.read() as i64 * scale as i64) >> 17) as i32;
-            at.write(score);
-            maxima[row] = maxima[row].max(score);
-        }
-    }
-    maxima
+/// Everything in `walk` is as its fields say, for all blocks; there is at least one key.
+#[unsafe(naked)]
+unsafe extern "C" fn blocks(walk: &mut Walk) {
+    naked_asm!(
+        "push {{r4-r11, lr}}",
+        "sub sp, #20",
+        "mov r4, r0",
+        "ldr r0, [r4, #{store}]",
+        "str r0, [sp, #8]",
+        "2:",
+        "ldrd r5, r6, [r4, #{left}]", // keys that either query sees here
+        "cmp r5, #16",
+        "it hs",
+        "movhs r5, #16",
+        "cmp r6, #16",
+        "it hs",
+        "movhs r6, #16",
+        "ldrd r0, r9, [r4, #{rows}]",
+        "adds r1, r6, #3",
+        "lsrs r1, r1, #2",
+        "str r1, [sp, #16]", // fours of keys
+        "lsls r1, r1, #4",
+        "mla r0, r0, r1, r9",
+        "strd r9, r0, [sp]",
+        "ldr.w r12, [r4, #{multiply}]",
+        "ldm r4, {{r0-r3}}",
+        "blx r12",
+        // Scores of the keys that both see, then of those that only the second sees.
+        "ldr.w r10, [r4, #{first_maximum}]",
+        "ldr.w r11, [r4, #{second_maximum}]",
+        "ldr.w r12, [r4, #{score}]",
+        "ldr.w r3, [r4, #{scales}]",
+        "ldr r1, [r4, #{key_codes}]",
+        "mov r0, r9",
+        "movs r2, r5",
+        "beq 3f",
+        "blx r12",
+        "3:",
+        "subs r2, r6, r5",
+        "bne 10f",
+        "4:",
+        "ldr r7, [r4, #{weights}]",
+        "cmp r5, #16",
+        "bne 11f",
+        "5:",
+        "add.w r8, r4, #{queries}",
+        "6:",
+        "cbz r5, 8f",
+        "ldr r1, [r8, #{maximum}]",
+        "cmp r10, r1",
+        "bgt 12f",
+        "7:",
+        "ldrd r1, r12, [r4, #{value_codes}]",
+        "blx r12",
+        "str r0, [r8, #{sum}]",
+        "8:",
+        "ldr r1, [r4, #{last}]",
+        "cmp r9, r1",
+        "bne 13f",
+        "ldr r0, [sp, #16]",
+        "str r0, [sp]",
+        "ldr.w r12, [r4, #{sum_up}]",
+        "add.w r0, r4, #{values}",
+        "ldm r0, {{r0-r3}}",
+        "blx r12",
+        "ldrd r0, r1, [r4, #{left}]",
+        "subs r1, #16",
+        "bls 9f",
+        "subs r0, #16",
+        "usat r0, #31, r0",
+        "strd r0, r1, [r4, #{left}]",
+        "ldrd r0, r1, [r4, #{stride}]",
+        "ldrd r2, r3, [r4, #{key_codes}]",
+        "add r2, r1",
+        "add r3, r1",
+        "strd r2, r3, [r4, #{key_codes}]",
+        "ldr r2, [r4]",
+        "ldr r3, [r4, #{values}]",
+        "add r2, r0",
+        "add r3, r0",
+        "str r2, [r4]",
+        "str r3, [r4, #{values}]",
+        "b 2b",
+        "9:",
+        "add sp, #20",
+        "pop {{r4-r11, pc}}",
+        // Keys that only the second sees.
+        "10:",
+        "ldr r1, [r4, #{key_codes}]",
+        "add r1, r5",
+        "add.w r0, r9, r5, lsl #3",
+        "ldr.w r3, [r4, #{scales}]",
+        "ldr.w r12, [r4, #{score}]",
+        "mov r5, r10",
+        "blx r12",
+        "mov r10, r5",
+        "ldr r5, [r4, #{left}]",
+        "b 4b",
+        // Weights of keys that are not seen are 0.
+        "11:",
+        "movs r0, #0",
+        "movs r1, #64",
+        "14:",
+        "subs r1, #4",
+        "str r0, [r7, r1]",
+        "bne 14b",
+        "b 5b",
+        // A larger maximum.
+        "12:",
+        "mov r0, r8",
+        "mov r1, r10",
+        "ldr r2, [r4, #{rows}]",
+        "ldr r3, [r4, #{words}]",
+        "bl {raise}",
+        "b 7b",
+        // The second query.
+        "13:",
+        "add r8, #{query}",
+        "mov r5, r6",
+        "mov r10, r11",
+        "add r9, #4",
+        "adds r7, #8",
+        "b 6b",
+        left = const offset_of!(Walk, left),
+        rows = const offset_of!(Walk, rows),
+        multiply = const offset_of!(Walk, multiply),
+        store = const offset_of!(Walk, store),
+        score = const offset_of!(Walk, score),
+        scales = const offset_of!(Walk, queries) + offset_of!(attention::Weigh, scales),
+        key_codes = const offset_of!(Walk, key_codes),
+        value_codes = const offset_of!(Walk, value_codes),
+        weights = const offset_of!(Walk, weights),
+        queries = const offset_of!(Walk, queries),
+        maximum = const offset_of!(attention::Weigh, maximum),
+        first_maximum = const offset_of!(Walk, queries) + offset_of!(attention::Weigh, maximum),
+        second_maximum = const offset_of!(Walk, queries)
+            + size_of::<Query>()
+            + offset_of!(attention::Weigh, maximum),
+        sum = const offset_of!(attention::Weigh, sum),
+        last = const offset_of!(Walk, last),
+        sum_up = const offset_of!(Walk, sum_up),
+        values = const offset_of!(Walk, values),
+        stride = const offset_of!(Walk, stride),
+        words = const offset_of!(Walk, words),
+        query = const size_of::<Query>(),
+        raise = sym raise,
+    )
 }
 
-/// See [`Softmax::raise`].
+/// See [`Softmax::raise`]; `words` is a quarter of the head's dimensions.
 ///
 /// # Safety
-/// `sums` begins with the row's first; there are `n` ≥ 1 of them, `rows` numbers apart.
-unsafe fn raise(query: &mut Softmax, maximum: i32, sums: *mut i32, rows: usize, n: usize) {
-    if query.sum > 0 {
-        let distance = maximum.wrapping_sub(query.maximum) as u32;
-        let shrink = exp2_negative(((distance as u64 * query.factor as u64) >> 32) as u32);
-        query.sum = ((query.sum as u64 * shrink as u64 + (1 << 14)) >> 15) as u32;
+/// `query.sums` begins with the row's first sum, of which every `rows`th is its own.
+unsafe extern "C" fn raise(query: &mut Query, maximum: i32, rows: usize, words: usize) {
+    let by = &mut query.weigh;
+    if by.sum > 0 {
+        let distance = maximum.wrapping_sub(by.maximum) as u32;
+        let shrink = exp2_negative(((distance as u64 * by.factor as u64) >> 32) as u32);
+        by.sum = ((by.sum as u64 * shrink as u64 + (1 << 14)) >> 15) as u32;
         // SAFETY: as promised by the caller.
-        unsafe { attention::shrink(sums, 4 * rows, n, shrink) };
+        unsafe { attention::shrink(query.sums, 4 * rows, 4 * words, shrink) };
     }
-    query.maximum = maximum;
+    by.maximum = maximum;
 }

@@ -32,11 +32,15 @@ pub fn layers<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     let biases = if random.below(2) == 0 { &[][..] } else { &biases[..] };
     let surplus = if bits == 8 { Portable::PRODUCT_SHIFT - K::PRODUCT_SHIFT } else { 0 } as u32;
     let shift = 1 + surplus + random.below(62 - surplus as usize) as u32;
-    let by = [0, 1].map(|_| RowScale {
+    let mut by = [0, 1].map(|_| RowScale {
         scale: random.next() as u16 & 0x7fff,
         shift,
         bias_shift: random.below(24) as i32,
     });
+    // In 16 bits both rows have the same unit.
+    if random.below(4) > 0 {
+        by[1].bias_shift = by[0].bias_shift;
+    }
     let own = by.map(|by| RowScale { shift: by.shift - surplus, ..by });
     for &layout in K::LAYOUTS {
         random.bytes(weights);
