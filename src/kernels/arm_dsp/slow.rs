@@ -47,18 +47,21 @@ pub fn quantize(
     (rows, row): (usize, usize),
     from: usize,
 ) {
-    let lanes = lanes.iter_mut().skip(row).step_by(rows);
-    for (lane, x) in lanes.zip(x.chunks(4)).skip(from) {
-        let mut four = [0; 4];
-        for (q, &x) in four.iter_mut().zip(x) {
+    for at in from..x.len().div_ceil(4) {
+        let Some(lane) = lanes.get_mut(at * rows + row) else { return };
+        // One rounded number, 0 beyond the end.
+        let one = |i: usize| {
+            let Some(&x) = x.get(4 * at + i) else { return 0 };
             let product = by.shifted(x).wrapping_mul(by.inverse);
-            *q = (product.wrapping_add(1 << (30 - by.bits)) >> (31 - by.bits)) as i16;
-        }
-        let [x0, x1, x2, x3] = four;
-        *lane = match by.bits {
-            8 => [x1, x3, (x0 << 8).wrapping_sub(x1), (x2 << 8).wrapping_sub(x3)],
-            _ => [x1, x3, x0, x2],
+            (product.wrapping_add(1 << (30 - by.bits)) >> (31 - by.bits)) as i16
         };
+        for i in 0..2 {
+            let (even, odd) = (one(2 * i), one(2 * i + 1));
+            let rest = if by.bits == 8 { (even << 8).wrapping_sub(odd) } else { even };
+            for (to, value) in lane.iter_mut().skip(i).step_by(2).zip([odd, rest]) {
+                *to = value;
+            }
+        }
     }
 }
 
@@ -136,35 +139,37 @@ pub fn stream(
     let half = 1u32 << (shift.wrapping_sub(1) & 31);
     let scale = |codes: &[u8], at: usize| decode_scale(codes.get(at).copied().unwrap_or(0)) as u16;
     for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
-        for first in 0..visible.div_ceil(KEY_BLOCK) {
-            let (data, codes) = (first * run.stride, first * run.code_stride);
+        let (mut left, mut data, mut codes) = (visible, 0, 0);
+        while left > 0 {
             let keys = run.keys.get(data..).unwrap_or_default();
-            let here = (visible - first * KEY_BLOCK).min(KEY_BLOCK);
             let mut scores = [0; KEY_BLOCK];
+            let scores = scores.get_mut(..left.min(KEY_BLOCK)).unwrap_or_default();
             let mut maximum = query.maximum;
-            for (key, score) in scores.iter_mut().enumerate().take(here) {
+            for (key, score) in scores.iter_mut().enumerate() {
                 let product = sum(lanes, (rows, row), keys, lanes.len() / rows * 4, key, false);
-                *score = (product as i64 * scale(run.key_codes, codes + key) as i64 >> 17) as i32;
+                *score = ((product as i64 * scale(run.key_codes, codes + key) as i64) >> 17) as i32;
                 maximum = maximum.max(*score);
             }
             if maximum > query.maximum {
                 query.raise(maximum, rows, row, sums);
             }
             let mut total = 0u32;
-            for (key, score) in scores.iter().enumerate().take(here) {
+            for (key, score) in scores.iter().enumerate() {
                 let distance = maximum.wrapping_sub(*score) as u32;
                 let p = exp2_negative(((distance as u64 * query.factor as u64) >> 32) as u32);
                 total += p;
                 let weight = p * scale(run.value_codes, codes + key) as u32;
                 let weight = (weight.wrapping_add(half) >> (shift & 31)) as i16 as i32;
-                let mut at = data + key;
-                for sum in sums.iter_mut().skip(row).step_by(rows) {
-                    let value = run.values.get(at).map_or(0, |&value| value as i8 as i32);
+                let (mut at, mut from) = (row, data + key);
+                while let Some(sum) = sums.get_mut(at) {
+                    let value = run.values.get(from).map_or(0, |&value| value as i8 as i32);
                     *sum = sum.wrapping_add(weight * value);
-                    at += KEY_BLOCK;
+                    (at, from) = (at + rows, from + KEY_BLOCK);
                 }
             }
             query.sum = query.sum.saturating_add(total);
+            left -= scores.len();
+            (data, codes) = (data + run.stride, codes + run.code_stride);
         }
     }
 }
