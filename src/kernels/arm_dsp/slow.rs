@@ -2,7 +2,7 @@
 //! of outputs, shifts beyond its range. Small, since it hardly ever runs.
 
 use crate::config::KEY_BLOCK;
-use crate::fixed::{decode_scale, exp2_negative, round_shift, saturate, saturate_16, shift_by};
+use crate::fixed::{decode_scale, exp2_negative, round_shift, saturate, saturate_16};
 use crate::kernels::{Activate, KeyRun, Product, Quantizer, RowScale, Softmax};
 use core::iter::repeat;
 
@@ -17,13 +17,19 @@ pub fn rescale_one(
     let half =
         |bytes: &[u8]| bytes.first_chunk().map_or(0, |&pair| i16::from_le_bytes(pair) as i32);
     let value = scaled(accumulator, half(multiplier) as i64 * scale as i64, shift);
-    value.saturating_add(shift_by(half(bias), bias_shift))
+    value.saturating_add(shifted(half(bias), bias_shift))
 }
 
 /// `round(x · factor / 2^shift)`, saturated: what every pass does, where its assembly does not.
 #[inline(never)]
 pub fn scaled(x: i32, factor: i64, shift: u32) -> i32 {
     saturate(round_shift(x as i64 * factor, shift))
+}
+
+/// [`shift_by`](crate::fixed::shift_by) by means of [`scaled`].
+#[inline(never)]
+fn shifted(x: i32, shift: i32) -> i32 {
+    scaled(x, 1 << (-shift).clamp(0, 32), shift.max(0) as u32)
 }
 
 /// An activation of each number, times its factor in Q0.15 if there are any.
@@ -49,20 +55,20 @@ pub fn quantize(
 ) {
     for at in from..x.len().div_ceil(4) {
         let Some(lane) = lanes.get_mut(at * rows + row) else { return };
-        // One rounded number, 0 beyond the end.
-        let one = |i: usize| {
-            let Some(&x) = x.get(4 * at + i) else { return 0 };
-            let product = by.shifted(x).wrapping_mul(by.inverse);
-            (product.wrapping_add(1 << (30 - by.bits)) >> (31 - by.bits)) as i16
+        let [x0, x1, x2, x3] = [0, 1, 2, 3].map(|i| quantize_one(x, 4 * at + i, by));
+        *lane = match by.bits {
+            8 => [x1, x3, (x0 << 8).wrapping_sub(x1), (x2 << 8).wrapping_sub(x3)],
+            _ => [x1, x3, x0, x2],
         };
-        for i in 0..2 {
-            let (even, odd) = (one(2 * i), one(2 * i + 1));
-            let rest = if by.bits == 8 { (even << 8).wrapping_sub(odd) } else { even };
-            for (to, value) in lane.iter_mut().skip(i).step_by(2).zip([odd, rest]) {
-                *to = value;
-            }
-        }
     }
+}
+
+/// A rounded number, 0 beyond the end.
+#[inline(never)]
+fn quantize_one(x: &[i16], i: usize, by: &Quantizer) -> i16 {
+    let Some(&x) = x.get(i) else { return 0 };
+    let product = by.shifted(x).wrapping_mul(by.inverse);
+    (product.wrapping_add(1 << (30 - by.bits)) >> (31 - by.bits)) as i16
 }
 
 /// Sums of products for slices that the assembly does not take (misaligned ones).
@@ -192,9 +198,8 @@ pub fn gain(
 
 /// See [`Kernels::add`](crate::kernels::Kernels::add), for shifts to the left.
 pub fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
-    let up = 1 << shift.unsigned_abs().min(32);
     for (sum, &x) in sums.iter_mut().zip(x) {
-        *sum = sum.saturating_add(scaled(x as i32, up, 0));
+        *sum = sum.saturating_add(shifted(x as i32, shift));
     }
 }
 
