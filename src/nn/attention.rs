@@ -232,8 +232,10 @@ impl<M: Visibility> Attention<'_, M> {
             <B::Kernels>::quantize(x, &vector.quantizer(), count, i, lanes);
         }
         let bias = self.bias.filter(|_| build::has_relative_positions::<B>());
-        let low = queries.iter().map(|query| query.range.0).min().unwrap_or(0);
-        let high = queries.iter().map(|query| query.range.1).max().unwrap_or(0);
+        let (mut low, mut high) = (usize::MAX, 0);
+        for query in queries {
+            (low, high) = (low.min(query.range.0), high.max(query.range.1));
+        }
         // 15-bit numerators of up to 512 keys fit 32-bit sums of values; of more keys, fewer bits.
         let bits = usize::BITS - (config.cache_rows() - 1).leading_zeros();
         let shift = 15 + bits.saturating_sub(9);

@@ -335,25 +335,14 @@ impl Kernels for ArmDsp {
     fn linear(product: &Product, by: [RowScale; 2], mut out: [&mut [i16]; 2]) {
         let done = layer::halves(product, by, &mut out);
         if done < out[0].len() {
-            let clamped = |by: RowScale| RowScale { bias_shift: by.bias_shift.clamp(0, 40), ..by };
-            let (rest, by, len) = (product.skip(done), by.map(clamped), out[0].len() - done);
-            slow::linear(&rest, by, len, &mut |row, i, value| {
-                if let Some(out) = out.get_mut(row).and_then(|out| out.get_mut(done + i)) {
-                    *out = saturate_16(value);
-                }
-            });
+            slow::linear(product, by, &mut out, done, 0..=40, saturate_16);
         }
     }
 
     fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
         let done = layer::words(product, by, &mut out);
         if done < out[0].len() {
-            let (rest, len) = (product.skip(done), out[0].len() - done);
-            slow::linear(&rest, by, len, &mut |row, i, value| {
-                if let Some(out) = out.get_mut(row).and_then(|out| out.get_mut(done + i)) {
-                    *out = value;
-                }
-            });
+            slow::linear(product, by, &mut out, done, i32::MIN..=i32::MAX, |value| value);
         }
     }
 

@@ -3,8 +3,9 @@
 
 use crate::config::KEY_BLOCK;
 use crate::fixed::{decode_scale, exp2_negative, round_shift, saturate, saturate_16};
-use crate::kernels::{Activate, KeyRun, Product, Quantizer, RowScale, Softmax};
+use crate::kernels::{Activate, KeyRun, Product, Quantizer, RowScale, Softmax, interpolate};
 use core::iter::repeat;
+use core::ops::RangeInclusive;
 
 /// Any output of a linear layer from its sum.
 #[inline(never)]
@@ -37,7 +38,10 @@ fn shifted(x: i32, shift: i32) -> i32 {
 pub fn activate(by: &Activate, factors: &[i16], x: &mut [i16]) {
     let mut factors = factors.iter();
     for x in x {
-        *x = by.apply(*x);
+        let h = by
+            .table
+            .map_or(0, |table| interpolate(table, x.unsigned_abs() as u32, by.position_shift));
+        *x = saturate_16((*x as i32).max(0) - shifted(h as i32, by.value_shift));
         if let Some(&factor) = factors.next() {
             *x = saturate_16((*x as i32 * factor as i32 + (1 << 14)) >> 15);
         }
@@ -87,23 +91,36 @@ pub fn sums(
     }
 }
 
-/// `write(row, output, value)` for every output of a layer, in 32 bits; there are `len`.
+/// The outputs of a layer from `done` on; `shifts`: to where a bias's shift is clamped.
 #[inline(never)]
-pub fn linear(
+pub fn linear<T>(
     product: &Product,
     by: [RowScale; 2],
-    len: usize,
-    write: &mut dyn FnMut(usize, usize, i32),
+    out: &mut [&mut [T]; 2],
+    done: usize,
+    shifts: RangeInclusive<i32>,
+    narrow: fn(i32) -> T,
 ) {
-    let Product { lanes, rows, weights, group_bytes, multipliers, biases, wide, .. } = *product;
-    for (row, by) in by.into_iter().enumerate().take(rows) {
-        for (output, multiplier) in multipliers.chunks_exact(2).enumerate().take(len) {
-            let sum = sum(lanes, (rows, row), weights, group_bytes, output, wide);
-            let bias = biases.get(2 * output..).unwrap_or_default();
-            let by = (by.scale, by.shift, by.bias_shift);
-            write(row, output, rescale_one(sum, multiplier, bias, by));
+    let len = out[0].len();
+    for (row, (out, by)) in out.iter_mut().zip(by).enumerate().take(product.rows) {
+        let bias_shift = by.bias_shift.clamp(*shifts.start(), *shifts.end());
+        let by = RowScale { bias_shift, ..by };
+        for i in done..len {
+            if let (Some(out), Some(value)) = (out.get_mut(i), output(product, row, i, &by)) {
+                *out = narrow(value);
+            }
         }
     }
+}
+
+/// One output of a layer for one row, in 32 bits; `None` beyond the last.
+#[inline(never)]
+fn output(product: &Product, row: usize, output: usize, by: &RowScale) -> Option<i32> {
+    let Product { lanes, rows, weights, group_bytes, wide, .. } = *product;
+    let multiplier = product.multipliers.get(2 * output..2 * output + 2)?;
+    let bias = product.biases.get(2 * output..).unwrap_or_default();
+    let sum = sum(lanes, (rows, row), weights, group_bytes, output, wide);
+    Some(rescale_one(sum, multiplier, bias, (by.scale, by.shift, by.bias_shift)))
 }
 
 /// One output's sum of products for row `row` of `rows`.
