@@ -216,15 +216,21 @@ pub unsafe extern "C" fn quantize_plain(x: *const i16, lanes: *mut i16, by: &Qua
         "ldr r3, [r2, #4]",
         "ldrd r8, r2, [r2, #20]",
         "mov.w r9, #0x8000",
-        "adds r3, #1",
-        "lsrs r3, r3, #1", // twice a round; an odd number begins in the middle
-        "bcc 3f",
+        // Four times a round; what is left of a round comes first.
+        "and r4, r3, #3",
+        "tbb [pc, r4]",
+        "7:",
+        ".byte (2f - 7b) / 2, (5f - 7b) / 2, (4f - 7b) / 2, (3f - 7b) / 2",
         "2:",
         quantize_step!(),
         "3:",
         quantize_step!(),
-        "subs r3, #1",
-        "bne 2b",
+        "4:",
+        quantize_step!(),
+        "5:",
+        quantize_step!(),
+        "subs r3, #4",
+        "bgt 2b",
         "pop {{r4-r9, pc}}",
     )
 }
