@@ -10,6 +10,11 @@ macro_rules! naked_asm {
     ($($line:tt)*) => { core::arch::naked_asm!(".cpu cortex-m4", $($line)*) };
 }
 
+/// Concatenates lines, each with its end.
+macro_rules! lines {
+    ($($line:expr,)*) => { concat!($($line, "\n",)*) };
+}
+
 mod attention;
 mod glue;
 mod layer;

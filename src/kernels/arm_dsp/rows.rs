@@ -7,11 +7,14 @@
 /// of the two first, then each against one of the extremes.
 macro_rules! extremes {
     ($low:literal, $high:literal, $a:literal, $b:literal, $scratch:literal) => {
-        concat!(
-            "ssub16 ", $scratch, ", ", $a, ", ", $b, "\n", "sel ", $scratch, ", ", $a, ", ", $b,
-            "\n", "sel ", $a, ", ", $b, ", ", $a, "\n", "ssub16 ", $b, ", ", $scratch, ", ", $high,
-            "\n", "sel ", $high, ", ", $scratch, ", ", $high, "\n", "ssub16 ", $b, ", ", $a, ", ",
-            $low, "\n", "sel ", $low, ", ", $low, ", ", $a, "\n",
+        lines!(
+            concat!("ssub16 ", $scratch, ", ", $a, ", ", $b),
+            concat!("sel ", $scratch, ", ", $a, ", ", $b),
+            concat!("sel ", $a, ", ", $b, ", ", $a),
+            concat!("ssub16 ", $b, ", ", $scratch, ", ", $high),
+            concat!("sel ", $high, ", ", $scratch, ", ", $high),
+            concat!("ssub16 ", $b, ", ", $a, ", ", $low),
+            concat!("sel ", $low, ", ", $low, ", ", $a),
         )
     };
 }
@@ -19,26 +22,14 @@ macro_rules! extremes {
 /// The extremes of both halves of `low` and `high`, smallest in the low half of r0.
 macro_rules! packed {
     ($low:literal, $high:literal) => {
-        concat!(
-            "ror r0, ",
-            $low,
-            ", #16\n",
-            "ssub16 r1, r0, ",
-            $low,
-            "\n",
-            "sel r2, ",
-            $low,
-            ", r0\n",
-            "ror r0, ",
-            $high,
-            ", #16\n",
-            "ssub16 r1, r0, ",
-            $high,
-            "\n",
-            "sel r3, r0, ",
-            $high,
-            "\n",
-            "pkhbt r0, r2, r3, lsl #16\n",
+        lines!(
+            concat!("ror r0, ", $low, ", #16"),
+            concat!("ssub16 r1, r0, ", $low),
+            concat!("sel r2, ", $low, ", r0"),
+            concat!("ror r0, ", $high, ", #16"),
+            concat!("ssub16 r1, r0, ", $high),
+            concat!("sel r3, r0, ", $high),
+            "pkhbt r0, r2, r3, lsl #16",
         )
     };
 }
@@ -187,16 +178,10 @@ pub unsafe extern "C" fn add(x: *const i16, sums: *mut i32, n: usize, by: &[i32;
 /// The magnitude of a register, into r2.
 macro_rules! or_magnitude {
     ($x:literal) => {
-        concat!(
-            "eor r12, ",
-            $x,
-            ", ",
-            $x,
-            ", asr #31\n",
-            "sub r12, r12, ",
-            $x,
-            ", asr #31\n",
-            "orr r2, r2, r12\n",
+        lines!(
+            concat!("eor r12, ", $x, ", ", $x, ", asr #31"),
+            concat!("sub r12, r12, ", $x, ", asr #31"),
+            "orr r2, r2, r12",
         )
     };
 }
