@@ -10,11 +10,17 @@ macro_rules! naked_asm {
     ($($line:tt)*) => { core::arch::naked_asm!(".cpu cortex-m4", $($line)*) };
 }
 
+/// Concatenates lines, each with its end.
+macro_rules! lines {
+    ($($line:expr,)*) => { concat!($($line, "\n",)*) };
+}
+
 mod attention;
 mod glue;
 mod layer;
 mod linear;
 mod pointwise;
+mod quantize;
 mod rescale;
 mod rows;
 mod slow;
@@ -81,7 +87,7 @@ impl Kernels for ArmDsp {
         let fits = multiply >> 15 == 0 && aligned(lanes) && aligned(x);
         let fours = if fits { (x.len() / 4).min(room) } else { 0 };
         if fours > 0 {
-            let params = rows::Quantize {
+            let params = quantize::Quantize {
                 wide: (by.bits != 8) as usize,
                 fours,
                 multiply,
@@ -95,9 +101,9 @@ impl Kernels for ArmDsp {
             // SAFETY: `fours` of them lie in both slices.
             unsafe {
                 if plain {
-                    rows::quantize_plain(x.as_ptr(), at, &params);
+                    quantize::quantize_plain(x.as_ptr(), at, &params);
                 } else {
-                    rows::quantize(x.as_ptr(), at, &params);
+                    quantize::quantize(x.as_ptr(), at, &params);
                 }
             }
         }

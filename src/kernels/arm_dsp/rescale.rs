@@ -39,11 +39,6 @@ pub struct Rescale {
     pub rows: [Row; 2],
 }
 
-/// Concatenates lines, each with its end.
-macro_rules! lines {
-    ($($line:expr,)*) => { concat!($($line, "\n",)*) };
-}
-
 /// Outputs `$a` and `$b` of one row of two: multipliers in r9, what `$add` needs in r4 and r8.
 macro_rules! row_of_two {
     ($a:literal, $b:literal, $up:expr, $add:expr, $write:expr) => {

@@ -1,4 +1,4 @@
-//! Passes over one row: moments, range, quantisation, sums and their way back to 16 bits.
+//! Passes over one row: its sums and range, adding it to others, and their way back to 16 bits.
 //!
 //! Rows that may begin at any halfword are read with LDR, which takes every address; LDM, LDRD and STRD do
 //! not.
@@ -7,11 +7,14 @@
 /// of the two first, then each against one of the extremes.
 macro_rules! extremes {
     ($low:literal, $high:literal, $a:literal, $b:literal, $scratch:literal) => {
-        concat!(
-            "ssub16 ", $scratch, ", ", $a, ", ", $b, "\n", "sel ", $scratch, ", ", $a, ", ", $b,
-            "\n", "sel ", $a, ", ", $b, ", ", $a, "\n", "ssub16 ", $b, ", ", $scratch, ", ", $high,
-            "\n", "sel ", $high, ", ", $scratch, ", ", $high, "\n", "ssub16 ", $b, ", ", $a, ", ",
-            $low, "\n", "sel ", $low, ", ", $low, ", ", $a, "\n",
+        lines!(
+            concat!("ssub16 ", $scratch, ", ", $a, ", ", $b),
+            concat!("sel ", $scratch, ", ", $a, ", ", $b),
+            concat!("sel ", $a, ", ", $b, ", ", $a),
+            concat!("ssub16 ", $b, ", ", $scratch, ", ", $high),
+            concat!("sel ", $high, ", ", $scratch, ", ", $high),
+            concat!("ssub16 ", $b, ", ", $a, ", ", $low),
+            concat!("sel ", $low, ", ", $low, ", ", $a),
         )
     };
 }
@@ -19,26 +22,14 @@ macro_rules! extremes {
 /// The extremes of both halves of `low` and `high`, smallest in the low half of r0.
 macro_rules! packed {
     ($low:literal, $high:literal) => {
-        concat!(
-            "ror r0, ",
-            $low,
-            ", #16\n",
-            "ssub16 r1, r0, ",
-            $low,
-            "\n",
-            "sel r2, ",
-            $low,
-            ", r0\n",
-            "ror r0, ",
-            $high,
-            ", #16\n",
-            "ssub16 r1, r0, ",
-            $high,
-            "\n",
-            "sel r3, r0, ",
-            $high,
-            "\n",
-            "pkhbt r0, r2, r3, lsl #16\n",
+        lines!(
+            concat!("ror r0, ", $low, ", #16"),
+            concat!("ssub16 r1, r0, ", $low),
+            concat!("sel r2, ", $low, ", r0"),
+            concat!("ror r0, ", $high, ", #16"),
+            concat!("ssub16 r1, r0, ", $high),
+            concat!("sel r3, r0, ", $high),
+            "pkhbt r0, r2, r3, lsl #16",
         )
     };
 }
@@ -147,107 +138,6 @@ pub unsafe extern "C" fn range(x: *const i16, n: usize) -> u32 {
     )
 }
 
-/// What [`quantize`] and [`quantize_plain`] need besides pointers.
-#[repr(C)]
-pub struct Quantize {
-    /// Whether lanes have 12 bits instead of 8.
-    pub wide: usize,
-    /// Fours of inputs, at least 1.
-    pub fours: usize,
-    /// See [`Quantizer`](crate::kernels::Quantizer); below 2¹⁵.
-    pub multiply: i32,
-    /// `−subtract`.
-    pub offset: i32,
-    /// Shift right.
-    pub shift: u32,
-    /// Multiplies the shifted number; the upper word of the product, rounded, is the result.
-    pub inverse: i32,
-    /// Bytes from one four of lanes to the next.
-    pub stride: usize,
-}
-
-/// Any quantiser.
-///
-/// # Safety
-/// `x` holds `4 · fours` numbers and `lanes` four at every stride, both aligned to four bytes.
-#[unsafe(naked)]
-pub unsafe extern "C" fn quantize(x: *const i16, lanes: *mut i16, by: &Quantize) {
-    naked_asm!(
-        "push {{r4-r12, lr}}",
-        "ldm r2, {{r2, r3, r8-r12}}",
-        "2:",
-        "ldrd r5, r7, [r0], #8",
-        "smlabb r4, r5, r8, r9",
-        "smlatb r5, r5, r8, r9",
-        "smlabb r6, r7, r8, r9",
-        "smlatb r7, r7, r8, r9",
-        "asrs r4, r10",
-        "asrs r5, r10",
-        "asrs r6, r10",
-        "asrs r7, r10",
-        "smmulr r4, r4, r11",
-        "smmulr r5, r5, r11",
-        "smmulr r6, r6, r11",
-        "smmulr r7, r7, r11",
-        "pkhbt r5, r5, r7, lsl #16",
-        "pkhbt r4, r4, r6, lsl #16",
-        "cbnz r2, 3f",
-        "uxtb16 r4, r4",
-        "lsls r4, r4, #8",
-        "ssub16 r4, r4, r5",
-        "3:",
-        "strd r5, r4, [r1]",
-        "add r1, r12",
-        "subs r3, #1",
-        "bne 2b",
-        "pop {{r4-r12, pc}}",
-    )
-}
-
-/// 8-bit lanes of `round(x · inverse / 2^32)`: SMLAW leaves the result in the upper halfword. `by` needs
-/// only fours, inverse and stride.
-///
-/// # Safety
-/// As for [`quantize`].
-#[unsafe(naked)]
-pub unsafe extern "C" fn quantize_plain(x: *const i16, lanes: *mut i16, by: &Quantize) {
-    naked_asm!(
-        "push {{r4-r9, lr}}",
-        "ldr r3, [r2, #4]",
-        "ldrd r8, r2, [r2, #20]",
-        "mov.w r9, #0x8000",
-        "adds r3, #1",
-        "lsrs r3, r3, #1", // twice a round; an odd number begins in the middle
-        "bcc 3f",
-        "2:",
-        quantize_step!(),
-        "3:",
-        quantize_step!(),
-        "subs r3, #1",
-        "bne 2b",
-        "pop {{r4-r9, pc}}",
-    )
-}
-
-/// Four inputs of [`quantize_plain`].
-macro_rules! quantize_step {
-    () => {
-        "ldrd r5, r7, [r0], #8
-        smlawb r4, r8, r5, r9
-        smlawt r5, r8, r5, r9
-        smlawb r6, r8, r7, r9
-        smlawt r7, r8, r7, r9
-        pkhtb r4, r6, r4, asr #16
-        pkhtb r6, r7, r5, asr #16
-        uxtb16 r4, r4
-        lsls r4, r4, #8
-        ssub16 r7, r4, r6
-        strd r6, r7, [r1]
-        add r1, r2"
-    };
-}
-use quantize_step;
-
 /// `sums[i] = saturate(sums[i] + (x[i] · up + half) / 2^down)`: `up` is a power of two below 2¹⁵.
 ///
 /// # Safety
@@ -288,19 +178,14 @@ pub unsafe extern "C" fn add(x: *const i16, sums: *mut i32, n: usize, by: &[i32;
 /// The magnitude of a register, into r2.
 macro_rules! or_magnitude {
     ($x:literal) => {
-        concat!(
-            "eor r12, ",
-            $x,
-            ", ",
-            $x,
-            ", asr #31\n",
-            "sub r12, r12, ",
-            $x,
-            ", asr #31\n",
-            "orr r2, r2, r12\n",
+        lines!(
+            concat!("eor r12, ", $x, ", ", $x, ", asr #31"),
+            concat!("sub r12, r12, ", $x, ", asr #31"),
+            "orr r2, r2, r12",
         )
     };
 }
+
 /// The bitwise or of `n` magnitudes.
 ///
 /// # Safety
