@@ -98,8 +98,11 @@ impl Kernels for ArmMve {
         let rest = lanes.get_mut(if row == 0 { 0 } else { room }..).unwrap_or_default();
         let Some(lanes) = rest.get_mut(..room) else { return };
         let len = x.len().min(room);
-        if len < room {
-            lanes.fill(0);
+        if !len.is_multiple_of(4) {
+            // The last word, also of the low parts of a wide row.
+            for at in [len / 4 * 2, room / 2 + len / 4 * 2] {
+                lanes.iter_mut().skip(at).take(2).for_each(|two| *two = 0);
+            }
         }
         let out = lanes.as_mut_ptr().cast::<i8>();
         // An inverse above this one belongs to a row that the shift brings to less than 2^15.
