@@ -334,13 +334,7 @@ impl<M: Visibility> Attention<'_, M> {
             state.factor = factor(vector.code, self.score_scale);
             <B::Kernels>::quantize(x, &vector.quantizer(), count, i, lanes);
         }
-        let mut biased = Biased { factors: [0; 2], biases: [[0; KEY_BLOCK]; 2] };
         let bias = self.bias.filter(|_| build::has_relative_positions::<B>());
-        if bias.is_some() {
-            for (factor, state) in biased.factors.iter_mut().zip(states.iter_mut()) {
-                *factor = core::mem::replace(&mut state.factor, BIASED_FACTOR);
-            }
-        }
         let low = queries.iter().map(|query| query.range.0).min().unwrap_or(0);
         let high = queries.iter().map(|query| query.range.1).max().unwrap_or(0);
         // 15-bit numerators of up to 512 keys fit 32-bit sums of values; of more keys, fewer bits.
@@ -359,6 +353,12 @@ impl<M: Visibility> Attention<'_, M> {
             <B::Kernels>::stream(lanes, &run, visible, shift, states, sums);
         } else {
             let keys = low..high;
+            let mut biased = Biased { factors: [0; 2], biases: [[0; KEY_BLOCK]; 2] };
+            if bias.is_some() {
+                for (factor, state) in biased.factors.iter_mut().zip(states.iter_mut()) {
+                    *factor = core::mem::replace(&mut state.factor, BIASED_FACTOR);
+                }
+            }
             self.blocks::<B>(
                 kv_head,
                 keys,
