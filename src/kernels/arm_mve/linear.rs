@@ -333,7 +333,7 @@ macro_rules! one_row {
 
 one_row! {
     /// `sums[o] = Σ w x` of one row and plain weights.
-    plain_1, 4, 68, ""
+    plain_1, 5, 68, ""
 }
 
 one_row! {
