@@ -41,6 +41,9 @@ pub struct RowScale {
 impl<'a> Product<'a> {
     /// The part of the layer that begins `outputs` (a multiple of four) further.
     pub fn skip(self, outputs: usize) -> Self {
+        if outputs == 0 {
+            return self;
+        }
         let weights = self.weights.get(outputs / 4 * self.group_bytes..).unwrap_or_default();
         let multipliers = self.multipliers.get(2 * outputs..).unwrap_or_default();
         let biases = self.biases.get(2 * outputs..).unwrap_or_default();

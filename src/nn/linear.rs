@@ -43,7 +43,9 @@ impl<'a, 'l> Rows<'a, 'l> {
     }
 
     /// Quantises whole rows, unless they are too wide for 32-bit sums of `256 · w · x`.
-    #[inline(never)]
+    // Small; but where a whole layer may take a thousand instructions, calls show.
+    #[cfg_attr(not(feature = "arm-mve"), inline(never))]
+    #[cfg_attr(feature = "arm-mve", inline(always))]
     fn prepare<B: Build>(&mut self, layer: &Linear) {
         let narrow = !has_wide_rows::<B>() || layer.padded_in <= SEGMENT;
         if narrow && !self.filled {
@@ -98,7 +100,9 @@ impl<'a, 'l> Rows<'a, 'l> {
 
     /// Outputs `first …` of the layer about to be multiplied, and how their sums become numbers in units
     /// of `2^exponents[row]`.
-    #[inline(never)]
+    // Small; but where a whole layer may take a thousand instructions, calls show.
+    #[cfg_attr(not(feature = "arm-mve"), inline(never))]
+    #[cfg_attr(feature = "arm-mve", inline(always))]
     fn ready<'p, K: Kernels>(
         &'p self,
         layer: &Linear<'p>,

@@ -35,7 +35,8 @@ impl Eights {
                 biases => biases.as_ptr(),
             },
             out: [out[0], out[ROWS - 1]],
-            bias_shift: -a.bias_shift.clamp(0, 40),
+            // Beyond 16, nothing is left.
+            bias_shift: -a.bias_shift.clamp(0, 31),
             shifts: [31 - a.shift as i32, 31 - b.shift as i32],
             scales: [a.scale as u32, b.scale as u32],
         })

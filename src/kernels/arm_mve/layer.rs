@@ -49,12 +49,16 @@ pub fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2
 fn ready(product: &Product, [len, second]: [usize; 2]) -> usize {
     let Product { lanes, rows, weights, group_bytes, multipliers, biases, .. } = *product;
     let len = len & !7;
+    let biased = !biases.is_empty();
+    let words = lanes.as_ptr().addr() | weights.as_ptr().addr() | group_bytes;
+    let halves = multipliers.as_ptr().addr() | if biased { biases.as_ptr().addr() } else { 0 };
     let fits = !product.wide
         && (rows == 1 || rows == 2 && second >= len)
-        && (lanes.as_ptr().addr() | weights.as_ptr().addr() | group_bytes).is_multiple_of(4)
+        && (words | halves << 1).is_multiple_of(4)
         && group_bytes >= 16 * (lanes.len() >> (rows + 1))
         && (len / 4).checked_mul(group_bytes).is_some_and(|bytes| bytes <= weights.len())
-        && Factors { multipliers, biases }.fit(len);
+        && multipliers.len() >= 2 * len
+        && (!biased || biases.len() >= 2 * len);
     if fits { len } else { 0 }
 }
 
@@ -66,14 +70,22 @@ unsafe fn halves(product: &Product, by: &[RowScale; 2], len: usize, out: [*mut i
     unsafe {
         match product.rows {
             1 => eight_by_eight::<1>(product, by, len, out),
-            _ => eight_by_eight::<2>(product, by, len, out),
+            _ => two_rows(product, by, len, out),
         }
     }
 }
 
 /// # Safety
-/// As for [`halves`], of `ROWS` rows.
+/// As for [`halves`], of two rows.
 #[inline(never)]
+unsafe fn two_rows(product: &Product, by: &[RowScale; 2], len: usize, out: [*mut i16; 2]) {
+    // SAFETY: the caller's promise.
+    unsafe { eight_by_eight::<2>(product, by, len, out) }
+}
+
+/// # Safety
+/// As for [`halves`], of `ROWS` rows.
+#[inline(always)]
 unsafe fn eight_by_eight<const ROWS: usize>(
     product: &Product,
     by: &[RowScale; 2],

@@ -4,7 +4,7 @@
 //! inputs of 4 outputs) cost no more than four plain loads. Eight sums are held in the eight even
 //! registers that VMLADAV can add to: 4 outputs × 2 rows (14 instructions per 128 products) or
 //! 8 outputs × 1 row (17 per 128). The loop over blocks is unrolled and entered in the middle (Duff's
-//! device); inputs beyond the last whole block are gathered under a predicate. One LDM
+//! device); inputs beyond the last whole block are gathered before, under a predicate. One LDM
 //! from the frame clears the sums and rewinds the inputs for the next group of outputs.
 //!
 //! Halfwords of paired weights carry a borrow: adding 128 returns it to the odd weight and leaves the
@@ -18,10 +18,12 @@ pub struct Frame {
     /// The registers at the beginning of a group: zeros, pointers to the inputs, number of rounds
     /// through the unrolled loop.
     image: MaybeUninit<[usize; 12]>,
-    /// Where a group begins, and where its whole blocks end.
+    /// Where a group begins, and where its whole blocks begin.
     labels: MaybeUninit<[usize; 2]>,
-    /// Where a word of one output lies in a block.
+    /// Where the words of one output lie in the group's last block, which is not whole.
     offsets: MaybeUninit<[u32; 4]>,
+    /// Where the rows' words beyond the last whole block lie.
+    tails: MaybeUninit<[usize; 2]>,
     /// Words of four inputs beyond the last whole block of four words: 0 to 3.
     tail: usize,
     /// End of the sums.
@@ -42,6 +44,7 @@ impl Frame {
             image: MaybeUninit::uninit(),
             labels: MaybeUninit::uninit(),
             offsets: MaybeUninit::uninit(),
+            tails: MaybeUninit::uninit(),
             tail: words % 4,
             end,
             skip: step as isize - (words / 4 * 64) as isize,
@@ -150,30 +153,33 @@ macro_rules! begin {
             "vstrw.32 q0, [r9, #16]\n",
             "vstrw.32 q0, [r9, #32]\n",
             "vmov.i16 q7, #128\n", // for paired weights
-            "ldrd r6, r7, [r9, #88]\n",
+            "ldrd r6, r7, [r9, #96]\n",
             $inputs,
+            "ldr r1, [r9, #92]\n",
             "adr.w r8, 4f + 1\n", // Thumb
-            "ldr r6, [r9, #72]\n",
-            "cbz r6, 6f\n",
-            "adr.w r8, 3f + 1\n",
-            "movs r6, #0\n",
-            "vidup.u32 q0, r6, #8\n",
+            "cbz r1, 1f\n",
+            "subs r2, r1, #1\n",
+            "lsrs r4, r2, #{log_blocks}\n",
+            "adds r4, #1\n",
+            "str r4, [r9, #{rounds}]\n",
+            "and r2, r2, #(1 << {log_blocks}) - 1\n",
+            "movs r4, #{bytes}\n",
+            "adr.w r8, 2f + ((1 << {log_blocks}) - 1) * {bytes} + 1\n",
+            "mls r8, r2, r4, r8\n",
+            "1:\n",
+            "ldr r2, [r9, #80]\n",
+            "mov r4, r8\n",
+            "cbz r2, 6f\n",
+            "add r6, r6, r1, lsl #4\n",
+            "add r7, r7, r1, lsl #4\n",
+            "strd r6, r7, [r9, #72]\n",
+            "lsls r2, r1, #5\n",
+            "vidup.u32 q0, r2, #8\n",
             "vshl.i32 q0, q0, #1\n",
             "vstrw.32 q0, [r9, #56]\n",
+            "adr.w r4, 3f + 1\n",
             "6:\n",
-            "mov r7, r8\n",
-            "ldr r1, [r9, #84]\n",
-            "cbz r1, 1f\n",
-            "subs r1, #1\n",
-            "lsrs r2, r1, #{log_blocks}\n",
-            "adds r2, #1\n",
-            "str r2, [r9, #{rounds}]\n",
-            "and r1, r1, #(1 << {log_blocks}) - 1\n",
-            "movs r2, #{bytes}\n",
-            "adr.w r7, 2f + ((1 << {log_blocks}) - 1) * {bytes} + 1\n",
-            "mls r7, r1, r2, r7\n",
-            "1:\n",
-            "strd r7, r8, [r9, #48]\n",
+            "strd r4, r8, [r9, #48]\n",
             "mov r1, r0\n",
             $enter,
         )
@@ -201,6 +207,21 @@ macro_rules! two_rows {
                     "str r6, [r9, #8]\nstr r7, [r9, #16]\n",
                     "ldm r9, {{r0, r2, r3, r4, r5, r6, r7, r8, r10, r12, lr}}\nldr pc, [r9, #48]\n"
                 ),
+                "3:",
+                "ldr r7, [r9, #80]",
+                "vctp.32 r7",
+                load_tail!("r1"),
+                $unpair,
+                "ldr r7, [r9, #72]",
+                "vpst",
+                "vldrwt.u32 q4, [r7]",
+                "ldr r7, [r9, #76]",
+                "vpst",
+                "vldrwt.u32 q5, [r7]",
+                multiply!("q4", "r0", "r4", "r8", "r12"),
+                multiply!("q5", "r2", "r6", "r10", "lr"),
+                "ldr r7, [r9, #{rounds}]",
+                "ldr pc, [r9, #52]",
                 ".p2align 2",
                 "2:",
                 ".rept 1 << {log_blocks}",
@@ -213,20 +234,9 @@ macro_rules! two_rows {
                 ".endr",
                 "subs r7, #1",
                 "bne.w 2b",
-                "ldr pc, [r9, #52]",
-                "3:",
-                "ldr r7, [r9, #72]",
-                "vctp.32 r7",
-                load_tail!("r1"),
-                $unpair,
-                "vpstt",
-                "vldrwt.u32 q4, [r3]",
-                "vldrwt.u32 q5, [r5]",
-                multiply!("q4", "r0", "r4", "r8", "r12"),
-                multiply!("q5", "r2", "r6", "r10", "lr"),
                 "4:",
                 "stm r11!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
-                "ldrd r7, r5, [r9, #76]",
+                "ldrd r7, r5, [r9, #84]",
                 "cmp r11, r7",
                 "beq 5f",
                 "add r1, r5",
@@ -274,6 +284,20 @@ macro_rules! one_row {
                     "str r6, [r9, #8]\n",
                     "ldm r9, {{r0, r2, r3, r4, r6, r7, r8, r10, r12, lr}}\nldr pc, [r9, #48]\n"
                 ),
+                "3:",
+                "ldr r7, [r9, #80]",
+                "vctp.32 r7",
+                load_tail!("r1"),
+                $unpair,
+                "ldr r7, [r9, #72]",
+                "vpst",
+                "vldrwt.u32 q4, [r7]",
+                multiply!("q4", "r0", "r2", "r4", "r6"),
+                load_tail!("r5"),
+                $unpair,
+                multiply!("q4", "r8", "r10", "r12", "lr"),
+                "ldr r7, [r9, #{rounds}]",
+                "ldr pc, [r9, #52]",
                 ".p2align 2",
                 "2:",
                 ".rept 1 << {log_blocks}",
@@ -287,21 +311,9 @@ macro_rules! one_row {
                 ".endr",
                 "subs r7, #1",
                 "bne.w 2b",
-                "ldr pc, [r9, #52]",
-                "3:",
-                "ldr r7, [r9, #72]",
-                "vctp.32 r7",
-                load_tail!("r1"),
-                $unpair,
-                "vpst",
-                "vldrwt.u32 q4, [r3]",
-                multiply!("q4", "r0", "r2", "r4", "r6"),
-                load_tail!("r5"),
-                $unpair,
-                multiply!("q4", "r8", "r10", "r12", "lr"),
                 "4:",
                 "stm r11!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
-                "ldrd r7, r3, [r9, #76]",
+                "ldrd r7, r3, [r9, #84]",
                 "cmp r11, r7",
                 "beq 5f",
                 "add r1, r3",
@@ -321,7 +333,7 @@ macro_rules! one_row {
 
 one_row! {
     /// `sums[o] = Σ w x` of one row and plain weights.
-    plain_1, 4, 68, ""
+    plain_1, 5, 68, ""
 }
 
 one_row! {

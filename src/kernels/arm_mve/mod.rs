@@ -92,20 +92,24 @@ impl Kernels for ArmMve {
         (sum, squares)
     }
 
+    #[inline(always)] // a third of it is for the call
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
         // The room of a row of 16-bit numbers, of which half is used.
         let room = if rows == 2 { lanes.len() / 2 } else { lanes.len() } & !3;
         let rest = lanes.get_mut(if row == 0 { 0 } else { room }..).unwrap_or_default();
         let Some(lanes) = rest.get_mut(..room) else { return };
         let len = x.len().min(room);
-        if len < room {
-            lanes.fill(0);
-        }
         let out = lanes.as_mut_ptr().cast::<i8>();
         // An inverse above this one belongs to a row that the shift brings to less than 2^15.
         let narrow = by.multiply == 1 && by.subtract == 0 && by.inverse > 127 << 8;
-        // SAFETY: `lanes` holds `2 · room` bytes, `x` at least `len` numbers.
+        // SAFETY: `lanes` holds `2 · room` bytes, `x` at least `len` numbers; a last word that is not
+        // full begins before `room`, which is a multiple of four.
         unsafe {
+            if !len.is_multiple_of(4) {
+                let last = out.add(len & !3);
+                last.cast::<[i8; 4]>().write([0; 4]);
+                last.add(room).cast::<[i8; 4]>().write([0; 4]);
+            }
             match by.bits {
                 8 if narrow => rows::quantize(x.as_ptr(), len, out, by),
                 8 => rows::quantize_centred(x.as_ptr(), len, out, by, out),

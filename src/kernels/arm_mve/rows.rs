@@ -80,12 +80,12 @@ pub unsafe extern "C" fn quantize(x: *const i16, len: usize, out: *mut i8, by: *
         "lsrs r5, r5, #15",
         "rsbs r4, r4, #0", // to the left
         "bne 3f",
-        // Thirty-two at a time, even and odd ones apart, where there is nothing to shift.
-        "lsrs r4, r1, #5",
-        "and r1, r1, #31",
+        // Sixty-four at a time, even and odd ones apart, where there is nothing to shift.
+        "lsrs r4, r1, #6",
+        "and r1, r1, #63",
         "wls lr, r4, 4f",
         "2:",
-        ".rept 2",
+        ".rept 4",
         "vld20.16 {{q0, q1}}, [r0]",
         "vld21.16 {{q0, q1}}, [r0]!",
         "vmulh.s16 q3, q0, q2",
