@@ -1,5 +1,6 @@
 //! RAM: the [`Arena`] that the user owns, its exact size, and [`RunState`], the named buffers in it.
 
+use crate::build::{Build, sizes};
 use crate::config::*;
 use crate::error::RunError;
 
@@ -96,7 +97,10 @@ const fn min(a: usize, b: usize) -> usize {
 impl ArenaSize {
     /// The exact need of a configuration.
     pub const fn new(config: &Config) -> Self {
-        let buffers = buffers(config);
+        Self::of(&buffers(config))
+    }
+
+    pub(crate) const fn of(buffers: &[Buffer; BUFFERS]) -> Self {
         let mut size = Self { bytes: 0, halves: 0, words: 0 };
         let mut i = 0;
         while i < BUFFERS {
@@ -233,6 +237,7 @@ pub struct RunState<'a> {
 }
 
 /// Takes the first `len` elements off a slice.
+#[inline(never)] // sixteen times
 fn take<'a, T>(rest: &mut &'a mut [T], len: usize) -> &'a mut [T] {
     let (head, tail) = core::mem::take(rest).split_at_mut_checked(len).unwrap_or_default();
     *rest = tail;
@@ -244,8 +249,8 @@ impl<'a> RunState<'a> {
     ///
     /// # Errors
     /// [`RunError::ArenaTooSmall`] with the part, the need and the given size.
-    pub fn new(config: &Config, arena: ArenaParts<'a>) -> Result<Self, RunError> {
-        let size = ArenaSize::new(config);
+    pub fn new<B: Build>(config: &Config, arena: ArenaParts<'a>) -> Result<Self, RunError> {
+        let (size, lens) = sizes::<B>(config);
         for (part, needed, given) in [
             ("bytes", size.bytes, arena.bytes.len()),
             ("halves", size.halves, arena.halves.len()),
@@ -272,7 +277,7 @@ impl<'a> RunState<'a> {
             sums,
             outputs,
             history,
-        ] = buffers(config).map(|buffer| buffer.len);
+        ] = lens;
         let (mut bytes, mut halves, mut words) = (arena.bytes, arena.halves, arena.words);
         Ok(Self {
             cache: Cache {

@@ -48,6 +48,11 @@ pub struct Header {
     pub parameters: u32,
 }
 
+/// Reads a byte; 0 beyond the end.
+pub const fn read_u8(bytes: &[u8], offset: usize) -> u8 {
+    if offset < bytes.len() { bytes[offset] } else { 0 }
+}
+
 /// Reads a `u16` at `offset`; 0 beyond the end (callers have checked the length).
 pub const fn read_u16(bytes: &[u8], offset: usize) -> u16 {
     if offset < bytes.len() && offset + 1 < bytes.len() {
@@ -87,19 +92,8 @@ codes!(weight_layout: WeightLayout { Paired, Plain });
 
 impl Header {
     /// The header's bytes, checksum included. Written by the converter.
-    pub fn to_bytes(&self) -> [u8; HEADER_BYTES] {
+    pub const fn to_bytes(&self) -> [u8; HEADER_BYTES] {
         let c = &self.config;
-        let mut bytes = [0u8; HEADER_BYTES];
-        let mut put = |offset: usize, value: u32, width: usize| {
-            for (to, from) in bytes.iter_mut().skip(offset).zip(value.to_le_bytes()).take(width) {
-                *to = from;
-            }
-        };
-        put(0, u32::from_le_bytes(MAGIC), 4);
-        put(4, VERSION as u32, 2);
-        put(6, HEADER_BYTES as u32, 2);
-        put(8, self.total_bytes as u32, 4);
-        put(CHECKSUM_OFFSET, self.checksum, 4);
         let flags = [
             c.gated,
             c.qkv_bias,
@@ -112,7 +106,6 @@ impl Header {
             c.pooler,
             c.separate_embedding,
         ];
-        let flags = flags.iter().rev().fold(0, |bits, &flag| bits << 1 | flag as u32);
         let codes = [
             c.architecture as u8,
             c.input as u8,
@@ -124,10 +117,6 @@ impl Header {
             c.pooling as u8,
             c.weight_layout as u8,
         ];
-        for (i, code) in codes.into_iter().enumerate() {
-            put(16 + i, code as u32, 1);
-        }
-        put(28, flags, 4);
         let sizes = [
             c.vocab_size,
             c.frame_len,
@@ -144,21 +133,48 @@ impl Header {
             self.tokenizer_bytes,
             self.labels_bytes,
         ];
-        for (i, size) in sizes.into_iter().enumerate() {
-            put(32 + 4 * i, size as u32, 4);
+        let rest = [
+            (0, u32::from_le_bytes(MAGIC), 4),
+            (4, VERSION as u32, 2),
+            (6, HEADER_BYTES as u32, 2),
+            (8, self.total_bytes as u32, 4),
+            (CHECKSUM_OFFSET, self.checksum, 4),
+            (88, self.epsilon_mantissa as u32, 2),
+            (90, self.epsilon_exponent as u16 as u32, 2),
+            (92, self.frame_exponent as u16 as u32, 2),
+            (96, self.parameters, 4),
+            (100, c.decoder_layers as u32, 2),
+            (102, c.beams as u32, 2),
+            (104, c.target_context as u32, 4),
+            (108, c.relative_distance as u32, 4),
+            (112, c.start_token as u32, 4),
+            (116, c.end_token as u32, 4),
+            (120, c.suppressed_token as u32, 4),
+            (124, c.forced_token as u32, 4),
+        ];
+        let mut bytes = [0u8; HEADER_BYTES];
+        let (mut i, mut bits) = (0, 0);
+        while i < flags.len() {
+            bits |= (flags[i] as u32) << i;
+            i += 1;
         }
-        put(88, self.epsilon_mantissa as u32, 2);
-        put(90, self.epsilon_exponent as u16 as u32, 2);
-        put(92, self.frame_exponent as u16 as u32, 2);
-        put(96, self.parameters, 4);
-        put(100, c.decoder_layers as u32, 2);
-        put(102, c.beams as u32, 2);
-        put(104, c.target_context as u32, 4);
-        put(108, c.relative_distance as u32, 4);
-        put(112, c.start_token as u32, 4);
-        put(116, c.end_token as u32, 4);
-        put(120, c.suppressed_token as u32, 4);
-        put(124, c.forced_token as u32, 4);
+        put(&mut bytes, 28, bits, 4);
+        i = 0;
+        while i < codes.len() {
+            bytes[16 + i] = codes[i];
+            i += 1;
+        }
+        i = 0;
+        while i < sizes.len() {
+            put(&mut bytes, 32 + 4 * i, sizes[i] as u32, 4);
+            i += 1;
+        }
+        i = 0;
+        while i < rest.len() {
+            let (offset, value, width) = rest[i];
+            put(&mut bytes, offset, value, width);
+            i += 1;
+        }
         bytes
     }
 
@@ -246,45 +262,111 @@ impl Header {
         if let Err(error) = config.validate() {
             return Err(FormatError::BadConfig { field: error.0 });
         }
-        let header = Self {
+        let mut reserved = 25;
+        while reserved < 96 {
+            let here = reserved < 28 || reserved >= 94;
+            if here && read_u8(blob, reserved) != 0 {
+                return Err(FormatError::BadPadding { offset: reserved });
+            }
+            reserved += 1;
+        }
+        let Some(mut layout) = Layout::new(&config, 0, 0) else {
+            return Err(FormatError::BadConfig { field: "total_bytes" });
+        };
+        let header = Self::read(blob, config);
+        match header.place(blob.len(), &mut layout) {
+            Ok(()) => Ok((header, layout)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The fields beside the configuration.
+    pub const fn read(blob: &[u8], config: Config) -> Self {
+        Self {
             config,
             total_bytes: read_u32(blob, 8) as usize,
             checksum: read_u32(blob, CHECKSUM_OFFSET),
             epsilon_mantissa: read_u16(blob, 88),
             epsilon_exponent: read_i16(blob, 90),
             frame_exponent: read_i16(blob, 92),
-            tokenizer_bytes: size!(12),
-            labels_bytes: size!(13),
+            tokenizer_bytes: read_u32(blob, 80) as usize,
+            labels_bytes: read_u32(blob, 84) as usize,
             parameters: read_u32(blob, 96),
+        }
+    }
+
+    /// Checks those fields, and gives tokenizer and labels their places in a layout that knows none of
+    /// them yet. `given`: the blob's length.
+    ///
+    /// # Errors
+    /// [`FormatError::BadConfig`], [`FormatError::WrongLength`].
+    pub const fn place(&self, given: usize, layout: &mut Layout) -> Result<(), FormatError> {
+        let field = if self.tokenizer_bytes > 1 << 28 {
+            "tokenizer_bytes"
+        } else if self.labels_bytes > 1 << 24 {
+            "labels_bytes"
+        } else if self.epsilon_exponent < -64 || self.epsilon_exponent > 0 {
+            "epsilon_exponent"
+        } else if self.frame_exponent < -64 || self.frame_exponent > 64 {
+            "frame_exponent"
+        } else if !layout.place(self.tokenizer_bytes, self.labels_bytes) {
+            "total_bytes"
+        } else if self.total_bytes != layout.bytes || given != layout.bytes {
+            let needed = if given != layout.bytes { layout.bytes } else { self.total_bytes };
+            return Err(FormatError::WrongLength { needed, given });
+        } else {
+            return Ok(());
         };
-        if header.tokenizer_bytes > 1 << 28 {
-            return Err(FormatError::BadConfig { field: "tokenizer_bytes" });
-        }
-        if header.labels_bytes > 1 << 24 {
-            return Err(FormatError::BadConfig { field: "labels_bytes" });
-        }
-        if header.epsilon_exponent < -64 || header.epsilon_exponent > 0 {
-            return Err(FormatError::BadConfig { field: "epsilon_exponent" });
-        }
-        if header.frame_exponent < -64 || header.frame_exponent > 64 {
-            return Err(FormatError::BadConfig { field: "frame_exponent" });
-        }
-        let layout = match Layout::new(&config, header.tokenizer_bytes, header.labels_bytes) {
-            Some(layout) => layout,
-            None => return Err(FormatError::BadConfig { field: "total_bytes" }),
+        Err(FormatError::BadConfig { field })
+    }
+}
+
+/// Writes `width` bytes.
+const fn put(bytes: &mut [u8; HEADER_BYTES], offset: usize, value: u32, width: usize) {
+    let value = value.to_le_bytes();
+    let mut i = 0;
+    while i < width {
+        bytes[offset + i] = value[i];
+        i += 1;
+    }
+}
+
+/// What the header of a blob with known hyperparameters must hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    /// The hyperparameters.
+    pub config: Config,
+    /// What follows from them: no tokenizer, no labels.
+    pub layout: Layout,
+    bytes: [u8; HEADER_BYTES],
+}
+
+impl Expected {
+    /// `None` if [`Config::validate`] refuses the configuration, or no blob can be so large.
+    pub const fn new(config: Config) -> Option<Self> {
+        let header = Header {
+            config,
+            total_bytes: 0,
+            checksum: 0,
+            epsilon_mantissa: 0,
+            epsilon_exponent: 0,
+            frame_exponent: 0,
+            tokenizer_bytes: 0,
+            labels_bytes: 0,
+            parameters: 0,
         };
-        if header.total_bytes != layout.bytes || blob.len() != layout.bytes {
-            let needed = if blob.len() != layout.bytes { layout.bytes } else { header.total_bytes };
-            return Err(FormatError::WrongLength { needed, given: blob.len() });
+        match (config.validate(), Layout::new(&config, 0, 0)) {
+            (Ok(()), Some(layout)) => Some(Self { config, layout, bytes: header.to_bytes() }),
+            _ => None,
         }
-        let mut reserved = 25;
-        while reserved < HEADER_BYTES {
-            if blob[reserved] != 0 && (reserved < 28 || (reserved >= 94 && reserved < 96)) {
-                return Err(FormatError::BadPadding { offset: reserved });
-            }
-            reserved += 1;
-        }
-        Ok((header, layout))
+    }
+
+    /// Where a header first differs, in what is not of one blob alone: lengths, checksum, epsilon,
+    /// the unit of frames, the number of parameters.
+    pub fn difference(&self, blob: &[u8]) -> Option<usize> {
+        let own = |i: &usize| matches!(i, 8..16 | 80..94 | 96..100);
+        let pairs = self.bytes.iter().zip(blob).enumerate();
+        pairs.filter(|(i, (expected, found))| expected != found && !own(i)).map(|(i, _)| i).next()
     }
 }
 

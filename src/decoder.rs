@@ -5,12 +5,13 @@
 //! time; [`Decoder::prefill`] and [`Decoder::advance`] are loops over it.
 
 use crate::arena::{ArenaParts, RunState};
+use crate::build::{self, Build};
 use crate::config::{Architecture, Config, Head, Position};
 use crate::error::RunError;
 use crate::fixed::{LN_2_Q16, LOG2_E_Q30, exp2_fine, log2};
-use crate::kernels::{Kernels, Native, check_layout};
+use crate::kernels::Native;
 use crate::model::Model;
-use crate::nn::attention::Mask;
+use crate::nn::attention::{Mask, Prefix};
 use crate::nn::embedding;
 use crate::nn::head::logits;
 use crate::nn::layer::{Layer, Tile, normalize_rows};
@@ -29,7 +30,7 @@ pub enum Progress {
 
 /// A decoder model with its state. Tokens in, logits out.
 #[derive(Debug)]
-pub struct Decoder<'m, 'a, K: Kernels = Native> {
+pub struct Decoder<'m, 'a, B: Build = Native> {
     model: &'m Model<'m>,
     state: RunState<'a>,
     /// Positions that are in the cache.
@@ -41,7 +42,7 @@ pub struct Decoder<'m, 'a, K: Kernels = Native> {
     more: bool,
     /// The mask asked for; `None` is causal (or the model's window).
     prefix: usize,
-    kernels: PhantomData<K>,
+    build: PhantomData<B>,
 }
 
 impl<'m, 'a> Decoder<'m, 'a> {
@@ -50,33 +51,38 @@ impl<'m, 'a> Decoder<'m, 'a> {
     /// # Errors
     /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
-        Self::with_kernels(model, arena)
+        Self::of_build(model, arena)
     }
 }
 
-impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
-    /// A decoder on the kernels of `K`.
+impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
+    /// A decoder of another build: its kernels, the model that it is for.
     ///
     /// # Errors
     /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
-    pub fn with_kernels(
+    pub fn of_build(
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {
-        let config = model.config();
+        build::check::<B>(model)?;
+        let config = build::config::<B>(model.config());
         let vocabulary = matches!(config.head, Head::TiedVocabulary | Head::Vocabulary);
         if !matches!(config.architecture, Architecture::Decoder) || !vocabulary {
             return Err(RunError::WrongModel { needed: "a decoder with a vocabulary head" });
         }
-        check_layout::<K>(config.weight_layout)?;
-        let state = RunState::new(config, arena.into())?;
+        let state = RunState::new::<B>(config, arena.into())?;
         let (len, rows, layer, more, prefix) = (0, 0, 0, false, 0);
-        Ok(Self { model, state, len, rows, layer, more, prefix, kernels: PhantomData })
+        Ok(Self { model, state, len, rows, layer, more, prefix, build: PhantomData })
     }
 
     /// The model.
     pub fn model(&self) -> &'m Model<'m> {
         self.model
+    }
+
+    /// Its hyperparameters.
+    fn config(&self) -> &'m Config {
+        build::config::<B>(self.model.config())
     }
 
     /// Positions in the cache.
@@ -96,7 +102,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
 
     /// Positions that can still be fed; with a sliding window there is no end but that of positions.
     pub fn remaining(&self) -> usize {
-        capacity(self.model.config()).saturating_sub(self.len)
+        capacity(self.config()).saturating_sub(self.len)
     }
 
     /// Forgets everything.
@@ -109,7 +115,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
     /// sliding window has already overwritten what would be needed.
     #[must_use]
     pub fn truncate(&mut self, len: usize) -> bool {
-        let config = self.model.config();
+        let config = self.config();
         let kept = config.window == 0 || self.len <= config.cache_rows();
         if len <= self.len && kept {
             (self.len, self.rows, self.layer) = (len, 0, 0);
@@ -124,7 +130,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
     /// [`RunError::WrongModel`] with a sliding window, [`RunError::SplitPrefix`] if `n` is more than a
     /// tile. [`Decoder::begin`] refuses a first tile that is shorter than the prefix.
     pub fn set_prefix(&mut self, n: usize) -> Result<(), RunError> {
-        let config = self.model.config();
+        let config = self.config();
         if config.window > 0 {
             return Err(RunError::WrongModel { needed: "a decoder without a sliding window" });
         }
@@ -137,12 +143,12 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
 
     /// Logits of the last row, Q15.16, `vocab_size` of them.
     pub fn logits(&self) -> &[i32] {
-        self.state.outputs.get(..self.model.config().vocab_size).unwrap_or_default()
+        self.state.outputs.get(..self.config().vocab_size).unwrap_or_default()
     }
 
     /// As [`Decoder::logits`], to be changed by a sampler.
     pub fn logits_mut(&mut self) -> &mut [i32] {
-        self.state.outputs.get_mut(..self.model.config().vocab_size).unwrap_or_default()
+        self.state.outputs.get_mut(..self.config().vocab_size).unwrap_or_default()
     }
 
     /// Takes up to `tile_rows` tokens into flight; returns how many. Then [`Decoder::step`] until done.
@@ -153,11 +159,11 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
     /// [`RunError::TokenOutOfRange`], [`RunError::SplitPrefix`]. Nothing has changed then.
     #[inline(never)]
     pub fn begin(&mut self, tokens: &[u32]) -> Result<usize, RunError> {
-        let config = self.model.config();
+        let config = self.config();
         self.check(tokens)?;
         let rows = tokens.len().min(config.tile_rows);
         let d = config.d_model;
-        let weights = self.model.source_embedding();
+        let weights = self.model.source_embedding::<B>();
         let residual = self.state.residual.chunks_exact_mut(d.max(1));
         let exponents = self.state.exponents.iter_mut();
         for (i, ((&token, row), exponent)) in
@@ -165,17 +171,17 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
         {
             let position = self.len + i;
             *exponent =
-                embedding::token::<K>(&weights, token as usize, position, row, self.state.sums);
+                embedding::token::<B>(&weights, token as usize, position, row, self.state.sums);
         }
         if matches!(config.position, Position::Rotary) {
             let tables = self.state.rotary.chunks_exact_mut(config.head_dim.max(1));
             for (i, table) in tables.enumerate().take(rows) {
-                rotary_table(self.model.position().0, self.len + i, table);
+                rotary_table(self.model.position::<B>().0, self.len + i, table);
             }
         }
-        if let Some(norm) = self.model.embedding_norm() {
+        if let Some(norm) = self.model.embedding_norm::<B>() {
             let epsilon = epsilon(self.model);
-            normalize_rows::<K>(config, epsilon, &norm, &mut self.state, 0, rows);
+            normalize_rows::<B>(config, epsilon, &norm, &mut self.state, 0, rows);
         }
         (self.rows, self.layer, self.more) = (rows, 0, tokens.len() > rows);
         Ok(rows)
@@ -186,26 +192,25 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
     /// middle of a prompt.
     #[inline(never)]
     pub fn step(&mut self) -> Progress {
-        let config = self.model.config();
+        let config = self.config();
         if self.rows == 0 {
             return Progress::Done;
         }
         let tile = Tile { first_row: 0, first_position: self.len, rows: self.rows, beams: false };
         if self.layer < config.n_layers {
-            let layer = Layer::new(self.model, self.layer);
-            let mask = match (config.window, self.prefix) {
-                (0, 0) => Mask::Causal,
-                (0, prefix) => Mask::Prefix(prefix),
-                (window, _) => Mask::SlidingWindow(window),
-            };
-            layer.attend::<K>(&mut self.state, tile, true, mask, self.len + self.rows);
-            layer.feed_forward::<K>(&mut self.state, tile);
+            let layer = Layer::<B>::new(self.model, self.layer);
+            let (state, keys) = (&mut self.state, self.len + self.rows);
+            match config.window {
+                0 => layer.attend(state, tile, true, Prefix(self.prefix), keys),
+                window => layer.attend(state, tile, true, Mask::SlidingWindow(window), keys),
+            }
+            layer.feed_forward(&mut self.state, tile);
             self.layer += 1;
             return Progress::Working;
         }
-        if let Some(norm) = self.model.final_norm() {
+        if let Some(norm) = self.model.final_norm::<B>() {
             let epsilon = epsilon(self.model);
-            normalize_rows::<K>(config, epsilon, &norm, &mut self.state, 0, self.rows);
+            normalize_rows::<B>(config, epsilon, &norm, &mut self.state, 0, self.rows);
         }
         if !self.more {
             self.write_logits(self.rows - 1);
@@ -217,11 +222,11 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
 
     /// Logits of row `row` of the tile, which has been normalised.
     fn write_logits(&mut self, row: usize) {
-        let d = self.model.config().d_model;
-        let Some(head) = self.model.head() else { return };
+        let d = self.config().d_model;
+        let Some(head) = self.model.head::<B>() else { return };
         let x = self.state.residual.get(row * d..(row + 1) * d).unwrap_or_default();
         let exponent = self.state.exponents.get(row).copied().unwrap_or(0) as i32;
-        logits::<K>(&head, x, exponent, self.state.lanes, self.state.outputs);
+        logits::<B>(&head, x, exponent, self.state.lanes, self.state.outputs);
     }
 
     /// Feeds a prompt, tile by tile; the logits of its last token are ready afterwards.
@@ -287,7 +292,7 @@ impl<'m, 'a, K: Kernels> Decoder<'m, 'a, K> {
     }
 
     fn check(&self, tokens: &[u32]) -> Result<(), RunError> {
-        let config = self.model.config();
+        let config = self.config();
         if tokens.is_empty() {
             return Err(RunError::EmptyInput);
         }

@@ -2,12 +2,13 @@
 //! keys and values, then attention and feed-forward, tile by tile.
 
 use crate::arena::{ArenaParts, RunState};
-use crate::config::{Architecture, Head, Input, Pooling, Position};
+use crate::build::{self, Build};
+use crate::config::{Architecture, Config, Head, Input, Pooling, Position};
 use crate::decoder::{Progress, epsilon};
 use crate::error::RunError;
-use crate::kernels::{Kernels, Native, check_layout};
+use crate::kernels::Native;
 use crate::model::Model;
-use crate::nn::attention::Mask;
+use crate::nn::attention::{Bidirectional, Mask, Visibility};
 use crate::nn::embedding;
 use crate::nn::head::{logits, mean, pool, unit_length};
 use crate::nn::layer::{Layer, Tile, normalize_rows};
@@ -16,7 +17,7 @@ use core::marker::PhantomData;
 
 /// An encoder model with its state. Tokens or frames in; a label's logits, an embedding, or rows out.
 #[derive(Debug)]
-pub struct Encoder<'m, 'a, K: Kernels = Native> {
+pub struct Encoder<'m, 'a, B: Build = Native> {
     model: &'m Model<'m>,
     state: RunState<'a>,
     rows: usize,
@@ -25,7 +26,7 @@ pub struct Encoder<'m, 'a, K: Kernels = Native> {
     tile: usize,
     second_pass: bool,
     done: bool,
-    kernels: PhantomData<K>,
+    build: PhantomData<B>,
 }
 
 impl<'m, 'a> Encoder<'m, 'a> {
@@ -34,24 +35,25 @@ impl<'m, 'a> Encoder<'m, 'a> {
     /// # Errors
     /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
-        Self::with_kernels(model, arena)
+        Self::of_build(model, arena)
     }
 }
 
-impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
-    /// An encoder on the kernels of `K`.
+impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
+    /// An encoder of another build: its kernels, the model that it is for.
     ///
     /// # Errors
     /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
-    pub fn with_kernels(
+    pub fn of_build(
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {
-        if !matches!(model.config().architecture, Architecture::Encoder) {
+        build::check::<B>(model)?;
+        let config = build::config::<B>(model.config());
+        if !matches!(config.architecture, Architecture::Encoder) {
             return Err(RunError::WrongModel { needed: "an encoder" });
         }
-        check_layout::<K>(model.config().weight_layout)?;
-        let state = RunState::new(model.config(), arena.into())?;
+        let state = RunState::new::<B>(config, arena.into())?;
         Ok(Self {
             model,
             state,
@@ -60,13 +62,18 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
             tile: 0,
             second_pass: false,
             done: false,
-            kernels: PhantomData,
+            build: PhantomData,
         })
     }
 
     /// The model.
     pub fn model(&self) -> &'m Model<'m> {
         self.model
+    }
+
+    /// Its hyperparameters.
+    fn config(&self) -> &'m Config {
+        build::config::<B>(self.model.config())
     }
 
     /// Rows of the current input.
@@ -80,7 +87,7 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
     /// [`RunError::WrongModel`] (the model takes frames), [`RunError::EmptyInput`],
     /// [`RunError::TooLong`], [`RunError::TokenOutOfRange`].
     pub fn begin(&mut self, tokens: &[u32]) -> Result<(), RunError> {
-        let config = self.model.config();
+        let config = self.config();
         if !matches!(config.input, Input::Tokens) {
             return Err(RunError::WrongModel { needed: "a model with token input" });
         }
@@ -88,12 +95,12 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= config.vocab_size) {
             return Err(RunError::TokenOutOfRange { token, vocab_size: config.vocab_size });
         }
-        let weights = self.model.source_embedding();
+        let weights = self.model.source_embedding::<B>();
         let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
         let rows = rows.zip(self.state.exponents.iter_mut()).enumerate();
         for ((position, (row, exponent)), &token) in rows.zip(tokens) {
             *exponent =
-                embedding::token::<K>(&weights, token as usize, position, row, self.state.sums);
+                embedding::token::<B>(&weights, token as usize, position, row, self.state.sums);
         }
         self.start(tokens.len());
         Ok(())
@@ -106,7 +113,7 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
     /// [`RunError::WrongModel`] (the model takes tokens), [`RunError::WrongFrameLength`],
     /// [`RunError::EmptyInput`], [`RunError::TooLong`].
     pub fn begin_frames(&mut self, features: &[i16]) -> Result<(), RunError> {
-        let config = self.model.config();
+        let config = self.config();
         if !matches!(config.input, Input::Frames) {
             return Err(RunError::WrongModel { needed: "a model with frame input" });
         }
@@ -118,11 +125,11 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
         let count = frames.len();
         self.check(count)?;
         let unit = self.model.header().frame_exponent as i32;
-        let weights = self.model.source_embedding();
+        let weights = self.model.source_embedding::<B>();
         let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
         let rows = rows.zip(self.state.exponents.iter_mut()).enumerate();
         for ((position, (row, exponent)), frame) in rows.zip(frames) {
-            *exponent = embedding::frame::<K>(
+            *exponent = embedding::frame::<B>(
                 &weights,
                 frame,
                 unit,
@@ -137,7 +144,7 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
     }
 
     fn check(&self, rows: usize) -> Result<(), RunError> {
-        let given = self.model.config().context;
+        let given = self.config().context;
         match rows {
             0 => Err(RunError::EmptyInput),
             needed if needed > given => Err(RunError::TooLong { needed, given }),
@@ -146,9 +153,9 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
     }
 
     fn start(&mut self, rows: usize) {
-        if let Some(norm) = self.model.embedding_norm() {
+        if let Some(norm) = self.model.embedding_norm::<B>() {
             let epsilon = epsilon(self.model);
-            normalize_rows::<K>(self.model.config(), epsilon, &norm, &mut self.state, 0, rows);
+            normalize_rows::<B>(self.config(), epsilon, &norm, &mut self.state, 0, rows);
         }
         (self.rows, self.layer, self.tile) = (rows, 0, 0);
         (self.second_pass, self.done) = (false, false);
@@ -156,12 +163,16 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
 
     /// One tile of rows of one pass of one layer; after the last, the final norm and the head.
     pub fn step(&mut self) -> Progress {
-        self.step_masked(Mask::Bidirectional)
+        self.step_by(Bidirectional)
     }
 
     /// As [`Encoder::step`] with another mask.
     pub fn step_masked(&mut self, mask: Mask) -> Progress {
-        let config = self.model.config();
+        self.step_by(mask)
+    }
+
+    fn step_by<M: Visibility>(&mut self, mask: M) -> Progress {
+        let config = self.config();
         if self.rows == 0 || self.done {
             return Progress::Done;
         }
@@ -174,15 +185,15 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
         if matches!(config.position, Position::Rotary) {
             let tables = self.state.rotary.chunks_exact_mut(config.head_dim.max(1));
             for (i, table) in tables.enumerate().take(rows) {
-                rotary_table(self.model.position().0, self.tile + i, table);
+                rotary_table(self.model.position::<B>().0, self.tile + i, table);
             }
         }
-        let layer = Layer::new(self.model, self.layer);
+        let layer = Layer::<B>::new(self.model, self.layer);
         if self.second_pass {
-            layer.attend::<K>(&mut self.state, tile, false, mask, self.rows);
-            layer.feed_forward::<K>(&mut self.state, tile);
+            layer.attend(&mut self.state, tile, false, mask, self.rows);
+            layer.feed_forward(&mut self.state, tile);
         } else {
-            layer.project_keys_values::<K>(&mut self.state, tile);
+            layer.project_keys_values(&mut self.state, tile);
         }
         self.tile += rows;
         if self.tile >= self.rows {
@@ -195,10 +206,10 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
 
     /// Final norm, pooling and head.
     fn finish(&mut self) {
-        let config = self.model.config();
-        if let Some(norm) = self.model.final_norm() {
+        let config = self.config();
+        if let Some(norm) = self.model.final_norm::<B>() {
             let epsilon = epsilon(self.model);
-            normalize_rows::<K>(config, epsilon, &norm, &mut self.state, 0, self.rows);
+            normalize_rows::<B>(config, epsilon, &norm, &mut self.state, 0, self.rows);
         }
         self.done = true;
         if !matches!(config.head, Head::Classifier | Head::Embedding) {
@@ -207,15 +218,16 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
         let (state, d) = (&mut self.state, config.d_model);
         let mut exponent = state.exponents.first().copied().unwrap_or(0);
         if matches!(config.pooling, Pooling::Mean) {
-            exponent = mean::<K>(state.residual, state.exponents, d, self.rows, state.sums);
+            exponent =
+                mean::<B::Kernels>(state.residual, state.exponents, d, self.rows, state.sums);
         }
         let row = state.residual.get_mut(..d).unwrap_or_default();
-        if let Some(pooler) = self.model.pooler() {
-            exponent = pool::<K>(&pooler, row, exponent as i32, state.lanes, state.sums);
+        if let Some(pooler) = self.model.pooler::<B>() {
+            exponent = pool::<B>(&pooler, row, exponent as i32, state.lanes, state.sums);
         }
-        match self.model.head() {
+        match self.model.head::<B>() {
             Some(head) => {
-                logits::<K>(&head, row, exponent as i32, state.lanes, state.outputs);
+                logits::<B>(&head, row, exponent as i32, state.lanes, state.outputs);
             }
             None => unit_length(row, state.outputs),
         }
@@ -232,7 +244,7 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
     /// As [`Encoder::begin`].
     pub fn run(&mut self, tokens: &[u32]) -> Result<&[i32], RunError> {
         self.begin(tokens)?;
-        self.finish_steps(Mask::Bidirectional);
+        while self.step() == Progress::Working {}
         Ok(self.outputs())
     }
 
@@ -242,19 +254,19 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
     /// As [`Encoder::begin_frames`].
     pub fn run_frames(&mut self, features: &[i16]) -> Result<&[i32], RunError> {
         self.begin_frames(features)?;
-        self.finish_steps(Mask::Bidirectional);
+        while self.step() == Progress::Working {}
         Ok(self.outputs())
     }
 
     /// A classifier's logits in Q15.16, or an embedding of length one in Q1.30.
     pub fn outputs(&self) -> &[i32] {
-        self.state.outputs.get(..self.model.config().n_outputs()).unwrap_or_default()
+        self.state.outputs.get(..self.config().n_outputs()).unwrap_or_default()
     }
 
     /// Hidden row `row` and its exponent: the answer of a model without head. A pooled model's row 0 is
     /// the pooled row.
     pub fn hidden(&self, row: usize) -> (&[i16], i32) {
-        let d = self.model.config().d_model;
+        let d = self.config().d_model;
         let exponent = self.state.exponents.get(row).copied().unwrap_or(0) as i32;
         (self.state.residual.get(row * d..(row + 1) * d).unwrap_or_default(), exponent)
     }
@@ -264,8 +276,8 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
     /// # Errors
     /// [`RunError::WrongModel`] without a per-token head, [`RunError::TooLong`] beyond the input.
     pub fn label_logits(&mut self, row: usize) -> Result<&[i32], RunError> {
-        let config = self.model.config();
-        let (Head::TokenLabels, Some(head)) = (config.head, self.model.head()) else {
+        let config = self.config();
+        let (Head::TokenLabels, Some(head)) = (config.head, self.model.head::<B>()) else {
             return Err(RunError::WrongModel { needed: "a model with per-token labels" });
         };
         if row >= self.rows {
@@ -274,7 +286,7 @@ impl<'m, 'a, K: Kernels> Encoder<'m, 'a, K> {
         let d = config.d_model;
         let x = self.state.residual.get(row * d..(row + 1) * d).unwrap_or_default();
         let exponent = self.state.exponents.get(row).copied().unwrap_or(0) as i32;
-        logits::<K>(&head, x, exponent, self.state.lanes, self.state.outputs);
+        logits::<B>(&head, x, exponent, self.state.lanes, self.state.outputs);
         Ok(self.outputs())
     }
 }

@@ -31,6 +31,11 @@ pub enum FormatError {
         /// The name of the field.
         field: &'static str,
     },
+    /// The header is not that of the model which the build is for.
+    OtherModel {
+        /// The first byte that differs.
+        offset: usize,
+    },
     /// The file is shorter or longer than its header says.
     WrongLength {
         /// The length that the header's fields add up to.
@@ -80,6 +85,12 @@ impl fmt::Display for FormatError {
                 write!(f, "blob of format version {found}, this engine reads version {supported}")
             }
             Self::BadConfig { field } => write!(f, "bad header: field `{field}` is out of range"),
+            Self::OtherModel { offset } => {
+                write!(
+                    f,
+                    "not the model that this build is for: byte {offset} of the header differs"
+                )
+            }
             Self::WrongLength { needed, given } => {
                 write!(f, "wrong length: the header asks for {needed} bytes, given are {given}")
             }

@@ -90,7 +90,7 @@ impl Scale {
     }
 
     /// The product, rounded to 15 significant bits.
-    #[inline]
+    #[inline(never)]
     pub const fn times(self, other: Self) -> Self {
         Self::new(self.mantissa as u32 * other.mantissa as u32, self.exponent + other.exponent)
     }

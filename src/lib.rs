@@ -43,7 +43,7 @@
 //! A module imports only from floors below it (`cargo xtask floors` checks):
 //!
 //! ```text
-//! 6  task    5  encoder decoder seq2seq    4  nn sampler    3  arena model    2  tokenizer kernels blob
+//! 6  task    5  encoder decoder seq2seq    4  nn sampler    3  arena build model    2  tokenizer kernels blob
 //! 1  fixed matrix    0  config error
 //! ```
 #![no_std]
@@ -51,6 +51,7 @@
 
 pub mod arena;
 pub mod blob;
+pub mod build;
 pub mod config;
 pub mod decoder;
 pub mod encoder;
@@ -66,6 +67,7 @@ pub mod task;
 pub mod tokenizer;
 
 pub use arena::{Arena, ArenaParts, ArenaSize};
+pub use build::{Build, Known};
 pub use config::Config;
 pub use decoder::{Decoder, Progress};
 pub use encoder::Encoder;

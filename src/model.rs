@@ -10,11 +10,14 @@ pub use weights::*;
 
 use crate::arena::ArenaSize;
 use crate::blob::{
-    HEADER_BYTES, Header, Layout, LinearLayout, META_BYTES, checksum, position_bytes, read_i16,
-    read_u16, relative_bytes,
+    Expected, HEADER_BYTES, Header, Layout, LinearLayout, META_BYTES, checksum, position_bytes,
+    read_i16, read_u16, relative_bytes,
 };
+use crate::build::Known;
+use crate::build::{self, Build};
 use crate::config::*;
 use crate::error::FormatError;
+use crate::kernels::Native;
 use crate::tokenizer::Tokenizer;
 use validate::validate;
 
@@ -27,8 +30,14 @@ pub struct Model<'a> {
 }
 
 /// Everything of `bytes` from `offset`, at most `len` bytes; empty beyond the end.
-fn part(bytes: &[u8], offset: usize, len: usize) -> &[u8] {
-    bytes.get(offset..).map(|rest| rest.get(..len).unwrap_or(rest)).unwrap_or(&[])
+const fn part(bytes: &[u8], offset: usize, len: usize) -> &[u8] {
+    match bytes.split_at_checked(offset) {
+        Some((_, rest)) => match rest.split_at_checked(len) {
+            Some((part, _)) => part,
+            None => rest,
+        },
+        None => &[],
+    }
 }
 
 impl<'a> Model<'a> {
@@ -42,7 +51,7 @@ impl<'a> Model<'a> {
         // Never taken apart, as in `parse_checked`.
         let read = Self::read(bytes);
         if let Ok(model) = &read
-            && let Err(error) = validate(bytes, &model.header, &model.layout)
+            && let Err(error) = validate::<Native>(bytes, &model.header, &model.layout)
         {
             return Err(error);
         }
@@ -58,16 +67,44 @@ impl<'a> Model<'a> {
         }
     }
 
+    #[inline(never)]
+    fn read_as(bytes: &'a [u8], expected: &Expected) -> Result<Self, FormatError> {
+        if bytes.len() < HEADER_BYTES {
+            return Err(FormatError::TooShort { needed: HEADER_BYTES, given: bytes.len() });
+        }
+        if let Some(offset) = expected.difference(bytes) {
+            return Err(FormatError::OtherModel { offset });
+        }
+        let header = Header::read(bytes, expected.config);
+        let mut model = Self { bytes, header, layout: expected.layout };
+        model.header.place(bytes.len(), &mut model.layout)?;
+        Ok(model)
+    }
+
     /// Reads a blob and verifies its CRC-32: what a program does with a blob that was flashed on its
     /// own or came over the air. Costs about 14 instructions per byte.
     ///
     /// # Errors
+    /// Every [`FormatError`] but `OtherModel`.
+    pub fn parse_checked(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        Self::parse_for::<Native>(bytes)
+    }
+
+    /// [`Model::parse_checked`] for firmware that runs one model only, whose weights are flashed on
+    /// their own: a model with other hyperparameters is refused by its header, so that the code to read
+    /// every other is not linked.
+    ///
+    /// # Errors
     /// Every [`FormatError`].
     #[inline(never)]
-    pub fn parse_checked(bytes: &'a [u8]) -> Result<Self, FormatError> {
+    pub fn parse_for<B: Build>(bytes: &'a [u8]) -> Result<Self, FormatError> {
         // The result is never taken apart: a model is large for a small core's stack.
-        let parsed = Self::parse(bytes);
+        let parsed = match build::header::<B>() {
+            Some(expected) => Self::read_as(bytes, expected),
+            None => Self::read(bytes),
+        };
         if let Ok(model) = &parsed {
+            validate::<B>(bytes, &model.header, &model.layout)?;
             let (expected, found) = (model.header.checksum, checksum(bytes));
             if found != expected {
                 return Err(FormatError::BadChecksum { expected, found });
@@ -99,6 +136,31 @@ impl<'a> Model<'a> {
         self.bytes.len()
     }
 
+    /// What firmware for this model alone can rely on.
+    pub const fn known(&self) -> Known {
+        let tokenizer = match self.tokenizer() {
+            Some(tokenizer) => Some(tokenizer.kind()),
+            None => None,
+        };
+        Known { config: self.header.config, tokenizer }
+    }
+
+    /// Whether it is the model that is known.
+    pub(crate) fn is_of<B: Build>(&self, known: Known) -> bool {
+        self.tokenizer().map(|t| t.kind()) == known.tokenizer
+            && build::header::<B>().is_some_and(|header| header.difference(self.bytes).is_none())
+    }
+
+    #[inline(always)]
+    fn config_of<B: Build>(&self) -> &Config {
+        build::config::<B>(&self.header.config)
+    }
+
+    #[inline(always)]
+    fn layout_of<B: Build>(&self) -> &Layout {
+        build::layout::<B>(&self.layout)
+    }
+
     /// The same model with another beam width, to be set before [`Model::arena`] is asked: RAM grows
     /// with it. Widths beyond 1 … [`MAX_BEAMS`] are brought there; other models than
     /// encoder-decoders do not change.
@@ -117,9 +179,9 @@ impl<'a> Model<'a> {
     }
 
     /// The tokenizer; `None` for a model that takes and gives ids.
-    pub fn tokenizer(&self) -> Option<Tokenizer<'a>> {
-        let section = part(self.bytes, self.layout.tokenizer.0, self.layout.tokenizer.1);
-        Tokenizer::parse(section).ok()
+    pub const fn tokenizer(&self) -> Option<Tokenizer<'a>> {
+        let (offset, len) = self.layout.tokenizer;
+        Tokenizer::of_valid(part(self.bytes, offset, len))
     }
 
     /// Name of label `index`.
@@ -134,28 +196,33 @@ impl<'a> Model<'a> {
     }
 
     #[inline(never)] // asked for in many places
-    fn linear(&self, base: usize, at: (usize, LinearLayout)) -> Linear<'a> {
-        let (offset, layout) = (base + at.0, at.1);
-        let outputs = layout.padded_out() * 2;
-        let biases = if layout.has_bias { outputs } else { 0 };
+    fn linear<B: Build>(&self, base: usize, at: &(usize, LinearLayout)) -> Linear<'a> {
+        let layout = &at.1;
+        let section = part(self.bytes, base + at.0, layout.bytes());
+        let (meta, rest) = section.split_at_checked(META_BYTES).unwrap_or_default();
+        let (weights, rest) =
+            rest.split_at_checked(layout.multipliers() - META_BYTES).unwrap_or_default();
+        let (multipliers, biases) =
+            rest.split_at_checked(layout.biases() - layout.multipliers()).unwrap_or_default();
+        let meta = |i: usize| read_i16(meta, 2 * i) as i32;
         Linear {
-            weights: part(self.bytes, offset + layout.weights(), layout.weight_bytes()),
-            layout: self.header.config.weight_layout,
-            multipliers: part(self.bytes, offset + layout.multipliers(), outputs),
-            biases: part(self.bytes, offset + layout.biases(), biases),
+            weights,
+            layout: self.config_of::<B>().weight_layout,
+            multipliers,
+            biases,
             out_dim: layout.out_dim,
             padded_in: layout.padded_in(),
-            weight_exponent: read_i16(self.bytes, offset) as i32,
-            bias_exponent: read_i16(self.bytes, offset + 2) as i32,
-            output_exponent: read_i16(self.bytes, offset + 4) as i32,
-            wide: read_u16(self.bytes, offset + 6) == 12,
+            weight_exponent: meta(0),
+            bias_exponent: meta(1),
+            output_exponent: meta(2),
+            wide: meta(3) == 12,
         }
     }
 
     #[inline(never)]
-    fn norm(&self, offset: usize) -> NormWeights<'a> {
-        let row = self.header.config.d_model * 2;
-        let biases = match self.header.config.norm {
+    fn norm<B: Build>(&self, offset: usize) -> NormWeights<'a> {
+        let row = self.config_of::<B>().d_model * 2;
+        let biases = match self.config_of::<B>().norm {
             Norm::Layer => row,
             Norm::Rms => 0,
         };
@@ -168,33 +235,33 @@ impl<'a> Model<'a> {
     }
 
     /// Embedding table or frame projection.
-    pub fn embedding(&self) -> Linear<'a> {
-        self.linear(0, self.layout.embedding)
+    pub fn embedding<B: Build>(&self) -> Linear<'a> {
+        self.linear::<B>(0, &self.layout_of::<B>().embedding)
     }
 
     /// Position table or frequencies, and the exponent of the former.
-    pub fn position(&self) -> (&'a [u8], i32) {
-        let offset = self.layout.position;
-        let len = position_bytes(&self.header.config).saturating_sub(META_BYTES);
+    pub fn position<B: Build>(&self) -> (&'a [u8], i32) {
+        let offset = self.layout_of::<B>().position;
+        let len = position_bytes(self.config_of::<B>()).saturating_sub(META_BYTES);
         (part(self.bytes, offset + META_BYTES, len), read_i16(self.bytes, offset) as i32)
     }
 
     /// What turns a source's tokens (or the tokens of a model with one side) into rows.
-    pub fn source_embedding(&self) -> EmbeddingWeights<'a> {
-        let (positions, position_exponent) = self.position();
+    pub fn source_embedding<B: Build>(&self) -> EmbeddingWeights<'a> {
+        let (positions, position_exponent) = self.position::<B>();
         EmbeddingWeights {
-            table: self.embedding(),
-            kind: self.header.config.position,
+            table: self.embedding::<B>(),
+            kind: self.config_of::<B>().position,
             positions,
             position_exponent,
-            norm: self.embedding_norm(),
+            norm: self.embedding_norm::<B>(),
         }
     }
 
     /// What turns an encoder-decoder's target tokens into rows.
-    pub fn target_embedding(&self) -> EmbeddingWeights<'a> {
-        let (c, at) = (&self.header.config, &self.layout.decoder);
-        let source = self.source_embedding();
+    pub fn target_embedding<B: Build>(&self) -> EmbeddingWeights<'a> {
+        let (c, at) = (self.config_of::<B>(), &self.layout_of::<B>().decoder);
+        let source = self.source_embedding::<B>();
         let (positions, position_exponent) = match c.position {
             Position::Learned => {
                 let len = position_bytes(&c.decoder_side()).saturating_sub(META_BYTES);
@@ -204,17 +271,21 @@ impl<'a> Model<'a> {
             _ => (source.positions, source.position_exponent),
         };
         EmbeddingWeights {
-            table: if c.separate_embedding { self.linear(0, at.embedding) } else { source.table },
+            table: if c.separate_embedding {
+                self.linear::<B>(0, &at.embedding)
+            } else {
+                source.table
+            },
             kind: c.position,
             positions,
             position_exponent,
-            norm: c.embedding_norm.then(|| self.norm(at.embedding_norm)),
+            norm: c.embedding_norm.then(|| self.norm::<B>(at.embedding_norm)),
         }
     }
 
     /// The relative positions of the encoder, or of the decoder.
-    pub fn relative_bias(&self, decoder: bool) -> Option<RelativeBias<'a>> {
-        let (c, at) = (&self.header.config, &self.layout);
+    pub fn relative_bias<B: Build>(&self, decoder: bool) -> Option<RelativeBias<'a>> {
+        let (c, at) = (self.config_of::<B>(), self.layout_of::<B>());
         let offset = if decoder { at.decoder.position } else { at.position };
         matches!(c.position, Position::Relative).then(|| RelativeBias {
             table: part(self.bytes, offset + META_BYTES, relative_bytes(c)),
@@ -224,42 +295,46 @@ impl<'a> Model<'a> {
     }
 
     /// Norm of the embedding.
-    pub fn embedding_norm(&self) -> Option<NormWeights<'a>> {
-        self.header.config.embedding_norm.then(|| self.norm(self.layout.embedding_norm))
+    pub fn embedding_norm<B: Build>(&self) -> Option<NormWeights<'a>> {
+        self.config_of::<B>()
+            .embedding_norm
+            .then(|| self.norm::<B>(self.layout_of::<B>().embedding_norm))
     }
 
     /// Norm of the last rows.
-    pub fn final_norm(&self) -> Option<NormWeights<'a>> {
-        self.header.config.final_norm.then(|| self.norm(self.layout.final_norm))
+    pub fn final_norm<B: Build>(&self) -> Option<NormWeights<'a>> {
+        self.config_of::<B>().final_norm.then(|| self.norm::<B>(self.layout_of::<B>().final_norm))
     }
 
     /// Norm of the decoder's last rows in an encoder-decoder.
-    pub fn target_norm(&self) -> Option<NormWeights<'a>> {
-        self.header.config.final_norm.then(|| self.norm(self.layout.decoder.final_norm))
+    pub fn target_norm<B: Build>(&self) -> Option<NormWeights<'a>> {
+        self.config_of::<B>()
+            .final_norm
+            .then(|| self.norm::<B>(self.layout_of::<B>().decoder.final_norm))
     }
 
     /// BERT's pooler.
-    pub fn pooler(&self) -> Option<Linear<'a>> {
-        self.header.config.pooler.then(|| self.linear(0, self.layout.pooler))
+    pub fn pooler<B: Build>(&self) -> Option<Linear<'a>> {
+        self.config_of::<B>().pooler.then(|| self.linear::<B>(0, &self.layout_of::<B>().pooler))
     }
 
     /// The matrix of the head: vocabulary (the embedding table when tied) or labels.
-    pub fn head(&self) -> Option<Linear<'a>> {
-        match self.header.config.head {
-            Head::TiedVocabulary if self.header.config.separate_embedding => {
-                Some(self.linear(0, self.layout.decoder.embedding))
+    pub fn head<B: Build>(&self) -> Option<Linear<'a>> {
+        match self.config_of::<B>().head {
+            Head::TiedVocabulary if self.config_of::<B>().separate_embedding => {
+                Some(self.linear::<B>(0, &self.layout_of::<B>().decoder.embedding))
             }
-            Head::TiedVocabulary => Some(self.embedding()),
+            Head::TiedVocabulary => Some(self.embedding::<B>()),
             Head::Vocabulary | Head::Classifier | Head::TokenLabels => {
-                Some(self.linear(0, self.layout.head))
+                Some(self.linear::<B>(0, &self.layout_of::<B>().head))
             }
             Head::None | Head::Embedding => None,
         }
     }
 
     /// The weights of layer `index`.
-    pub fn layer(&'a self, index: usize) -> LayerWeights<'a> {
-        let base = self.layout.layers + index * self.layout.layer.bytes;
+    pub fn layer<B: Build>(&'a self, index: usize) -> LayerWeights<'a> {
+        let base = self.layout_of::<B>().layers + index * self.layout_of::<B>().layer.bytes;
         LayerWeights { model: self, base }
     }
 
@@ -270,18 +345,18 @@ impl<'a> Model<'a> {
     }
 
     /// The weights of the cross-attention of decoder layer `index`.
-    pub fn cross(&self, index: usize) -> CrossWeights<'a> {
-        let at = &self.layout.decoder.cross;
-        let base = self.layout.decoder.layers + index * at.bytes;
-        let post = matches!(self.header.config.norm_order, NormOrder::Post);
+    pub fn cross<B: Build>(&self, index: usize) -> CrossWeights<'a> {
+        let at = &self.layout_of::<B>().decoder.cross;
+        let base = self.layout_of::<B>().decoder.layers + index * at.bytes;
+        let post = matches!(self.config_of::<B>().norm_order, NormOrder::Post);
         CrossWeights {
             score_multiplier: read_u16(self.bytes, base + at.attention),
             score_exponent: read_i16(self.bytes, base + at.attention + 2) as i32,
-            q: self.linear(base, at.q),
-            k: self.linear(base, at.k),
-            v: self.linear(base, at.v),
-            o: self.linear(base, at.o),
-            norm: post.then(|| self.norm(base + at.norm)),
+            q: self.linear::<B>(base, &at.q),
+            k: self.linear::<B>(base, &at.k),
+            v: self.linear::<B>(base, &at.v),
+            o: self.linear::<B>(base, &at.o),
+            norm: post.then(|| self.norm::<B>(base + at.norm)),
         }
     }
 }

@@ -69,12 +69,12 @@ impl Sampler {
         }
         let mut total = self.numerators(logits);
         if self.sampling.top_k > 0 && self.sampling.top_k < logits.len() {
-            total = keep(logits, self.sampling.top_k as u64, |_| 1);
+            total = keep(logits, self.sampling.top_k as u64, true);
         }
         if self.sampling.top_p < ONE {
             // The likeliest token always stays.
             let mass = (((total >> 16) * self.sampling.top_p as u64).max(1)).min(total);
-            total = keep(logits, mass, |numerator| numerator as u64);
+            total = keep(logits, mass, false);
         }
         // total ≥ 2^31 − 1 (the likeliest token's numerator) and < 2^47: nothing is lost or overflows.
         let mut point = ((self.random() >> 32) * (total >> 16)) >> 16;
@@ -90,12 +90,23 @@ impl Sampler {
     /// Softmax numerators in Q0.31 in place of the logits; returns their sum.
     fn numerators(&self, logits: &mut [i32]) -> u64 {
         let maximum = logits.iter().copied().max().unwrap_or(0);
-        // log2(e) / temperature in Q16.16; at most 2^31, far beyond what still matters.
-        let factor = ((LOG2_E_Q30 as u64) << 2) / self.sampling.temperature as u64;
+        // log2(e) / temperature in Q16.16, far beyond what still matters for the smallest. A product of
+        // 33 bits divided by one of 32: the last two bits by hand, since small cores divide 32 by 32.
+        let temperature = self.sampling.temperature as u64;
+        let dividend = LOG2_E_Q30 as u32;
+        let mut factor = dividend.checked_div(self.sampling.temperature).unwrap_or(0) as u64;
+        let mut rest = dividend as u64 - factor * temperature;
+        for _ in 0..2 {
+            (factor, rest) = (2 * factor, 2 * rest);
+            if rest >= temperature {
+                (factor, rest) = (factor + 1, rest - temperature);
+            }
+        }
         let mut total = 0;
         for logit in logits {
-            let distance = (maximum as i64 - *logit as i64) as u64;
-            let exponent = distance.saturating_mul(factor) >> 16;
+            // distance · factor / 2^16 in two parts: 32 and 33 bits have no room in 64.
+            let distance = maximum.wrapping_sub(*logit) as u32 as u64;
+            let exponent = distance * (factor >> 16) + ((distance * (factor & 0xffff)) >> 16);
             *logit =
                 exp2_fine(exponent.min(u32::MAX as u64 >> 1) as u32).min(i32::MAX as u32) as i32;
             total += *logit as u64;
@@ -124,9 +135,12 @@ pub fn greedy(logits: &[i32]) -> u32 {
     best.0 as u32
 }
 
-/// Zeroes all but the largest numerators whose measures together reach `needed`, of equals those of the
-/// lowest ids; returns the sum of what is left. Needs no memory: the limit is found by bisection.
-fn keep(numerators: &mut [i32], needed: u64, measure: impl Fn(i32) -> u64) -> u64 {
+/// Zeroes all but the largest numerators that together reach `needed`, of equals those of the lowest ids;
+/// returns the sum of what is left. `count`: each counts 1. Needs no memory: the limit is found by
+/// bisection.
+#[inline(never)]
+fn keep(numerators: &mut [i32], needed: u64, count: bool) -> u64 {
+    let measure = |numerator: i32| if count { 1 } else { numerator as u64 };
     let above = |limit: i32| -> u64 {
         numerators.iter().filter(|&&n| n >= limit).map(|&n| measure(n)).sum()
     };

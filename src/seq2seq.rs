@@ -20,7 +20,7 @@ use crate::decoder::{Progress, epsilon, log_probability};
 use crate::error::RunError;
 use crate::kernels::{Kernels, Native, check_layout};
 use crate::model::Model;
-use crate::nn::attention::Mask;
+use crate::nn::attention::{Bidirectional, Prefix};
 use crate::nn::embedding;
 use crate::nn::head::logits;
 use crate::nn::layer::{Layer, Tile, normalize_rows, project_source};
@@ -51,7 +51,7 @@ impl<'m, 'a> Seq2Seq<'m, 'a> {
     /// # Errors
     /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
-        Self::with_kernels(model, arena)
+        Self::of_build(model, arena)
     }
 }
 
@@ -60,7 +60,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     ///
     /// # Errors
     /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
-    pub fn with_kernels(
+    pub fn of_build(
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {
@@ -71,7 +71,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         check_layout::<K>(config.weight_layout)?;
         Ok(Self {
             model,
-            state: RunState::new(config, arena.into())?,
+            state: RunState::new::<K>(config, arena.into())?,
             search: Search::new(config, config.target_context),
             limit: config.target_context,
             rows: 0,
@@ -107,7 +107,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     pub fn begin(&mut self, source: &[Token]) -> Result<(), RunError> {
         let config = self.model.config();
         check(source, config.context, config)?;
-        let weights = self.model.source_embedding();
+        let weights = self.model.source_embedding::<K>();
         let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
         let rows = rows.zip(self.state.exponents.iter_mut()).enumerate();
         for ((position, (row, exponent)), &token) in rows.zip(source) {
@@ -142,12 +142,12 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     fn encode(&mut self) {
         let side = self.model.config().encoder_side();
         let tile = self.next_tile(self.rows);
-        let layer = Layer::of_side(self.model, &side, self.layer);
+        let layer = Layer::<K>::of_side(self.model, &side, self.layer);
         if self.second_pass {
-            layer.attend::<K>(&mut self.state, tile, false, Mask::Bidirectional, self.rows);
-            layer.feed_forward::<K>(&mut self.state, tile);
+            layer.attend(&mut self.state, tile, false, Bidirectional, self.rows);
+            layer.feed_forward(&mut self.state, tile);
         } else {
-            layer.project_keys_values::<K>(&mut self.state, tile);
+            layer.project_keys_values(&mut self.state, tile);
         }
         if self.tile > 0 {
             return;
@@ -155,7 +155,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         self.layer += self.second_pass as usize;
         self.second_pass = !self.second_pass;
         if self.layer >= side.n_layers {
-            if let Some(norm) = self.model.final_norm() {
+            if let Some(norm) = self.model.final_norm::<K>() {
                 let epsilon = epsilon(self.model);
                 normalize_rows::<K>(&side, epsilon, &norm, &mut self.state, 0, self.rows);
             }
@@ -168,7 +168,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     fn project(&mut self) {
         let side = self.model.config().encoder_side();
         let tile = self.next_tile(self.rows);
-        let weights = self.model.cross(self.layer);
+        let weights = self.model.cross::<K>(self.layer);
         project_source::<K>(&side, &weights, &mut self.state, tile, self.layer);
         if self.tile == 0 {
             self.layer += 1;
@@ -202,7 +202,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     #[inline(never)]
     fn embed_row(&mut self, row: usize, token: Token, position: usize) {
         let config = self.model.config();
-        let weights = self.model.target_embedding();
+        let weights = self.model.target_embedding::<K>();
         let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
         for (x, exponent) in rows.zip(self.state.exponents.iter_mut()).skip(row).take(1) {
             *exponent =
@@ -240,10 +240,10 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     fn decode_part(&mut self, tile: Tile, keys: usize) {
         let config = self.model.config();
         let side = config.decoder_side();
-        let layer = Layer::of_side(self.model, &side, self.layer);
+        let layer = Layer::<K>::of_side(self.model, &side, self.layer);
         match self.part {
             Part::SelfAttention => {
-                layer.attend::<K>(&mut self.state, tile, true, Mask::Causal, keys);
+                layer.attend(&mut self.state, tile, true, Prefix(0), keys);
             }
             Part::CrossAttention => {
                 attend_source::<K>(
@@ -255,12 +255,12 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
                     self.rows,
                 );
             }
-            _ => layer.feed_forward::<K>(&mut self.state, tile),
+            _ => layer.feed_forward(&mut self.state, tile),
         }
     }
 
     fn finish_rows(&mut self, rows: usize) {
-        if let Some(norm) = self.model.target_norm() {
+        if let Some(norm) = self.model.target_norm::<K>() {
             let epsilon = epsilon(self.model);
             normalize_rows::<K>(self.model.config(), epsilon, &norm, &mut self.state, 0, rows);
         }
@@ -270,7 +270,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     #[inline(never)]
     fn write_logits(&mut self, row: usize) {
         let d = self.model.config().d_model;
-        let Some(head) = self.model.head() else { return };
+        let Some(head) = self.model.head::<K>() else { return };
         let x = self.state.residual.get(row * d..(row + 1) * d).unwrap_or_default();
         let exponent = self.state.exponents.get(row).copied().unwrap_or(0) as i32;
         logits::<K>(&head, x, exponent, self.state.lanes, self.state.outputs);
@@ -390,11 +390,11 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
 fn attend_source<K: Kernels>(
     model: &Model,
     index: usize,
-    layer: &Layer,
+    layer: &Layer<K>,
     state: &mut RunState,
     tile: Tile,
     keys: usize,
 ) {
-    let (cross, source) = (model.cross(index), model.config().encoder_side());
-    layer.attend_source::<K>(state, tile, &cross, &source, keys);
+    let (cross, source) = (model.cross::<K>(index), model.config().encoder_side());
+    layer.attend_source(state, tile, &cross, &source, keys);
 }

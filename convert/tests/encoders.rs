@@ -285,7 +285,7 @@ fn the_work_of_a_step_is_bounded() {
         let blob = blob(&random(config, 700));
         let parsed = blob.parse().unwrap();
         let mut arena = HeapArena::new(parsed.arena());
-        let mut decoder = Decoder::<Counting>::with_kernels(&parsed, arena.parts()).unwrap();
+        let mut decoder = Decoder::<Counting>::of_build(&parsed, arena.parts()).unwrap();
         let ids = Random(7).tokens(60, 29);
         let (mut fed, mut steps, mut largest) = (0, 0, 0);
         while fed < ids.len() {
@@ -310,7 +310,7 @@ fn the_work_of_a_step_is_bounded() {
         let blob = common::blob(&random(config, 701));
         let parsed = blob.parse().unwrap();
         let mut arena = HeapArena::new(parsed.arena());
-        let mut encoder = Encoder::<Counting>::with_kernels(&parsed, arena.parts()).unwrap();
+        let mut encoder = Encoder::<Counting>::of_build(&parsed, arena.parts()).unwrap();
         encoder.begin(&ids).unwrap();
         let (mut steps, mut largest) = (0, 0);
         loop {
@@ -338,8 +338,8 @@ fn a_layout_without_kernels_is_refused_by_name() {
         let parsed = blob.parse().unwrap();
         let mut arena = HeapArena::new(parsed.arena());
         let refused = match decoder {
-            true => Decoder::<Counting>::with_kernels(&parsed, arena.parts()).err(),
-            false => Encoder::<Counting>::with_kernels(&parsed, arena.parts()).err(),
+            true => Decoder::<Counting>::of_build(&parsed, arena.parts()).err(),
+            false => Encoder::<Counting>::of_build(&parsed, arena.parts()).err(),
         };
         let expected = RunError::UnsupportedLayout { layout: "plain", kernels: "counting" };
         assert_eq!(refused, Some(expected));

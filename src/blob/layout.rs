@@ -266,7 +266,7 @@ impl Layout {
     /// do not follow from it. `None` if the blob would not fit 32-bit offsets.
     pub const fn new(c: &Config, tokenizer_bytes: usize, labels_bytes: usize) -> Option<Self> {
         // Everything is computed in 64 bits first: on a 32-bit core a hostile header must not wrap.
-        if Self::total(c, tokenizer_bytes, labels_bytes) > 1 << 30 {
+        if Self::total(c) > 1 << 30 {
             return None;
         }
         let norm = norm_bytes(c);
@@ -284,8 +284,7 @@ impl Layout {
         let head = (decoder.end, LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias));
         let has_head = matches!(c.head, Head::Vocabulary | Head::Classifier | Head::TokenLabels);
         let tokenizer = head.0 + if has_head { head.1.bytes() } else { 0 };
-        let labels = tokenizer + round_up(tokenizer_bytes, ALIGN);
-        Some(Self {
+        let mut layout = Self {
             embedding,
             position,
             embedding_norm,
@@ -295,10 +294,25 @@ impl Layout {
             pooler,
             decoder,
             head,
-            tokenizer: (tokenizer, tokenizer_bytes),
-            labels: (labels, labels_bytes),
-            bytes: labels + round_up(labels_bytes, ALIGN),
-        })
+            tokenizer: (tokenizer, 0),
+            labels: (tokenizer, 0),
+            bytes: tokenizer,
+        };
+        if layout.place(tokenizer_bytes, labels_bytes) { Some(layout) } else { None }
+    }
+
+    /// Gives a tokenizer and labels of these lengths their places, which are the last. False if the blob
+    /// would not fit 32-bit offsets.
+    pub const fn place(&mut self, tokenizer_bytes: usize, labels_bytes: usize) -> bool {
+        let start = self.tokenizer.0;
+        if start > 1 << 30 || tokenizer_bytes > 1 << 29 || labels_bytes > 1 << 29 {
+            return false;
+        }
+        let labels = start + round_up(tokenizer_bytes, ALIGN);
+        self.tokenizer = (start, tokenizer_bytes);
+        self.labels = (labels, labels_bytes);
+        self.bytes = labels + round_up(labels_bytes, ALIGN);
+        self.bytes <= 1 << 30
     }
 
     /// A tied head's bias stands with the table.
@@ -311,7 +325,7 @@ impl Layout {
     }
 
     /// Upper bound of the blob's length in 64 bits.
-    const fn total(c: &Config, tokenizer_bytes: usize, labels_bytes: usize) -> u64 {
+    const fn total(c: &Config) -> u64 {
         let d = c.d_model as u64 + 32;
         let linear = (c.q_dim() as u64 + 2 * c.kv_dim() as u64 + 32) * (d + 8) * 2
             + 3 * (c.d_ff as u64 + 32) * (d + 8)
@@ -323,7 +337,5 @@ impl Layout {
             + tables
             + 4 * relative_bytes(c) as u64
             + (d + 8) * d
-            + tokenizer_bytes as u64
-            + labels_bytes as u64
     }
 }

@@ -11,6 +11,7 @@ use crate::fixed::decode_scale;
 /// The fields are chosen (see `nn::row`) so that the shifted value is below 2¹⁵ in
 /// magnitude and the result within ±(2^(bits−1) − 1), so nothing saturates.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub struct Quantizer {
     /// 1, or the row's length when its mean is taken off.
     pub multiply: i32,

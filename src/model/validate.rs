@@ -1,284 +1,236 @@
 //! What [`Model::parse`](super::Model::parse) checks inside the sections, so that nothing can fail later.
 
+use super::part;
 use crate::blob::{
     Header, LayerLayout, Layout, LinearLayout, META_BYTES, norm_bytes, position_bytes, read_i16,
-    read_u16, relative_bytes,
+    read_u8, read_u16, relative_bytes,
 };
+use crate::build::{self, Build};
 use crate::config::*;
 use crate::error::FormatError;
 use crate::tokenizer::{TokenizerFormatError, Vocabulary};
 
-/// Range of every power of two in a blob.
-const EXPONENTS: core::ops::RangeInclusive<i16> = -100..=100;
+/// Greatest magnitude of a power of two in a blob.
+const EXPONENT: u16 = 100;
 
 /// Checks what is inside the sections. `const`, hence the loops by hand.
 #[inline(never)]
-pub(super) const fn validate(
+pub(super) const fn validate<B: Build>(
     bytes: &[u8],
     header: &Header,
-    layout: &Layout,
+    found: &Layout,
 ) -> Result<(), FormatError> {
-    macro_rules! check {
-        ($result:expr) => {
-            if let Err(error) = $result {
-                return Err(error);
-            }
-        };
-    }
-    let c = &header.config;
-    check!(check_linear(bytes, layout.embedding, "embedding"));
-    check!(check_position(bytes, layout.position, c));
+    let (c, layout) = (build::config::<B>(&header.config), build::layout::<B>(found));
+    let (tokenizer, labels) = (found.tokenizer, found.labels);
+    let mut sections = Sections { bytes, result: Ok(()) };
+    sections.linear(0, &layout.embedding, "embedding");
+    sections.position(layout.position, c);
     if c.embedding_norm {
-        check!(check_norm(bytes, layout.embedding_norm, c, "embedding_norm"));
+        sections.norm(layout.embedding_norm, c, "embedding_norm");
     }
     let mut i = 0;
     while i < c.n_layers {
-        check!(check_layer(bytes, layout.layers + i * layout.layer.bytes, &layout.layer, c));
+        sections.layer(layout.layers + i * layout.layer.bytes, &layout.layer, c);
         i += 1;
     }
     if c.final_norm {
-        check!(check_norm(bytes, layout.final_norm, c, "final_norm"));
+        sections.norm(layout.final_norm, c, "final_norm");
     }
     if c.pooler {
-        check!(check_linear(bytes, layout.pooler, "pooler"));
+        sections.linear(0, &layout.pooler, "pooler");
     }
     if c.decoder_layers > 0 {
-        check!(check_decoder(bytes, layout, c));
+        sections.decoder(layout, c);
     }
-    if layout.tokenizer.0 - layout.head.0 >= META_BYTES {
-        check!(check_linear(bytes, layout.head, "head"));
+    if tokenizer.0 - layout.head.0 >= META_BYTES {
+        sections.linear(0, &layout.head, "head");
     }
-    if layout.tokenizer.1 > 0
-        && let Err(TokenizerFormatError(field)) =
-            Vocabulary::parse(bytes.split_at(layout.tokenizer.0).1.split_at(layout.tokenizer.1).0)
-    {
-        return Err(FormatError::BadTokenizer { field });
+    if tokenizer.1 > 0 {
+        sections.tokenizer(tokenizer);
     }
-    check!(check_zero(bytes, layout.tokenizer.0 + layout.tokenizer.1, layout.labels.0));
-    check!(check_labels(bytes, layout.labels, c.n_labels));
-    check_zero(bytes, layout.labels.0 + layout.labels.1, layout.bytes)
+    sections.zero(tokenizer.0 + tokenizer.1, labels.0);
+    if labels.1 > 0 {
+        sections.labels(labels, c.n_labels);
+    }
+    sections.zero(labels.0 + labels.1, found.bytes);
+    sections.result
 }
 
-const fn check_position(bytes: &[u8], offset: usize, c: &Config) -> Result<(), FormatError> {
-    let used = match c.position {
-        Position::None => return Ok(()),
-        Position::Learned => c.context * c.d_model * 2,
-        Position::Sinusoidal => c.d_model / 2 * 4,
-        Position::Rotary => c.head_dim / 2 * 4,
-        Position::Relative => relative_bytes(c),
-    };
-    if let Err(error) = check_exponents(bytes, offset, 1, "position") {
-        return Err(error);
-    }
-    if let Err(error) = check_zero(bytes, offset + 2, offset + META_BYTES) {
-        return Err(error);
-    }
-    check_zero(bytes, offset + META_BYTES + used, offset + position_bytes(c))
+/// A blob being checked: the first error stays. Going on after it costs no code.
+struct Sections<'a> {
+    bytes: &'a [u8],
+    result: Result<(), FormatError>,
 }
 
-/// The scales of an attention and its linear layers.
-const fn check_attention(
-    bytes: &[u8],
-    base: usize,
-    attention: usize,
-    layers: [(usize, LinearLayout); 4],
-) -> Result<(), FormatError> {
-    let offset = base + attention;
-    if read_u16(bytes, offset) > 1 << 15 {
-        return Err(FormatError::BadSection { section: "attention", offset });
-    }
-    if let Err(error) = check_exponents(bytes, offset + 2, 1, "attention") {
-        return Err(error);
-    }
-    if let Err(error) = check_zero(bytes, offset + 4, offset + META_BYTES) {
-        return Err(error);
-    }
-    let names = ["q", "k", "v", "o"];
-    let mut i = 0;
-    while i < 4 {
-        let at = (base + layers[i].0, layers[i].1);
-        if let Err(error) = check_linear(bytes, at, names[i]) {
-            return Err(error);
+impl Sections<'_> {
+    const fn fail(&mut self, error: FormatError) {
+        if self.result.is_ok() {
+            self.result = Err(error);
         }
-        i += 1;
     }
-    Ok(())
-}
 
-const fn check_layer(
-    bytes: &[u8],
-    base: usize,
-    l: &LayerLayout,
-    c: &Config,
-) -> Result<(), FormatError> {
-    macro_rules! check {
-        ($result:expr) => {
-            if let Err(error) = $result {
-                return Err(error);
-            }
-        };
+    #[inline(never)]
+    const fn bad(&mut self, section: &'static str, offset: usize) {
+        self.fail(FormatError::BadSection { section, offset });
     }
-    check!(check_attention(bytes, base, l.attention, [l.q, l.k, l.v, l.o]));
-    if c.gated {
-        check!(check_linear(bytes, (base + l.gate.0, l.gate.1), "gate"));
-    }
-    check!(check_linear(bytes, (base + l.up.0, l.up.1), "up"));
-    check!(check_linear(bytes, (base + l.down.0, l.down.1), "down"));
-    if matches!(c.norm_order, NormOrder::Post) {
-        check!(check_norm(bytes, base + l.norm_1, c, "norm_1"));
-        check!(check_norm(bytes, base + l.norm_2, c, "norm_2"));
-    }
-    Ok(())
-}
 
-const fn check_decoder(bytes: &[u8], layout: &Layout, c: &Config) -> Result<(), FormatError> {
-    macro_rules! check {
-        ($result:expr) => {
-            if let Err(error) = $result {
-                return Err(error);
+    #[inline(never)]
+    const fn zero(&mut self, from: usize, to: usize) {
+        let mut i = from;
+        while i < to && i < self.bytes.len() {
+            if read_u8(self.bytes, i) != 0 {
+                self.fail(FormatError::BadPadding { offset: i });
+                return;
             }
+            i += 1;
+        }
+    }
+
+    /// `n` exponents in a row at the beginning of a section, zeros from byte `rest` of it to byte 16.
+    #[inline(never)]
+    const fn meta(&mut self, offset: usize, n: usize, rest: usize, section: &'static str) {
+        let mut i = 0;
+        while i < n {
+            if read_i16(self.bytes, offset + 2 * i).unsigned_abs() > EXPONENT {
+                self.bad(section, offset);
+            }
+            i += 1;
+        }
+        self.zero(offset + rest, offset + META_BYTES);
+    }
+
+    const fn position(&mut self, offset: usize, c: &Config) {
+        let used = match c.position {
+            Position::None => return,
+            Position::Learned => c.context * c.d_model * 2,
+            Position::Sinusoidal => c.d_model / 2 * 4,
+            Position::Rotary => c.head_dim / 2 * 4,
+            Position::Relative => relative_bytes(c),
         };
+        self.meta(offset, 1, 2, "position");
+        self.zero(offset + META_BYTES + used, offset + position_bytes(c));
     }
-    let at = &layout.decoder;
-    if c.separate_embedding {
-        check!(check_linear(bytes, at.embedding, "decoder embedding"));
+
+    /// The scales of an attention and its linear layers.
+    const fn attention(
+        &mut self,
+        base: usize,
+        attention: usize,
+        layers: [&(usize, LinearLayout); 4],
+    ) {
+        let offset = base + attention;
+        if read_u16(self.bytes, offset) > 1 << 15 {
+            self.bad("attention", offset);
+        }
+        if read_i16(self.bytes, offset + 2).unsigned_abs() > EXPONENT {
+            self.bad("attention", offset + 2);
+        }
+        self.meta(offset, 0, 4, "attention");
+        let [q, k, v, o] = layers;
+        self.linear(base, q, "q");
+        self.linear(base, k, "k");
+        self.linear(base, v, "v");
+        self.linear(base, o, "o");
     }
-    if at.embedding_norm > at.position {
-        check!(check_position(bytes, at.position, &c.decoder_side()));
-    }
-    if c.embedding_norm {
-        check!(check_norm(bytes, at.embedding_norm, c, "decoder embedding_norm"));
-    }
-    let mut i = 0;
-    while i < c.decoder_layers {
-        let (base, cross) = (at.layers + i * at.cross.bytes, &at.cross);
-        check!(check_layer(bytes, base, &layout.layer, c));
-        let linear = [cross.q, cross.k, cross.v, cross.o];
-        check!(check_attention(bytes, base, cross.attention, linear));
+
+    const fn layer(&mut self, base: usize, l: &LayerLayout, c: &Config) {
+        self.attention(base, l.attention, [&l.q, &l.k, &l.v, &l.o]);
+        if c.gated {
+            self.linear(base, &l.gate, "gate");
+        }
+        self.linear(base, &l.up, "up");
+        self.linear(base, &l.down, "down");
         if matches!(c.norm_order, NormOrder::Post) {
-            check!(check_norm(bytes, base + cross.norm, c, "cross norm"));
+            self.norm(base + l.norm_1, c, "norm_1");
+            self.norm(base + l.norm_2, c, "norm_2");
         }
-        i += 1;
     }
-    if c.final_norm {
-        check!(check_norm(bytes, at.final_norm, c, "decoder final_norm"));
-    }
-    Ok(())
-}
 
-/// Labels are `n` times a `u16` length and as many bytes of UTF-8; or there are none at all.
-const fn check_labels(bytes: &[u8], section: (usize, usize), n: usize) -> Result<(), FormatError> {
-    const BAD: &str = "labels";
-    if section.1 == 0 {
-        return Ok(());
-    }
-    let (mut at, end) = (section.0, section.0 + section.1);
-    let mut i = 0;
-    while i < n {
-        if at + 2 > end || at + 2 + read_u16(bytes, at) as usize > end {
-            return Err(FormatError::BadSection { section: BAD, offset: at });
+    #[inline(never)]
+    const fn decoder(&mut self, layout: &Layout, c: &Config) {
+        let at = &layout.decoder;
+        if c.separate_embedding {
+            self.linear(0, &at.embedding, "decoder embedding");
         }
-        let len = read_u16(bytes, at) as usize;
-        let text = bytes.split_at(at + 2).1.split_at(len).0;
-        if core::str::from_utf8(text).is_err() {
-            return Err(FormatError::BadSection { section: BAD, offset: at });
+        if at.embedding_norm > at.position {
+            self.position(at.position, &c.decoder_side());
         }
-        at += 2 + len;
-        i += 1;
+        if c.embedding_norm {
+            self.norm(at.embedding_norm, c, "decoder embedding_norm");
+        }
+        let mut i = 0;
+        while i < c.decoder_layers {
+            let (base, cross) = (at.layers + i * at.cross.bytes, &at.cross);
+            self.layer(base, &layout.layer, c);
+            self.attention(base, cross.attention, [&cross.q, &cross.k, &cross.v, &cross.o]);
+            if matches!(c.norm_order, NormOrder::Post) {
+                self.norm(base + cross.norm, c, "cross norm");
+            }
+            i += 1;
+        }
+        if c.final_norm {
+            self.norm(at.final_norm, c, "decoder final_norm");
+        }
     }
-    if at != end {
-        return Err(FormatError::BadSection { section: BAD, offset: at });
-    }
-    Ok(())
-}
 
-const fn check_zero(bytes: &[u8], from: usize, to: usize) -> Result<(), FormatError> {
-    let mut i = from;
-    while i < to && i < bytes.len() {
-        if bytes[i] != 0 {
-            return Err(FormatError::BadPadding { offset: i });
+    const fn tokenizer(&mut self, section: (usize, usize)) {
+        let section = part(self.bytes, section.0, section.1);
+        if let Err(TokenizerFormatError(field)) = Vocabulary::parse(section) {
+            self.fail(FormatError::BadTokenizer { field });
         }
-        i += 1;
     }
-    Ok(())
-}
 
-/// `n` exponents in a row.
-const fn check_exponents(
-    bytes: &[u8],
-    offset: usize,
-    n: usize,
-    section: &'static str,
-) -> Result<(), FormatError> {
-    let mut i = 0;
-    while i < n {
-        let exponent = read_i16(bytes, offset + 2 * i);
-        if exponent < *EXPONENTS.start() || exponent > *EXPONENTS.end() {
-            return Err(FormatError::BadSection { section, offset });
+    /// Labels are `n` times a `u16` length and as many bytes of UTF-8.
+    const fn labels(&mut self, section: (usize, usize), n: usize) {
+        let (mut at, end) = (section.0, section.0 + section.1);
+        let mut i = 0;
+        while i < n {
+            let len = read_u16(self.bytes, at) as usize;
+            let text = part(self.bytes, at + 2, len);
+            if at + 2 + len > end || core::str::from_utf8(text).is_err() {
+                self.bad("labels", at);
+                return;
+            }
+            at += 2 + len;
+            i += 1;
         }
-        i += 1;
+        if at != end {
+            self.bad("labels", at);
+        }
     }
-    Ok(())
-}
 
-const fn check_linear(
-    bytes: &[u8],
-    at: (usize, LinearLayout),
-    section: &'static str,
-) -> Result<(), FormatError> {
-    let (offset, layout) = at;
-    if let Err(error) = check_exponents(bytes, offset, 3, section) {
-        return Err(error);
-    }
-    let bits = read_u16(bytes, offset + 6);
-    if bits != 8 && bits != 12 {
-        return Err(FormatError::BadSection { section, offset: offset + 6 });
-    }
-    if let Err(error) = check_zero(bytes, offset + 8, offset + META_BYTES) {
-        return Err(error);
-    }
-    let weights_end = offset + layout.weights() + layout.weight_bytes();
-    if let Err(error) = check_zero(bytes, weights_end, offset + layout.multipliers()) {
-        return Err(error);
-    }
-    let mut i = 0;
-    while i < layout.padded_out() {
-        let at = offset + layout.multipliers() + 2 * i;
-        if read_u16(bytes, at) > i16::MAX as u16 {
-            return Err(FormatError::BadSection { section, offset: at });
+    #[inline(never)]
+    const fn linear(&mut self, base: usize, at: &(usize, LinearLayout), section: &'static str) {
+        let (offset, layout) = (base + at.0, &at.1);
+        self.meta(offset, 3, 8, section);
+        let bits = read_u16(self.bytes, offset + 6);
+        if bits != 8 && bits != 12 {
+            self.bad(section, offset + 6);
         }
-        i += 1;
+        let multipliers = offset + layout.multipliers();
+        self.zero(offset + layout.weights() + layout.weight_bytes(), multipliers);
+        let mut i = 0;
+        while i < layout.padded_out() {
+            if read_i16(self.bytes, multipliers + 2 * i) < 0 {
+                self.bad(section, multipliers + 2 * i);
+            }
+            i += 1;
+        }
+        let biases = offset + layout.biases();
+        self.zero(multipliers + 2 * layout.padded_out(), biases);
+        if layout.has_bias {
+            self.zero(biases + 2 * layout.padded_out(), offset + layout.bytes());
+        }
     }
-    let used = offset + layout.multipliers() + 2 * layout.padded_out();
-    if let Err(error) = check_zero(bytes, used, offset + layout.biases()) {
-        return Err(error);
-    }
-    if layout.has_bias {
-        let used = offset + layout.biases() + 2 * layout.padded_out();
-        return check_zero(bytes, used, offset + layout.bytes());
-    }
-    Ok(())
-}
 
-const fn check_norm(
-    bytes: &[u8],
-    offset: usize,
-    config: &Config,
-    section: &'static str,
-) -> Result<(), FormatError> {
-    if let Err(error) = check_exponents(bytes, offset, 2, section) {
-        return Err(error);
-    }
-    if let Err(error) = check_zero(bytes, offset + 4, offset + META_BYTES) {
-        return Err(error);
-    }
-    let row = config.d_model * 2;
-    let mut at = offset + META_BYTES;
-    while at < offset + norm_bytes(config) {
-        if let Err(error) = check_zero(bytes, at + row, at + round_up(row, 16)) {
-            return Err(error);
+    #[inline(never)]
+    const fn norm(&mut self, offset: usize, c: &Config, section: &'static str) {
+        self.meta(offset, 2, 4, section);
+        let row = c.d_model * 2;
+        let mut at = offset + META_BYTES;
+        while at < offset + norm_bytes(c) {
+            self.zero(at + row, at + round_up(row, 16));
+            at += round_up(row, 16);
         }
-        at += round_up(row, 16);
     }
-    Ok(())
 }

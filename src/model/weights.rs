@@ -2,6 +2,7 @@
 
 use super::Model;
 use crate::blob::{read_i16, read_u16};
+use crate::build::Build;
 use crate::config::{NormOrder, Position, WeightLayout};
 
 /// One linear layer: `y = W x + b`, weights int8 with a scale per output.
@@ -11,9 +12,9 @@ pub struct Linear<'a> {
     pub weights: &'a [u8],
     /// How they are packed.
     pub layout: WeightLayout,
-    /// `u16` × padded outputs.
+    /// `u16` × padded outputs, and padding.
     pub multipliers: &'a [u8],
-    /// `i16` × padded outputs, or empty.
+    /// `i16` × padded outputs and padding, or empty.
     pub biases: &'a [u8],
     /// Outputs.
     pub out_dim: usize,
@@ -53,60 +54,69 @@ pub struct LayerWeights<'a> {
 
 impl<'a> LayerWeights<'a> {
     /// Multiplier and exponent: score in log2 units = `q·k · max|q| · max|k| · multiplier · 2^exponent`.
-    pub fn score_scale(&self) -> (u16, i32) {
-        let offset = self.base + self.model.layout.layer.attention;
+    pub fn score_scale<B: Build>(&self) -> (u16, i32) {
+        let offset = self.base + self.model.layout_of::<B>().layer.attention;
         (read_u16(self.model.bytes, offset), read_i16(self.model.bytes, offset + 2) as i32)
     }
 
+    /// Whether q, k and v read 12-bit rows.
+    pub fn wide<B: Build>(&self) -> bool {
+        read_u16(self.model.bytes, self.base + self.model.layout_of::<B>().layer.q.0 + 6) == 12
+    }
+
+    /// Unit of the values, and so of what attention gives.
+    pub fn value_exponent<B: Build>(&self) -> i32 {
+        read_i16(self.model.bytes, self.base + self.model.layout_of::<B>().layer.v.0 + 4) as i32
+    }
+
     /// Query projection.
-    pub fn q(&self) -> Linear<'a> {
-        self.model.linear(self.base, self.model.layout.layer.q)
+    pub fn q<B: Build>(&self) -> Linear<'a> {
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.q)
     }
 
     /// Key projection.
-    pub fn k(&self) -> Linear<'a> {
-        self.model.linear(self.base, self.model.layout.layer.k)
+    pub fn k<B: Build>(&self) -> Linear<'a> {
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.k)
     }
 
     /// Value projection.
-    pub fn v(&self) -> Linear<'a> {
-        self.model.linear(self.base, self.model.layout.layer.v)
+    pub fn v<B: Build>(&self) -> Linear<'a> {
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.v)
     }
 
     /// Output projection.
-    pub fn o(&self) -> Linear<'a> {
-        self.model.linear(self.base, self.model.layout.layer.o)
+    pub fn o<B: Build>(&self) -> Linear<'a> {
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.o)
     }
 
-    /// Gate of the feed-forward part.
-    pub fn gate(&self) -> Option<Linear<'a>> {
-        let gated = self.model.config().gated;
-        gated.then(|| self.model.linear(self.base, self.model.layout.layer.gate))
+    /// Gate of the feed-forward part; nothing sensible without one.
+    pub fn gate<B: Build>(&self) -> Linear<'a> {
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.gate)
     }
 
     /// First linear layer of the feed-forward part.
-    pub fn up(&self) -> Linear<'a> {
-        self.model.linear(self.base, self.model.layout.layer.up)
+    pub fn up<B: Build>(&self) -> Linear<'a> {
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.up)
     }
 
     /// Second linear layer of the feed-forward part.
-    pub fn down(&self) -> Linear<'a> {
-        self.model.linear(self.base, self.model.layout.layer.down)
+    pub fn down<B: Build>(&self) -> Linear<'a> {
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.down)
     }
 
     /// After attention (post-norm).
-    pub fn norm_1(&self) -> Option<NormWeights<'a>> {
-        self.norm(self.model.layout.layer.norm_1)
+    pub fn norm_1<B: Build>(&self) -> Option<NormWeights<'a>> {
+        self.norm::<B>(self.model.layout_of::<B>().layer.norm_1)
     }
 
     /// After the feed-forward part (post-norm).
-    pub fn norm_2(&self) -> Option<NormWeights<'a>> {
-        self.norm(self.model.layout.layer.norm_2)
+    pub fn norm_2<B: Build>(&self) -> Option<NormWeights<'a>> {
+        self.norm::<B>(self.model.layout_of::<B>().layer.norm_2)
     }
 
-    fn norm(&self, offset: usize) -> Option<NormWeights<'a>> {
-        let post = matches!(self.model.config().norm_order, NormOrder::Post);
-        post.then(|| self.model.norm(self.base + offset))
+    fn norm<B: Build>(&self, offset: usize) -> Option<NormWeights<'a>> {
+        let post = matches!(self.model.config_of::<B>().norm_order, NormOrder::Post);
+        post.then(|| self.model.norm::<B>(self.base + offset))
     }
 }
 

@@ -9,6 +9,7 @@
 //! ([`scale_code`]); scores stay 32 bits; numerators are Q1.15.
 
 use crate::arena::Cache;
+use crate::build::{self, Build};
 use crate::config::{Config, KEY_BLOCK};
 use crate::fixed::{INVERSE_SCALE, decode_scale, round_shift, scale_code};
 use crate::kernels::{
@@ -48,8 +49,54 @@ impl core::fmt::Debug for Mask<'_> {
     }
 }
 
-impl Mask<'_> {
+/// Who sees whom: a [`Mask`], or one that is known while compiling.
+pub trait Visibility: Copy {
+    /// Every query sees all keys from the first to some last one, and they stand in the order of their
+    /// positions (no ring).
+    const FROM_FIRST: bool;
+
     /// Keys that `query` can see at most, as a range, of `keys` that exist.
+    fn range(&self, query: usize, keys: usize) -> (usize, usize);
+
+    /// Whether all of the range is visible.
+    fn is_run(&self) -> bool {
+        true
+    }
+
+    /// Whether a key of the range is visible.
+    fn sees(&self, query: usize, key: usize) -> bool {
+        let _ = (query, key);
+        true
+    }
+}
+
+/// [`Mask::Bidirectional`].
+#[derive(Clone, Copy, Debug)]
+pub struct Bidirectional;
+
+impl Visibility for Bidirectional {
+    const FROM_FIRST: bool = true;
+
+    fn range(&self, _: usize, keys: usize) -> (usize, usize) {
+        (0, keys)
+    }
+}
+
+/// [`Mask::Prefix`]; of length 0, [`Mask::Causal`].
+#[derive(Clone, Copy, Debug)]
+pub struct Prefix(pub usize);
+
+impl Visibility for Prefix {
+    const FROM_FIRST: bool = true;
+
+    fn range(&self, query: usize, keys: usize) -> (usize, usize) {
+        (0, keys.min(self.0.max(query + 1)))
+    }
+}
+
+impl Visibility for Mask<'_> {
+    const FROM_FIRST: bool = false;
+
     fn range(&self, query: usize, keys: usize) -> (usize, usize) {
         match *self {
             Self::Causal => (0, keys.min(query + 1)),
@@ -59,20 +106,23 @@ impl Mask<'_> {
         }
     }
 
-    /// One bit per key of the block that begins at `first`, for a query whose range is known.
-    fn visible(&self, query: usize, first: usize, (low, high): (usize, usize)) -> u32 {
-        let from = low.saturating_sub(first).min(KEY_BLOCK) as u32;
-        let to = high.saturating_sub(first).min(KEY_BLOCK) as u32;
-        let bits = ((1u32 << to) - 1) & !((1u32 << from) - 1);
-        let keep = |test: &dyn Fn(usize) -> bool| {
-            (0..KEY_BLOCK).filter(|&j| test(first + j)).fold(0u32, |bits, j| bits | 1 << j)
-        };
+    fn is_run(&self) -> bool {
+        !matches!(self, Self::Padding(_) | Self::Predicate(_))
+    }
+
+    fn sees(&self, query: usize, key: usize) -> bool {
         match self {
-            Self::Padding(flags) => bits & keep(&|key| flags.get(key).copied().unwrap_or(false)),
-            Self::Predicate(test) => bits & keep(&|key| test(query, key)),
-            _ => bits,
+            Self::Padding(flags) => flags.get(key).copied().unwrap_or(false),
+            Self::Predicate(test) => test(query, key),
+            _ => true,
         }
     }
+}
+
+/// One bit per key of the block that begins at `first`, for a query whose range is known.
+fn visible<M: Visibility>(mask: M, query: usize, first: usize, (low, high): (usize, usize)) -> u32 {
+    let keys = first.max(low)..(first + KEY_BLOCK).min(high);
+    keys.filter(|&key| mask.sees(query, key)).fold(0, |bits, key| bits | 1 << (key - first))
 }
 
 /// Where one block of one head of one layer lies in the cache.
@@ -150,49 +200,34 @@ impl HeadVector {
     }
 }
 
-/// Writes one position's keys (all heads, 16-bit `row` of `kv_dim`) into the cache.
+/// Writes one position's keys or values (all heads, 16-bit `row` of `kv_dim`) into the cache.
 #[inline(never)]
-pub fn write_keys<K: Kernels>(
+pub fn write<B: Build>(
     config: &Config,
     cache: &mut Cache,
     layer: usize,
     position: usize,
     row: &[i16],
+    keys: bool,
 ) {
+    let config = build::config::<B>(config);
     let slot = position % KEY_BLOCK;
+    let (data, scales, offset) = match keys {
+        true => (&mut *cache.keys, &mut *cache.key_scales, word_offset(slot, 0, config.head_dim)),
+        false => (&mut *cache.values, &mut *cache.value_scales, slot),
+    };
     for (head, x) in row.chunks_exact(config.head_dim.max(1)).enumerate() {
         let block = Block::new(config, layer, position, head);
-        let vector = HeadVector::new::<K>(x);
-        if let Some(scale) = cache.key_scales.get_mut(block.scales()).and_then(|s| s.get_mut(slot))
-        {
+        let vector = HeadVector::new::<B::Kernels>(x);
+        if let Some(scale) = scales.get_mut(block.scales()).and_then(|s| s.get_mut(slot)) {
             *scale = vector.code;
         }
-        let data = cache.keys.get_mut(block.data()).unwrap_or_default();
-        let key = data.get_mut(word_offset(slot, 0, config.head_dim)..).unwrap_or_default();
-        K::write_key(x, vector.inverse, vector.shift(), key);
-    }
-}
-
-/// Writes one position's values (all heads, 16-bit `row` of `kv_dim`) into the cache.
-#[inline(never)]
-pub fn write_values<K: Kernels>(
-    config: &Config,
-    cache: &mut Cache,
-    layer: usize,
-    position: usize,
-    row: &[i16],
-) {
-    let slot = position % KEY_BLOCK;
-    for (head, x) in row.chunks_exact(config.head_dim.max(1)).enumerate() {
-        let block = Block::new(config, layer, position, head);
-        let vector = HeadVector::new::<K>(x);
-        let scales = cache.value_scales.get_mut(block.scales());
-        if let Some(scale) = scales.and_then(|s| s.get_mut(slot)) {
-            *scale = vector.code;
+        let data = data.get_mut(block.data()).unwrap_or_default();
+        let data = data.get_mut(offset..).unwrap_or_default();
+        match keys {
+            true => <B::Kernels>::write_key(x, vector.inverse, vector.shift(), data),
+            false => <B::Kernels>::write_value(x, vector.inverse, vector.shift(), data),
         }
-        let data = cache.values.get_mut(block.data()).unwrap_or_default();
-        let value = data.get_mut(slot..).unwrap_or_default();
-        K::write_value(x, vector.inverse, vector.shift(), value);
     }
 }
 
@@ -220,7 +255,7 @@ fn factor(code: u8, (multiplier, exponent): (u16, i32)) -> u32 {
 
 /// One attention call: which rows attend to what.
 #[derive(Clone, Copy, Debug)]
-pub struct Attention<'a> {
+pub struct Attention<'a, M: Visibility> {
     /// Hyperparameters.
     pub config: &'a Config,
     /// The layer's score multiplier and exponent.
@@ -230,7 +265,7 @@ pub struct Attention<'a> {
     /// Which layer of the cache.
     pub layer_index: usize,
     /// Who sees whom.
-    pub mask: Mask<'a>,
+    pub mask: M,
     /// Position of the first query row.
     pub first_position: usize,
     /// Positions that exist in the cache.
@@ -241,22 +276,23 @@ pub struct Attention<'a> {
     pub stride: usize,
 }
 
-impl Attention<'_> {
+impl<M: Visibility> Attention<'_, M> {
     /// Attends. `q` holds the query rows (`q_dim` each, in the 16-bit unit of the layer's q); the
     /// result replaces it, in the unit of the layer's v. A query that sees no key gets zeros.
     /// Scratch: `lanes` `(2, head_dim)`, `sums` `(head_dim, 2)`.
-    pub fn forward<K: Kernels>(
+    pub fn forward<B: Build>(
         &self,
         cache: &Cache,
         q: &mut [i16],
         lanes: &mut [i16],
         sums: &mut [i32],
     ) {
-        let config = self.config;
+        let config = build::config::<B>(self.config);
         let group = (config.n_heads / config.n_kv_heads.max(1)).max(1);
         for kv_head in 0..config.n_kv_heads {
             // All queries that read this head's keys, two at a time: neighbours in the group first.
-            for first in (0..self.rows * group).step_by(2) {
+            let mut first = 0;
+            while first < self.rows * group {
                 let count = (self.rows * group - first).min(2);
                 let query = |i: usize| {
                     let (row, position) = (i / group, self.first_position + i / group);
@@ -267,14 +303,15 @@ impl Attention<'_> {
                 };
                 let queries = [query(first), query(first + count - 1)];
                 let queries = queries.get(..count).unwrap_or_default();
-                self.stream::<K>(kv_head, queries, cache, q, lanes, sums);
+                self.stream::<B>(kv_head, queries, cache, q, lanes, sums);
+                first += 2;
             }
         }
     }
 
     /// One or two queries over all blocks of one key/value head.
     #[inline(never)]
-    fn stream<K: Kernels>(
+    fn stream<B: Build>(
         &self,
         kv_head: usize,
         queries: &[Query],
@@ -283,20 +320,23 @@ impl Attention<'_> {
         lanes: &mut [i16],
         sums: &mut [i32],
     ) {
-        let (head_dim, count) = (self.config.head_dim, queries.len());
-        let lanes = lanes.get_mut(..head_dim * lanes_per_input::<K>(count)).unwrap_or_default();
+        let config = build::config::<B>(self.config);
+        let (head_dim, count) = (config.head_dim, queries.len());
+        let lanes =
+            lanes.get_mut(..head_dim * lanes_per_input::<B::Kernels>(count)).unwrap_or_default();
         let sums = sums.get_mut(..head_dim * count).unwrap_or_default();
         sums.fill(0);
         let mut states = [Softmax { maximum: i32::MIN, sum: 0, factor: 0 }; 2];
         let states = states.get_mut(..count).unwrap_or_default();
         for (i, (query, state)) in queries.iter().zip(states.iter_mut()).enumerate() {
             let x = q.get(query.offset..query.offset + head_dim).unwrap_or_default();
-            let vector = HeadVector::new::<K>(x);
+            let vector = HeadVector::new::<B::Kernels>(x);
             state.factor = factor(vector.code, self.score_scale);
-            K::quantize(x, &vector.quantizer(), count, i, lanes);
+            <B::Kernels>::quantize(x, &vector.quantizer(), count, i, lanes);
         }
         let mut biased = Biased { factors: [0; 2], biases: [[0; KEY_BLOCK]; 2] };
-        if self.bias.is_some() {
+        let bias = self.bias.filter(|_| build::has_relative_positions::<B>());
+        if bias.is_some() {
             for (factor, state) in biased.factors.iter_mut().zip(states.iter_mut()) {
                 *factor = core::mem::replace(&mut state.factor, BIASED_FACTOR);
             }
@@ -304,21 +344,22 @@ impl Attention<'_> {
         let low = queries.iter().map(|query| query.range.0).min().unwrap_or(0);
         let high = queries.iter().map(|query| query.range.1).max().unwrap_or(0);
         // 15-bit numerators of up to 512 keys fit 32-bit sums of values; of more keys, fewer bits.
-        let bits = usize::BITS - (self.config.cache_rows() - 1).leading_zeros();
+        let bits = usize::BITS - (config.cache_rows() - 1).leading_zeros();
         let shift = 15 + bits.saturating_sub(9);
-        let first_keys = high <= self.config.cache_rows()
-            && queries.iter().all(|query| query.range.0 == 0)
-            && !matches!(self.mask, Mask::Padding(_) | Mask::Predicate(_));
-        if first_keys && self.bias.is_none() {
-            let run = Block::new(self.config, self.layer_index, 0, kv_head).run(cache, self.config);
+        let from_first = M::FROM_FIRST
+            || (self.mask.is_run()
+                && high <= config.cache_rows()
+                && queries.iter().all(|query| query.range.0 == 0));
+        if from_first && bias.is_none() {
+            let run = Block::new(config, self.layer_index, 0, kv_head).run(cache, config);
             let mut visible = [0; 2];
             for (visible, query) in visible.iter_mut().zip(queries) {
                 *visible = query.range.1;
             }
-            K::stream(lanes, &run, visible, shift, states, sums);
+            <B::Kernels>::stream(lanes, &run, visible, shift, states, sums);
         } else {
             let keys = low..high;
-            self.blocks::<K>(
+            self.blocks::<B>(
                 kv_head,
                 keys,
                 queries,
@@ -332,16 +373,16 @@ impl Attention<'_> {
         }
         for (i, (query, state)) in queries.iter().zip(states.iter()).enumerate() {
             let out = q.get_mut(query.offset..query.offset + head_dim).unwrap_or_default();
-            divide::<K>(sums, count, i, state.sum, shift, out);
+            divide::<B::Kernels>(sums, count, i, state.sum, shift, out);
         }
     }
 }
 
-impl Attention<'_> {
+impl<M: Visibility> Attention<'_, M> {
     /// Block after block of the positions `keys`, for any mask, biases and a cache that may be a ring.
     #[allow(clippy::too_many_arguments)] // one caller
     #[inline(never)]
-    fn blocks<K: Kernels>(
+    fn blocks<B: Build>(
         &self,
         kv_head: usize,
         keys: core::ops::Range<usize>,
@@ -353,17 +394,18 @@ impl Attention<'_> {
         states: &mut [Softmax],
         sums: &mut [i32],
     ) {
+        let config = build::config::<B>(self.config);
         for first in (keys.start / KEY_BLOCK * KEY_BLOCK..keys.end).step_by(KEY_BLOCK) {
-            let mut visible = [0; 2];
-            for (visible, query) in visible.iter_mut().zip(queries) {
-                *visible = self.mask.visible(query.position, first, query.range);
+            let mut seen = [0; 2];
+            for (seen, query) in seen.iter_mut().zip(queries) {
+                *seen = visible(self.mask, query.position, first, query.range);
             }
-            if visible == [0; 2] {
+            if seen == [0; 2] {
                 continue;
             }
-            let block = Block::new(self.config, self.layer_index, first, kv_head).keys(cache);
+            let block = Block::new(config, self.layer_index, first, kv_head).keys(cache);
             let Some(bias) = &self.bias else {
-                K::attend(lanes, &block, visible, shift, states, sums);
+                <B::Kernels>::attend(lanes, &block, seen, shift, states, sums);
                 continue;
             };
             for (biases, query) in biased.biases.iter_mut().zip(queries) {
@@ -371,7 +413,7 @@ impl Attention<'_> {
                     *entry = relative(bias, query.head, query.position, key);
                 }
             }
-            K::attend_biased(lanes, &block, visible, shift, biased, states, sums);
+            <B::Kernels>::attend_biased(lanes, &block, seen, shift, biased, states, sums);
         }
     }
 }

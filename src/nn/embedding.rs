@@ -3,14 +3,15 @@
 use super::linear::Rows;
 use super::position::sinusoid;
 use super::row::{Input, add, halves, renormalize};
-use crate::config::Position;
+use crate::build::{self, Build};
+use crate::config::{Position, WeightLayout};
 use crate::kernels::Kernels;
 use crate::matrix::{unpack_word, word_offset};
 use crate::model::{EmbeddingWeights, Linear};
 
 /// Writes the embedding of `token` at `position` into `row` (`d_model`); returns its exponent.
 /// `sums` is scratch of `d_model`. The token must be below `vocab_size`.
-pub fn token<K: Kernels>(
+pub fn token<B: Build>(
     weights: &EmbeddingWeights,
     token: usize,
     position: usize,
@@ -21,17 +22,19 @@ pub fn token<K: Kernels>(
     let sums = sums.get_mut(..row.len()).unwrap_or_default();
     let multiplier = halves(table.multipliers).nth(token).unwrap_or(0) as i32;
     // 7 + 15 bits; shifted to 28, so that a position fits beside it.
-    let from_position = position_exponent(weights).map_or(i32::MIN, |exponent| exponent - 13);
+    let from_position = position_exponent::<B>(weights).map_or(i32::MIN, |exponent| exponent - 13);
     let exponent = (table.weight_exponent - 6).max(from_position);
     let shift = exponent - table.weight_exponent;
+    // Decided while compiling where the backend knows one layout only.
+    let layout = if B::Kernels::PLAIN { table.layout } else { WeightLayout::Paired };
     for (i, four) in sums.chunks_mut(4).enumerate() {
         let packed = word(table, token, i);
-        for (sum, weight) in four.iter_mut().zip(unpack_word(table.layout, packed)) {
+        for (sum, weight) in four.iter_mut().zip(unpack_word(layout, packed)) {
             *sum = crate::fixed::shift_by(weight as i32 * multiplier, shift);
         }
     }
-    add_position(weights, position, sums, exponent);
-    renormalize::<K>(sums, exponent, row)
+    add_position::<B>(weights, position, sums, exponent);
+    renormalize::<B::Kernels>(sums, exponent, row)
 }
 
 /// Word `index` of row `row` of a packed matrix.
@@ -42,7 +45,7 @@ fn word(table: &Linear, row: usize, index: usize) -> u32 {
 
 /// Writes the projection of one frame at `position` into `row`; returns its exponent.
 /// Features are in units of `2^exponent`.
-pub fn frame<K: Kernels>(
+pub fn frame<B: Build>(
     weights: &EmbeddingWeights,
     features: &[i16],
     exponent: i32,
@@ -53,26 +56,31 @@ pub fn frame<K: Kernels>(
 ) -> i16 {
     let projection = &weights.table;
     let sums = sums.get_mut(..row.len()).unwrap_or_default();
-    let input = Input::new::<K>(features, exponent, projection.wide);
-    let mut rows = Rows::new(input, None, lanes);
-    let from_position = position_exponent(weights).unwrap_or(i32::MIN + 13);
+    let input = Input::new::<B::Kernels>(features, exponent, projection.wide);
+    let mut rows = Rows::new([Some(input), None], lanes);
+    let from_position = position_exponent::<B>(weights).unwrap_or(i32::MIN + 13);
     let unit = rows.sum_exponent(projection, 0, from_position);
-    rows.forward_wide::<K>(projection, [unit; 2], sums);
-    add_position(weights, position, sums, unit);
-    renormalize::<K>(sums, unit, row)
+    rows.forward_wide::<B>(projection, [unit; 2], sums);
+    add_position::<B>(weights, position, sums, unit);
+    renormalize::<B::Kernels>(sums, unit, row)
 }
 
 /// The unit of what is added for a position, if anything is.
-fn position_exponent(weights: &EmbeddingWeights) -> Option<i32> {
-    match weights.kind {
+fn position_exponent<B: Build>(weights: &EmbeddingWeights) -> Option<i32> {
+    match build::position::<B>(weights.kind) {
         Position::Learned | Position::Sinusoidal => Some(weights.position_exponent),
         Position::None | Position::Rotary | Position::Relative => None,
     }
 }
 
-fn add_position(weights: &EmbeddingWeights, position: usize, sums: &mut [i32], exponent: i32) {
+fn add_position<B: Build>(
+    weights: &EmbeddingWeights,
+    position: usize,
+    sums: &mut [i32],
+    exponent: i32,
+) {
     let (table, unit) = (weights.positions, weights.position_exponent);
-    match weights.kind {
+    match build::position::<B>(weights.kind) {
         Position::Learned => {
             let row = table.get(position * sums.len() * 2..).unwrap_or_default();
             add(halves(row), unit, sums, exponent);

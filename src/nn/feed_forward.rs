@@ -2,64 +2,48 @@
 
 use super::activation::prepare;
 use super::linear::Rows;
-use crate::config::Activation;
-use crate::kernels::{Activate, CHUNK, Kernels};
+use super::row::pair_mut;
+use crate::build::Build;
+use crate::config::Config;
+use crate::kernels::{CHUNK, Kernels};
 use crate::model::{LayerWeights, Linear};
 
-/// The hidden rows, 16 bits, into `hidden[r]` (`d_ff`). Returns their exponent.
-pub fn hidden<K: Kernels>(
+/// The hidden rows, 16 bits, into the first rows of `tile`, `stride` apart. Returns their exponent.
+pub fn hidden<B: Build>(
     rows: &mut Rows,
     layer: &LayerWeights,
-    activation: Activation,
-    mut hidden: [&mut [i16]; 2],
-) -> i32 {
-    let up = layer.up();
-    match layer.gate() {
-        None => {
-            let activate = prepare(activation, up.output_exponent);
-            let [a, b] = &mut hidden;
-            rows.forward::<K>(&up, [a, b]);
-            for x in hidden {
-                K::activate(&activate, x);
-            }
-            up.output_exponent
-        }
-        Some(gate) => {
-            let activate = prepare(activation, gate.output_exponent);
-            gated::<K>(rows, &gate, &up, activate, hidden);
-            // The product of two 16-bit numbers, halved 15 times.
-            gate.output_exponent + up.output_exponent + 15
-        }
-    }
-}
-
-/// `act(gate) · up / 2^15`, chunk by chunk, so that only one hidden row is ever held.
-fn gated<K: Kernels>(
-    rows: &mut Rows,
-    gate: &Linear,
     up: &Linear,
-    activate: Activate,
-    mut hidden: [&mut [i16]; 2],
-) {
-    // Room for the chunks of two rows, or for one twice as long.
-    let mut factors = [0i16; 2 * CHUNK];
-    let chunk = if rows.count() == 2 { CHUNK } else { 2 * CHUNK };
-    for first in (0..up.out_dim).step_by(chunk) {
-        let count = (up.out_dim - first).min(chunk);
-        let mut part = hidden.each_mut().map(|hidden| {
-            let end = hidden.len().min(first + count);
-            hidden.get_mut(first..end).unwrap_or_default()
-        });
-        let [a, b] = &mut part;
-        rows.forward_part::<K>(gate, first, [a, b]);
-        let (a, b) = factors.split_at_mut_checked(chunk).unwrap_or_default();
-        let [a, b] = [a, b].map(|factors| {
-            let count = count.min(factors.len());
-            factors.get_mut(..count).unwrap_or_default()
-        });
-        rows.forward_part::<K>(up, first, [&mut *a, &mut *b]);
-        for (x, factors) in part.into_iter().zip([a, b]) {
-            K::activate_gated(&activate, factors, x);
+    config: &Config,
+    tile: &mut [i16],
+    stride: usize,
+) -> i32 {
+    let width = config.d_ff;
+    if !config.gated {
+        let activate = prepare(config.activation, up.output_exponent);
+        rows.forward::<B>(up, 0, pair_mut(tile, 0, rows.count(), stride, width));
+        for x in pair_mut(tile, 0, rows.count(), stride, width) {
+            <B::Kernels>::activate(&activate, x);
         }
+        return up.output_exponent;
     }
+    let gate = layer.gate::<B>();
+    let activate = prepare(config.activation, gate.output_exponent);
+    // `act(gate) · up / 2^15`, chunk by chunk, so that only one hidden row is ever held. There is room
+    // for the chunks of two rows, or for one twice as long.
+    let mut factors = [0i16; 2 * CHUNK];
+    let (count, chunk) = (rows.count(), 2 * CHUNK / rows.count().max(1));
+    let mut first = 0;
+    while first < width {
+        let len = (width - first).min(chunk);
+        let part = tile.get_mut(first..).unwrap_or_default();
+        rows.forward::<B>(&gate, first, pair_mut(part, 0, count, stride, len));
+        rows.forward::<B>(up, first, pair_mut(&mut factors, 0, count, chunk, len));
+        let factors = pair_mut(&mut factors, 0, count, chunk, len);
+        for (x, factors) in pair_mut(part, 0, count, stride, len).into_iter().zip(factors) {
+            <B::Kernels>::activate_gated(&activate, factors, x);
+        }
+        first += chunk;
+    }
+    // The product of two 16-bit numbers, halved 15 times.
+    gate.output_exponent + up.output_exponent + 15
 }

@@ -3,6 +3,7 @@
 use super::activation::tanh;
 use super::linear::Rows;
 use super::row::{Input, renormalize};
+use crate::build::Build;
 use crate::fixed::{round_shift, rsqrt, saturate, shift_by};
 use crate::kernels::Kernels;
 use crate::model::Linear;
@@ -11,15 +12,16 @@ use crate::model::Linear;
 pub const LOGIT_EXPONENT: i32 = -16;
 
 /// Logits of one row in Q15.16 into `out` (`out_dim`).
-pub fn logits<K: Kernels>(
+pub fn logits<B: Build>(
     layer: &Linear,
     row: &[i16],
     exponent: i32,
     lanes: &mut [i16],
     out: &mut [i32],
 ) {
-    let mut rows = Rows::new(Input::new::<K>(row, exponent, layer.wide), None, lanes);
-    rows.forward_wide::<K>(layer, [LOGIT_EXPONENT; 2], out);
+    let input = Input::new::<B::Kernels>(row, exponent, layer.wide);
+    let mut rows = Rows::new([Some(input), None], lanes);
+    rows.forward_wide::<B>(layer, [LOGIT_EXPONENT; 2], out);
 }
 
 /// The mean of rows, into the first of them. Returns its exponent. `sums` is scratch of `d`.
@@ -48,7 +50,7 @@ pub fn mean<K: Kernels>(
 }
 
 /// BERT's pooler: `tanh(W row + b)` into `row` in Q0.15; returns its exponent.
-pub fn pool<K: Kernels>(
+pub fn pool<B: Build>(
     layer: &Linear,
     row: &mut [i16],
     exponent: i32,
@@ -56,7 +58,7 @@ pub fn pool<K: Kernels>(
     sums: &mut [i32],
 ) -> i16 {
     let sums = sums.get_mut(..row.len()).unwrap_or_default();
-    logits::<K>(layer, row, exponent, lanes, sums);
+    logits::<B>(layer, row, exponent, lanes, sums);
     for (x, &sum) in row.iter_mut().zip(sums.iter()) {
         *x = tanh(shift_by(sum, 4), LOGIT_EXPONENT + 4);
     }

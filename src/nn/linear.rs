@@ -1,6 +1,7 @@
 //! Linear layers: `y = W x + b` for a pair of rows, 32 outputs at a time.
 
 use super::row::Input;
+use crate::build::{Build, has_biases, has_wide_rows};
 use crate::config::SEGMENT;
 use crate::kernels::{CHUNK, Kernels, Product, RowScale, lanes_per_input};
 use crate::model::Linear;
@@ -9,19 +10,20 @@ use crate::model::Linear;
 /// filled once and serve every layer that reads the same rows (q, k and v; gate and up).
 pub struct Rows<'a, 'l> {
     inputs: [Option<Input<'a>>; 2],
+    count: usize,
     lanes: &'l mut [i16],
     filled: bool,
 }
 
 impl<'a, 'l> Rows<'a, 'l> {
-    /// Rows `a` and, if any, `b`; `lanes` must hold two rows (or two segments of them).
-    pub fn new(a: Input<'a>, b: Option<Input<'a>>, lanes: &'l mut [i16]) -> Self {
-        Self { inputs: [Some(a), b], lanes, filled: false }
+    /// One row, the first, or two; `lanes` must hold two rows (or two segments of them).
+    pub fn new(inputs: [Option<Input<'a>>; 2], lanes: &'l mut [i16]) -> Self {
+        Self { inputs, count: inputs.iter().flatten().count(), lanes, filled: false }
     }
 
     /// Number of rows.
     pub fn count(&self) -> usize {
-        self.inputs.iter().flatten().count()
+        self.count
     }
 
     /// Real value of one quantised unit of row `row`.
@@ -41,10 +43,11 @@ impl<'a, 'l> Rows<'a, 'l> {
     }
 
     /// Quantises whole rows, unless they are too wide for 32-bit sums of `256 · w · x`.
-    fn prepare<K: Kernels>(&mut self, layer: &Linear) {
-        let narrow = layer.padded_in <= SEGMENT;
+    #[inline(never)]
+    fn prepare<B: Build>(&mut self, layer: &Linear) {
+        let narrow = !has_wide_rows::<B>() || layer.padded_in <= SEGMENT;
         if narrow && !self.filled {
-            self.fill::<K>(0, layer.padded_in);
+            self.fill::<B::Kernels>(0, layer.padded_in);
         }
         self.filled = narrow;
     }
@@ -93,42 +96,45 @@ impl<'a, 'l> Rows<'a, 'l> {
         }
     }
 
-    /// How the rows' sums become numbers in units of `2^exponents[row]`.
-    fn row_scales<K: Kernels>(&self, layer: &Linear, exponents: [i32; 2]) -> [RowScale; 2] {
-        [0, 1].map(|row| {
-            let exponent = exponents.get(row).copied().unwrap_or(0);
-            let scale = self.scale(row);
-            let shift = exponent - layer.weight_exponent - scale.exponent + sum_shift::<K>(layer);
-            RowScale {
-                scale: scale.mantissa,
-                shift: shift.clamp(1, 62) as u32,
-                bias_shift: exponent - layer.bias_exponent,
-            }
-        })
+    /// Outputs `first …` of the layer about to be multiplied, and how their sums become numbers in units
+    /// of `2^exponents[row]`.
+    #[inline(never)]
+    fn ready<'p, K: Kernels>(
+        &'p self,
+        layer: &Linear<'p>,
+        first: usize,
+        exponents: [i32; 2],
+    ) -> (Product<'p>, [RowScale; 2]) {
+        (self.product::<K>(layer).skip(first), self.row_scales::<K>(layer, exponents))
     }
 
-    /// The whole layer in 16 bits: `out[r]` gets `out_dim` numbers in units of
-    /// `2^layer.output_exponent`.
-    pub fn forward<K: Kernels>(&mut self, layer: &Linear, out: [&mut [i16]; 2]) {
-        let out = out.map(|out| {
-            let len = out.len().min(layer.out_dim);
-            out.get_mut(..len).unwrap_or_default()
-        });
-        self.forward_part::<K>(layer, 0, out);
+    /// How the rows' sums become numbers in units of `2^exponents[row]`.
+    fn row_scales<K: Kernels>(&self, layer: &Linear, exponents: [i32; 2]) -> [RowScale; 2] {
+        let mut scales = [RowScale { scale: 0, shift: 1, bias_shift: 0 }; 2];
+        let rows = self.inputs.iter().flatten().zip(exponents);
+        for (to, (input, exponent)) in scales.iter_mut().zip(rows) {
+            let scale = input.scale;
+            let shift = exponent - layer.weight_exponent - scale.exponent + sum_shift::<K>(layer);
+            to.scale = scale.mantissa;
+            to.shift = shift.clamp(1, 62) as u32;
+            to.bias_shift = exponent - layer.bias_exponent;
+        }
+        scales
     }
 
     /// Outputs `first …` (a multiple of 4) of a layer in 16 bits, as many as there is room for in
-    /// `out[r]`.
-    pub fn forward_part<K: Kernels>(&mut self, layer: &Linear, first: usize, out: [&mut [i16]; 2]) {
-        let by = self.row_scales::<K>(layer, [layer.output_exponent; 2]);
-        self.prepare::<K>(layer);
-        if self.filled {
-            return K::linear(&self.product::<K>(layer).skip(first), by, out);
+    /// `out[r]`, in units of `2^layer.output_exponent`.
+    pub fn forward<B: Build>(&mut self, layer: &Linear, first: usize, out: [&mut [i16]; 2]) {
+        self.prepare::<B>(layer);
+        let mut ready = self.ready::<B::Kernels>(layer, first, [layer.output_exponent; 2]);
+        if !has_wide_rows::<B>() || self.filled {
+            return <B::Kernels>::linear(only::<B>(&mut ready.0), ready.1, out);
         }
-        self.forward_segments::<K>(layer, first, by, out);
+        let by = ready.1;
+        self.forward_segments::<B::Kernels>(layer, first, by, out);
     }
 
-    /// [`Rows::forward_part`] of rows wider than a segment; apart, so that only it needs the stack.
+    /// [`Rows::forward`] of rows wider than a segment; apart, so that only it needs the stack.
     #[inline(never)]
     fn forward_segments<K: Kernels>(
         &mut self,
@@ -174,20 +180,16 @@ impl<'a, 'l> Rows<'a, 'l> {
 
     /// The whole layer in 32 bits, row after row: `out` gets `rows · out_dim` numbers, row `r` in
     /// units of `2^exponents[r]`.
-    pub fn forward_wide<K: Kernels>(
-        &mut self,
-        layer: &Linear,
-        exponents: [i32; 2],
-        out: &mut [i32],
-    ) {
-        let by = self.row_scales::<K>(layer, exponents);
+    pub fn forward_wide<B: Build>(&mut self, layer: &Linear, exponents: [i32; 2], out: &mut [i32]) {
         let (a, b) = out.split_at_mut_checked(layer.out_dim).unwrap_or_default();
         let out = [a, b];
-        self.prepare::<K>(layer);
-        if self.filled {
-            return K::linear_wide(&self.product::<K>(layer), by, out);
+        self.prepare::<B>(layer);
+        let mut ready = self.ready::<B::Kernels>(layer, 0, exponents);
+        if !has_wide_rows::<B>() || self.filled {
+            return <B::Kernels>::linear_wide(only::<B>(&mut ready.0), ready.1, out);
         }
-        self.forward_wide_segments::<K>(layer, by, out);
+        let by = ready.1;
+        self.forward_wide_segments::<B::Kernels>(layer, by, out);
     }
 
     /// [`Rows::forward_wide`] of rows wider than a segment.
@@ -209,6 +211,15 @@ impl<'a, 'l> Rows<'a, 'l> {
             }
         }
     }
+}
+
+/// Without biases, where it is known while compiling that there are none: the kernels choose by that.
+#[inline(always)]
+fn only<'p, 'a, B: Build>(product: &'p mut Product<'a>) -> &'p Product<'a> {
+    if !has_biases::<B>() {
+        product.biases = &[];
+    }
+    product
 }
 
 /// Power of two that a kernel leaves in its products.

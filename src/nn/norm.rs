@@ -19,6 +19,7 @@ use crate::model::NormWeights;
 pub type Epsilon = (u16, i16);
 
 /// The row `n` (without gain and bias) as input of a linear layer. `exponent` is the row's unit.
+#[inline(never)]
 pub fn normalized<'a, K: Kernels>(
     x: &'a [i16],
     exponent: i32,
@@ -78,15 +79,19 @@ pub fn apply<K: Kernels>(
     let input = normalized::<K>(x, exponent, norm, epsilon, false);
     let (by, unit) = (input.by, unit_of(&input));
     let mut new_exponent = unit.exponent + 15 + weights.gain_exponent;
+    let biases = match norm {
+        Norm::Layer => weights.biases,
+        Norm::Rms => &[],
+    };
     // Keep the bias below 2^29, as the normalised part is below 2^30.
-    if !weights.biases.is_empty() {
+    if !biases.is_empty() {
         new_exponent = new_exponent.max(weights.bias_exponent - 14);
     }
     let shift = (new_exponent - unit.exponent - weights.gain_exponent).clamp(1, 62) as u32;
     let sums = sums.get_mut(..x.len()).unwrap_or_default();
     let bias_shift = new_exponent - weights.bias_exponent;
     let mantissa = unit.mantissa;
-    K::gain(x, &by, weights.gains, weights.biases, mantissa, shift, bias_shift, sums);
+    K::gain(x, &by, weights.gains, biases, mantissa, shift, bias_shift, sums);
     renormalize::<K>(sums, new_exponent, x)
 }
 

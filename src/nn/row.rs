@@ -18,6 +18,7 @@ pub struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// A row with unit `2^exponent`, quantised by its largest magnitude.
+    #[inline(never)]
     pub fn new<K: Kernels>(x: &'a [i16], exponent: i32, wide: bool) -> Self {
         Self::centred(
             x,
@@ -84,6 +85,7 @@ pub fn halves(bytes: &[u8]) -> impl ExactSizeIterator<Item = i16> + '_ {
 
 /// Two disjoint rows of a buffer: rows `first` and `first + 1` of width `width`; the second is empty
 /// when `rows` is 1.
+#[inline(never)] // a dozen places
 pub fn pair_mut(
     buffer: &mut [i16],
     first: usize,
@@ -92,7 +94,7 @@ pub fn pair_mut(
     width: usize,
 ) -> [&mut [i16]; 2] {
     let rest = buffer.get_mut(first * stride..).unwrap_or_default();
-    let (a, b) = rest.split_at_mut_checked(stride).unwrap_or_default();
+    let (a, b) = rest.split_at_mut_checked(stride.min(rest.len())).unwrap_or_default();
     let b = if rows > 1 { b } else { &mut [] };
     [a, b].map(|row| {
         let width = width.min(row.len());

@@ -2,10 +2,11 @@
 
 use super::{NO_TOKENIZER, TaskError, encode};
 use crate::arena::ArenaParts;
+use crate::build::Build;
 use crate::decoder::log_probability;
 use crate::encoder::Encoder;
 use crate::error::RunError;
-use crate::kernels::{Kernels, Native};
+use crate::kernels::Native;
 use crate::model::Model;
 use crate::sampler::greedy;
 use crate::tokenizer::{Token, Tokenizer};
@@ -32,8 +33,8 @@ impl Answer<'_> {
 
 /// An encoder with its tokenizer.
 #[derive(Debug)]
-pub struct Classifier<'m, 'a, K: Kernels = Native> {
-    encoder: Encoder<'m, 'a, K>,
+pub struct Classifier<'m, 'a, B: Build = Native> {
+    encoder: Encoder<'m, 'a, B>,
     model: &'m Model<'m>,
     tokenizer: Tokenizer<'m>,
 }
@@ -44,14 +45,25 @@ impl<'m, 'a> Classifier<'m, 'a> {
     /// # Errors
     /// [`RunError::WrongModel`] (also without a tokenizer), [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
-        let tokenizer = model.tokenizer().ok_or(NO_TOKENIZER)?;
-        Ok(Self { encoder: Encoder::new(model, arena)?, model, tokenizer })
+        Self::of_build(model, arena)
     }
 }
 
-impl<'m, 'a, K: Kernels> Classifier<'m, 'a, K> {
+impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
+    /// A classifier of another build: its kernels, the model that it is for.
+    ///
+    /// # Errors
+    /// As [`Classifier::new`].
+    pub fn of_build(
+        model: &'m Model<'m>,
+        arena: impl Into<ArenaParts<'a>>,
+    ) -> Result<Self, RunError> {
+        let tokenizer = model.tokenizer().ok_or(NO_TOKENIZER)?;
+        Ok(Self { encoder: Encoder::of_build(model, arena)?, model, tokenizer })
+    }
+
     /// The encoder: its steps, its hidden rows.
-    pub fn encoder(&mut self) -> &mut Encoder<'m, 'a, K> {
+    pub fn encoder(&mut self) -> &mut Encoder<'m, 'a, B> {
         &mut self.encoder
     }
 
@@ -62,7 +74,7 @@ impl<'m, 'a, K: Kernels> Classifier<'m, 'a, K> {
     /// # Errors
     /// The tokenizer's and the encoder's.
     pub fn outputs(&mut self, text: &str, tokens: &mut [Token]) -> Result<&[i32], TaskError> {
-        Ok(self.encoder.run(encode(&self.tokenizer, text, tokens)?)?)
+        Ok(self.encoder.run(encode::<B>(&self.tokenizer, text, tokens)?)?)
     }
 
     /// The likeliest label of a text.
@@ -87,7 +99,7 @@ impl<'m, 'a, K: Kernels> Classifier<'m, 'a, K> {
         tokens: &mut [Token],
         mut each: impl FnMut(Token, usize, &'m str),
     ) -> Result<(), TaskError> {
-        let tokens = encode(&self.tokenizer, text, tokens)?;
+        let tokens = encode::<B>(&self.tokenizer, text, tokens)?;
         self.encoder.run(tokens)?;
         for (row, &token) in tokens.iter().enumerate() {
             let label = greedy(self.encoder.label_logits(row)?) as usize;

@@ -2,9 +2,10 @@
 
 use super::{NO_TOKENIZER, TaskError, TextStream, encode};
 use crate::arena::ArenaParts;
+use crate::build::{self, Build};
 use crate::decoder::Decoder;
 use crate::error::RunError;
-use crate::kernels::{Kernels, Native};
+use crate::kernels::Native;
 use crate::model::Model;
 use crate::sampler::{Sampler, Sampling};
 use crate::tokenizer::{Token, Tokenizer};
@@ -33,8 +34,8 @@ pub enum Event {
 
 /// A decoder with its tokenizer and sampler.
 #[derive(Debug)]
-pub struct Generator<'m, 'a, K: Kernels = Native> {
-    decoder: Decoder<'m, 'a, K>,
+pub struct Generator<'m, 'a, B: Build = Native> {
+    decoder: Decoder<'m, 'a, B>,
     tokenizer: Option<Tokenizer<'m>>,
     sampler: Sampler,
     stopped: Option<Stop>,
@@ -56,16 +57,16 @@ impl<'m, 'a> Generator<'m, 'a> {
     }
 }
 
-impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
+impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     /// On a decoder that may have been fed already.
-    pub fn from_decoder(decoder: Decoder<'m, 'a, K>, sampling: Sampling) -> Self {
+    pub fn from_decoder(decoder: Decoder<'m, 'a, B>, sampling: Sampling) -> Self {
         let tokenizer = decoder.model().tokenizer();
         let sampler = Sampler::new(sampling);
         Self { decoder, tokenizer, sampler, stopped: None, pending: None }
     }
 
     /// The decoder: its logits, its cache.
-    pub fn decoder(&self) -> &Decoder<'m, 'a, K> {
+    pub fn decoder(&self) -> &Decoder<'m, 'a, B> {
         &self.decoder
     }
 
@@ -82,9 +83,20 @@ impl<'m, 'a, K: Kernels> Generator<'m, 'a, K> {
     /// empty text, [`RunError::WrongModel`] without a tokenizer.
     pub fn prompt(&mut self, text: &str, tokens: &mut [Token]) -> Result<usize, TaskError> {
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
-        let tokens = encode(&tokenizer, text, tokens)?;
+        let tokens = encode::<B>(&tokenizer, text, tokens)?;
         self.prompt_ids(tokens)?;
         Ok(tokens.len())
+    }
+
+    /// The tokens of a text, for [`Generator::prompt_ids`]; those of an empty one are the special tokens
+    /// alone.
+    ///
+    /// # Errors
+    /// The tokenizer's, [`RunError::WrongModel`] without one.
+    pub fn encode(&self, text: &str, tokens: &mut [Token]) -> Result<usize, TaskError> {
+        let tokenizer = self.tokenizer.as_ref().ok_or(NO_TOKENIZER)?;
+        let kind = build::tokenizer::<B>(tokenizer.kind());
+        Ok(tokenizer.encode_by(kind, text, tokens)?)
     }
 
     /// Starts afresh with exactly these tokens.

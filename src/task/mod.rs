@@ -14,6 +14,7 @@ pub use sized::{Text, Tokens};
 pub use text::TextStream;
 pub use translate::Translator;
 
+use crate::build::{self, Build};
 use crate::error::RunError;
 use crate::tokenizer::{EncodeError, Token, Tokenizer};
 
@@ -60,12 +61,12 @@ impl From<core::fmt::Error> for TaskError {
 }
 
 /// The tokens of a text. A text that has none is an error: an answer to nothing means nothing.
-fn encode<'t>(
+fn encode<'t, B: Build>(
     tokenizer: &Tokenizer,
     text: &str,
     tokens: &'t mut [Token],
 ) -> Result<&'t [Token], TaskError> {
-    let n = tokenizer.encode(text, tokens)?;
+    let n = tokenizer.encode_by(build::tokenizer::<B>(tokenizer.kind()), text, tokens)?;
     if n <= tokenizer.specials() {
         return Err(RunError::EmptyInput.into());
     }

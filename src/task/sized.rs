@@ -2,7 +2,7 @@
 //! lent for every call. What does not fit is an error, never cut off.
 
 use super::{Answer, Classifier, Generator, TaskError};
-use crate::kernels::Kernels;
+use crate::build::Build;
 use crate::tokenizer::{EncodeError, Token, Tokenizer};
 
 /// At most `N` tokens.
@@ -25,7 +25,7 @@ impl Tokenizer<'_> {
     }
 }
 
-impl<'m, K: Kernels> Classifier<'m, '_, K> {
+impl<'m, B: Build> Classifier<'m, '_, B> {
     /// As [`Classifier::classify`], for texts of at most `N` tokens.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl<'m, K: Kernels> Classifier<'m, '_, K> {
     }
 }
 
-impl<K: Kernels> Generator<'_, '_, K> {
+impl<B: Build> Generator<'_, '_, B> {
     /// As [`Generator::generate`], from a prompt of at most `TOKENS` tokens into a text of its own of at
     /// most `BYTES` bytes.
     ///

@@ -88,10 +88,15 @@ impl<'a> Output<'a> {
 
 /// Which rules a tokenizer follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Kind {
+    /// Every byte is a token.
     Bytes,
+    /// Byte-pair encoding over characters with byte fallback (SentencePiece, Llama).
     Bpe,
+    /// WordPiece (BERT).
     WordPiece,
+    /// Byte-pair encoding over bytes (GPT-2).
     ByteLevel,
 }
 
@@ -123,13 +128,20 @@ impl<'a> Tokenizer<'a> {
             Ok(vocabulary) => vocabulary,
             Err(error) => return Err(error),
         };
-        let kind = match section[0] {
-            0 => Kind::Bytes,
-            1 => Kind::Bpe,
-            2 => Kind::WordPiece,
-            _ => Kind::ByteLevel,
-        };
-        Ok(Self { kind, vocabulary })
+        Ok(Self { kind: vocabulary.kind(), vocabulary })
+    }
+
+    /// A section that [`Tokenizer::parse`] would not refuse; `None` of nothing.
+    pub(crate) const fn of_valid(section: &'a [u8]) -> Option<Self> {
+        match Vocabulary::of_valid(section) {
+            Some(vocabulary) => Some(Self { kind: vocabulary.kind(), vocabulary }),
+            None => None,
+        }
+    }
+
+    /// Its rules.
+    pub const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// The pieces.
@@ -143,9 +155,19 @@ impl<'a> Tokenizer<'a> {
     /// # Errors
     /// [`EncodeError`].
     pub fn encode(&self, text: &str, tokens: &mut [Token]) -> Result<usize, EncodeError> {
+        self.encode_by(self.kind, text, tokens)
+    }
+
+    /// As [`Tokenizer::encode`]; `kind` is the tokenizer's, perhaps known while compiling.
+    pub(crate) fn encode_by(
+        &self,
+        kind: Kind,
+        text: &str,
+        tokens: &mut [Token],
+    ) -> Result<usize, EncodeError> {
         let mut out = Output::new(tokens);
         self.vocabulary.begin().into_iter().for_each(|begin| out.push(begin));
-        self.append(text, &mut out)?;
+        self.append(kind, text, &mut out)?;
         self.added_end().into_iter().for_each(|end| out.push(end));
         out.finish()
     }
@@ -175,12 +197,12 @@ impl<'a> Tokenizer<'a> {
     /// [`EncodeError`].
     pub fn encode_raw(&self, text: &str, tokens: &mut [Token]) -> Result<usize, EncodeError> {
         let mut out = Output::new(tokens);
-        self.append(text, &mut out)?;
+        self.append(self.kind, text, &mut out)?;
         out.finish()
     }
 
-    fn append(&self, text: &str, out: &mut Output) -> Result<(), EncodeError> {
-        match self.kind {
+    fn append(&self, kind: Kind, text: &str, out: &mut Output) -> Result<(), EncodeError> {
+        match kind {
             Kind::Bytes => text.bytes().try_for_each(|b| {
                 let unknown = EncodeError::UnknownCharacter { character: b as char };
                 out.push(self.vocabulary.byte(b).ok_or(unknown)?);
@@ -196,29 +218,31 @@ impl<'a> Tokenizer<'a> {
     /// give nothing. After the begin token (or at the start) SentencePiece's dummy space is dropped.
     pub fn decode(&self, previous: Option<Token>, token: Token) -> Option<Piece<'a>> {
         let v = &self.vocabulary;
-        let bytes = v.piece(token)?;
-        let nothing = Piece { space: false, bytes: &[], byte: None };
-        if [v.begin(), v.end()].contains(&Some(token)) {
-            return Some(nothing);
+        let (bytes, begin) = (v.piece(token)?, v.begin());
+        let mut piece = Piece { space: false, bytes: &[], byte: None };
+        if begin == Some(token) || v.end() == Some(token) {
+            return Some(piece);
         }
-        if let Some(byte) = v.as_byte(token) {
-            return Some(Piece { byte: Some(byte), ..nothing });
+        piece.byte = v.as_byte(token);
+        if piece.byte.is_some() {
+            return Some(piece);
         }
-        let first = previous.is_none() || previous == v.begin();
-        Some(match self.kind {
+        piece.bytes = bytes;
+        let first = previous.is_none() || previous == begin;
+        match self.kind {
             Kind::WordPiece => match bytes.strip_prefix(b"##") {
-                Some(rest) => Piece { bytes: rest, ..nothing },
-                None => Piece { space: !first, bytes, ..nothing },
+                Some(rest) => piece.bytes = rest,
+                None => piece.space = !first,
             },
-            Kind::ByteLevel => Piece { bytes, ..nothing },
+            Kind::ByteLevel => {}
             Kind::Bytes | Kind::Bpe => {
                 let spaced = bytes.strip_prefix("\u{2581}".as_bytes()).or(bytes.strip_prefix(b" "));
-                let drop = first && v.flag(FLAG_PREFIX);
-                match spaced {
-                    Some(rest) => Piece { space: !drop, bytes: rest, ..nothing },
-                    None => Piece { bytes, ..nothing },
+                if let Some(rest) = spaced {
+                    piece.bytes = rest;
+                    piece.space = !(first && v.flag(FLAG_PREFIX));
                 }
             }
-        })
+        }
+        Some(piece)
     }
 }

@@ -18,7 +18,8 @@
 //!     text                  the pieces' bytes
 //! ```
 
-use crate::blob::{read_u16, read_u32};
+use super::Kind;
+use crate::blob::{read_u8, read_u16, read_u32};
 
 /// Length of the section's header.
 pub const HEADER: usize = 32;
@@ -72,12 +73,11 @@ impl<'a> Vocabulary<'a> {
         if section[1] & !FLAGS != 0 {
             return Err(TokenizerFormatError("flags"));
         }
-        let (pieces, text) = (read_u32(section, 4) as usize, read_u32(section, 24) as usize);
-        let (merges, characters) = (read_u32(section, 28) as usize, read_u16(section, 2) as usize);
+        let (v, text) = (Self::read(section), read_u32(section, 24) as usize);
+        let (pieces, merges) = (v.pieces, v.merges);
         if pieces == 0 || pieces > 1 << 16 || merges > 1 << 20 || text > 1 << 24 {
             return Err(TokenizerFormatError("pieces"));
         }
-        let v = Self { section, pieces, merges, characters };
         if section.len() != v.text_start() + text {
             return Err(TokenizerFormatError("length"));
         }
@@ -116,6 +116,30 @@ impl<'a> Vocabulary<'a> {
             i += 1;
         }
         Ok(v)
+    }
+
+    const fn read(section: &'a [u8]) -> Self {
+        Self {
+            section,
+            pieces: read_u32(section, 4) as usize,
+            merges: read_u32(section, 28) as usize,
+            characters: read_u16(section, 2) as usize,
+        }
+    }
+
+    /// A section that [`Vocabulary::parse`] would not refuse; `None` of nothing.
+    pub(super) const fn of_valid(section: &'a [u8]) -> Option<Self> {
+        if section.is_empty() { None } else { Some(Self::read(section)) }
+    }
+
+    /// The rules that the pieces are for.
+    pub(super) const fn kind(&self) -> Kind {
+        match read_u8(self.section, 0) {
+            0 => Kind::Bytes,
+            1 => Kind::Bpe,
+            2 => Kind::WordPiece,
+            _ => Kind::ByteLevel,
+        }
     }
 
     const fn order_start(&self) -> usize {

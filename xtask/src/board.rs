@@ -72,6 +72,11 @@ impl Board {
         Ok(Self { name: name.into(), core, target, package, features, runner })
     }
 
+    /// Whether its core has the loops of Armv8.1-M.
+    pub fn has_low_overhead_loops(&self) -> bool {
+        self.features.iter().any(|feature| feature == "arm-mve")
+    }
+
     /// Cargo, told about the board.
     fn cargo(&self, subcommand: &str, more_features: &[&str]) -> Command {
         let mut features: Vec<&str> = self.features.iter().map(String::as_str).collect();

@@ -8,7 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["config", "error"],
     &["fixed", "matrix"],
     &["kernels", "blob", "tokenizer"],
-    &["arena", "model"],
+    &["arena", "build", "model"],
     &["nn", "sampler"],
     &["decoder", "encoder", "seq2seq"],
     &["task"],

@@ -6,7 +6,7 @@ use core::hint::black_box;
 use picoformer::arena::Cache;
 use picoformer::config::*;
 use picoformer::kernels::Native;
-use picoformer::nn::attention::{Attention, Mask, write_keys, write_values};
+use picoformer::nn::attention::{Attention, Mask, write};
 
 use crate::memory::{Memory, Random};
 use crate::{Case, Counter, Name};
@@ -35,9 +35,9 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
             let row = row.get_mut(..head_dim).unwrap_or_default();
             for position in 0..keys {
                 random.row(row, LIMIT);
-                write_keys::<Native>(&config, &mut cache, 0, position, row);
+                write::<Native>(&config, &mut cache, 0, position, row, true);
                 random.row(row, LIMIT);
-                write_values::<Native>(&config, &mut cache, 0, position, row);
+                write::<Native>(&config, &mut cache, 0, position, row, false);
             }
             let q: &mut [i16] = rest.take(keys * head_dim);
             let lanes: &mut [i16] = rest.take(2 * head_dim);
@@ -67,7 +67,7 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
 
 #[inline(never)]
 fn forward(
-    attention: &Attention,
+    attention: &Attention<Mask>,
     cache: &Cache,
     q: &mut [i16],
     lanes: &mut [i16],

@@ -83,8 +83,8 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
 fn forward(layer: &Linear, inputs: &[Input], lanes: &mut [i16], out: &mut [i16]) {
     for (pair, inputs) in inputs.chunks(2).enumerate() {
         let [first, second @ ..] = inputs else { continue };
-        let mut rows = Rows::new(*first, second.first().copied(), lanes);
+        let mut rows = Rows::new([Some(*first), second.first().copied()], lanes);
         let out = pair_mut(out, 2 * pair, inputs.len(), layer.out_dim, layer.out_dim);
-        rows.forward::<Native>(layer, out);
+        rows.forward::<Native>(layer, 0, out);
     }
 }

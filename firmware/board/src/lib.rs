@@ -6,6 +6,8 @@
 
 pub mod bench;
 pub mod counter;
+#[cfg(target_arch = "arm")]
+mod memory;
 pub mod report;
 pub mod selfcheck;
 pub mod semihosting;

@@ -2,8 +2,9 @@
 
 use core::fmt::Write;
 
+use picoformer::kernels::Native;
 use picoformer::sampler::greedy;
-use picoformer::{Arena, Classifier, Model};
+use picoformer::{Arena, Build, Classifier, Known, Model};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
@@ -18,6 +19,14 @@ const MODEL: Model<'static> = match Model::parse(&BLOB.0) {
     Err(_) => panic!("models/intent/model.pico is not a valid blob"),
 };
 type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
+
+/// This firmware runs this model only.
+struct Intent;
+
+impl Build for Intent {
+    type Kernels = Native;
+    const MODEL: Option<Known> = Some(MODEL.known());
+}
 
 /// The model in flash, not on the stack.
 static INTENT: Model<'static> = MODEL;
@@ -36,7 +45,8 @@ const SENTENCES: [&str; 4] = [
 /// Names what failed.
 pub fn classify(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let mut classifier = Classifier::new(&INTENT, ram).map_err(|_| Failure("no classifier"))?;
+    let classifier = Classifier::<Intent>::of_build(&INTENT, ram);
+    let mut classifier = classifier.map_err(|_| Failure("no classifier"))?;
     let mut hash = Hash::new();
     for sentence in SENTENCES {
         let mut tokens = [0; 64];
@@ -53,5 +63,5 @@ pub fn classify(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, F
     out.write_str("logits ")?;
     text::hexadecimal(out, hash.value())?;
     out.write_str("\n")?;
-    Ok(Summary { arena_bytes: INTENT.arena().total_bytes(), blob_bytes: INTENT.flash_bytes() })
+    Ok(Summary { arena_bytes: size_of::<Ram>(), blob_bytes: INTENT.flash_bytes() })
 }

@@ -2,13 +2,14 @@
 
 use core::fmt::Write;
 
+use picoformer::kernels::Native;
 use picoformer::sampler::{ONE, Sampling};
 use picoformer::task::{Event, Generator, TextStream};
-use picoformer::{Arena, Decoder, Model};
+use picoformer::{Arena, Build, Decoder, Known, Model};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
-use crate::{Failure, Phase, Probe, Summary, blob, text};
+use crate::{Failure, Phase, Probe, Summary, blob};
 
 blob!(BLOB, "../../../models/tales/model.pico");
 
@@ -19,6 +20,14 @@ const MODEL: Model<'static> = match Model::parse(&BLOB.0) {
     Err(_) => panic!("models/tales/model.pico is not a valid blob"),
 };
 type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
+
+/// This firmware runs this model only.
+struct Tales;
+
+impl Build for Tales {
+    type Kernels = Native;
+    const MODEL: Option<Known> = Some(MODEL.known());
+}
 
 /// The model in flash, not on the stack.
 static TALES: Model<'static> = MODEL;
@@ -34,30 +43,30 @@ const SAMPLING: Sampling =
 /// Names what failed.
 pub fn generate(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let decoder = Decoder::new(&TALES, ram).map_err(|_| Failure("no decoder"))?;
+    let decoder = Decoder::<Tales>::of_build(&TALES, ram).map_err(|_| Failure("no decoder"))?;
     story(decoder, PROMPT, SAMPLING, 128, out, probe)?;
-    Ok(Summary { arena_bytes: TALES.arena().total_bytes(), blob_bytes: TALES.flash_bytes() })
+    Ok(Summary { arena_bytes: size_of::<Ram>(), blob_bytes: TALES.flash_bytes() })
 }
 
 /// Writes a prompt and what the model makes of it, then the hash of all logits.
 #[inline(never)] // its frame must not be that of parsing
-pub fn story(
-    decoder: Decoder,
+pub fn story<B: Build>(
+    decoder: Decoder<B>,
     prompt: &str,
     sampling: Sampling,
     max_tokens: usize,
     out: &mut dyn Write,
     probe: &mut dyn Probe,
 ) -> Result<(), Failure> {
-    let tokenizer = decoder.model().tokenizer().ok_or(Failure("the model has no tokenizer"))?;
     let mut generator = Generator::from_decoder(decoder, sampling);
     let mut tokens = [0; 32];
     probe.begin();
     // By ids, so that an empty prompt is the begin token alone.
-    let n = tokenizer.encode(prompt, &mut tokens).map_err(|_| Failure("no room for the prompt"))?;
+    let n = generator.encode(prompt, &mut tokens).map_err(|_| Failure("no room for the prompt"))?;
     let fed = generator.prompt_ids(tokens.get(..n).unwrap_or_default());
     probe.end(Phase::Prefill);
     fed.map_err(|_| Failure("the prompt cannot be taken"))?;
+    let tokenizer = generator.tokenizer().copied().ok_or(Failure("the model has no tokenizer"))?;
     let mut hash = Hash::new();
     hash.add(generator.decoder().logits());
     out.write_str(prompt)?;
@@ -76,8 +85,5 @@ pub fn story(
         stream.push(&tokenizer, token, out)?;
     }
     stream.finish(out)?;
-    out.write_str("\nlogits ")?;
-    text::hexadecimal(out, hash.value())?;
-    out.write_str("\n")?;
-    Ok(())
+    hash.write(out)
 }

@@ -1,5 +1,9 @@
 //! FNV-1a, 64 bits: two runs with the same hash computed the same logits.
 
+use core::fmt::Write;
+
+use crate::{Failure, text};
+
 /// A running hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hash(u64);
@@ -15,6 +19,16 @@ impl Hash {
         for byte in logits.iter().flat_map(|logit| logit.to_le_bytes()) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    }
+
+    /// Writes a line that `xtask` knows.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(self, out: &mut dyn Write) -> Result<(), Failure> {
+        out.write_str("\nlogits ")?;
+        text::hexadecimal(out, self.0)?;
+        Ok(out.write_str("\n")?)
     }
 
     /// The hash so far.

@@ -3,15 +3,73 @@
 
 use core::fmt::Write;
 
-use picoformer::sampler::Sampling;
-use picoformer::{Arena, Decoder, Model};
+use picoformer::config::*;
+use picoformer::kernels::Native;
+use picoformer::sampler::greedy;
+use picoformer::task::TextStream;
+use picoformer::tokenizer::{Kind, Token};
+use picoformer::{Arena, ArenaSize, Build, Decoder, Known, Model};
 
-use crate::generate::story;
+use crate::hash::Hash;
 use crate::lend::Lend;
 use crate::{Failure, Phase, Probe, Summary};
 
-/// Room for stories260K with its context of 512; a larger model is refused by the engine.
-static RAM: Lend<Arena<184_320, 1_024, 1_024>> = Lend::new(Arena::new());
+/// Tokens written.
+const TOKENS: usize = 128;
+
+/// What is known of stories260K: weights and vocabulary may change, this may not.
+const CONFIG: Config = Config {
+    architecture: Architecture::Decoder,
+    input: Input::Tokens,
+    position: Position::Rotary,
+    norm: Norm::Rms,
+    norm_order: NormOrder::Pre,
+    activation: Activation::Silu,
+    head: Head::TiedVocabulary,
+    pooling: Pooling::First,
+    weight_layout: WeightLayout::Paired,
+    gated: true,
+    qkv_bias: false,
+    output_bias: false,
+    up_bias: false,
+    down_bias: false,
+    head_bias: false,
+    embedding_norm: false,
+    final_norm: true,
+    pooler: false,
+    separate_embedding: false,
+    vocab_size: 512,
+    frame_len: 0,
+    d_model: 64,
+    n_layers: 5,
+    n_heads: 8,
+    n_kv_heads: 4,
+    head_dim: 8,
+    d_ff: 172,
+    context: 512,
+    window: 0,
+    n_labels: 0,
+    tile_rows: 2,
+    decoder_layers: 0,
+    target_context: 0,
+    beams: 0,
+    relative_distance: 0,
+    start_token: 0,
+    end_token: 0,
+    suppressed_token: 0,
+    forced_token: 0,
+};
+
+/// This firmware runs this model only.
+struct Stories;
+
+impl Build for Stories {
+    type Kernels = Native;
+    const MODEL: Option<Known> = Some(Known { config: CONFIG, tokenizer: Some(Kind::Bpe) });
+}
+
+const SIZE: ArenaSize = ArenaSize::new(&CONFIG);
+static RAM: Lend<Arena<{ SIZE.bytes }, { SIZE.halves }, { SIZE.words }>> = Lend::new(Arena::new());
 
 /// The model parsed: too large for the stack of a small core.
 static MODEL: Lend<Option<Model<'static>>> = Lend::new(None);
@@ -31,7 +89,7 @@ pub fn stories(
     probe.end(Phase::Parse);
     let model = parsed?;
     run(model, out, probe)?;
-    Ok(Summary { arena_bytes: model.arena().total_bytes(), blob_bytes: model.flash_bytes() })
+    Ok(Summary { arena_bytes: SIZE.total_bytes(), blob_bytes: model.flash_bytes() })
 }
 
 #[inline(never)] // the decoder is not on the stack while parsing
@@ -41,14 +99,46 @@ fn run(
     probe: &mut dyn Probe,
 ) -> Result<(), Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let decoder = Decoder::new(model, ram).map_err(|_| Failure("the model needs more RAM"))?;
-    story(decoder, "", Sampling::greedy(), 128, out, probe)
+    let mut decoder = Decoder::<Stories>::of_build(model, ram);
+    let decoder = decoder.as_mut().map_err(|_| Failure("no decoder"))?;
+    let tokenizer = model.tokenizer().ok_or(Failure("the model has no tokenizer"))?;
+    let begin = tokenizer.vocabulary().begin().ok_or(Failure("no token to begin with"))?;
+    let mut hash = Hash::new();
+    let mut token = feed(decoder, begin, Phase::Prefill, &mut hash, probe)?;
+    let mut stream = TextStream::after(begin);
+    for _ in 0..TOKENS {
+        if Some(token) == tokenizer.vocabulary().end() {
+            break;
+        }
+        stream.push(&tokenizer, token, out)?;
+        token = feed(decoder, token, Phase::Token, &mut hash, probe)?;
+    }
+    stream.finish(out)?;
+    hash.write(out)
+}
+
+/// Runs one token and chooses the next: what a token costs.
+#[inline(never)]
+fn feed(
+    decoder: &mut Decoder<Stories>,
+    token: Token,
+    phase: Phase,
+    hash: &mut Hash,
+    probe: &mut dyn Probe,
+) -> Result<Token, Failure> {
+    probe.begin();
+    let fed = decoder.advance(token);
+    let next = greedy(decoder.logits());
+    probe.end(phase);
+    hash.add(decoder.logits());
+    fed.map_err(|_| Failure("no further token"))?;
+    Ok(next)
 }
 
 /// The blob as a model in static memory.
 #[inline(never)] // the frame of parsing is gone when the model runs
 fn parse(blob: &'static [u8]) -> Result<&'static Model<'static>, Failure> {
-    let parsed = Model::parse_checked(blob);
+    let parsed = Model::parse_for::<Stories>(blob);
     let model = parsed.as_ref().map_err(|_| Failure("no valid blob in its slot"))?;
     Ok(MODEL.take().ok_or(Failure("the arena is in use"))?.insert(*model))
 }

@@ -10,14 +10,28 @@ pub fn decimal(out: &mut dyn Write, mut value: u64) -> fmt::Result {
     let mut digits = [b'0'; 20];
     let mut used = 0;
     for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (value % 10) as u8;
-        value /= 10;
+        let (quotient, rest) = by_ten(value);
+        *digit = b'0' + rest;
+        value = quotient;
         used += 1;
         if value == 0 {
             break;
         }
     }
     ascii(out, digits.iter().skip(digits.len() - used))
+}
+
+/// Quotient and rest, bit by bit: a general division of 64 bits is a kilobyte of code.
+fn by_ten(value: u64) -> (u64, u8) {
+    let (mut quotient, mut rest) = (0, 0);
+    for bit in (0..64).rev() {
+        rest = rest << 1 | (value >> bit) as u8 & 1;
+        quotient <<= 1;
+        if rest >= 10 {
+            (quotient, rest) = (quotient | 1, rest - 10);
+        }
+    }
+    (quotient, rest)
 }
 
 /// Writes 16 hexadecimal digits.

@@ -1,9 +1,8 @@
 //! Between slices and the assembly: what it assumes is checked here, and what it leaves is done here.
 
-use super::{layer, pointwise, rescale};
-use crate::fixed::{requantize, shift_by};
+use super::{layer, pointwise, rescale, slow};
+use crate::fixed::{round_shift, saturate, shift_by};
 use crate::kernels::Activate;
-use crate::matrix::unpair_word;
 
 /// Whether a slice begins at a multiple of four bytes.
 pub fn aligned<T>(x: &[T]) -> bool {
@@ -37,8 +36,14 @@ pub fn rescale_one(
 ) -> i32 {
     let half =
         |bytes: &[u8]| bytes.first_chunk().map_or(0, |&pair| i16::from_le_bytes(pair) as i32);
-    let value = requantize(accumulator, half(multiplier) * scale as i32, shift);
+    let value = scaled(accumulator, half(multiplier) as i64 * scale as i64, shift);
     value.saturating_add(shift_by(half(bias), bias_shift))
+}
+
+/// `round(x · factor / 2^shift)`, saturated: what every pass does, where its assembly does not.
+#[inline(never)]
+pub fn scaled(x: i32, factor: i64, shift: u32) -> i32 {
+    saturate(round_shift(x as i64 * factor, shift))
 }
 
 /// How the assembly rescales, if it can: everything but the pairs, `out` and `up`.
@@ -94,26 +99,9 @@ pub fn slow_sums(
     accumulators: &mut [i32],
     wide: bool,
 ) {
-    let (fours, _) = lanes.as_chunks::<4>();
     let used = accumulators.len() - accumulators.len() % (4 * rows);
-    for (i, sum) in accumulators.iter_mut().take(used).enumerate() {
-        let (output, row) = (i / rows, i % rows);
-        let at = output / 4 * group_bytes + output % 4 * 4;
-        let words = weights.get(at..).unwrap_or_default().chunks(16);
-        *sum = 0;
-        for (word, x) in words.zip(fours.chunks_exact(rows)) {
-            let (Some(&word), Some(x)) = (word.first_chunk(), x.get(row)) else { break };
-            let word = u32::from_le_bytes(word);
-            let [a, b, c, d] = x.map(i32::from);
-            let product = if wide {
-                let [w0, w1, w2, w3] = unpair_word(word).map(i32::from);
-                w1 * a + w3 * b + w0 * c + w2 * d
-            } else {
-                let (h0, h1) = (word as i16 as i32, (word >> 16) as i16 as i32);
-                h0 * a + h1 * b + (h0 as i8 as i32) * c + (h1 as i8 as i32) * d
-            };
-            *sum = sum.wrapping_add(product);
-        }
+    for (i, to) in accumulators.iter_mut().take(used).enumerate() {
+        *to = slow::sum(lanes, (rows, i % rows), weights, group_bytes, i / rows, wide);
     }
 }
 

@@ -17,15 +17,14 @@ mod linear;
 mod pointwise;
 mod rescale;
 mod rows;
+mod slow;
 mod stream;
 
-use super::{
-    Activate, Kernels, KeyRun, Portable, Product, Quantizer, RowScale, Softmax, defaults,
-    linear as whole,
-};
+use super::{Activate, Kernels, KeyRun, Portable, Product, Quantizer, RowScale, Softmax};
 use crate::config::KEY_BLOCK;
 use crate::fixed::{saturate_16, shift_by};
-use glue::{aligned, curve, rescale_one, rescale_pairs, rescaling, slow_sums, words};
+use core::iter::repeat;
+use glue::{aligned, curve, rescale_one, rescale_pairs, rescaling, scaled, slow_sums, words};
 
 /// The backend for cores with the DSP extension.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +57,7 @@ impl Kernels for ArmDsp {
         (packed as i16, (packed >> 16) as i16)
     }
 
+    #[inline(never)]
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
         let rows = rows.max(1);
         let room = (lanes.len() / 4).saturating_sub(row).div_ceil(rows);
@@ -263,6 +263,7 @@ impl Kernels for ArmDsp {
         }
     }
 
+    #[inline(never)]
     fn gain(
         x: &[i16],
         by: &Quantizer,
@@ -278,7 +279,12 @@ impl Kernels for ArmDsp {
         let multiply = by.multiply.checked_shl(left).unwrap_or(i32::MAX);
         let fits = n >= 2 && n.is_multiple_of(2) && shift == 15 && (0..1 << 15).contains(&multiply);
         if !fits || by.shift > 31 || left > 15 || !(biases.is_empty() || biases.len() >= 2 * n) {
-            return defaults::gain(x, by, gains, biases, mantissa, shift, bias_shift, sums);
+            let (gains, biases) = (gains.chunks_exact(2), biases.chunks(2).chain(repeat(&[][..])));
+            let passes = sums.iter_mut().zip(x).zip(gains.zip(biases));
+            passes.for_each(|((sum, &x), (gain, bias))| {
+                *sum = rescale_one(by.shifted(x), gain, bias, (mantissa, shift, bias_shift));
+            });
+            return;
         }
         let over = (mantissa >> 15) as u32;
         let params = pointwise::Gain {
@@ -297,9 +303,14 @@ impl Kernels for ArmDsp {
         }
     }
 
+    #[inline(never)]
     fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
         if shift < -14 {
-            return defaults::add(x, shift, sums);
+            let up = 1 << shift.unsigned_abs().min(32);
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum = sum.saturating_add(scaled(x as i32, up, 0));
+            }
+            return;
         }
         // Beyond 17, all is rounded to 0.
         let down = shift.clamp(0, 17);
@@ -368,10 +379,15 @@ impl Kernels for ArmDsp {
         }
     }
 
+    #[inline(never)]
     fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
         let n = out.len().min(sums.len() / rows.max(1));
         if !(18..48).contains(&shift) || factor >= 1 << 16 || row >= rows || n == 0 {
-            return defaults::divide(sums, rows, row, factor, shift, out);
+            for (out, sums) in out.iter_mut().zip(sums.chunks_exact(rows.max(1))) {
+                let sum = sums.get(row).copied().unwrap_or(0);
+                *out = saturate_16(scaled(sum, factor as i64, shift));
+            }
+            return;
         }
         let at = sums.as_ptr().wrapping_add(row);
         // SAFETY: `n` whole groups of rows lie in `sums`.
@@ -380,16 +396,26 @@ impl Kernels for ArmDsp {
 
     fn linear(product: &Product, by: [RowScale; 2], mut out: [&mut [i16]; 2]) {
         if !layer::halves(product, by, &mut out) {
-            whole::linear::<Self>(product, by, out);
+            let clamped = |by: RowScale| RowScale { bias_shift: by.bias_shift.clamp(0, 40), ..by };
+            slow::linear(product, by.map(clamped), out[0].len(), &mut |row, i, value| {
+                if let Some(out) = out.get_mut(row).and_then(|out| out.get_mut(i)) {
+                    *out = saturate_16(value);
+                }
+            });
         }
     }
 
     fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
         if !layer::words(product, by, &mut out) {
-            whole::linear_wide::<Self>(product, by, out);
+            slow::linear(product, by, out[0].len(), &mut |row, i, value| {
+                if let Some(out) = out.get_mut(row).and_then(|out| out.get_mut(i)) {
+                    *out = value;
+                }
+            });
         }
     }
 
+    #[inline(never)]
     fn stream(
         lanes: &[i16],
         run: &KeyRun,
@@ -399,7 +425,7 @@ impl Kernels for ArmDsp {
         sums: &mut [i32],
     ) {
         if !stream::stream(lanes, run, visible, shift, queries, sums) {
-            defaults::stream::<Self>(lanes, run, visible, shift, queries, sums);
+            slow::stream(lanes, run, visible, shift, queries, sums);
         }
     }
 }

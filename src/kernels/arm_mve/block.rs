@@ -3,8 +3,9 @@
 use core::mem::MaybeUninit;
 
 use super::attention::{self, Weigh, decode};
-use super::product::{Inputs, Weights, fits, products};
-use super::{Kernels, KeyBlock, Portable, Softmax};
+use super::linear::{Frame, Kernel};
+use super::product::{Inputs, kernel};
+use super::{Kernels, KeyBlock, KeyRun, Portable, Softmax, aligned};
 use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::{EXP2, exp2_negative};
 
@@ -96,6 +97,132 @@ struct Scratch {
     weights: MaybeUninit<[[i16; KEY_BLOCK]; 2]>,
 }
 
+/// One or two queries on their way over blocks of keys.
+struct Walk {
+    rows: usize,
+    product: Kernel,
+    frame: Frame,
+    group_bytes: usize,
+    weigh: unsafe extern "C" fn(*const i32, *const u16, *mut i16, *const Weigh) -> u32,
+    by: Weigh,
+    weighted: unsafe extern "C" fn(*const u8, *mut i32, *const i16, *mut i32),
+    scratch: Scratch,
+}
+
+impl Walk {
+    /// Prepares for the queries in the lanes, as many as `rows`. The frame's end is still to be set.
+    fn new(x: &Inputs, shift: u32) -> Self {
+        let group_bytes = 16 * x.words;
+        let starts = x.starts.map(|start| x.lanes.as_ptr().wrapping_add(start));
+        let (step, weighted) = match x.rows {
+            1 => (2 * group_bytes, attention::weighted_1 as _),
+            _ => (group_bytes, attention::weighted_2 as _),
+        };
+        Self {
+            rows: x.rows,
+            product: kernel(x.rows, WeightLayout::Plain),
+            frame: Frame::new(starts, x.words, step, core::ptr::null_mut()),
+            group_bytes,
+            weigh: if shift == 15 { attention::weigh_15 } else { attention::weigh_more },
+            by: Weigh {
+                maximum: 0,
+                factor: 0,
+                mask: 0,
+                shift: 15 - shift as i32,
+                table: EXP2.as_ptr(),
+            },
+            weighted,
+            scratch: Scratch {
+                products: MaybeUninit::uninit(),
+                scales: MaybeUninit::uninit(),
+                scores: MaybeUninit::uninit(),
+                weights: MaybeUninit::uninit(),
+            },
+        }
+    }
+
+    /// One block.
+    ///
+    /// # Safety
+    /// The lanes still hold `rows` (as many as queries) of at least one word, at multiples of four.
+    /// Keys and values are sixteen bytes, at multiples of four, for every dimension, codes sixteen; sums
+    /// are `rows` for every dimension.
+    #[inline(always)]
+    unsafe fn block(
+        &mut self,
+        [keys, values, key_codes, value_codes]: [*const u8; 4],
+        visible: [u32; 2],
+        queries: &mut [Softmax],
+        sums: &mut [i32],
+    ) {
+        let scratch = &mut self.scratch;
+        let products = scratch.products.as_mut_ptr().cast::<i32>();
+        let weights = scratch.weights.as_mut_ptr().cast::<i16>();
+        let scales = scratch.scales.as_ptr().cast::<u16>();
+        let scores = scratch.scores.as_mut_ptr().cast::<i32>();
+        self.frame.end = products.wrapping_add(KEY_BLOCK * self.rows);
+        // SAFETY: the caller's promise; there is room for sixteen of everything for each row.
+        unsafe {
+            (self.product)(keys, keys.add(self.group_bytes), products, &mut self.frame);
+            decode(key_codes, value_codes, scratch.scales.as_mut_ptr());
+        }
+        for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
+            // SAFETY: as above; rows are one or two.
+            let weights = unsafe { weights.add(KEY_BLOCK * row) };
+            if visible == 0 {
+                // SAFETY: there is room for a row's weights.
+                unsafe { weights.write_bytes(0, KEY_BLOCK) };
+                continue;
+            }
+            // SAFETY: as above; products and scales are written.
+            let maximum = unsafe {
+                let from = products.add(row);
+                match prefix(visible) {
+                    Some(keys) if self.rows == 1 => attention::scores_1(from, scales, scores, keys),
+                    Some(keys) => attention::scores_2(from, scales, scores, keys),
+                    None => some_scores(&mut self.scratch, self.rows, row, visible),
+                }
+            };
+            if maximum > query.maximum {
+                raise(query, maximum, self.rows, row, sums);
+            }
+            self.by.maximum = query.maximum;
+            self.by.factor = query.factor;
+            self.by.mask = if visible == 0xffff { u32::MAX } else { twice(visible) };
+            // SAFETY: there are sixteen of everything, and 256 in the table; scores of keys that are
+            // not visible, written or not, are not used.
+            let sum = unsafe { (self.weigh)(scores, scales.add(KEY_BLOCK), weights, &self.by) };
+            query.sum = query.sum.saturating_add(sum);
+        }
+        let sums = sums.as_mut_ptr_range();
+        // SAFETY: there are `head_dim` times sixteen values, `head_dim` sums for each row.
+        unsafe { (self.weighted)(values, sums.start, weights, sums.end) }
+    }
+}
+
+/// Scores where others than the first keys are visible, and the largest of them.
+///
+/// # Safety
+/// Products and scales are written.
+#[inline(never)]
+unsafe fn some_scores(scratch: &mut Scratch, rows: usize, row: usize, visible: u32) -> i32 {
+    // SAFETY: the caller's promise.
+    let (products, scales) =
+        unsafe { (scratch.products.assume_init_ref(), scratch.scales.assume_init_ref()) };
+    let products = products.map(|product| product << 8);
+    let scores = scratch.scores.write([0; KEY_BLOCK]);
+    Portable::scores(&products, rows, row, &scales[0], visible, scores)
+}
+
+/// Whether rows, queries, sums and addresses are what [`Walk::block`] needs.
+fn fits(x: &Inputs, data: [&[u8]; 2], queries: &[Softmax], sums: &[i32]) -> bool {
+    x.words > 0
+        && queries.len() == x.rows
+        && sums.len() == 4 * x.words * x.rows
+        && aligned(x.lanes, 4)
+        && data.iter().all(|data| aligned(data, 4))
+}
+
 /// See [`Kernels::attend`]. Shapes that no model has are left alone.
 pub fn attend(
     x: &Inputs,
@@ -105,73 +232,54 @@ pub fn attend(
     queries: &mut [Softmax],
     sums: &mut [i32],
 ) {
-    let (rows, head_dim) = (x.rows, 4 * x.words);
-    let layout = WeightLayout::Plain;
-    let keys = Weights { layout, bytes: block.keys, group_bytes: 4 * head_dim };
-    let codes = (block.key_codes.first_chunk::<16>(), block.value_codes.first_chunk::<16>());
-    let (Some(key_codes), Some(value_codes)) = codes else { return };
-    let fits = queries.len() == rows
-        && head_dim > 0
-        && sums.len() == head_dim * rows
-        && block.values.len() >= head_dim * KEY_BLOCK
-        && fits(x, &keys, KEY_BLOCK / 4);
-    if !fits {
+    let bytes = 4 * x.words * KEY_BLOCK;
+    let KeyBlock { keys, values, key_codes, value_codes } = *block;
+    let codes = key_codes.len().min(value_codes.len());
+    if !fits(x, [keys, values], queries, sums)
+        || keys.len().min(values.len()) < bytes
+        || codes < KEY_BLOCK
+    {
         return;
     }
-    let mut scratch = Scratch {
-        products: MaybeUninit::uninit(),
-        scales: MaybeUninit::uninit(),
-        scores: MaybeUninit::uninit(),
-        weights: MaybeUninit::uninit(),
-    };
-    let weights = scratch.weights.as_mut_ptr().cast::<i16>();
-    // SAFETY: the product fits; there are sixteen of everything for each row.
-    unsafe {
-        products(x, &keys, KEY_BLOCK / 4, scratch.products.as_mut_ptr().cast());
-        decode(key_codes.as_ptr(), value_codes.as_ptr(), scratch.scales.as_mut_ptr());
+    let block = [keys, values, key_codes, value_codes].map(|part| part.as_ptr());
+    // SAFETY: all lengths and alignments were checked.
+    unsafe { Walk::new(x, shift).block(block, visible, queries, sums) }
+}
+
+/// See [`Kernels::stream`]; false if this cannot, and nothing has changed.
+pub fn stream(
+    x: &Inputs,
+    run: &KeyRun,
+    visible: [usize; 2],
+    shift: u32,
+    queries: &mut [Softmax],
+    sums: &mut [i32],
+) -> bool {
+    let [first, second] = visible;
+    let mut left = if x.rows == 1 { [first; 2] } else { [first, second] };
+    let blocks = left[0].max(left[1]).div_ceil(KEY_BLOCK);
+    let Some(before) = blocks.checked_sub(1) else { return true };
+    let KeyRun { keys, values, key_codes, value_codes, stride, code_stride } = *run;
+    let data = before.saturating_mul(stride).saturating_add(4 * x.words * KEY_BLOCK);
+    let codes = before.saturating_mul(code_stride).saturating_add(KEY_BLOCK);
+    if !fits(x, [keys, values], queries, sums)
+        || !stride.is_multiple_of(4)
+        || keys.len().min(values.len()) < data
+        || key_codes.len().min(value_codes.len()) < codes
+    {
+        return false;
     }
-    let scales = scratch.scales.as_ptr().cast::<u16>();
-    for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
-        // SAFETY: as above; rows are one or two.
-        let weights = unsafe { weights.add(KEY_BLOCK * row) };
-        if visible == 0 {
-            // SAFETY: there is room for a row's weights.
-            unsafe { weights.write_bytes(0, KEY_BLOCK) };
-            continue;
+    let mut walk = Walk::new(x, shift);
+    let mut block = [keys, values, key_codes, value_codes].map(|part| part.as_ptr());
+    for _ in 0..blocks {
+        let bits = left.map(|keys| if keys >= KEY_BLOCK { 0xffff } else { (1u32 << keys) - 1 });
+        // SAFETY: lengths and alignments of all blocks were checked.
+        unsafe { walk.block(block, bits, queries, sums) }
+        left = left.map(|keys| keys.saturating_sub(KEY_BLOCK));
+        let steps = [stride, stride, code_stride, code_stride];
+        for (part, step) in block.iter_mut().zip(steps) {
+            *part = part.wrapping_add(step);
         }
-        let scores = scratch.scores.as_mut_ptr().cast::<i32>();
-        // SAFETY: as above; products and scales are written.
-        let maximum = unsafe {
-            let from = scratch.products.as_ptr().cast::<i32>().add(row);
-            match prefix(visible) {
-                Some(keys) if rows == 1 => attention::scores_1(from, scales, scores, keys),
-                Some(keys) => attention::scores_2(from, scales, scores, keys),
-                None => {
-                    let products = scratch.products.assume_init_ref().map(|product| product << 8);
-                    let scales = scratch.scales.assume_init_ref();
-                    let scores = scratch.scores.write([0; KEY_BLOCK]);
-                    Portable::scores(&products, rows, row, &scales[0], visible, scores)
-                }
-            }
-        };
-        if maximum > query.maximum {
-            raise(query, maximum, rows, row, sums);
-        }
-        let by = Weigh {
-            maximum: query.maximum,
-            factor: query.factor,
-            mask: if visible == 0xffff { u32::MAX } else { twice(visible) },
-            shift: 15 - shift as i32,
-            table: EXP2.as_ptr(),
-        };
-        let kernel = if shift == 15 { attention::weigh_15 } else { attention::weigh_more };
-        // SAFETY: there are sixteen of everything, and 256 in the table; scores of keys that are not
-        // visible, written or not, are not used.
-        let sum = unsafe { kernel(scores, scales.add(KEY_BLOCK), weights, &by) };
-        query.sum = query.sum.saturating_add(sum);
     }
-    let sums = sums.as_mut_ptr_range();
-    let kernel = if rows == 1 { attention::weighted_1 } else { attention::weighted_2 };
-    // SAFETY: there are `head_dim` times sixteen values, `head_dim` sums for each row.
-    unsafe { kernel(block.values.as_ptr(), sums.start, weights, sums.end) }
+    true
 }

@@ -3,46 +3,56 @@
 //! VLD4 takes the four interleaved outputs apart while it loads, so four vectors of one block (16
 //! inputs of 4 outputs) cost no more than four plain loads. Eight sums are held in the eight even
 //! registers that VMLADAV can add to: 4 outputs × 2 rows (14 instructions per 128 products) or
-//! 8 outputs × 1 row (17 per 128). The loop over blocks is unrolled four times and entered in the
-//! middle (Duff's device); inputs beyond the last whole block are gathered under a predicate. One LDM
+//! 8 outputs × 1 row (17 per 128). The loop over blocks is unrolled and entered in the middle (Duff's
+//! device); inputs beyond the last whole block are gathered under a predicate. One LDM
 //! from the frame clears the sums and rewinds the inputs for the next group of outputs.
 //!
 //! Halfwords of paired weights carry a borrow: adding 128 returns it to the odd weight and leaves the
 //! even one with its top bit flipped, which VEOR flips back. Plain weights need neither.
 
-/// What a product needs: an image of the registers at the beginning of a group, then the rest.
-///
-/// `N` registers are r0, r2 …: see the LDM of the kernel.
+use core::mem::MaybeUninit;
+
+/// What a product needs; the kernels write the rest.
 #[repr(C)]
-pub struct Frame<const N: usize> {
-    /// Zeros, pointers to the inputs, number of rounds (four blocks each, rounded up).
-    pub registers: [usize; N],
-    /// Where a group begins; written by the kernel.
-    entry: usize,
-    /// Where its whole blocks end; written by the kernel.
-    leave: usize,
+pub struct Frame {
+    /// The registers at the beginning of a group: zeros, pointers to the inputs, number of rounds
+    /// through the unrolled loop.
+    image: MaybeUninit<[usize; 12]>,
+    /// Where a group begins, and where its whole blocks end.
+    labels: MaybeUninit<[usize; 2]>,
+    /// Where a word of one output lies in a block.
+    offsets: MaybeUninit<[u32; 4]>,
     /// Words of four inputs beyond the last whole block of four words: 0 to 3.
-    pub tail: usize,
+    tail: usize,
     /// End of the sums.
     pub end: *mut i32,
     /// Bytes from the end of a group's whole blocks to the next group.
-    pub skip: isize,
-    /// 0, 16, 32, 48: where a word of one output lies in a block.
-    pub offsets: [u32; 4],
+    skip: isize,
+    /// Whole blocks.
+    blocks: usize,
+    /// One or two rows of inputs.
+    rows: [*const i16; 2],
 }
 
-impl<const N: usize> Frame<N> {
-    /// The frame of a product of `words` words of four inputs.
-    pub fn new(registers: [usize; N], words: usize, step: usize, end: *mut i32) -> Self {
-        let skip = step as isize - (words / 4 * 64) as isize;
-        Self { registers, entry: 0, leave: 0, tail: words % 4, end, skip, offsets: [0, 16, 32, 48] }
-    }
-
-    /// Rounds of four blocks, the first of which may be entered in the middle.
-    pub fn rounds(words: usize) -> usize {
-        (words / 4).div_ceil(4)
+impl Frame {
+    /// The frame of a product of rows of `words` words of four inputs; `step` leads from one group, or
+    /// pair of groups, to the next.
+    pub fn new(rows: [*const i16; 2], words: usize, step: usize, end: *mut i32) -> Self {
+        Self {
+            image: MaybeUninit::uninit(),
+            labels: MaybeUninit::uninit(),
+            offsets: MaybeUninit::uninit(),
+            tail: words % 4,
+            end,
+            skip: step as isize - (words / 4 * 64) as isize,
+            blocks: words / 4,
+            rows,
+        }
     }
 }
+
+/// Weights of a group (or of the first of two), weights of the second, sums, frame.
+pub type Kernel = unsafe extern "C" fn(*const u8, *const u8, *mut i32, *mut Frame);
 
 /// Sixteen inputs of four outputs.
 macro_rules! load {
@@ -66,11 +76,9 @@ macro_rules! load {
 
 /// The last one to three words of four outputs; lanes beyond are zero. q6 is scratch.
 macro_rules! load_tail {
-    ($pointer:literal, $offsets:literal) => {
+    ($pointer:literal) => {
         concat!(
-            "vldrw.u32 q6, [r9, #",
-            $offsets,
-            "]\n",
+            "vldrw.u32 q6, [r9, #56]\n",
             "vadd.i32 q6, q6, ",
             $pointer,
             "\n",
@@ -127,49 +135,75 @@ macro_rules! multiply {
     };
 }
 
+/// Begins a product: `$bytes` long is a block of the loop at label 2, 2 to the power of `$log_blocks` of
+/// which are one round. `$inputs` puts the rows in r6 and r7 into the image, `$enter` enters the loop.
+macro_rules! begin {
+    ($inputs:literal, $enter:literal) => {
+        concat!(
+            "push {{r4-r11, lr}}\n",
+            "vpush {{d8-d15}}\n",
+            "mov r9, r3\n",
+            "mov r11, r2\n",
+            "mov r5, r1\n",
+            "vmov.i32 q0, #0\n",
+            "vstrw.32 q0, [r9]\n",
+            "vstrw.32 q0, [r9, #16]\n",
+            "vstrw.32 q0, [r9, #32]\n",
+            "vmov.i16 q7, #128\n", // for paired weights
+            "ldrd r6, r7, [r9, #88]\n",
+            $inputs,
+            "adr.w r8, 4f + 1\n", // Thumb
+            "ldr r6, [r9, #72]\n",
+            "cbz r6, 6f\n",
+            "adr.w r8, 3f + 1\n",
+            "movs r6, #0\n",
+            "vidup.u32 q0, r6, #8\n",
+            "vshl.i32 q0, q0, #1\n",
+            "vstrw.32 q0, [r9, #56]\n",
+            "6:\n",
+            "mov r7, r8\n",
+            "ldr r1, [r9, #84]\n",
+            "cbz r1, 1f\n",
+            "subs r1, #1\n",
+            "lsrs r2, r1, #{log_blocks}\n",
+            "adds r2, #1\n",
+            "str r2, [r9, #{rounds}]\n",
+            "and r1, r1, #(1 << {log_blocks}) - 1\n",
+            "movs r2, #{bytes}\n",
+            "adr.w r7, 2f + ((1 << {log_blocks}) - 1) * {bytes} + 1\n",
+            "mls r7, r1, r2, r7\n",
+            "1:\n",
+            "strd r7, r8, [r9, #48]\n",
+            "mov r1, r0\n",
+            $enter,
+        )
+    };
+}
+
+/// `$bytes` long is a block of the loop, 2 to the power of `$log_blocks` of which are one round.
 macro_rules! two_rows {
-    ($(#[$doc:meta])* $name:ident, $bytes:literal, $unpair:expr) => {
+    ($(#[$doc:meta])* $name:ident, $log_blocks:literal, $bytes:literal, $unpair:expr) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// `frame.registers` are 0, 0, row 0, 0, row 1, 0, rounds, 0, 0, 0, 0. There is at least one
-        /// group of four outputs: `weights` holds `16 · words` bytes for each, `sums` 8 numbers up to
-        /// `frame.end`, each row `4 · words` int8 inputs. All addresses are multiples of four.
+        /// There is at least one group of four outputs: `weights` holds `16 · words` bytes for each,
+        /// `sums` 8 numbers up to `frame.end`, each row `4 · words` int8 inputs; `frame.skip` leads from
+        /// group to group. All addresses are multiples of four.
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name(
             weights: *const u8,
-            blocks: usize,
+            second: *const u8,
             sums: *mut i32,
-            frame: *mut Frame<11>,
+            frame: *mut Frame,
         ) {
             helium!(
-                "push {{r4-r11, lr}}",
-                "vpush {{d8-d15}}",
-                "vmov.i16 q7, #128",
-                "mov r9, r3",
-                "mov r11, r2",
-                "adr.w r8, 4f",
-                "ldr r6, [r9, #52]",
-                "cbz r6, 6f",
-                "adr.w r8, 3f",
-                "6:",
-                "mov r7, r8",
-                "cbz r1, 1f",
-                "subs r1, #1",
-                "and r1, r1, #3",
-                "movs r2, #{bytes}",
-                "adr.w r7, 2f + 3 * {bytes}",
-                "mls r7, r1, r2, r7",
-                "1:",
-                "adds r7, #1", // Thumb
-                "add.w r8, r8, #1",
-                "strd r7, r8, [r9, #44]",
-                "mov r1, r0",
-                "ldm r9, {{r0, r2, r3, r4, r5, r6, r7, r8, r10, r12, lr}}",
-                "ldr pc, [r9, #44]",
+                begin!(
+                    "str r6, [r9, #8]\nstr r7, [r9, #16]\n",
+                    "ldm r9, {{r0, r2, r3, r4, r5, r6, r7, r8, r10, r12, lr}}\nldr pc, [r9, #48]\n"
+                ),
                 ".p2align 2",
                 "2:",
-                ".rept 4",
+                ".rept 1 << {log_blocks}",
                 load!("r1"),
                 $unpair,
                 "vldrb.u8 q4, [r3], #16",
@@ -178,12 +212,12 @@ macro_rules! two_rows {
                 multiply!("q5", "r2", "r6", "r10", "lr"),
                 ".endr",
                 "subs r7, #1",
-                "bne 2b",
-                "ldr pc, [r9, #48]",
+                "bne.w 2b",
+                "ldr pc, [r9, #52]",
                 "3:",
-                "ldr r7, [r9, #52]",
+                "ldr r7, [r9, #72]",
                 "vctp.32 r7",
-                load_tail!("r1", "64"),
+                load_tail!("r1"),
                 $unpair,
                 "vpstt",
                 "vldrwt.u32 q4, [r3]",
@@ -192,16 +226,18 @@ macro_rules! two_rows {
                 multiply!("q5", "r2", "r6", "r10", "lr"),
                 "4:",
                 "stm r11!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
-                "ldrd r7, r5, [r9, #56]",
+                "ldrd r7, r5, [r9, #76]",
                 "cmp r11, r7",
                 "beq 5f",
                 "add r1, r5",
                 "ldm r9, {{r0, r2, r3, r4, r5, r6, r7, r8, r10, r12, lr}}",
-                "ldr pc, [r9, #44]",
+                "ldr pc, [r9, #48]",
                 "5:",
                 "vpop {{d8-d15}}",
                 "pop {{r4-r11, pc}}",
+                log_blocks = const $log_blocks,
                 bytes = const $bytes,
+                rounds = const 24,
             )
         }
     };
@@ -209,62 +245,38 @@ macro_rules! two_rows {
 
 two_rows! {
     /// `sums[2 o + r] = Σ w x` of two rows and plain weights.
-    plain_2, 56, ""
+    plain_2, 3, 56, ""
 }
 
 two_rows! {
     /// `sums[2 o + r] = Σ w x` of two rows and paired weights.
-    paired_2, 88, unpair!()
+    paired_2, 2, 88, unpair!()
 }
 
 macro_rules! one_row {
-    ($(#[$doc:meta])* $name:ident, $bytes:literal, $unpair:expr) => {
+    ($(#[$doc:meta])* $name:ident, $log_blocks:literal, $bytes:literal, $unpair:expr) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// `frame.registers` are 0, 0, inputs, 0, 0, rounds, 0, 0, 0, 0; `frame.skip` leads from one
-        /// pair of groups to the next. There is at least one pair of groups of four outputs, one
-        /// beginning at `weights`, the other at `second`: each holds `16 · words` bytes, `sums` 8
-        /// numbers up to `frame.end`, the row `4 · words` int8 inputs. All addresses are multiples of
+        /// There is at least one pair of groups of four outputs, one beginning at `weights`, the other
+        /// at `second`: each holds `16 · words` bytes, `sums` 8 numbers up to `frame.end`, the row
+        /// `4 · words` int8 inputs; `frame.skip` leads from pair to pair. All addresses are multiples of
         /// four.
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name(
             weights: *const u8,
             second: *const u8,
-            blocks: usize,
-            frame: *mut Frame<10>,
             sums: *mut i32,
+            frame: *mut Frame,
         ) {
             helium!(
-                "push {{r4-r11, lr}}",
-                "ldr r11, [sp, #36]",
-                "vpush {{d8-d15}}",
-                "vmov.i16 q7, #128",
-                "mov r9, r3",
-                "mov r5, r1",
-                "mov r1, r2",
-                "adr.w r8, 4f",
-                "ldr r6, [r9, #48]",
-                "cbz r6, 6f",
-                "adr.w r8, 3f",
-                "6:",
-                "mov r7, r8",
-                "cbz r1, 1f",
-                "subs r1, #1",
-                "and r1, r1, #3",
-                "movs r2, #{bytes}",
-                "adr.w r7, 2f + 3 * {bytes}",
-                "mls r7, r1, r2, r7",
-                "1:",
-                "adds r7, #1", // Thumb
-                "add.w r8, r8, #1",
-                "strd r7, r8, [r9, #40]",
-                "mov r1, r0",
-                "ldm r9, {{r0, r2, r3, r4, r6, r7, r8, r10, r12, lr}}",
-                "ldr pc, [r9, #40]",
+                begin!(
+                    "str r6, [r9, #8]\n",
+                    "ldm r9, {{r0, r2, r3, r4, r6, r7, r8, r10, r12, lr}}\nldr pc, [r9, #48]\n"
+                ),
                 ".p2align 2",
                 "2:",
-                ".rept 4",
+                ".rept 1 << {log_blocks}",
                 load!("r1"),
                 $unpair,
                 "vldrb.u8 q4, [r3], #16",
@@ -274,32 +286,34 @@ macro_rules! one_row {
                 multiply!("q4", "r8", "r10", "r12", "lr"),
                 ".endr",
                 "subs r7, #1",
-                "bne 2b",
-                "ldr pc, [r9, #44]",
+                "bne.w 2b",
+                "ldr pc, [r9, #52]",
                 "3:",
-                "ldr r7, [r9, #48]",
+                "ldr r7, [r9, #72]",
                 "vctp.32 r7",
-                load_tail!("r1", "60"),
+                load_tail!("r1"),
                 $unpair,
                 "vpst",
                 "vldrwt.u32 q4, [r3]",
                 multiply!("q4", "r0", "r2", "r4", "r6"),
-                load_tail!("r5", "60"),
+                load_tail!("r5"),
                 $unpair,
                 multiply!("q4", "r8", "r10", "r12", "lr"),
                 "4:",
                 "stm r11!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
-                "ldrd r7, r3, [r9, #52]",
+                "ldrd r7, r3, [r9, #76]",
                 "cmp r11, r7",
                 "beq 5f",
                 "add r1, r3",
                 "add r5, r3",
                 "ldm r9, {{r0, r2, r3, r4, r6, r7, r8, r10, r12, lr}}",
-                "ldr pc, [r9, #40]",
+                "ldr pc, [r9, #48]",
                 "5:",
                 "vpop {{d8-d15}}",
                 "pop {{r4-r11, pc}}",
+                log_blocks = const $log_blocks,
                 bytes = const $bytes,
+                rounds = const 20,
             )
         }
     };
@@ -307,10 +321,10 @@ macro_rules! one_row {
 
 one_row! {
     /// `sums[o] = Σ w x` of one row and plain weights.
-    plain_1, 68, ""
+    plain_1, 4, 68, ""
 }
 
 one_row! {
     /// `sums[o] = Σ w x` of one row and paired weights.
-    paired_1, 132, unpair!()
+    paired_1, 2, 132, unpair!()
 }

@@ -14,6 +14,7 @@ macro_rules! helium {
 mod attention;
 mod block;
 mod curves;
+mod eights;
 mod gain;
 mod layer;
 mod linear;
@@ -22,7 +23,7 @@ mod rows;
 mod sums;
 
 use super::{
-    Activate, Kernels, KeyBlock, Portable, Product, Quantizer, RowScale, Softmax, defaults,
+    Activate, Kernels, KeyBlock, KeyRun, Portable, Product, Quantizer, RowScale, Softmax, defaults,
 };
 use crate::config::{KEY_BLOCK, WeightLayout};
 use product::{Inputs, Weights, multiply};
@@ -39,9 +40,14 @@ fn aligned<T>(x: &[T], bytes: usize) -> bool {
 
 /// 8-bit rows in lanes.
 fn inputs(lanes: &[i16], rows: usize) -> Inputs<'_> {
-    let rows = rows.clamp(1, 2);
-    let words = lanes.len() / (4 * rows);
-    Inputs { lanes, starts: [0, 4 * words * (rows - 1)], rows, words }
+    // Two rows stand one behind the other, in the room of one row of 16-bit numbers each.
+    match rows {
+        2 => {
+            let words = lanes.len() / 8;
+            Inputs { lanes, starts: [0, 4 * words], rows, words }
+        }
+        _ => Inputs { lanes, starts: [0, 0], rows: 1, words: lanes.len() / 4 },
+    }
 }
 
 /// `accumulators[o · rows + r] = Σ w x` of 12-bit rows: products with the high and the low part of
@@ -87,30 +93,23 @@ impl Kernels for ArmMve {
     }
 
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        let words = lanes.len() / (4 * rows.max(1));
-        let Some(lanes) = lanes.get_mut(4 * words * row..).and_then(|l| l.get_mut(..4 * words))
-        else {
-            return;
-        };
-        let len = x.len().min(4 * words);
-        if len < 4 * words {
+        // The room of a row of 16-bit numbers, of which half is used.
+        let room = if rows == 2 { lanes.len() / 2 } else { lanes.len() } & !3;
+        let rest = lanes.get_mut(if row == 0 { 0 } else { room }..).unwrap_or_default();
+        let Some(lanes) = rest.get_mut(..room) else { return };
+        let len = x.len().min(room);
+        if len < room {
             lanes.fill(0);
         }
         let out = lanes.as_mut_ptr().cast::<i8>();
-        let numbers = rows::Quantize {
-            multiply: by.multiply,
-            subtract: by.subtract,
-            shift: by.shift.wrapping_neg(),
-            inverse: by.inverse,
-        };
         // An inverse above this one belongs to a row that the shift brings to less than 2^15.
         let narrow = by.multiply == 1 && by.subtract == 0 && by.inverse > 127 << 8;
-        // SAFETY: `lanes` holds 8 · words bytes, `x` at least `len` numbers.
+        // SAFETY: `lanes` holds `2 · room` bytes, `x` at least `len` numbers.
         unsafe {
             match by.bits {
-                8 if narrow => rows::quantize(x.as_ptr(), len, out, &numbers),
-                8 => rows::quantize_centred(x.as_ptr(), len, out, &numbers, out),
-                _ => rows::quantize_wide(x.as_ptr(), len, out, &numbers, out.add(4 * words)),
+                8 if narrow => rows::quantize(x.as_ptr(), len, out, by),
+                8 => rows::quantize_centred(x.as_ptr(), len, out, by, out),
+                _ => rows::quantize_wide(x.as_ptr(), len, out, by, out.add(room)),
             }
         }
     }
@@ -319,5 +318,18 @@ impl Kernels for ArmMve {
         sums: &mut [i32],
     ) {
         block::attend(&inputs(lanes, queries.len()), block, visible, shift, queries, sums);
+    }
+
+    fn stream(
+        lanes: &[i16],
+        run: &KeyRun,
+        visible: [usize; 2],
+        shift: u32,
+        queries: &mut [Softmax],
+        sums: &mut [i32],
+    ) {
+        if !block::stream(&inputs(lanes, queries.len()), run, visible, shift, queries, sums) {
+            defaults::stream::<Self>(lanes, run, visible, shift, queries, sums);
+        }
     }
 }

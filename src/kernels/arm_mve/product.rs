@@ -1,6 +1,6 @@
 //! Products of int8 rows and packed weights: what the assembly assumes is checked here.
 
-use super::linear::{Frame, paired_1, paired_2, plain_1, plain_2};
+use super::linear::{Frame, Kernel, paired_1, paired_2, plain_1, plain_2};
 use crate::config::WeightLayout;
 use crate::matrix::unpack_word;
 
@@ -98,17 +98,12 @@ fn scalar(x: &Inputs, w: &Weights, sums: &mut [i32]) {
 /// # Safety
 /// `groups` ≥ 1; weights, inputs and sums are as long as they must be, at multiples of four.
 unsafe fn two_rows(x: &Inputs, w: &Weights, groups: usize, sums: *mut i32) {
-    let kernel = match w.layout {
-        WeightLayout::Paired => paired_2,
-        WeightLayout::Plain => plain_2,
-    };
-    let rounds = Frame::<11>::rounds(x.words);
+    let weights = w.bytes.as_ptr();
     // SAFETY: the caller's promise.
     unsafe {
-        let [a, b] = x.starts.map(|start| x.lanes.as_ptr().add(start).expose_provenance());
-        let registers = [0, 0, a, 0, b, 0, rounds, 0, 0, 0, 0];
-        let mut frame = Frame::new(registers, x.words, w.group_bytes, sums.add(8 * groups));
-        kernel(w.bytes.as_ptr(), x.words / 4, sums, &mut frame);
+        let rows = x.starts.map(|start| x.lanes.as_ptr().add(start));
+        let mut frame = Frame::new(rows, x.words, w.group_bytes, sums.add(8 * groups));
+        kernel(2, w.layout)(weights, weights, sums, &mut frame);
     }
 }
 
@@ -117,27 +112,33 @@ unsafe fn two_rows(x: &Inputs, w: &Weights, groups: usize, sums: *mut i32) {
 /// # Safety
 /// As for [`two_rows`].
 unsafe fn one_row(x: &Inputs, w: &Weights, groups: usize, sums: *mut i32) {
-    let kernel = match w.layout {
-        WeightLayout::Paired => paired_1,
-        WeightLayout::Plain => plain_1,
-    };
-    let rounds = Frame::<10>::rounds(x.words);
+    let kernel = kernel(1, w.layout);
     let (pairs, step) = (groups / 2, 2 * w.group_bytes);
     // SAFETY: the caller's promise; a single group's sums go to a buffer of eight.
     unsafe {
-        let start = x.lanes.as_ptr().add(x.starts[0]).expose_provenance();
-        let registers = [0, 0, start, 0, 0, rounds, 0, 0, 0, 0];
+        let rows = [x.lanes.as_ptr().add(x.starts[0]); 2];
         let weights = w.bytes.as_ptr();
         if pairs > 0 {
-            let mut frame = Frame::new(registers, x.words, step, sums.add(8 * pairs));
-            kernel(weights, weights.add(w.group_bytes), x.words / 4, &mut frame, sums);
+            let mut frame = Frame::new(rows, x.words, step, sums.add(8 * pairs));
+            kernel(weights, weights.add(w.group_bytes), sums, &mut frame);
         }
         if groups % 2 == 1 {
             let mut last = [0i32; 8];
-            let mut frame = Frame::new(registers, x.words, step, last.as_mut_ptr_range().end);
+            let mut frame = Frame::new(rows, x.words, step, last.as_mut_ptr_range().end);
             let weights = weights.add(pairs * step);
-            kernel(weights, weights, x.words / 4, &mut frame, last.as_mut_ptr());
+            kernel(weights, weights, last.as_mut_ptr(), &mut frame);
             sums.add(8 * pairs).copy_from_nonoverlapping(last.as_ptr(), 4);
         }
+    }
+}
+
+/// The kernel for 1 or 2 rows.
+#[inline(always)]
+pub fn kernel(rows: usize, layout: WeightLayout) -> Kernel {
+    match (rows, layout) {
+        (1, WeightLayout::Paired) => paired_1,
+        (1, WeightLayout::Plain) => plain_1,
+        (_, WeightLayout::Paired) => paired_2,
+        (_, WeightLayout::Plain) => plain_2,
     }
 }

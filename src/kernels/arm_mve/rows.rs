@@ -1,5 +1,7 @@
 //! Passes over one row of 16-bit numbers: extremes, moments, quantisation.
 
+use crate::kernels::Quantizer;
+
 /// Largest magnitude of a row.
 ///
 /// # Safety
@@ -64,31 +66,41 @@ pub unsafe extern "C" fn range(x: *const i16, len: usize, low: *mut i16) -> i32 
     )
 }
 
-/// The numbers of a [`Quantizer`](super::super::Quantizer) as the loops want them.
-#[repr(C)]
-pub struct Quantize {
-    /// As in the quantiser.
-    pub multiply: i32,
-    /// As in the quantiser.
-    pub subtract: i32,
-    /// Shift to the left, negative to the right.
-    pub shift: i32,
-    /// As in the quantiser.
-    pub inverse: i32,
-}
-
 /// Quantises a row that needs no centring to 8 bits. The inverse has 16 bits without a sign, VMULH
 /// takes it for a signed number: where that is 2¹⁶ too small, `x` itself is added to the high half.
 ///
 /// # Safety
 /// `x` holds `len` numbers, `out` as many bytes.
 #[unsafe(naked)]
-pub unsafe extern "C" fn quantize(x: *const i16, len: usize, out: *mut i8, by: *const Quantize) {
+pub unsafe extern "C" fn quantize(x: *const i16, len: usize, out: *mut i8, by: *const Quantizer) {
     helium!(
         "push {{r4, r5, r6, lr}}",
         "ldrd r4, r5, [r3, #8]",
         "vdup.16 q2, r5",
         "lsrs r5, r5, #15",
+        "rsbs r4, r4, #0", // to the left
+        "bne 3f",
+        // Thirty-two at a time, even and odd ones apart, where there is nothing to shift.
+        "lsrs r4, r1, #5",
+        "and r1, r1, #31",
+        "wls lr, r4, 4f",
+        "2:",
+        ".rept 2",
+        "vld20.16 {{q0, q1}}, [r0]",
+        "vld21.16 {{q0, q1}}, [r0]!",
+        "vmulh.s16 q3, q0, q2",
+        "vmla.i16 q3, q0, r5",
+        "vrshrnb.i16 q3, q3, #7",
+        "vmulh.s16 q0, q1, q2",
+        "vmla.i16 q0, q1, r5",
+        "vrshrnt.i16 q3, q0, #7",
+        "vstrb.8 q3, [r2], #16",
+        ".endr",
+        "le lr, 2b",
+        "4:",
+        "movs r4, #0",
+        "cbz r1, 5f",
+        "3:",
         "dlstp.16 lr, r1",
         "2:",
         "vldrh.u16 q0, [r0], #16",
@@ -98,6 +110,7 @@ pub unsafe extern "C" fn quantize(x: *const i16, len: usize, out: *mut i8, by: *
         "vrshr.s16 q1, q1, #7",
         "vstrb.16 q1, [r2], #8",
         "letp lr, 2b",
+        "5:",
         "pop {{r4, r5, r6, pc}}",
     )
 }
@@ -111,13 +124,14 @@ macro_rules! quantize {
             x: *const i16,
             len: usize,
             out: *mut i8,
-            by: *const Quantize,
+            by: *const Quantizer,
             low: *mut i8,
         ) {
             helium!(
                 "push {{r4-r7, lr}}",
                 "ldr r7, [sp, #20]",
                 "ldm r3, {{r3, r4, r5, r6}}",
+                "rsbs r5, r5, #0", // to the left
                 "dlstp.32 lr, r1",
                 "2:",
                 "vldrh.s32 q0, [r0], #8",

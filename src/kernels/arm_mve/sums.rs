@@ -64,7 +64,7 @@ macro_rules! rescale {
 }
 
 rescale! {
-    narrow_1 narrow_2 narrow_both_1 narrow_both_2
+    half_1 half_2 half_both_1 half_both_2
     ["vmul.i32 q2, q0, q1" "vmulh.s32 q0, q0, q1" "vrshl.u32 q2, r5" "vqshl.s32 q0, r8"
      "vqadd.s32 q0, q0, q2"]
     ["vqmovnb.s32 q0, q0" "vstrh.32 q0, [r2], #8"]
@@ -101,7 +101,7 @@ pub type KernelSet = [[Kernel; 4]; 2];
 
 /// Those with 16-bit results.
 pub const NARROW: KernelSet = [
-    [narrow_1, narrow_2, narrow_both_1, narrow_both_2],
+    [half_1, half_2, half_both_1, half_both_2],
     [biased_1, biased_2, biased_both_1, biased_both_2],
 ];
 

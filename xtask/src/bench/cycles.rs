@@ -79,6 +79,8 @@ pub enum Class {
     Branch,
     /// Divisions.
     Divide,
+    /// What the emulator's disassembler has no name for: vectors and low-overhead loops of Armv8.1-M.
+    Unnamed,
     /// Everything else.
     Arithmetic,
 }
@@ -91,6 +93,7 @@ impl Class {
             Self::Load => "load",
             Self::Store => "store",
             Self::Branch => "branch",
+            Self::Unnamed => "unnamed",
             Self::Divide => "divide",
             Self::Arithmetic => "other arithmetic",
         }
@@ -106,7 +109,9 @@ fn mnemonic(text: &str) -> &str {
 pub fn class(text: &str) -> Class {
     let name = mnemonic(text);
     let any = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
-    if any(&["sdiv", "udiv", "div", "rem"]) {
+    if any(&["."]) {
+        Class::Unnamed
+    } else if any(&["sdiv", "udiv", "div", "rem"]) {
         Class::Divide
     } else if any(&["ld", "pop", "vld", "vpop"])
         || ["lb", "lbu", "lh", "lhu", "lw", "lwsp"].contains(&name)

@@ -5,6 +5,7 @@ use super::goals::{count, number, outcomes};
 use super::profile::{Cost, Profile};
 use super::symbols::PARTS;
 use super::table::best_peer;
+use crate::qemu::Row as Demo;
 
 const HEAD: &str = "\
 # Benchmarks
@@ -36,8 +37,28 @@ registers 1 + N; taken branch 3; division 7. Cortex-M0+: load or store 2, N regi
 branch 2, `bl` 3, multiplication 1). No silicon was at hand.
 ";
 
+/// The one thing here that a clock has measured, and so no record can hold.
+const CLOCK: &str = "
+## Tokens per second on a computer
+
+stories260K on one thread of an x86-64 server core (AVX-512), best of 90 runs, one program after the
+other within two minutes. A clock's answer differs from run to run and machine to machine: nothing is
+tested by it. Ours: `cargo run --release --package picoformer-convert --example tokens_per_second --
+BLOB POSITIONS`; `native` with `RUSTFLAGS=\"-C target-cpu=native\"`. Theirs: `forward` of llama2.c's
+runq.c (int8, groups of 64, hidden width padded to 192) on weights of the same shapes, its file loader
+left out, GCC 12.2.
+
+| | 128 positions | 512 positions |
+| --- | ---: | ---: |
+| picoformer | 27,769 | 15,461 |
+| picoformer, native | 32,267 | 17,766 |
+| runq.c -O3 | 12,864 | 7,572 |
+| runq.c -O3 -march=native | 14,951 | 8,293 |
+| runq.c -Ofast -march=native | 21,697 | 15,840 |
+";
+
 /// The whole document.
-pub fn document(rows: &[Row], peers: &[Row], profiles: &[Profile]) -> String {
+pub fn document(rows: &[Row], peers: &[Row], profiles: &[Profile], demos: &[Demo]) -> String {
     let mut text = HEAD.to_owned();
     text += "\n## Goals\n\n| core | what | goal | measured | worst case | reached |\n";
     text += "| --- | --- | --- | ---: | --- | --- |\n";
@@ -55,7 +76,9 @@ pub fn document(rows: &[Row], peers: &[Row], profiles: &[Profile]) -> String {
         );
     }
     text += &whole_models(rows, peers);
+    text += CLOCK;
     text += &parts(profiles);
+    text += &words(demos);
     text += &cycles(profiles);
     let mut cores: Vec<&str> = rows.iter().map(|row| row.core.as_str()).collect();
     cores.dedup();
@@ -154,6 +177,27 @@ fn parts(profiles: &[Profile]) -> String {
     text
 }
 
+/// An encoder-decoder's word by part, from the record of the demo `g2p`.
+fn words(demos: &[Demo]) -> String {
+    const PARTS: [&str; 7] =
+        ["encoder", "source", "self_attention", "cross_attention", "feed_forward", "head", "beam"];
+    let mut text = "\n## A word by part\n\nInstructions of a word with `models/g2p`, the mean of four \
+                    words (`cargo xtask qemu --demo g2p`): letters to phonemes, always the likeliest; \
+                    `source` is the cross-attention's keys and values, once a word. The last column is \
+                    the same words with a beam of four.\n\n"
+        .to_owned();
+    text += "| core | greedy | encoder | source | self-attention | cross-attention | feed-forward | head | beam 4 |\n";
+    text += "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+    for demo in demos.iter().filter(|demo| demo.demo == "g2p") {
+        text += &format!("| {} | {} |", demo.core, count(demo.instructions));
+        for part in PARTS {
+            text += &demo.parts.get(part).map_or(" |".into(), |n| format!(" {} |", count(*n)));
+        }
+        text += "\n";
+    }
+    text
+}
+
 fn cycles(profiles: &[Profile]) -> String {
     let mut text = "\n## Cycles, estimated\n\nAn estimate with the assumptions above, not a measurement.\n\n\
                     | core | case | instructions | cycles | cycles per instruction | multiply | load | store | branch |\n\
@@ -214,12 +258,17 @@ mod tests {
             mix: BTreeMap::from([("load".into(), 50)]),
             functions: Vec::new(),
         };
-        let text = document(&rows, &peers, &[profile]);
+        let demo = r#"{"core":"Cortex-M4","board":"","demo":"g2p","instructions":1200,"unit":"word",
+            "arena_bytes":0,"stack_bytes":0,"text_bytes":0,"blob_bytes":0,"logits_hash":"",
+            "equals_host":true,"parts":{"encoder":700,"head":20,"beam":4000}}"#;
+        let demo = serde_json::from_str(demo).unwrap();
+        let text = document(&rows, &peers, &[profile], &[demo]);
         for line in [
             "| 64x64 | 1.00 | 2.00 | 2.00 | CMSIS-NN | 2.00 | | | |",
             "| `gelu/512` | 5,120 | element | 10.0 | | | |",
             "| Cortex-M4 | `decode/tales` | 1,000,000 | | | |  | 1,234 |",
             "| linear | 200 (100.0 %) |",
+            "| Cortex-M4 | 1,200 | 700 | | | | | 20 | 4,000 |",
             "| Cortex-M4 | `token/tales/16` | 200 | ≈ 300 | 1.50 | 0.0 % | 25.0 % | 0.0 % | 0.0 % |",
         ] {
             assert!(text.contains(line), "`{line}` is missing in\n{text}");

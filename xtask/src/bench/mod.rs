@@ -107,8 +107,8 @@ pub fn bench(options: &Options) -> Result<()> {
     }
     if options.bless {
         let profiles = count::all_profiles()?;
-        let peers = record::peers()?;
-        record::write(&rows, &profiles, &document::document(&rows, &peers, &profiles))?;
+        let (peers, demos) = (record::peers()?, crate::qemu::record()?);
+        record::write(&rows, &profiles, &document::document(&rows, &peers, &profiles, &demos))?;
     }
     if options.check {
         record::check(&rows, &known)?;

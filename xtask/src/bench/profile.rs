@@ -70,12 +70,16 @@ pub fn profiles(
     if let Some((_, blob)) = model {
         command.args(["-device", &load(blob, slot)]);
     }
+    let single = board.has_low_overhead_loops();
+    if single {
+        command.arg("-singlestep");
+    }
     command.args(["-d", "in_asm,exec,nochain"]).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child =
         command.stderr(Stdio::piped()).spawn().context("the emulator cannot be started")?;
     let mut symbols = Symbols::read(&bytes)?;
     let log = child.stderr.take().context("the emulator has no log")?;
-    let trace = Trace::follow(log, &mut symbols);
+    let trace = Trace::follow(log, &mut symbols, single);
     let output = child.wait_with_output()?;
     let (trace, text) = (trace?, String::from_utf8_lossy(&output.stdout).into_owned());
     let rows = super::count::read(&text, &board.core, model.map_or("", |(name, _)| name))?;

@@ -32,7 +32,7 @@ const WHOLE: [(&str, &str); 7] = [
     ("picoformer::tokenizer", "sampler, tokenizer"),
 ];
 /// Part of a function whose name contains the text; the innermost known function decides.
-const OWN: [(&str, &str); 21] = [
+const OWN: [(&str, &str); 22] = [
     ("nn::norm", "norm"),
     ("Kernels>::moments", "norm"),
     ("Kernels>::range", "norm"),
@@ -51,6 +51,7 @@ const OWN: [(&str, &str); 21] = [
     ("::linear", "linear"),
     ("::matmul", "linear"),
     ("::rescale", "linear"),
+    ("::eights::", "linear"),
     ("::quantize", "linear"),
     ("::largest", "linear"),
     ("nn::row::Input", "linear"),

@@ -1,5 +1,7 @@
 //! Follows a program instruction by instruction: the emulator logs every block of code when it
-//! translates it (`-d in_asm`) and whenever it executes it (`-d exec,nochain`).
+//! translates it (`-d in_asm`) and whenever it executes it (`-d exec,nochain`). A low-overhead loop (WLS,
+//! LE) may leave a block early, so that the log tells of more than is run: on a core that has them, a
+//! block is one instruction (`-singlestep`).
 
 use super::symbols::{Part, Symbols};
 use anyhow::{Context, Result, bail};
@@ -44,6 +46,7 @@ struct Call {
 }
 
 struct Follower<'s, 'd> {
+    single: bool,
     symbols: &'s mut Symbols<'d>,
     trace: Trace,
     by_pointer: HashMap<u64, usize>,
@@ -55,10 +58,12 @@ struct Follower<'s, 'd> {
 
 impl Trace {
     /// Reads the log of a program that calls `Meter::begin` and `Meter::elapsed` around what is
-    /// measured. What comes before the first region, and between them, is not kept.
-    pub fn follow(log: impl Read, symbols: &mut Symbols) -> Result<Self> {
+    /// measured. What comes before the first region, and between them, is not kept. `single`: whether
+    /// blocks are of one instruction.
+    pub fn follow(log: impl Read, symbols: &mut Symbols, single: bool) -> Result<Self> {
         let (begin, end) = (symbols.address("Probe>::begin")?, symbols.address("Meter::elapsed")?);
         let mut follower = Follower {
+            single,
             symbols,
             trace: Self::default(),
             by_pointer: HashMap::new(),
@@ -91,6 +96,10 @@ impl Follower<'_, '_> {
                 }
                 let starts_here = translated.instructions.first().is_some_and(|i| i.address == pc);
                 if starts_here && !self.by_pointer.contains_key(&pointer) {
+                    if self.single {
+                        // What the disassembler does not know it writes in two lines.
+                        translated.instructions.truncate(1);
+                    }
                     self.by_pointer.insert(pointer, self.trace.blocks.len());
                     self.trace.blocks.push(std::mem::take(&mut translated));
                 }

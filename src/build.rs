@@ -1,0 +1,180 @@
+//! What the engine is built for: a core's kernels and, where firmware serves one model only, that
+//! model's hyperparameters.
+//!
+//! A [`Config`] that is known while compiling decides what is linked: a model without relative positions
+//! brings no code for them, an RMSNorm no LayerNorm, a SiLU no table of GELU. Sizes and offsets become
+//! constants. Results do not change.
+
+use crate::arena::{ArenaSize, BUFFERS, Buffer, buffers};
+use crate::blob::{Expected, Layout};
+use crate::config::{Architecture, Config, Input, Position, SEGMENT};
+use crate::error::RunError;
+use crate::kernels::{Kernels, check_layout};
+use crate::model::Model;
+use crate::tokenizer::Kind;
+use core::marker::PhantomData;
+
+/// The second parameter of [`Decoder`](crate::Decoder), [`Encoder`](crate::Encoder) and what is made of
+/// them. All [`Kernels`] are builds for any model; firmware for one model says which:
+///
+/// ```
+/// use picoformer::{Arena, Build, Classifier, Known, Model, include_blob, kernels::Native};
+///
+/// const MODEL: Model = match Model::parse(include_blob!("../models/intent/model.pico")) {
+///     Ok(model) => model,
+///     Err(_) => panic!("not a valid blob"),
+/// };
+/// struct Intent;
+/// impl Build for Intent {
+///     type Kernels = Native;
+///     const MODEL: Option<Known> = Some(MODEL.known());
+/// }
+/// # type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
+/// let mut ram = Ram::new();
+/// let mut classifier = Classifier::<Intent>::of_build(&MODEL, &mut ram)?;
+/// # assert_eq!(classifier.classify("what time is it", &mut [0; 64])?.name, "time");
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+pub trait Build {
+    /// The inner loops.
+    type Kernels: Kernels;
+
+    /// The only model that this build runs; `None` runs every model. Hyperparameters that
+    /// [`Config::validate`] refuses fail the build.
+    const MODEL: Option<Known> = None;
+}
+
+impl<K: Kernels> Build for K {
+    type Kernels = K;
+}
+
+/// What is known of a model while compiling: of one in the image [`Model::known`] tells; of one that is
+/// flashed on its own, write it down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its hyperparameters.
+    pub config: Config,
+    /// The rules of its tokenizer, if it has one.
+    pub tokenizer: Option<Kind>,
+}
+
+/// What follows, computed by the compiler.
+struct Facts<B>(PhantomData<B>);
+
+impl<B: Build> Facts<B> {
+    const HEADER: Option<Expected> = match B::MODEL {
+        Some(known) => {
+            let expected = Expected::new(known.config);
+            assert!(expected.is_some(), "the hyperparameters of `Build::MODEL` are not valid");
+            expected
+        }
+        None => None,
+    };
+    const SIZES: Option<(ArenaSize, [usize; BUFFERS])> = match B::MODEL {
+        Some(known) => Some(lengths(&buffers(&known.config))),
+        None => None,
+    };
+}
+
+/// The need of RAM, and the lengths of all buffers.
+const fn lengths(buffers: &[Buffer; BUFFERS]) -> (ArenaSize, [usize; BUFFERS]) {
+    let mut lens = [0; BUFFERS];
+    let mut i = 0;
+    while i < BUFFERS {
+        lens[i] = buffers[i].len;
+        i += 1;
+    }
+    (ArenaSize::of(buffers), lens)
+}
+
+/// What the header of the only model must hold.
+#[inline(always)]
+pub(crate) const fn header<B: Build>() -> Option<&'static Expected> {
+    const { &Facts::<B>::HEADER }.as_ref()
+}
+
+/// The hyperparameters: those known, or those of the model at hand.
+#[inline(always)]
+pub const fn config<B: Build>(found: &Config) -> &Config {
+    match header::<B>() {
+        Some(known) => &known.config,
+        None => found,
+    }
+}
+
+/// Where the sections lie, but for tokenizer and labels.
+#[inline(always)]
+pub(crate) const fn layout<B: Build>(found: &Layout) -> &Layout {
+    match header::<B>() {
+        Some(known) => &known.layout,
+        None => found,
+    }
+}
+
+/// The rules of the tokenizer.
+#[inline(always)]
+pub(crate) fn tokenizer<B: Build>(found: Kind) -> Kind {
+    match B::MODEL {
+        Some(Known { tokenizer: Some(kind), .. }) => kind,
+        _ => found,
+    }
+}
+
+/// The need of RAM of a model, and the lengths of its buffers.
+#[inline(always)]
+pub(crate) fn sizes<B: Build>(config: &Config) -> (ArenaSize, [usize; BUFFERS]) {
+    match const { &Facts::<B>::SIZES } {
+        Some(known) => *known,
+        None => lengths(&buffers(config)),
+    }
+}
+
+/// How positions enter.
+#[inline(always)]
+pub(crate) const fn position<B: Build>(found: Position) -> Position {
+    match header::<B>() {
+        Some(known) => known.config.position,
+        None => found,
+    }
+}
+
+/// Whether scores may have biases.
+pub(crate) const fn has_relative_positions<B: Build>() -> bool {
+    match header::<B>() {
+        Some(known) => matches!(known.config.position, Position::Relative),
+        None => true,
+    }
+}
+
+/// Whether a linear layer may read rows wider than [`SEGMENT`].
+pub(crate) const fn has_wide_rows<B: Build>() -> bool {
+    let Some(Expected { config: c, .. }) = header::<B>() else { return true };
+    c.d_model > SEGMENT || c.q_dim() > SEGMENT || c.d_ff > SEGMENT || c.frame_len > SEGMENT
+}
+
+/// Whether rows may be hypotheses of a search.
+pub(crate) const fn has_beams<B: Build>() -> bool {
+    let Some(Expected { config: c, .. }) = header::<B>() else { return true };
+    matches!(c.architecture, Architecture::EncoderDecoder)
+}
+
+/// Whether a linear layer may have a bias.
+pub(crate) const fn has_biases<B: Build>() -> bool {
+    let Some(Expected { config: c, .. }) = header::<B>() else { return true };
+    let frames = matches!(c.input, Input::Frames);
+    let layers = c.qkv_bias || c.output_bias || c.up_bias || c.down_bias;
+    layers || c.head_bias || c.pooler || frames
+}
+
+/// Refuses a model that this build is not for.
+///
+/// # Errors
+/// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`].
+pub(crate) fn check<B: Build>(model: &Model) -> Result<(), RunError> {
+    if let Some(known) = B::MODEL
+        && !model.is_of::<B>(known)
+    {
+        return Err(RunError::WrongModel { needed: "the model that this build is for" });
+    }
+    check_layout::<B::Kernels>(config::<B>(model.config()).weight_layout)
+}
