@@ -1,8 +1,6 @@
 //! A whole linear layer: checked once, then chunk after chunk of products and their rescaling.
 
-use super::linear::{paired_1, paired_2};
-use super::{RiscV, shape};
-use crate::config::WeightLayout;
+use super::{RiscV, assembly};
 use crate::kernels::linear as portable;
 use crate::kernels::{CHUNK, Product, RowScale};
 use core::mem::MaybeUninit;
@@ -19,16 +17,17 @@ fn chunks<T>(
     let Product { lanes, rows, weights, group_bytes, multipliers, biases, .. } = *product;
     let outputs = out[0].len();
     let all = outputs.div_ceil(4);
-    let plain = product.wide || product.layout != WeightLayout::Paired;
-    let words = shape(lanes, rows, weights, group_bytes, all);
-    let Some(words) = words.filter(|_| !plain && (rows == 1 || rows == 2)) else { return false };
-    let multiply = if rows == 2 { paired_2 } else { paired_1 };
+    let found = assembly(product.layout, lanes, rows, weights, group_bytes, all);
+    let Some((multiply, words)) = found.filter(|_| !product.wide && (rows == 1 || rows == 2))
+    else {
+        return false;
+    };
     let mut buffer = MaybeUninit::<[i32; 2 * CHUNK]>::uninit();
     let to = buffer.as_mut_ptr().cast::<i32>();
     let mut weights = weights.as_ptr();
     for first in (0..outputs).step_by(CHUNK) {
         let groups = (all - first / 4).min(CHUNK / 4);
-        // SAFETY: `shape` has checked lengths and alignment; all of the slice is written.
+        // SAFETY: `assembly` has checked lengths and alignment; all of the slice is written.
         let sums = unsafe {
             multiply(weights, lanes.as_ptr(), words, group_bytes, to, groups);
             core::slice::from_raw_parts(to, 4 * groups * rows)
