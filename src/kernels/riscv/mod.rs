@@ -95,11 +95,18 @@ fn rescale(
     let rows = rows.max(1);
     let mut done = 0;
     if (33..=62).contains(&shift) && scale <= 1 << 15 {
-        let outputs = Outputs::new(accumulators, rows, row, multipliers);
-        done = if biases.is_empty() {
-            outputs.rescale(scale, shift, out)
-        } else {
-            outputs.rescale_biased(scale, shift, biases, bias_shift, out)
+        done = match (rows, biases.is_empty()) {
+            (1, true) => {
+                Outputs::<4>::new(accumulators, row, multipliers).rescale(scale, shift, out)
+            }
+            (1, false) => Outputs::<4>::new(accumulators, row, multipliers)
+                .rescale_biased(scale, shift, biases, bias_shift, out),
+            (2, true) => {
+                Outputs::<8>::new(accumulators, row, multipliers).rescale(scale, shift, out)
+            }
+            (2, false) => Outputs::<8>::new(accumulators, row, multipliers)
+                .rescale_biased(scale, shift, biases, bias_shift, out),
+            _ => 0,
         };
     }
     if done < out.len() {
@@ -134,8 +141,11 @@ fn rescale_wide(
     let rows = rows.max(1);
     let mut done = 0;
     if (1..=62).contains(&shift) && scale <= 1 << 15 {
-        let outputs = Outputs::new(accumulators, rows, row, multipliers);
-        done = outputs.rescale_wide(scale, shift, out);
+        done = match rows {
+            1 => Outputs::<4>::new(accumulators, row, multipliers).rescale_wide(scale, shift, out),
+            2 => Outputs::<8>::new(accumulators, row, multipliers).rescale_wide(scale, shift, out),
+            _ => 0,
+        };
         biased::<RiscV>(biases, bias_shift, out.get_mut(..done).unwrap_or_default());
     }
     if done < out.len() {
