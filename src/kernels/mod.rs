@@ -33,6 +33,7 @@ mod riscv;
 mod x86;
 
 pub(crate) use defaults::interpolate;
+pub(crate) use linear::quantize;
 pub use linear::{CHUNK, Product, RowScale};
 pub use operands::{Activate, BIASED_FACTOR, Biased, KeyBlock, KeyRun, Quantizer, Softmax};
 pub use portable::Portable;
@@ -83,18 +84,6 @@ pub(crate) fn check_layout<K: Kernels>(layout: WeightLayout) -> Result<(), RunEr
         false => Err(RunError::UnsupportedLayout { layout: layout.name(), kernels: K::NAME }),
     }
 }
-
-/// [`Kernels::quantize`] for products with weights in `layout`.
-#[inline(always)]
-pub(crate) fn quantize<K: Kernels>(layout: WeightLayout) -> Quantize {
-    // Decided at compile time where the backend knows one layout only.
-    match K::PLAIN && matches!(layout, WeightLayout::Plain) {
-        true => K::quantize_plain,
-        false => K::quantize,
-    }
-}
-
-type Quantize = fn(&[i16], &Quantizer, rows: usize, row: usize, lanes: &mut [i16]);
 
 /// 16-bit numbers for every input in the lanes of `rows` (1 or 2) rows.
 #[inline(always)]
