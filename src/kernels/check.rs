@@ -50,6 +50,7 @@ fn linear<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     const GUARD: i16 = 3;
     let bits = if random.below(3) == 0 { 12 } else { 8 };
     let rows = 1 + random.below(2);
+    let layout = any_layout::<K>(random);
     let words = 1 + random.below(WORDS);
     let len = 4 * words * lanes_per_input::<K>(rows);
     let skew = random.below(4) / 3;
@@ -59,7 +60,8 @@ fn linear<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
         let x = x.get_mut(random.below(2)..).unwrap_or_default();
         let x = x.get_mut(..4 * words - random.below(4)).unwrap_or_default();
         let by = input(random, x, bits);
-        K::quantize(x, &by, rows, row, found.get_mut(skew..skew + len).unwrap_or_default());
+        let found = found.get_mut(skew..skew + len).unwrap_or_default();
+        super::quantize::<K>(layout)(x, &by, rows, row, found);
         let lanes = expected.get_mut(..4 * words * rows).unwrap_or_default();
         Portable::quantize(x, &by, rows, row, lanes);
     }
@@ -71,13 +73,19 @@ fn linear<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     }
     let found = found.get(skew..skew + len).unwrap_or_default();
     let expected = expected.get(..4 * words * rows).unwrap_or_default();
-    products::<K>(random, found, expected, rows, bits)
+    products::<K>(random, layout, found, expected, rows, bits)
 }
 
-/// Products of lanes that a backend and `Portable` have made of the same rows, with weights in every
-/// layout that the backend takes.
+/// One of the layouts that the backend takes.
+fn any_layout<K: Kernels>(random: &mut Random) -> WeightLayout {
+    let layout = K::LAYOUTS.get(random.below(K::LAYOUTS.len()));
+    layout.copied().unwrap_or(WeightLayout::Paired)
+}
+
+/// Products of lanes that a backend and `Portable` have made of the same rows, with weights in a layout.
 fn products<K: Kernels>(
     random: &mut Random,
+    layout: WeightLayout,
     lanes: &[i16],
     expected_lanes: &[i16],
     rows: usize,
@@ -91,27 +99,24 @@ fn products<K: Kernels>(
     random.bytes(weights);
     // As many as there are, not a byte more.
     let weights = weights.get_mut(..len / (4 * rows) * group_bytes).unwrap_or_default();
-    for &layout in K::LAYOUTS {
-        for word in weights.as_chunks_mut::<4>().0 {
-            *word = pack_word(layout, word.map(|w| (w as i8).max(-127))).to_le_bytes();
-        }
-        let (mut found, mut expected) = ([7i32; 64], [-9i32; 64]);
-        let found = found.get_mut(..len).unwrap_or_default();
-        let expected = expected.get_mut(..len).unwrap_or_default();
-        let (product, reference): (Matmul, Matmul) = match (layout, bits) {
-            (WeightLayout::Paired, 8) => (K::matmul, Portable::matmul),
-            (WeightLayout::Paired, _) => (K::matmul_wide, Portable::matmul_wide),
-            (WeightLayout::Plain, 8) => (K::matmul_plain, Portable::matmul_plain),
-            (WeightLayout::Plain, _) => (K::matmul_plain_wide, Portable::matmul_plain_wide),
-        };
-        product(lanes, rows, weights, group_bytes, found);
-        reference(expected_lanes, rows, weights, group_bytes, expected);
-        if bits == 8 {
-            found.iter_mut().for_each(|sum| *sum <<= Portable::PRODUCT_SHIFT - K::PRODUCT_SHIFT);
-        }
-        same(found, expected, "matmul")?;
+    for word in weights.as_chunks_mut::<4>().0 {
+        *word = pack_word(layout, word.map(|w| (w as i8).max(-127))).to_le_bytes();
     }
-    Ok(())
+    let (mut found, mut expected) = ([7i32; 64], [-9i32; 64]);
+    let found = found.get_mut(..len).unwrap_or_default();
+    let expected = expected.get_mut(..len).unwrap_or_default();
+    let (product, reference): (Matmul, Matmul) = match (layout, bits) {
+        (WeightLayout::Paired, 8) => (K::matmul, Portable::matmul),
+        (WeightLayout::Paired, _) => (K::matmul_wide, Portable::matmul_wide),
+        (WeightLayout::Plain, 8) => (K::matmul_plain, Portable::matmul_plain),
+        (WeightLayout::Plain, _) => (K::matmul_plain_wide, Portable::matmul_plain_wide),
+    };
+    product(lanes, rows, weights, group_bytes, found);
+    reference(expected_lanes, rows, weights, group_bytes, expected);
+    if bits == 8 {
+        found.iter_mut().for_each(|sum| *sum <<= Portable::PRODUCT_SHIFT - K::PRODUCT_SHIFT);
+    }
+    same(found, expected, "matmul")
 }
 
 type Matmul = fn(&[i16], usize, &[u8], usize, &mut [i32]);

@@ -1,7 +1,19 @@
 //! A whole linear layer: products and their rescaling, chunk by chunk.
 
-use super::Kernels;
+use super::{Kernels, Quantizer};
 use crate::config::WeightLayout;
+
+/// [`Kernels::quantize`] for products with weights in `layout`.
+#[inline(always)]
+pub(crate) fn quantize<K: Kernels>(layout: WeightLayout) -> Quantize {
+    // Decided at compile time where the backend knows one layout only.
+    match K::PLAIN && matches!(layout, WeightLayout::Plain) {
+        true => K::quantize_plain,
+        false => K::quantize,
+    }
+}
+
+type Quantize = fn(&[i16], &Quantizer, rows: usize, row: usize, lanes: &mut [i16]);
 
 /// Outputs computed at a time; their sums live on the stack.
 pub const CHUNK: usize = 32;

@@ -33,6 +33,7 @@ mod riscv;
 mod x86;
 
 pub(crate) use defaults::interpolate;
+pub(crate) use linear::quantize;
 pub use linear::{CHUNK, Product, RowScale};
 pub use operands::{Activate, BIASED_FACTOR, Biased, KeyBlock, KeyRun, Quantizer, Softmax};
 pub use portable::Portable;
@@ -136,6 +137,11 @@ pub trait Kernels: Sized {
     /// `lanes` holds [`lanes_per_input`] numbers for every input.
     fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]);
 
+    /// As [`Kernels::quantize`], for products with plain weights.
+    fn quantize_plain(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
+        Self::quantize(x, by, rows, row, lanes);
+    }
+
     /// `accumulators[o · rows + r] = 256 Σ_k w[o][k] · x_r[k]` for 8-bit lanes of `rows` (1 or 2) rows.
     ///
     /// `weights` begins at the first of the groups of four outputs; the next group begins
@@ -158,7 +164,7 @@ pub trait Kernels: Sized {
         accumulators: &mut [i32],
     );
 
-    /// As [`Kernels::matmul`] for plain weights.
+    /// As [`Kernels::matmul`] for plain weights and lanes by [`Kernels::quantize_plain`].
     fn matmul_plain(
         lanes: &[i16],
         rows: usize,
@@ -169,7 +175,7 @@ pub trait Kernels: Sized {
         portable::matmul_plain(lanes, rows, weights, group_bytes, accumulators);
     }
 
-    /// As [`Kernels::matmul_wide`] for plain weights.
+    /// As [`Kernels::matmul_wide`] for plain weights and lanes by [`Kernels::quantize_plain`].
     fn matmul_plain_wide(
         lanes: &[i16],
         rows: usize,

@@ -2,8 +2,8 @@
 
 use super::row::Input;
 use crate::build::{Build, has_biases, has_wide_rows};
-use crate::config::SEGMENT;
-use crate::kernels::{CHUNK, Kernels, Product, RowScale, lanes_per_input};
+use crate::config::{SEGMENT, WeightLayout};
+use crate::kernels::{self, CHUNK, Kernels, Product, RowScale, lanes_per_input};
 use crate::model::Linear;
 
 /// One or two rows about to be multiplied, and the buffer in which they are quantised. The lanes are
@@ -32,13 +32,13 @@ impl<'a, 'l> Rows<'a, 'l> {
     }
 
     /// Quantises inputs `from .. from + len` of every row into the lanes.
-    fn fill<K: Kernels>(&mut self, from: usize, len: usize) {
+    fn fill<K: Kernels>(&mut self, layout: WeightLayout, from: usize, len: usize) {
         let rows = self.count();
         for (row, input) in self.inputs.iter().flatten().enumerate() {
             let rest = input.x.get(from..).unwrap_or_default();
             let x = rest.get(..len).unwrap_or(rest);
             let lanes = self.lanes.get_mut(..len * lanes_per_input::<K>(rows)).unwrap_or_default();
-            K::quantize(x, &input.by, rows, row, lanes);
+            kernels::quantize::<K>(layout)(x, &input.by, rows, row, lanes);
         }
     }
 
@@ -49,7 +49,7 @@ impl<'a, 'l> Rows<'a, 'l> {
     fn prepare<B: Build>(&mut self, layer: &Linear) {
         let narrow = !has_wide_rows::<B>() || layer.padded_in <= SEGMENT;
         if narrow && !self.filled {
-            self.fill::<B::Kernels>(0, layer.padded_in);
+            self.fill::<B::Kernels>(layer.layout, 0, layer.padded_in);
         }
         self.filled = narrow;
     }
@@ -85,7 +85,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         sums.fill(0);
         for from in (0..layer.padded_in).step_by(SEGMENT) {
             let count = (layer.padded_in - from).min(SEGMENT);
-            self.fill::<K>(from, count);
+            self.fill::<K>(layer.layout, from, count);
             let mut product = self.product::<K>(layer).skip(first);
             product.weights = product.weights.get(from * 4..).unwrap_or_default();
             product.lanes =

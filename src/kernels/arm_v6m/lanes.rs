@@ -34,9 +34,11 @@ pub fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut 
         // SAFETY: `4 · whole` numbers of the row and lanes for as many exist, aligned.
         unsafe {
             match (rows, row, by.bits) {
+                (2, 0, _) if plain => plain_first(start, to, &quantize),
+                (2, _, _) if plain => plain_second(start, to, &quantize),
                 (2, 0, _) => quantize_first(start, to, &quantize),
                 (2, _, _) => quantize_second(start, to, &quantize),
-                (_, _, 8) if plain => quantize_plain(start, to, &quantize),
+                (_, _, 8) if plain => plain_single(start, to, &quantize),
                 (_, _, 8) => quantize_centred(start, to, &quantize),
                 _ => quantize_wide(start, to, &quantize),
             }
@@ -140,16 +142,19 @@ macro_rules! centred {
             $x,
             ", r8\nasrs ",
             $x,
-            ", r3\n",
-            plain!($x, $bits),
+            ", r3\nmuls ",
+            $x,
+            ", r4, ",
+            $x,
+            "\nadd ",
+            $x,
+            ", r9\nasrs ",
+            $x,
+            ", ",
+            $x,
+            $bits,
+            "\n"
         )
-    };
-}
-
-/// Quantises `$x` as it is.
-macro_rules! plain {
-    ($x:literal, $bits:literal) => {
-        concat!("muls ", $x, ", r4, ", $x, "\nadd ", $x, ", r9\nasrs ", $x, ", ", $x, $bits, "\n")
     };
 }
 
@@ -209,13 +214,6 @@ macro_rules! row {
 }
 
 row! {
-    /// 8-bit lanes of a row from which nothing is subtracted and which needs no shift to the right.
-    quantize_plain, "lsls r5, r5, #22",
-    pair!(plain, ", #23", "0", "lsls r6, r6, #8\nsubs r6, r6, r5\n", "8", "0"),
-    pair!(plain, ", #23", "4", "lsls r6, r6, #8\nsubs r6, r6, r5\n", "12", "4")
-}
-
-row! {
     /// 8-bit lanes of a row.
     quantize_centred, "lsls r5, r5, #22",
     pair!(centred, ", #23", "0", "lsls r6, r6, #8\nsubs r6, r6, r5\n", "8", "0"),
@@ -257,4 +255,102 @@ row! {
         "8",
         "12"
     )
+}
+
+/// A row from which nothing is subtracted and which needs no shift to the right, as most are: `$unpack`
+/// makes of the words in r5 and r6 (or r3 and r6) four numbers in r2, r3, r5, r6; `$combine` makes lanes
+/// of them.
+macro_rules! plain_row {
+    ($(#[$doc:meta])* $name:ident, $unpack:expr, $combine:expr) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// `x` < `by.end` by a multiple of eight bytes; `lanes` has room for twice as many. Addresses
+        /// are multiples of four.
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(x: *const i16, lanes: *mut i16, by: *const Quantize) {
+            naked_asm!(
+                "push {{r4-r7, lr}}",
+                "ldr r4, [r2, #8]",
+                "ldr r3, [r2, #12]",
+                "mov r12, r3",
+                "movs r3, #1",
+                "lsls r3, r3, #22",
+                "mov lr, r3",
+                "2:",
+                $unpack,
+                quantized!("r2"),
+                quantized!("r3"),
+                quantized!("r5"),
+                quantized!("r6"),
+                $combine,
+                "stmia r1!, {{r2, r3, r5, r6}}",
+                "cmp r0, r12",
+                "bne 2b",
+                "pop {{r4-r7, pc}}",
+            )
+        }
+    };
+}
+
+/// Quantises `$x`: r4 multiplies, lr is half.
+macro_rules! quantized {
+    ($x:literal) => {
+        concat!("muls ", $x, ", r4, ", $x, "\nadd ", $x, ", lr\nasrs ", $x, ", ", $x, ", #23\n")
+    };
+}
+
+/// Adds the number at r1 + `$at` to `$x` · 2¹⁶.
+macro_rules! above {
+    ($x:literal, $at:literal) => {
+        concat!(
+            "lsls ",
+            $x,
+            ", ",
+            $x,
+            ", #16\nldr r7, [r1, #",
+            $at,
+            "]\nadds ",
+            $x,
+            ", ",
+            $x,
+            ", r7\n"
+        )
+    };
+}
+
+plain_row! {
+    /// 8-bit lanes of one row.
+    plain_single,
+    "ldmia r0!, {{r5, r6}}
+    asrs r2, r5, #16
+    sxth r5, r5
+    asrs r3, r6, #16
+    sxth r6, r6",
+    "lsls r5, r5, #8
+    subs r5, r5, r2
+    lsls r6, r6, #8
+    subs r6, r6, r3"
+}
+
+plain_row! {
+    /// 8-bit lanes of the first of two rows.
+    plain_first,
+    "ldmia r0!, {{r3, r6}}
+    sxth r2, r3
+    asrs r3, r3, #16
+    sxth r5, r6
+    asrs r6, r6, #16",
+    ""
+}
+
+plain_row! {
+    /// 8-bit lanes of the second of two rows, added to those of the first.
+    plain_second,
+    "ldmia r0!, {{r3, r6}}
+    sxth r2, r3
+    asrs r3, r3, #16
+    sxth r5, r6
+    asrs r6, r6, #16",
+    concat!(above!("r2", "0"), above!("r3", "4"), above!("r5", "8"), above!("r6", "12"))
 }

@@ -1,8 +1,8 @@
 //! Whole linear layers of a backend against those of [`Portable`].
 
-use super::{Random, input, same};
+use super::{Random, any_layout, input, same};
 use crate::Aligned;
-use crate::kernels::{Kernels, Portable, Product, RowScale, lanes_per_input};
+use crate::kernels::{self, Kernels, Portable, Product, RowScale, lanes_per_input};
 use crate::matrix::pack_word;
 
 /// Whole layers, some longer than a chunk.
@@ -11,6 +11,7 @@ pub fn layers<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     const OUTPUTS: usize = 68;
     let bits = if random.below(4) == 0 { 12 } else { 8 };
     let rows = 1 + random.below(2);
+    let layout = any_layout::<K>(random);
     let (words, outputs) = (1 + random.below(WORDS), 1 + random.below(OUTPUTS));
     let mut lanes = [[0i16; 8 * WORDS]; 2].map(Aligned);
     let [Aligned(found), Aligned(expected)] = &mut lanes;
@@ -20,7 +21,7 @@ pub fn layers<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
         let mut x = [0i16; 4 * WORDS];
         let x = x.get_mut(..4 * words).unwrap_or_default();
         let by = input(random, x, bits);
-        K::quantize(x, &by, rows, row, found);
+        kernels::quantize::<K>(layout)(x, &by, rows, row, found);
         Portable::quantize(x, &by, rows, row, expected);
     }
     let Aligned(weights) = &mut Aligned([0u8; 4 * WORDS * OUTPUTS]);
@@ -42,35 +43,30 @@ pub fn layers<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
         by[1].bias_shift = by[0].bias_shift;
     }
     let own = by.map(|by| RowScale { shift: by.shift - surplus, ..by });
-    for &layout in K::LAYOUTS {
-        random.bytes(weights);
-        for word in weights.as_chunks_mut::<4>().0 {
-            *word = pack_word(layout, word.map(|w| (w as i8).max(-127))).to_le_bytes();
-        }
-        let weights = &weights[..];
-        let group_bytes = 16 * words;
-        let wide = bits == 12;
-        let lanes: &[i16] = found;
-        let product =
-            Product { lanes, rows, wide, layout, weights, group_bytes, multipliers, biases };
-        let (mut a, mut b) = ([[1i16; OUTPUTS]; 2], [[1i16; OUTPUTS]; 2]);
-        let part = |out: &mut [[i16; OUTPUTS]; 2], run: &dyn Fn([&mut [i16]; 2])| {
-            let [p, q] = out.each_mut().map(|out| out.get_mut(..outputs).unwrap_or_default());
-            run([p, if rows == 2 { q } else { &mut [] }]);
-        };
-        part(&mut a, &|out| K::linear(&product, own, out));
-        part(&mut b, &|out| Portable::linear(&Product { lanes: expected, ..product }, by, out));
-        same(a.as_flattened(), b.as_flattened(), "linear")?;
-        let (mut a, mut b) = ([[1i32; OUTPUTS]; 2], [[1i32; OUTPUTS]; 2]);
-        let part = |out: &mut [[i32; OUTPUTS]; 2], run: &dyn Fn([&mut [i32]; 2])| {
-            let [p, q] = out.each_mut().map(|out| out.get_mut(..outputs).unwrap_or_default());
-            run([p, if rows == 2 { q } else { &mut [] }]);
-        };
-        part(&mut a, &|out| K::linear_wide(&product, own, out));
-        part(&mut b, &|out| {
-            Portable::linear_wide(&Product { lanes: expected, ..product }, by, out)
-        });
-        same(a.as_flattened(), b.as_flattened(), "linear_wide")?;
+    random.bytes(weights);
+    for word in weights.as_chunks_mut::<4>().0 {
+        *word = pack_word(layout, word.map(|w| (w as i8).max(-127))).to_le_bytes();
     }
+    let weights = &weights[..];
+    let group_bytes = 16 * words;
+    let wide = bits == 12;
+    let lanes: &[i16] = found;
+    let product = Product { lanes, rows, wide, layout, weights, group_bytes, multipliers, biases };
+    let (mut a, mut b) = ([[1i16; OUTPUTS]; 2], [[1i16; OUTPUTS]; 2]);
+    let part = |out: &mut [[i16; OUTPUTS]; 2], run: &dyn Fn([&mut [i16]; 2])| {
+        let [p, q] = out.each_mut().map(|out| out.get_mut(..outputs).unwrap_or_default());
+        run([p, if rows == 2 { q } else { &mut [] }]);
+    };
+    part(&mut a, &|out| K::linear(&product, own, out));
+    part(&mut b, &|out| Portable::linear(&Product { lanes: expected, ..product }, by, out));
+    same(a.as_flattened(), b.as_flattened(), "linear")?;
+    let (mut a, mut b) = ([[1i32; OUTPUTS]; 2], [[1i32; OUTPUTS]; 2]);
+    let part = |out: &mut [[i32; OUTPUTS]; 2], run: &dyn Fn([&mut [i32]; 2])| {
+        let [p, q] = out.each_mut().map(|out| out.get_mut(..outputs).unwrap_or_default());
+        run([p, if rows == 2 { q } else { &mut [] }]);
+    };
+    part(&mut a, &|out| K::linear_wide(&product, own, out));
+    part(&mut b, &|out| Portable::linear_wide(&Product { lanes: expected, ..product }, by, out));
+    same(a.as_flattened(), b.as_flattened(), "linear_wide")?;
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! A whole linear layer: checked once, then chunk after chunk of products and their rescaling.
 
-use super::linear::{paired_1, paired_2};
-use super::{RiscV, shape};
-use crate::config::WeightLayout;
+use super::{RiscV, assembly};
 use crate::kernels::linear as portable;
-use crate::kernels::{CHUNK, Product, RowScale};
+use crate::kernels::{Product, RowScale};
 use core::mem::MaybeUninit;
+
+/// Sums on the stack: of 128 outputs of one row or 64 of two. Fewer cost more calls.
+const SUMS: usize = 128;
 
 /// Calls `each(sums, rows, row, multipliers, biases, by, out)` for every row of every chunk of outputs;
 /// false, nothing done, if the assembly cannot take the layer.
@@ -19,16 +20,18 @@ fn chunks<T>(
     let Product { lanes, rows, weights, group_bytes, multipliers, biases, .. } = *product;
     let outputs = out[0].len();
     let all = outputs.div_ceil(4);
-    let plain = product.wide || product.layout != WeightLayout::Paired;
-    let words = shape(lanes, rows, weights, group_bytes, all);
-    let Some(words) = words.filter(|_| !plain && (rows == 1 || rows == 2)) else { return false };
-    let multiply = if rows == 2 { paired_2 } else { paired_1 };
-    let mut buffer = MaybeUninit::<[i32; 2 * CHUNK]>::uninit();
+    let found = assembly(product.layout, lanes, rows, weights, group_bytes, all);
+    let Some((multiply, words)) = found.filter(|_| !product.wide && (rows == 1 || rows == 2))
+    else {
+        return false;
+    };
+    let mut buffer = MaybeUninit::<[i32; SUMS]>::uninit();
     let to = buffer.as_mut_ptr().cast::<i32>();
     let mut weights = weights.as_ptr();
-    for first in (0..outputs).step_by(CHUNK) {
-        let groups = (all - first / 4).min(CHUNK / 4);
-        // SAFETY: `shape` has checked lengths and alignment; all of the slice is written.
+    let chunk = if rows == 2 { SUMS / 2 } else { SUMS };
+    for first in (0..outputs).step_by(chunk) {
+        let groups = (all - first / 4).min(chunk / 4);
+        // SAFETY: `assembly` has checked lengths and alignment; all of the slice is written.
         let sums = unsafe {
             multiply(weights, lanes.as_ptr(), words, group_bytes, to, groups);
             core::slice::from_raw_parts(to, 4 * groups * rows)
@@ -38,7 +41,7 @@ fn chunks<T>(
         let biases = biases.get(2 * first..).unwrap_or_default();
         for (row, (out, by)) in out.iter_mut().zip(by).enumerate().take(rows) {
             let out = out.get_mut(first..).unwrap_or_default();
-            let len = out.len().min(CHUNK);
+            let len = out.len().min(chunk);
             let out = out.get_mut(..len).unwrap_or_default();
             each(sums, rows, row, multipliers, biases, by, out);
         }

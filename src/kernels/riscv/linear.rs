@@ -207,133 +207,156 @@ pub unsafe extern "C" fn paired_2(
     )
 }
 
-/// `sums[o] = 256 Σ w x` of one row of 8-bit lanes: sixteen outputs at a time, then four.
-///
-/// # Safety
-/// As for [`paired_2`], with `4 · words` lanes and `4 · groups` sums.
-#[unsafe(naked)]
-pub unsafe extern "C" fn paired_1(
-    weights: *const u8,
-    lanes: *const i16,
-    words: usize,
-    group_bytes: usize,
-    sums: *mut i32,
-    groups: usize,
-) {
-    naked_asm!(
-        extensions!(),
-        // Four outputs of one input: t0 is the row's number.
-        ".macro group load, at, w, a, b, c, d
-        \\load a6, \\at(\\w)
-        \\load a7, \\at+4(\\w)
-        mul a6, a6, t0
-        mul a7, a7, t0
-        add \\a, \\a, a6
-        add \\b, \\b, a7
-        \\load a6, \\at+8(\\w)
-        \\load a7, \\at+12(\\w)
-        mul a6, a6, t0
-        mul a7, a7, t0
-        add \\c, \\c, a6
-        add \\d, \\d, a7
-        .endm",
-        ".macro one load, at, lane
-        lh t0, \\lane(a1)
-        group \\load, \\at, a0, s0, s1, s2, s3
-        .endm",
-        ".macro all load, at, lane
-        one \\load, \\at, \\lane
-        group \\load, \\at, a2, s4, s5, s6, s7
-        group \\load, \\at, a3, s8, s9, s10, s11
-        group \\load, \\at, a4, t3, t4, t5, t6
-        .endm",
-        ".macro word groups
-        \\groups lh, 0, 0
-        \\groups lh, 2, 2
-        \\groups lb, 0, 4
-        \\groups lb, 2, 6
-        .endm",
-        ".macro clear first:vararg
-        .irp sum, \\first
-        li \\sum, 0
-        .endr
-        .endm",
-        "addi sp, sp, -64",
-        save!(),
-        "sw a1, 52(sp)",
-        "mv ra, a3",
-        "mv t1, a4",
-        "addi t2, a5, -4",
-        "slli a5, a2, 3",
-        "slli a2, a2, 4",
-        "sub a7, ra, a2", // from the end of a group to the next
-        "add a5, a1, a5", // end of the lanes
-        "sw a7, 56(sp)",
-        "bltz t2, 4f",
-        "2:",
-        "lw a1, 52(sp)",
-        "add a2, a0, ra",
-        "add a3, a2, ra",
-        "add a4, a3, ra",
-        "clear s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t3, t4, t5, t6",
-        "3:",
-        "word all",
-        "addi a1, a1, 8",
-        "addi a0, a0, 16",
-        "addi a2, a2, 16",
-        "addi a3, a3, 16",
-        "addi a4, a4, 16",
-        "bne a1, a5, 3b",
-        "lw a7, 56(sp)",
-        "sw s0, 0(t1)",
-        "sw s1, 4(t1)",
-        "sw s2, 8(t1)",
-        "sw s3, 12(t1)",
-        "sw s4, 16(t1)",
-        "sw s5, 20(t1)",
-        "sw s6, 24(t1)",
-        "sw s7, 28(t1)",
-        "sw s8, 32(t1)",
-        "sw s9, 36(t1)",
-        "sw s10, 40(t1)",
-        "sw s11, 44(t1)",
-        "sw t3, 48(t1)",
-        "sw t4, 52(t1)",
-        "sw t5, 56(t1)",
-        "sw t6, 60(t1)",
-        "add a0, a4, a7",
-        "addi t1, t1, 64",
-        "addi t2, t2, -4",
-        "bgez t2, 2b",
-        "4:",
-        "addi t2, t2, 4",
-        "beqz t2, 7f",
-        "5:",
-        "lw a1, 52(sp)",
-        "clear s0, s1, s2, s3",
-        "6:",
-        "word one",
-        "addi a1, a1, 8",
-        "addi a0, a0, 16",
-        "bne a1, a5, 6b",
-        "lw a7, 56(sp)",
-        "sw s0, 0(t1)",
-        "sw s1, 4(t1)",
-        "sw s2, 8(t1)",
-        "sw s3, 12(t1)",
-        "add a0, a0, a7",
-        "addi t1, t1, 16",
-        "addi t2, t2, -1",
-        "bnez t2, 5b",
-        "7:",
-        restore!(),
-        "addi sp, sp, 64",
-        "ret",
-        ".purgem group",
-        ".purgem one",
-        ".purgem all",
-        ".purgem word",
-        ".purgem clear",
-        ".option pop",
-    )
+/// One row: sixteen outputs at a time, then four. `$word` defines `word groups`: which number of a word of
+/// weights (how it is loaded, where it lies) is multiplied with which lane.
+macro_rules! one_row {
+    ($(#[$doc:meta])* $name:ident, $word:literal) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// As for [`paired_2`], with `4 · words` lanes and `4 · groups` sums.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name(
+            weights: *const u8,
+            lanes: *const i16,
+            words: usize,
+            group_bytes: usize,
+            sums: *mut i32,
+            groups: usize,
+        ) {
+            naked_asm!(
+                extensions!(),
+                // Four outputs of one input: t0 is the row's number.
+                ".macro group load, at, w, a, b, c, d
+                \\load a6, \\at(\\w)
+                \\load a7, \\at+4(\\w)
+                mul a6, a6, t0
+                mul a7, a7, t0
+                add \\a, \\a, a6
+                add \\b, \\b, a7
+                \\load a6, \\at+8(\\w)
+                \\load a7, \\at+12(\\w)
+                mul a6, a6, t0
+                mul a7, a7, t0
+                add \\c, \\c, a6
+                add \\d, \\d, a7
+                .endm",
+                ".macro one load, at, lane
+                lh t0, \\lane(a1)
+                group \\load, \\at, a0, s0, s1, s2, s3
+                .endm",
+                ".macro all load, at, lane
+                one \\load, \\at, \\lane
+                group \\load, \\at, a2, s4, s5, s6, s7
+                group \\load, \\at, a3, s8, s9, s10, s11
+                group \\load, \\at, a4, t3, t4, t5, t6
+                .endm",
+                $word,
+                ".macro clear first:vararg
+                .irp sum, \\first
+                li \\sum, 0
+                .endr
+                .endm",
+                "addi sp, sp, -64",
+                save!(),
+                "sw a1, 52(sp)",
+                "mv ra, a3",
+                "mv t1, a4",
+                "addi t2, a5, -4",
+                "slli a5, a2, 3",
+                "slli a2, a2, 4",
+                "sub a7, ra, a2", // from the end of a group to the next
+                "add a5, a1, a5", // end of the lanes
+                "sw a7, 56(sp)",
+                "bltz t2, 4f",
+                "2:",
+                "lw a1, 52(sp)",
+                "add a2, a0, ra",
+                "add a3, a2, ra",
+                "add a4, a3, ra",
+                "clear s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t3, t4, t5, t6",
+                "3:",
+                "word all",
+                "addi a1, a1, 8",
+                "addi a0, a0, 16",
+                "addi a2, a2, 16",
+                "addi a3, a3, 16",
+                "addi a4, a4, 16",
+                "bne a1, a5, 3b",
+                "lw a7, 56(sp)",
+                "sw s0, 0(t1)",
+                "sw s1, 4(t1)",
+                "sw s2, 8(t1)",
+                "sw s3, 12(t1)",
+                "sw s4, 16(t1)",
+                "sw s5, 20(t1)",
+                "sw s6, 24(t1)",
+                "sw s7, 28(t1)",
+                "sw s8, 32(t1)",
+                "sw s9, 36(t1)",
+                "sw s10, 40(t1)",
+                "sw s11, 44(t1)",
+                "sw t3, 48(t1)",
+                "sw t4, 52(t1)",
+                "sw t5, 56(t1)",
+                "sw t6, 60(t1)",
+                "add a0, a4, a7",
+                "addi t1, t1, 64",
+                "addi t2, t2, -4",
+                "bgez t2, 2b",
+                "4:",
+                "addi t2, t2, 4",
+                "beqz t2, 7f",
+                "5:",
+                "lw a1, 52(sp)",
+                "clear s0, s1, s2, s3",
+                "6:",
+                "word one",
+                "addi a1, a1, 8",
+                "addi a0, a0, 16",
+                "bne a1, a5, 6b",
+                "lw a7, 56(sp)",
+                "sw s0, 0(t1)",
+                "sw s1, 4(t1)",
+                "sw s2, 8(t1)",
+                "sw s3, 12(t1)",
+                "add a0, a0, a7",
+                "addi t1, t1, 16",
+                "addi t2, t2, -1",
+                "bnez t2, 5b",
+                "7:",
+                restore!(),
+                "addi sp, sp, 64",
+                "ret",
+                ".purgem group",
+                ".purgem one",
+                ".purgem all",
+                ".purgem word",
+                ".purgem clear",
+                ".option pop",
+            )
+        }
+    };
+}
+
+one_row! {
+    /// `sums[o] = 256 Σ w x` of one row of 8-bit lanes.
+    paired_1,
+    ".macro word groups
+    \\groups lh, 0, 0
+    \\groups lh, 2, 2
+    \\groups lb, 0, 4
+    \\groups lb, 2, 6
+    .endm"
+}
+
+one_row! {
+    /// `sums[o] = 256 Σ w x` of one row of 8-bit lanes (see [`plain`](super::plain)) and plain weights.
+    plain_1,
+    ".macro word groups
+    \\groups lb, 0, 0
+    \\groups lb, 1, 2
+    \\groups lb, 2, 4
+    \\groups lb, 3, 6
+    .endm"
 }

@@ -8,11 +8,12 @@
 mod attention;
 mod layer;
 mod linear;
+mod plain;
 mod rows;
 mod sums;
 
 use super::{Kernels, KeyBlock, Portable, Product, Quantizer, RowScale, Softmax, defaults};
-use crate::config::KEY_BLOCK;
+use crate::config::{KEY_BLOCK, WeightLayout};
 use crate::fixed::shift_by;
 use sums::Outputs;
 
@@ -20,22 +21,49 @@ use sums::Outputs;
 #[derive(Clone, Copy, Debug)]
 pub struct RiscV;
 
-/// Words of four inputs in a product, if the assembly can take it.
-fn shape(
+/// A product of 8-bit lanes, see [`linear`] and [`plain`].
+type Assembly =
+    unsafe extern "C" fn(*const u8, *const i16, words: usize, group_bytes: usize, *mut i32, usize);
+
+/// The assembly for a product of `groups` groups of four outputs and how many words of four inputs it
+/// has, if there is one for its shape.
+fn assembly(
+    layout: WeightLayout,
     lanes: &[i16],
     rows: usize,
     weights: &[u8],
     group_bytes: usize,
     groups: usize,
-) -> Option<usize> {
-    let rows = if rows == 2 { 2 } else { 1 };
-    let words = lanes.len() / (4 * rows);
+) -> Option<(Assembly, usize)> {
+    let words = lanes.len() / (if rows == 2 { 8 } else { 4 });
     let needed = groups.checked_sub(1)?.checked_mul(group_bytes)?.checked_add(16 * words)?;
-    let fits = words > 0
-        && needed <= weights.len()
-        && weights.as_ptr().addr().is_multiple_of(2)
-        && group_bytes.is_multiple_of(2);
-    fits.then_some(words)
+    let even = weights.as_ptr().addr().is_multiple_of(2) && group_bytes.is_multiple_of(2);
+    let (product, aligned): (Assembly, bool) = match (layout, rows) {
+        (WeightLayout::Paired, 2) => (linear::paired_2, even),
+        (WeightLayout::Paired, _) => (linear::paired_1, even),
+        (WeightLayout::Plain, 2) => (plain::plain_2, lanes.as_ptr().addr().is_multiple_of(4)),
+        (WeightLayout::Plain, _) => (linear::plain_1, true),
+    };
+    (words > 0 && needed <= weights.len() && aligned).then_some((product, words))
+}
+
+/// A product of 8-bit lanes; false, nothing done, if the assembly cannot take it.
+fn multiply(
+    layout: WeightLayout,
+    lanes: &[i16],
+    rows: usize,
+    weights: &[u8],
+    group_bytes: usize,
+    sums: &mut [i32],
+) -> bool {
+    let groups = sums.len() / (if rows == 2 { 8 } else { 4 });
+    let found = assembly(layout, lanes, rows, weights, group_bytes, groups);
+    if let Some((product, words)) = found {
+        let (x, w, to) = (lanes.as_ptr(), weights.as_ptr(), sums.as_mut_ptr());
+        // SAFETY: `assembly` has checked lengths and alignment.
+        unsafe { product(w, x, words, group_bytes, to, groups) };
+    }
+    found.is_some()
 }
 
 /// Adds biases to as many sums as there are.
@@ -67,11 +95,18 @@ fn rescale(
     let rows = rows.max(1);
     let mut done = 0;
     if (33..=62).contains(&shift) && scale <= 1 << 15 {
-        let outputs = Outputs::new(accumulators, rows, row, multipliers);
-        done = if biases.is_empty() {
-            outputs.rescale(scale, shift, out)
-        } else {
-            outputs.rescale_biased(scale, shift, biases, bias_shift, out)
+        done = match (rows, biases.is_empty()) {
+            (1, true) => {
+                Outputs::<4>::new(accumulators, row, multipliers).rescale(scale, shift, out)
+            }
+            (1, false) => Outputs::<4>::new(accumulators, row, multipliers)
+                .rescale_biased(scale, shift, biases, bias_shift, out),
+            (2, true) => {
+                Outputs::<8>::new(accumulators, row, multipliers).rescale(scale, shift, out)
+            }
+            (2, false) => Outputs::<8>::new(accumulators, row, multipliers)
+                .rescale_biased(scale, shift, biases, bias_shift, out),
+            _ => 0,
         };
     }
     if done < out.len() {
@@ -106,8 +141,11 @@ fn rescale_wide(
     let rows = rows.max(1);
     let mut done = 0;
     if (1..=62).contains(&shift) && scale <= 1 << 15 {
-        let outputs = Outputs::new(accumulators, rows, row, multipliers);
-        done = outputs.rescale_wide(scale, shift, out);
+        done = match rows {
+            1 => Outputs::<4>::new(accumulators, row, multipliers).rescale_wide(scale, shift, out),
+            2 => Outputs::<8>::new(accumulators, row, multipliers).rescale_wide(scale, shift, out),
+            _ => 0,
+        };
         biased::<RiscV>(biases, bias_shift, out.get_mut(..done).unwrap_or_default());
     }
     if done < out.len() {
@@ -127,6 +165,8 @@ fn rescale_wide(
 
 impl Kernels for RiscV {
     const NAME: &'static str = "riscv";
+    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
+    const TILE_LAYOUT: WeightLayout = WeightLayout::Plain;
 
     fn largest(x: &[i16]) -> u32 {
         let (fours, rest) = x.as_chunks::<4>();
@@ -167,6 +207,16 @@ impl Kernels for RiscV {
         }
     }
 
+    fn quantize_plain(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
+        if by.bits != 8 {
+            return Portable::quantize(x, by, rows, row, lanes);
+        }
+        let rows = if rows == 2 { 2 } else { 1 };
+        let done = 4 * rows::quantize_plain(x.as_chunks::<4>().0, by, rows, row, lanes);
+        let (x, lanes) = (x.get(done..), lanes.get_mut(rows * done..));
+        plain::quantize_any(x.unwrap_or_default(), by, rows, row, lanes.unwrap_or_default());
+    }
+
     fn matmul(
         lanes: &[i16],
         rows: usize,
@@ -174,14 +224,21 @@ impl Kernels for RiscV {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let groups = accumulators.len() / (if rows == 2 { 8 } else { 4 });
-        let Some(words) = shape(lanes, rows, weights, group_bytes, groups) else {
-            return Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
-        };
-        let (x, w, to) = (lanes.as_ptr(), weights.as_ptr(), accumulators.as_mut_ptr());
-        let product = if rows == 2 { linear::paired_2 } else { linear::paired_1 };
-        // SAFETY: `shape` has checked lengths and alignment.
-        unsafe { product(w, x, words, group_bytes, to, groups) };
+        if !multiply(WeightLayout::Paired, lanes, rows, weights, group_bytes, accumulators) {
+            Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
+        }
+    }
+
+    fn matmul_plain(
+        lanes: &[i16],
+        rows: usize,
+        weights: &[u8],
+        group_bytes: usize,
+        accumulators: &mut [i32],
+    ) {
+        if !multiply(WeightLayout::Plain, lanes, rows, weights, group_bytes, accumulators) {
+            plain::any_shape(lanes, rows, weights, group_bytes, accumulators);
+        }
     }
 
     fn matmul_wide(

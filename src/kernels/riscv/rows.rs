@@ -61,11 +61,11 @@ pub fn moments(x: &[[i16; 4]]) -> (i32, u64) {
     (sum, squares)
 }
 
-/// Quantises fours into 8-bit lanes: `$step` is done for each of the four numbers in `\x`.
+/// Quantises fours: `$step` is done for each of the four numbers in `\x`, `$store` writes them.
 macro_rules! fours {
-    ($fours:expr, $to:expr, $stride:expr, [$($step:literal)*], $($operands:tt)*) => {{
+    ($fours:expr, $to:expr, $stride:expr, [$($step:literal)*], [$($store:literal)*], $($operands:tt)*) => {{
         let ends = $fours.as_ptr_range();
-        // SAFETY: `quantize` sees to it that there is a lane, `$stride` bytes from the last, for each
+        // SAFETY: the caller sees to it that there is a lane, `$stride` bytes from the last, for each
         // of one or more fours.
         unsafe {
             asm!(
@@ -76,14 +76,7 @@ macro_rules! fours {
                 "lh {d}, 6({at})",
                 "addi {at}, {at}, 8",
                 $(".irp x, {a}, {b}, {c}, {d}", $step, ".endr",)*
-                "slli {a}, {a}, 8",
-                "slli {c}, {c}, 8",
-                "sub {a}, {a}, {b}",
-                "sub {c}, {c}, {d}",
-                "sh {b}, 0({to})",
-                "sh {d}, 2({to})",
-                "sh {a}, 4({to})",
-                "sh {c}, 6({to})",
+                $($store,)*
                 "add {to}, {to}, {stride}",
                 "bne {at}, {end}, 2b",
                 at = inout(reg) ends.start => _,
@@ -94,11 +87,100 @@ macro_rules! fours {
                 b = out(reg) _,
                 c = out(reg) _,
                 d = out(reg) _,
+                out("t0") _,
                 $($operands)*
                 options(nostack),
             );
         }
     }};
+}
+
+/// A function that quantises fours; `$store` writes them into the lanes at `to`, the next ones' lanes
+/// lying `stride` bytes further.
+macro_rules! quantizer {
+    ($(#[$doc:meta])* $name:ident, [$($store:literal)*]) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// There are one or more fours, and lanes for all of them.
+        unsafe fn $name(x: &[[i16; 4]], by: &Quantizer, to: *mut i16, stride: usize) {
+            let half = 1i32 << 22;
+            if by.shift <= 0 {
+                // All but the last shift is one product, modulo 2^32 as the definition.
+                let inverse = by.inverse << (by.shift.wrapping_neg() & 31);
+                fours!(
+                    x, to, stride,
+                    ["mul \\x, \\x, {factor}" "add \\x, \\x, {half}" "srai \\x, \\x, 23"],
+                    [$($store)*],
+                    factor = in(reg) by.multiply.wrapping_mul(inverse),
+                    half = in(reg) half.wrapping_sub(by.subtract.wrapping_mul(inverse)),
+                );
+            } else {
+                fours!(
+                    x, to, stride,
+                    [
+                        "mul \\x, \\x, {multiply}"
+                        "sub \\x, \\x, {subtract}"
+                        "sra \\x, \\x, {right}"
+                        "mul \\x, \\x, {inverse}"
+                        "add \\x, \\x, {half}"
+                        "srai \\x, \\x, 23"
+                    ],
+                    [$($store)*],
+                    multiply = in(reg) by.multiply,
+                    subtract = in(reg) by.subtract,
+                    right = in(reg) by.shift,
+                    inverse = in(reg) by.inverse,
+                    half = in(reg) half,
+                );
+            }
+        }
+    };
+}
+
+quantizer! {
+    /// Lanes for paired weights.
+    paired,
+    [
+        "slli {a}, {a}, 8"
+        "slli {c}, {c}, 8"
+        "sub {a}, {a}, {b}"
+        "sub {c}, {c}, {d}"
+        "sh {b}, 0({to})"
+        "sh {d}, 2({to})"
+        "sh {a}, 4({to})"
+        "sh {c}, 6({to})"
+    ]
+}
+
+quantizer! {
+    /// Lanes of one row for plain weights.
+    plain_single,
+    [
+        ".irp x, {a}, {b}, {c}, {d}" "slli \\x, \\x, 8" ".endr"
+        "sh {a}, 0({to})"
+        "sh {b}, 2({to})"
+        "sh {c}, 4({to})"
+        "sh {d}, 6({to})"
+    ]
+}
+
+quantizer! {
+    /// Lanes of the first of two rows for plain weights.
+    plain_first,
+    ["sw {a}, 0({to})" "sw {b}, 4({to})" "sw {c}, 8({to})" "sw {d}, 12({to})"]
+}
+
+quantizer! {
+    /// Lanes of the second of two rows for plain weights, added to those of the first.
+    plain_second,
+    [
+        ".irp x, {a}, {b}, {c}, {d}" "slli \\x, \\x, 16" ".endr"
+        "lw t0, 0({to})" "add {a}, {a}, t0" "sw {a}, 0({to})"
+        "lw t0, 4({to})" "add {b}, {b}, t0" "sw {b}, 4({to})"
+        "lw t0, 8({to})" "add {c}, {c}, t0" "sw {c}, 8({to})"
+        "lw t0, 12({to})" "add {d}, {d}, t0" "sw {d}, 12({to})"
+    ]
 }
 
 /// See [`Kernels::quantize`](crate::kernels::Kernels::quantize); as many fours as there are lanes for, 8
@@ -107,49 +189,33 @@ pub fn quantize(x: &[[i16; 4]], by: &Quantizer, rows: usize, row: usize, lanes: 
     let (lanes, _) = lanes.as_chunks_mut::<4>();
     let lanes = lanes.get_mut(row..).unwrap_or_default();
     let x = x.get(..lanes.len().div_ceil(rows)).unwrap_or(x);
-    if x.is_empty() {
-        return;
+    if !x.is_empty() {
+        // SAFETY: a lane for each four.
+        unsafe { paired(x, by, lanes.as_mut_ptr().cast(), 8 * rows) };
     }
-    let (to, stride) = (lanes.as_mut_ptr(), 8 * rows);
-    let half = 1i32 << 22;
-    if by.shift <= 0 {
-        // All but the last shift is one product, modulo 2^32 as the definition.
-        let inverse = by.inverse << (by.shift.wrapping_neg() & 31);
-        fours!(
-            x, to, stride,
-            ["mul \\x, \\x, {factor}" "add \\x, \\x, {half}" "srai \\x, \\x, 23"],
-            factor = in(reg) by.multiply.wrapping_mul(inverse),
-            half = in(reg) half.wrapping_sub(by.subtract.wrapping_mul(inverse)),
-        );
-    } else if by.multiply == 1 && by.subtract == 0 {
-        fours!(
-            x, to, stride,
-            [
-                "sra \\x, \\x, {right}"
-                "mul \\x, \\x, {inverse}"
-                "add \\x, \\x, {half}"
-                "srai \\x, \\x, 23"
-            ],
-            right = in(reg) by.shift,
-            inverse = in(reg) by.inverse,
-            half = in(reg) half,
-        );
-    } else {
-        fours!(
-            x, to, stride,
-            [
-                "mul \\x, \\x, {multiply}"
-                "sub \\x, \\x, {subtract}"
-                "sra \\x, \\x, {right}"
-                "mul \\x, \\x, {inverse}"
-                "add \\x, \\x, {half}"
-                "srai \\x, \\x, 23"
-            ],
-            multiply = in(reg) by.multiply,
-            subtract = in(reg) by.subtract,
-            right = in(reg) by.shift,
-            inverse = in(reg) by.inverse,
-            half = in(reg) half,
-        );
+}
+
+/// See [`Kernels::quantize_plain`](crate::kernels::Kernels::quantize_plain) and [`plain`](super::plain); as
+/// many fours as there are lanes for, 8 bits, 1 or 2 rows. Returns how many there were: lanes of two rows
+/// must be aligned.
+pub fn quantize_plain(
+    x: &[[i16; 4]],
+    by: &Quantizer,
+    rows: usize,
+    row: usize,
+    lanes: &mut [i16],
+) -> usize {
+    let to = lanes.as_mut_ptr();
+    let x = x.get(..lanes.len() / (4 * rows)).unwrap_or(x);
+    if x.is_empty() || rows == 2 && !to.addr().is_multiple_of(4) {
+        return 0;
     }
+    let store = match (rows, row) {
+        (2, 0) => plain_first,
+        (2, _) => plain_second,
+        _ => plain_single,
+    };
+    // SAFETY: lanes of `rows` rows for each four.
+    unsafe { store(x, by, to, 8 * rows) };
+    x.len()
 }

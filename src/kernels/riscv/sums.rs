@@ -1,6 +1,6 @@
 //! From 32-bit sums to results, and back, four at a time; each function says how many it has done.
 //!
-//! Results of 16 bits are clamped where they do not fit, which is seen in three instructions. Sums of
+//! Results of 16 bits are clamped where they do not fit, which is seen in two instructions. Sums of
 //! 32 bits never overflow in a sound model: whether they would is only collected by OR, and ends the
 //! pass before the portable code takes over.
 
@@ -40,24 +40,22 @@ macro_rules! pass {
     }};
 }
 
-/// One row of sums beside the multipliers of its outputs.
+/// One row of sums, `STRIDE` bytes from one to the next, beside the multipliers of its outputs.
 #[derive(Clone, Copy, Debug)]
-pub struct Outputs {
+pub struct Outputs<const STRIDE: usize> {
     sums: *const i32,
-    /// Bytes from one sum to the next.
-    stride: usize,
     multipliers: *const u16,
     count: usize,
 }
 
-impl Outputs {
-    /// Row `row` of `rows`; nothing if the multipliers are not aligned.
+impl<const STRIDE: usize> Outputs<STRIDE> {
+    /// Row `row` of `STRIDE / 4`; nothing if the multipliers are not aligned.
     #[inline(always)]
-    pub fn new(sums: &[i32], rows: usize, row: usize, multipliers: &[u8]) -> Self {
+    pub fn new(sums: &[i32], row: usize, multipliers: &[u8]) -> Self {
+        let rows = STRIDE / 4;
         let fits = row < rows && row < sums.len() && multipliers.as_ptr().addr().is_multiple_of(2);
         Self {
             sums: sums.as_ptr().wrapping_add(row),
-            stride: 4 * rows,
             multipliers: multipliers.as_ptr().cast(),
             count: if fits { (sums.len() / rows).min(multipliers.len() / 2) } else { 0 },
         }
@@ -70,29 +68,28 @@ impl Outputs {
         pass!(
             out, "2", self.count,
             [
-                "lw {a}, 0({sums})"
+                "lw {a}, {stride}*\\i({sums})"
                 "lhu {m}, 2*\\i({multipliers})"
-                "add {sums}, {sums}, {stride}"
                 "mul {m}, {m}, {scale}"
                 "mulhsu {a}, {a}, {m}"
                 "add {a}, {a}, {half}"
                 "sra {a}, {a}, {shift}"
                 "add {m}, {a}, {bound}"
-                "srli {m}, {m}, 16"
-                "beqz {m}, 4f"
+                "bltu {m}, {range}, 4f"
                 "srai {a}, {a}, 31"
                 "xor {a}, {a}, {limit}"
                 "4:"
                 "sh {a}, 2*\\i({out})"
             ],
-            ["addi {multipliers}, {multipliers}, 8"],
+            ["addi {multipliers}, {multipliers}, 8" "addi {sums}, {sums}, 4*{stride}"],
             sums = inout(reg) self.sums => _,
-            stride = in(reg) self.stride,
+            stride = const STRIDE,
             multipliers = inout(reg) self.multipliers => _,
             scale = in(reg) scale as u32,
             half = in(reg) 1 << (shift - 33),
             shift = in(reg) shift - 32,
             bound = in(reg) 1 << 15,
+            range = in(reg) 1 << 16,
             limit = in(reg) 0x7fff,
             a = out(reg) _,
             m = out(reg) _,
@@ -117,10 +114,9 @@ impl Outputs {
         pass!(
             out, "2", self.count.min(biases.len() / 2),
             [
-                "lw {a}, 0({sums})"
+                "lw {a}, {stride}*\\i({sums})"
                 "lhu {m}, 2*\\i({multipliers})"
                 "lh {b}, 2*\\i({biases})"
-                "add {sums}, {sums}, {stride}"
                 "mul {m}, {m}, {scale}"
                 "add {b}, {b}, {bias_half}"
                 "sra {b}, {b}, {bias_shift}"
@@ -129,16 +125,15 @@ impl Outputs {
                 "sra {a}, {a}, {shift}"
                 "add {a}, {a}, {b}"
                 "add {m}, {a}, {bound}"
-                "srli {m}, {m}, 16"
-                "beqz {m}, 4f"
+                "bltu {m}, {range}, 4f"
                 "srai {a}, {a}, 31"
                 "xor {a}, {a}, {limit}"
                 "4:"
                 "sh {a}, 2*\\i({out})"
             ],
-            ["addi {multipliers}, {multipliers}, 8" "addi {biases}, {biases}, 8"],
+            ["addi {multipliers}, {multipliers}, 8" "addi {sums}, {sums}, 4*{stride}" "addi {biases}, {biases}, 8"],
             sums = inout(reg) self.sums => _,
-            stride = in(reg) self.stride,
+            stride = const STRIDE,
             multipliers = inout(reg) self.multipliers => _,
             biases = inout(reg) biases.as_ptr() => _,
             scale = in(reg) scale as u32,
@@ -147,6 +142,7 @@ impl Outputs {
             bias_half = in(reg) (1 << bias_shift) >> 1,
             bias_shift = in(reg) bias_shift,
             bound = in(reg) 1 << 15,
+            range = in(reg) 1 << 16,
             limit = in(reg) 0x7fff,
             a = out(reg) _,
             b = out(reg) _,
@@ -164,9 +160,8 @@ impl Outputs {
         pass!(
             out, "4", self.count,
             [
-                "lw {a}, 0({sums})"
+                "lw {a}, {stride}*\\i({sums})"
                 "lh {m}, 2*\\i({multipliers})"
-                "add {sums}, {sums}, {stride}"
                 "mul {m}, {m}, {scale}"
                 "mul {low}, {a}, {m}"
                 "mulh {a}, {a}, {m}"
@@ -180,9 +175,9 @@ impl Outputs {
                 "or {over}, {over}, {a}"
                 "sw {low}, 4*\\i({out})"
             ],
-            ["srl {over}, {over}, {shift}" "bnez {over}, 3f" "addi {multipliers}, {multipliers}, 8"],
+            ["srl {over}, {over}, {shift}" "bnez {over}, 3f" "addi {multipliers}, {multipliers}, 8" "addi {sums}, {sums}, 4*{stride}"],
             sums = inout(reg) self.sums => _,
-            stride = in(reg) self.stride,
+            stride = const STRIDE,
             multipliers = inout(reg) self.multipliers => _,
             scale = in(reg) scale as u32,
             half = in(reg) 1u32 << (shift - 1),
@@ -201,18 +196,17 @@ impl Outputs {
         pass!(
             out, "4", self.count,
             [
-                "lw {a}, 0({sums})"
+                "lw {a}, {stride}*\\i({sums})"
                 "lh {m}, 2*\\i({multipliers})"
-                "add {sums}, {sums}, {stride}"
                 "mul {m}, {m}, {scale}"
                 "mulh {a}, {a}, {m}"
                 "add {a}, {a}, {half}"
                 "sra {a}, {a}, {shift}"
                 "sw {a}, 4*\\i({out})"
             ],
-            ["addi {multipliers}, {multipliers}, 8"],
+            ["addi {multipliers}, {multipliers}, 8" "addi {sums}, {sums}, 4*{stride}"],
             sums = inout(reg) self.sums => _,
-            stride = in(reg) self.stride,
+            stride = const STRIDE,
             multipliers = inout(reg) self.multipliers => _,
             scale = in(reg) (scale as u32) << 1,
             half = in(reg) 1 << (shift - 32),
@@ -265,8 +259,7 @@ pub fn narrow(sums: &[i32], shift: u32, out: &mut [i16]) -> usize {
             "addi {a}, {a}, 1"
             "srai {a}, {a}, 1"
             "add {m}, {a}, {bound}"
-            "srli {m}, {m}, 16"
-            "beqz {m}, 4f"
+            "bltu {m}, {range}, 4f"
             "srai {a}, {a}, 31"
             "xor {a}, {a}, {limit}"
             "4:"
@@ -276,6 +269,7 @@ pub fn narrow(sums: &[i32], shift: u32, out: &mut [i16]) -> usize {
         sums = inout(reg) sums.as_ptr() => _,
         shift = in(reg) shift - 1,
         bound = in(reg) 1 << 15,
+            range = in(reg) 1 << 16,
         limit = in(reg) 0x7fff,
         a = out(reg) _,
         m = out(reg) _,
