@@ -61,6 +61,7 @@ fn main() {
         d_ff: 512,
         context: 64,
         n_labels: 2,
+        tile_rows: 4, // as many as 40 KB of RAM allow
         ..plain_config(Architecture::Encoder)
     };
     let (d, mut random) = (config.d_model, Random(1));
