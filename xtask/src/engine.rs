@@ -5,6 +5,7 @@ use crate::bench::Symbols;
 use crate::elf::calls;
 use anyhow::Result;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+use std::collections::BTreeMap;
 
 /// Whose a function is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,16 +85,34 @@ pub fn bytes(image: &[u8]) -> Result<u64> {
     Ok(total + constants(&file))
 }
 
-/// Bytes of constants but for those that the demo or the board has given a name.
+/// Bytes of constants but for those that the demo or the board has given a name, and the texts that such
+/// a one points to.
 fn constants(file: &object::File) -> u64 {
     let Some(section) = file.section_by_name(".rodata") else { return 0 };
-    let others: u64 = file
-        .symbols()
-        .filter(|s| s.section_index() == Some(section.index()) && s.kind() == SymbolKind::Data)
-        .filter(|s| owner(s.name().unwrap_or_default()) == Owner::Firmware)
-        .map(|s| s.size())
-        .sum();
-    section.size() - others
+    let (base, size) = (section.address(), section.size());
+    let data = section.data().unwrap_or_default();
+    let mut texts = BTreeMap::new();
+    let mut others = 0;
+    for symbol in file.symbols().filter(|s| s.section_index() == Some(section.index())) {
+        let named = owner(symbol.name().unwrap_or_default()) == Owner::Firmware;
+        if symbol.kind() != SymbolKind::Data || !named {
+            continue;
+        }
+        others += symbol.size();
+        let at = (symbol.address() - base) as usize;
+        let bytes = data.get(at..at + symbol.size() as usize).unwrap_or_default();
+        let words: Vec<u64> = bytes
+            .chunks_exact(4)
+            .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]).into())
+            .collect();
+        // A text is an address and a length.
+        for pair in words.windows(2) {
+            if (base..base + size).contains(&pair[0]) && (1..256).contains(&pair[1]) {
+                texts.insert(pair[0], pair[1]);
+            }
+        }
+    }
+    size - others - texts.values().sum::<u64>()
 }
 
 fn owner(name: &str) -> Owner {

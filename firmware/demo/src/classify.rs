@@ -32,7 +32,7 @@ impl Build for Intent {
 static INTENT: Model<'static> = MODEL;
 static RAM: Lend<Ram> = Lend::new(Ram::new());
 
-const SENTENCES: [&str; 4] = [
+static SENTENCES: [&str; 4] = [
     "please set a timer for ten minutes",
     "how do you say thank you in italian",
     "what is the exchange rate between dollars and euros",
@@ -48,7 +48,7 @@ pub fn classify(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, F
     let classifier = Classifier::<Intent>::of_build(&INTENT, ram);
     let mut classifier = classifier.map_err(|_| Failure("no classifier"))?;
     let mut hash = Hash::new();
-    for sentence in SENTENCES {
+    for &sentence in &SENTENCES {
         let mut tokens = [0; 64];
         probe.begin();
         let logits = classifier.outputs(sentence, &mut tokens);
