@@ -248,7 +248,8 @@ impl<'a> RunState<'a> {
     /// Carves the buffers of a model.
     ///
     /// # Errors
-    /// [`RunError::ArenaTooSmall`] with the part, the need and the given size.
+    /// [`RunError::ArenaTooSmall`] with the part, the need and the given size;
+    /// [`RunError::MisalignedArena`].
     pub fn new<B: Build>(config: &Config, arena: ArenaParts<'a>) -> Result<Self, RunError> {
         let (size, lens) = sizes::<B>(config);
         for (part, needed, given) in [
@@ -258,6 +259,12 @@ impl<'a> RunState<'a> {
         ] {
             if given < needed {
                 return Err(RunError::ArenaTooSmall { part, needed, given });
+            }
+        }
+        let (bytes, halves) = (arena.bytes.as_ptr().addr(), arena.halves.as_ptr().addr());
+        for (part, address) in [("bytes", bytes), ("halves", halves)] {
+            if !address.is_multiple_of(4) {
+                return Err(RunError::MisalignedArena { part });
             }
         }
         let [

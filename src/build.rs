@@ -9,7 +9,7 @@ use crate::arena::{ArenaSize, BUFFERS, Buffer, buffers};
 use crate::blob::{Expected, Layout};
 use crate::config::{Architecture, Config, Input, Position, SEGMENT};
 use crate::error::RunError;
-use crate::kernels::{Kernels, check_layout};
+use crate::kernels::{self, Kernels};
 use crate::model::Model;
 use crate::tokenizer::Kind;
 use core::marker::PhantomData;
@@ -176,5 +176,5 @@ pub(crate) fn check<B: Build>(model: &Model) -> Result<(), RunError> {
     {
         return Err(RunError::WrongModel { needed: "the model that this build is for" });
     }
-    check_layout::<B::Kernels>(config::<B>(model.config()).weight_layout)
+    kernels::check::<B::Kernels>(config::<B>(model.config()))
 }

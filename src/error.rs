@@ -129,6 +129,12 @@ pub enum RunError {
         /// Elements given.
         given: usize,
     },
+    /// A part of the arena does not begin at a multiple of four bytes, as an
+    /// [`Arena`](crate::Arena)'s do: kernels load whole words.
+    MisalignedArena {
+        /// Which part: `bytes` or `halves`.
+        part: &'static str,
+    },
     /// The model is of another kind than the operation asked for.
     WrongModel {
         /// What the operation needs, for example `a decoder with a vocabulary head`.
@@ -179,6 +185,9 @@ impl fmt::Display for RunError {
         match *self {
             Self::ArenaTooSmall { part, needed, given } => {
                 write!(f, "arena too small: {needed} {part} needed, {given} given")
+            }
+            Self::MisalignedArena { part } => {
+                write!(f, "the arena's {part} must begin at a multiple of four bytes")
             }
             Self::UnsupportedLayout { layout, kernels } => write!(
                 f,

@@ -18,7 +18,7 @@ use crate::arena::{ArenaParts, RunState};
 use crate::config::Architecture;
 use crate::decoder::{Progress, epsilon, log_probability};
 use crate::error::RunError;
-use crate::kernels::{Kernels, Native, check_layout};
+use crate::kernels::{self, Kernels, Native};
 use crate::model::Model;
 use crate::nn::attention::{Bidirectional, Prefix};
 use crate::nn::embedding;
@@ -68,7 +68,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         if !matches!(config.architecture, Architecture::EncoderDecoder) {
             return Err(RunError::WrongModel { needed: "an encoder-decoder" });
         }
-        check_layout::<K>(config.weight_layout)?;
+        kernels::check::<K>(config)?;
         Ok(Self {
             model,
             state: RunState::new::<K>(config, arena.into())?,

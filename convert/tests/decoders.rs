@@ -172,6 +172,13 @@ fn bad_input_is_a_typed_error() {
             other => panic!("{other:?}"),
         }
     }
+    let mut halves = vec![0i16; size.halves + 2];
+    let (mut bytes, mut words) = (vec![0; size.bytes], vec![0; size.words]);
+    let odd = if halves.as_ptr().addr().is_multiple_of(4) { 1 } else { 0 };
+    let parts = ArenaParts { bytes: &mut bytes, halves: &mut halves[odd..], words: &mut words };
+    let misaligned = Decoder::new(&parsed, parts).unwrap_err();
+    assert_eq!(misaligned, RunError::MisalignedArena { part: "halves" });
+
     let encoder = random(bert(), 12);
     let blob = common::blob(&encoder);
     let parsed = blob.parse().unwrap();

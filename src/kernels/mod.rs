@@ -71,17 +71,23 @@ core::cfg_select! {
     }
 }
 
-use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::config::{Config, KEY_BLOCK, WeightLayout};
 use crate::error::RunError;
 
-/// Whether `K` multiplies weights as a model's are packed.
+/// Whether `K` multiplies weights as a model's are packed, and attends to as many keys.
 ///
 /// # Errors
-/// [`RunError::UnsupportedLayout`].
-pub(crate) fn check_layout<K: Kernels>(layout: WeightLayout) -> Result<(), RunError> {
-    match K::LAYOUTS.contains(&layout) {
+/// [`RunError::UnsupportedLayout`], [`RunError::WrongModel`].
+pub(crate) fn check<K: Kernels>(config: &Config) -> Result<(), RunError> {
+    let (layout, keys) = (config.weight_layout, config.cache_rows());
+    if !K::LAYOUTS.contains(&layout) {
+        return Err(RunError::UnsupportedLayout { layout: layout.name(), kernels: K::NAME });
+    }
+    match keys <= K::MAX_KEYS {
         true => Ok(()),
-        false => Err(RunError::UnsupportedLayout { layout: layout.name(), kernels: K::NAME }),
+        false => {
+            Err(RunError::WrongModel { needed: "no more keys than these kernels can attend to" })
+        }
     }
 }
 
@@ -123,6 +129,9 @@ pub trait Kernels: Sized {
 
     /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`.
     const PRODUCT_SHIFT: i32 = 8;
+
+    /// Keys that a query can see at most; a model with a longer context is refused.
+    const MAX_KEYS: usize = usize::MAX;
 
     /// How [`Kernels::write_key`] packs the keys of a block.
     const KEY_LAYOUT: WeightLayout = WeightLayout::Paired;
@@ -383,8 +392,10 @@ pub trait Kernels: Sized {
         defaults::attend_biased::<Self>(lanes, block, visible, shift, biased, queries, sums);
     }
 
-    /// The first `visible[r]` keys of a run of blocks for query `r` of `queries`: a loop over
-    /// [`Kernels::attend`].
+    /// The first `visible[r]` keys of a run of blocks for query `r` of `queries`, of which the first sees
+    /// no more than the second: a loop over [`Kernels::attend`]. Lanes, keys and values begin at multiples
+    /// of four bytes, as an arena has them, and no query sees more than [`Kernels::MAX_KEYS`]; a backend
+    /// may leave everything as it is where that does not hold.
     fn stream(
         lanes: &[i16],
         run: &KeyRun,

@@ -40,6 +40,7 @@ pub struct ArmDsp;
 
 impl Kernels for ArmDsp {
     const NAME: &'static str = "arm-dsp";
+    const MAX_KEYS: usize = stream::MAX_KEYS;
 
     fn largest(x: &[i16]) -> u32 {
         if x.is_empty() {
@@ -361,8 +362,6 @@ impl Kernels for ArmDsp {
         queries: &mut [Softmax],
         sums: &mut [i32],
     ) {
-        if !stream::stream(lanes, run, visible, shift, queries, sums) {
-            slow::stream(lanes, run, visible, shift, queries, sums);
-        }
+        stream::stream(lanes, run, visible, shift, queries, sums);
     }
 }

@@ -1,9 +1,8 @@
 //! What the assembly does not take, one output after another: slices that are not aligned, an odd number
 //! of outputs, shifts beyond its range. Small, since it hardly ever runs.
 
-use crate::config::KEY_BLOCK;
-use crate::fixed::{decode_scale, exp2_negative, round_shift, saturate, saturate_16};
-use crate::kernels::{Activate, KeyRun, Product, Quantizer, RowScale, Softmax, interpolate};
+use crate::fixed::{round_shift, saturate, saturate_16};
+use crate::kernels::{Activate, Product, Quantizer, RowScale, interpolate};
 use core::iter::repeat;
 use core::ops::RangeInclusive;
 
@@ -146,55 +145,6 @@ pub fn sum(
         at += 16;
     }
     sum
-}
-
-/// See [`Kernels::stream`](crate::kernels::Kernels::stream): key by key, one query after the other.
-#[inline(never)]
-pub fn stream(
-    lanes: &[i16],
-    run: &KeyRun,
-    visible: [usize; 2],
-    shift: u32,
-    queries: &mut [Softmax],
-    sums: &mut [i32],
-) {
-    let rows = queries.len();
-    let half = 1u32 << (shift.wrapping_sub(1) & 31);
-    let scale = |codes: &[u8], at: usize| decode_scale(codes.get(at).copied().unwrap_or(0)) as u16;
-    for (row, (query, visible)) in queries.iter_mut().zip(visible).enumerate() {
-        let (mut left, mut data, mut codes) = (visible, 0, 0);
-        while left > 0 {
-            let keys = run.keys.get(data..).unwrap_or_default();
-            let mut scores = [0; KEY_BLOCK];
-            let scores = scores.get_mut(..left.min(KEY_BLOCK)).unwrap_or_default();
-            let mut maximum = query.maximum;
-            for (key, score) in scores.iter_mut().enumerate() {
-                let product = sum(lanes, (rows, row), keys, lanes.len() / rows * 4, key, false);
-                *score = ((product as i64 * scale(run.key_codes, codes + key) as i64) >> 17) as i32;
-                maximum = maximum.max(*score);
-            }
-            if maximum > query.maximum {
-                query.raise(maximum, rows, row, sums);
-            }
-            let mut total = 0u32;
-            for (key, score) in scores.iter().enumerate() {
-                let distance = maximum.wrapping_sub(*score) as u32;
-                let p = exp2_negative(((distance as u64 * query.factor as u64) >> 32) as u32);
-                total += p;
-                let weight = p * scale(run.value_codes, codes + key) as u32;
-                let weight = (weight.wrapping_add(half) >> (shift & 31)) as i16 as i32;
-                let (mut at, mut from) = (row, data + key);
-                while let Some(sum) = sums.get_mut(at) {
-                    let value = run.values.get(from).map_or(0, |&value| value as i8 as i32);
-                    *sum = sum.wrapping_add(weight * value);
-                    (at, from) = (at + rows, from + KEY_BLOCK);
-                }
-            }
-            query.sum = query.sum.saturating_add(total);
-            left -= scores.len();
-            (data, codes) = (data + run.stride, codes + run.code_stride);
-        }
-    }
 }
 
 /// See [`Kernels::gain`](crate::kernels::Kernels::gain).

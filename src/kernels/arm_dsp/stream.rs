@@ -67,8 +67,11 @@ struct Walk {
     queries: [Query; 2],
 }
 
-/// See [`Kernels::stream`](crate::kernels::Kernels::stream). Returns whether the assembly can do it;
-/// nothing has changed if not.
+/// Keys whose numerators of 15 bits add up to less than 2³¹.
+pub const MAX_KEYS: usize = (1 << 16) - 1;
+
+/// See [`Kernels::stream`](crate::kernels::Kernels::stream): nothing changes where the assembly cannot do
+/// it.
 #[inline(never)]
 pub fn stream(
     lanes: &[i16],
@@ -77,13 +80,13 @@ pub fn stream(
     shift: u32,
     queries: &mut [Softmax],
     sums: &mut [i32],
-) -> bool {
+) {
     let rows = queries.len();
     let words = lanes.len() / 4 / rows.max(1);
     let bytes = 4 * words * KEY_BLOCK;
     let [first, second] = visible;
     let left = if rows == 1 { [first; 2] } else { visible };
-    let Some(before) = left[1].div_ceil(KEY_BLOCK).checked_sub(1) else { return left == [0; 2] };
+    let Some(before) = left[1].div_ceil(KEY_BLOCK).checked_sub(1) else { return };
     let data = before.saturating_mul(run.stride).saturating_add(bytes);
     let codes = before.saturating_mul(run.code_stride).saturating_add(KEY_BLOCK);
     let fits = (rows == 1 || (rows == 2 && first <= second))
@@ -95,15 +98,15 @@ pub fn stream(
         && run.stride.is_multiple_of(4)
         // Numerators have 15 bits, so that no sum overflows.
         && queries.iter().all(|query| query.sum >> 31 == 0)
-        && left[1] < 1 << 16
+        && left[1] <= MAX_KEYS
         && (1..32).contains(&shift)
         && aligned(lanes)
         && aligned(run.keys)
         && aligned(run.values);
     if !fits {
-        return false;
+        return;
     }
-    let (Some(a), Some(b)) = (queries.first(), queries.last()) else { return false };
+    let (Some(a), Some(b)) = (queries.first(), queries.last()) else { return };
     let mut products = MaybeUninit::<[i32; 2 * KEY_BLOCK]>::uninit();
     let products = products.as_mut_ptr().cast::<i32>();
     let mut weights = MaybeUninit::<[i16; 2 * KEY_BLOCK]>::uninit();
@@ -139,7 +142,6 @@ pub fn stream(
     for (query, found) in queries.iter_mut().zip(&walk.queries) {
         (query.maximum, query.sum) = (found.weigh.maximum, found.weigh.sum);
     }
-    true
 }
 
 /// Block after block: products, scores, new maxima, numerators, weighted values.
