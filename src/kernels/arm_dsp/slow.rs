@@ -84,6 +84,7 @@ pub fn sums(
     accumulators: &mut [i32],
     wide: bool,
 ) {
+    let rows = if rows == 2 { 2 } else { 1 };
     let used = accumulators.len() - accumulators.len() % (4 * rows);
     for (i, to) in accumulators.iter_mut().take(used).enumerate() {
         *to = sum(lanes, (rows, i % rows), weights, group_bytes, i / rows, wide);
@@ -102,7 +103,8 @@ pub fn linear<T>(
 ) {
     let len = out[0].len();
     for (row, (out, by)) in out.iter_mut().zip(by).enumerate().take(product.rows) {
-        let bias_shift = by.bias_shift.clamp(*shifts.start(), *shifts.end());
+        // Not `clamp`, which could panic.
+        let bias_shift = by.bias_shift.max(*shifts.start()).min(*shifts.end());
         let by = RowScale { bias_shift, ..by };
         for i in done..len {
             if let (Some(out), Some(value)) = (out.get_mut(i), output(product, row, i, &by)) {
