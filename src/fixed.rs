@@ -74,8 +74,9 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// The scale 0.
-    pub const ZERO: Self = Self { mantissa: 0, exponent: 0 };
+    /// The scale 0. Its exponent is small, so that what is scaled by it is shifted far to the right: kernels
+    /// are fastest there.
+    pub const ZERO: Self = Self { mantissa: 0, exponent: -64 };
 
     /// Rounds `value · 2^exponent` to 15 significant bits.
     #[inline]
