@@ -176,5 +176,5 @@ pub(crate) fn check<B: Build>(model: &Model) -> Result<(), RunError> {
     {
         return Err(RunError::WrongModel { needed: "the model that this build is for" });
     }
-    kernels::check::<B::Kernels>(config::<B>(model.config()))
+    kernels::fits::<B::Kernels>(config::<B>(model.config()))
 }

@@ -68,7 +68,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         if !matches!(config.architecture, Architecture::EncoderDecoder) {
             return Err(RunError::WrongModel { needed: "an encoder-decoder" });
         }
-        kernels::check::<K>(config)?;
+        kernels::fits::<K>(config)?;
         Ok(Self {
             model,
             state: RunState::new::<K>(config, arena.into())?,

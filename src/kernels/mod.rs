@@ -24,6 +24,7 @@ mod arm_mve;
 mod arm_v6m;
 pub mod check;
 mod defaults;
+mod fit;
 mod linear;
 mod operands;
 mod portable;
@@ -33,6 +34,7 @@ mod riscv;
 mod x86;
 
 pub(crate) use defaults::interpolate;
+pub(crate) use fit::fits;
 pub(crate) use linear::quantize;
 pub use linear::{CHUNK, Product, RowScale};
 pub use operands::{Activate, BIASED_FACTOR, Biased, KeyBlock, KeyRun, Quantizer, Softmax};
@@ -71,25 +73,7 @@ core::cfg_select! {
     }
 }
 
-use crate::config::{Config, KEY_BLOCK, WeightLayout};
-use crate::error::RunError;
-
-/// Whether `K` multiplies weights as a model's are packed, and attends to as many keys.
-///
-/// # Errors
-/// [`RunError::UnsupportedLayout`], [`RunError::WrongModel`].
-pub(crate) fn check<K: Kernels>(config: &Config) -> Result<(), RunError> {
-    let (layout, keys) = (config.weight_layout, config.cache_rows());
-    if !K::LAYOUTS.contains(&layout) {
-        return Err(RunError::UnsupportedLayout { layout: layout.name(), kernels: K::NAME });
-    }
-    match keys <= K::MAX_KEYS {
-        true => Ok(()),
-        false => {
-            Err(RunError::WrongModel { needed: "no more keys than these kernels can attend to" })
-        }
-    }
-}
+use crate::config::{KEY_BLOCK, WeightLayout};
 
 /// 16-bit numbers for every input in the lanes of `rows` (1 or 2) rows.
 #[inline(always)]
