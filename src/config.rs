@@ -3,6 +3,8 @@
 //! A [`Config`] is plain data: it can be read from a blob in `const` context, printed, compared.
 //! It imports nothing.
 
+mod plain;
+
 /// What the model is made of (Vaswani et al. 2017, "Attention Is All You Need", figure 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

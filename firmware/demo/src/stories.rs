@@ -3,7 +3,7 @@
 
 use core::fmt::Write;
 
-use picoformer::config::*;
+use picoformer::config::{Activation, Architecture, Config, Head, Norm, Position};
 use picoformer::kernels::Native;
 use picoformer::sampler::greedy;
 use picoformer::task::TextStream;
@@ -19,27 +19,13 @@ const TOKENS: usize = 128;
 
 /// What is known of stories260K: weights and vocabulary may change, this may not.
 const CONFIG: Config = Config {
-    architecture: Architecture::Decoder,
-    input: Input::Tokens,
     position: Position::Rotary,
     norm: Norm::Rms,
-    norm_order: NormOrder::Pre,
     activation: Activation::Silu,
     head: Head::TiedVocabulary,
-    pooling: Pooling::First,
-    weight_layout: WeightLayout::Paired,
     gated: true,
-    qkv_bias: false,
-    output_bias: false,
-    up_bias: false,
-    down_bias: false,
-    head_bias: false,
-    embedding_norm: false,
     final_norm: true,
-    pooler: false,
-    separate_embedding: false,
     vocab_size: 512,
-    frame_len: 0,
     d_model: 64,
     n_layers: 5,
     n_heads: 8,
@@ -47,17 +33,7 @@ const CONFIG: Config = Config {
     head_dim: 8,
     d_ff: 172,
     context: 512,
-    window: 0,
-    n_labels: 0,
-    tile_rows: 2,
-    decoder_layers: 0,
-    target_context: 0,
-    beams: 0,
-    relative_distance: 0,
-    start_token: 0,
-    end_token: 0,
-    suppressed_token: 0,
-    forced_token: 0,
+    ..Config::plain(Architecture::Decoder)
 };
 
 /// This firmware runs this model only.

@@ -1,0 +1,51 @@
+//! The configuration from which others are written down.
+
+use super::*;
+
+impl Config {
+    /// Every option off, every size 0 but for tiles of two rows: for a struct update (`..`), so that what is
+    /// written down is what differs. [`Config::validate`] refuses it as it is.
+    pub const fn plain(architecture: Architecture) -> Self {
+        Self {
+            architecture,
+            input: Input::Tokens,
+            position: Position::None,
+            norm: Norm::Layer,
+            norm_order: NormOrder::Pre,
+            activation: Activation::GeluErf,
+            head: Head::None,
+            pooling: Pooling::First,
+            weight_layout: WeightLayout::Paired,
+            gated: false,
+            qkv_bias: false,
+            output_bias: false,
+            up_bias: false,
+            down_bias: false,
+            head_bias: false,
+            embedding_norm: false,
+            final_norm: false,
+            pooler: false,
+            vocab_size: 0,
+            frame_len: 0,
+            d_model: 0,
+            n_layers: 0,
+            n_heads: 0,
+            n_kv_heads: 0,
+            head_dim: 0,
+            d_ff: 0,
+            context: 0,
+            window: 0,
+            n_labels: 0,
+            tile_rows: 2,
+            separate_embedding: false,
+            decoder_layers: 0,
+            target_context: 0,
+            beams: 0,
+            relative_distance: 0,
+            start_token: 0,
+            end_token: 0,
+            suppressed_token: 0,
+            forced_token: 0,
+        }
+    }
+}
