@@ -203,6 +203,7 @@ struct Counting;
 
 impl Kernels for Counting {
     const NAME: &'static str = "counting";
+    const MAX_KEYS: usize = 64;
 
     fn largest(x: &[i16]) -> u32 {
         Portable::largest(x)
@@ -343,5 +344,24 @@ fn a_layout_without_kernels_is_refused_by_name() {
         };
         let expected = RunError::UnsupportedLayout { layout: "plain", kernels: "counting" };
         assert_eq!(refused, Some(expected));
+    }
+}
+
+/// Nor contexts whose keys they cannot attend to.
+#[test]
+fn a_context_beyond_the_kernels_is_refused() {
+    for (context, runs) in [(64, true), (65, false)] {
+        let blob = common::blob(&random(Config { context, ..llama() }, 5));
+        let parsed = blob.parse().unwrap();
+        let mut arena = HeapArena::new(parsed.arena());
+        match Decoder::<Counting>::of_build(&parsed, arena.parts()) {
+            Ok(_) => assert!(runs, "{context}"),
+            Err(error) => {
+                assert!(
+                    !runs && matches!(error, RunError::WrongModel { .. }),
+                    "{context}: {error}"
+                );
+            }
+        }
     }
 }
