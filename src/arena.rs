@@ -1,8 +1,8 @@
 //! RAM: the [`Arena`] that the user owns, its exact size, and [`RunState`], the named buffers in it.
 
-use crate::build::{Build, sizes};
 use crate::config::*;
 use crate::error::RunError;
+use crate::target::{Build, sizes};
 
 /// Exact need of RAM, in elements of the arena's three parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ pub use layout::*;
 
 use crate::config::*;
 use crate::error::FormatError;
+use crate::matrix::Packing;
 
 /// The first four bytes.
 pub const MAGIC: [u8; 4] = *b"PICO";
@@ -90,7 +91,10 @@ codes!(norm_order: NormOrder { Pre, Post });
 codes!(activation: Activation { Relu, GeluErf, GeluTanh, Silu });
 codes!(head: Head { None, TiedVocabulary, Vocabulary, Classifier, TokenLabels, Embedding });
 codes!(pooling: Pooling { First, Mean });
-codes!(weight_layout: WeightLayout { Paired, Plain });
+
+const fn packing(code: u8) -> Option<Packing> {
+    Packing::of_code(code)
+}
 
 impl Header {
     /// The header's bytes, checksum included. Written by the converter.
@@ -117,7 +121,7 @@ impl Header {
             c.activation as u8,
             c.head as u8,
             c.pooling as u8,
-            c.weight_layout as u8,
+            c.packing as u8,
         ];
         let sizes = [
             c.vocab_size,
@@ -229,7 +233,7 @@ impl Header {
             activation: code!(activation, 21),
             head: code!(head, 22),
             pooling: code!(pooling, 23),
-            weight_layout: code!(weight_layout, 24),
+            packing: code!(packing, 24),
             gated: flags & 1 != 0,
             qkv_bias: flags & 2 != 0,
             output_bias: flags & 4 != 0,

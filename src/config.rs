@@ -1,9 +1,11 @@
 //! Hyperparameters of one transformer and every size that follows from them.
 //!
 //! A [`Config`] is plain data: it can be read from a blob in `const` context, printed, compared.
-//! It imports nothing.
+//! It imports only the [`Packing`] of its weights.
 
-mod plain;
+mod base;
+
+use crate::matrix::Packing;
 
 /// What the model is made of (Vaswani et al. 2017, "Attention Is All You Need", figure 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,27 +110,6 @@ pub enum Pooling {
     Mean = 1,
 }
 
-/// How the weights of the linear layers lie in the blob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum WeightLayout {
-    /// Four output rows interleaved by words of four inputs, each halfword `256 w[2i+1] + w[2i]`
-    /// (see `docs/FORMAT.md`). Serves every core.
-    Paired = 0,
-    /// The same order, each word four plain int8 weights. For cores that multiply bytes (Helium).
-    Plain = 1,
-}
-
-impl WeightLayout {
-    /// Its name in reports and errors.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Paired => "paired",
-            Self::Plain => "plain",
-        }
-    }
-}
-
 /// Keys per block of the streaming softmax. Part of the numerics: the running maximum is updated
 /// once a block, so this number is the same on every core and in every tile size.
 pub const KEY_BLOCK: usize = 16;
@@ -158,7 +139,7 @@ pub struct Config {
     /// How a classifier or embedding pools its rows.
     pub pooling: Pooling,
     /// Packing of the weights.
-    pub weight_layout: WeightLayout,
+    pub packing: Packing,
     /// Feed-forward is `down(activation(gate x) ⊙ up x)` (Shazeer 2020, "GLU Variants").
     pub gated: bool,
     /// `q`, `k`, `v` have a bias (also when a norm's bias was folded into them).

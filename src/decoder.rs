@@ -5,7 +5,6 @@
 //! time; [`Decoder::prefill`] and [`Decoder::advance`] are loops over it.
 
 use crate::arena::{ArenaParts, RunState};
-use crate::build::{self, Build};
 use crate::config::{Architecture, Config, Head, Position};
 use crate::error::RunError;
 use crate::fixed::{LN_2_Q16, LOG2_E_Q30, exp2_fine, log2};
@@ -16,6 +15,7 @@ use crate::nn::embedding;
 use crate::nn::head::logits;
 use crate::nn::layer::{Layer, Tile, normalize_rows};
 use crate::nn::position::rotary_table;
+use crate::target::{self, Build};
 use core::marker::PhantomData;
 
 /// What is left to do for the rows that are in flight.
@@ -49,9 +49,9 @@ impl<'m, 'a> Decoder<'m, 'a> {
     /// A decoder on the kernels that this crate was built with.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`], [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
-        Self::of_build(model, arena)
+        Self::new_for(model, arena)
     }
 }
 
@@ -59,13 +59,13 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
     /// A decoder of another build: its kernels, the model that it is for.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
-    pub fn of_build(
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`], [`RunError::ArenaTooSmall`].
+    pub fn new_for(
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {
-        build::check::<B>(model)?;
-        let config = build::config::<B>(model.config());
+        target::check::<B>(model)?;
+        let config = target::config::<B>(model.config());
         let vocabulary = matches!(config.head, Head::TiedVocabulary | Head::Vocabulary);
         if !matches!(config.architecture, Architecture::Decoder) || !vocabulary {
             return Err(RunError::WrongModel { needed: "a decoder with a vocabulary head" });
@@ -82,7 +82,7 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
 
     /// Its hyperparameters.
     fn config(&self) -> &'m Config {
-        build::config::<B>(self.model.config())
+        target::config::<B>(self.model.config())
     }
 
     /// Positions in the cache.

@@ -2,7 +2,6 @@
 //! keys and values, then attention and feed-forward, tile by tile.
 
 use crate::arena::{ArenaParts, RunState};
-use crate::build::{self, Build};
 use crate::config::{Architecture, Config, Head, Input, Pooling, Position};
 use crate::decoder::{Progress, epsilon};
 use crate::error::RunError;
@@ -13,6 +12,7 @@ use crate::nn::embedding;
 use crate::nn::head::{logits, mean, pool, unit_length};
 use crate::nn::layer::{Layer, Tile, normalize_rows};
 use crate::nn::position::rotary_table;
+use crate::target::{self, Build};
 use core::marker::PhantomData;
 
 /// An encoder model with its state. Tokens or frames in; a label's logits, an embedding, or rows out.
@@ -33,9 +33,9 @@ impl<'m, 'a> Encoder<'m, 'a> {
     /// An encoder on the kernels that this crate was built with.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`], [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
-        Self::of_build(model, arena)
+        Self::new_for(model, arena)
     }
 }
 
@@ -43,13 +43,13 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
     /// An encoder of another build: its kernels, the model that it is for.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
-    pub fn of_build(
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`], [`RunError::ArenaTooSmall`].
+    pub fn new_for(
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {
-        build::check::<B>(model)?;
-        let config = build::config::<B>(model.config());
+        target::check::<B>(model)?;
+        let config = target::config::<B>(model.config());
         if !matches!(config.architecture, Architecture::Encoder) {
             return Err(RunError::WrongModel { needed: "an encoder" });
         }
@@ -73,7 +73,7 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
 
     /// Its hyperparameters.
     fn config(&self) -> &'m Config {
-        build::config::<B>(self.model.config())
+        target::config::<B>(self.model.config())
     }
 
     /// Rows of the current input.

@@ -142,7 +142,7 @@ pub enum RunError {
     },
     /// The weights are packed for other cores than the kernels are for: convert the model again with
     /// `--layout`.
-    UnsupportedLayout {
+    UnsupportedPacking {
         /// How they are packed.
         layout: &'static str,
         /// The kernels of this build.
@@ -189,7 +189,7 @@ impl fmt::Display for RunError {
             Self::MisalignedArena { part } => {
                 write!(f, "the arena's {part} must begin at a multiple of four bytes")
             }
-            Self::UnsupportedLayout { layout, kernels } => write!(
+            Self::UnsupportedPacking { layout, kernels } => write!(
                 f,
                 "weights packed `{layout}` are not for the kernels `{kernels}`: convert with another --layout"
             ),

@@ -45,15 +45,14 @@
 //! A module imports only from floors below it (`cargo xtask floors` checks):
 //!
 //! ```text
-//! 6  task    5  encoder decoder seq2seq    4  nn sampler    3  arena build model    2  tokenizer kernels blob
-//! 1  fixed matrix    0  config error
+//! 6  task    5  encoder decoder seq2seq    4  nn sampler    3  arena target model    2  tokenizer kernels blob
+//! 1  fixed    0  config error matrix
 //! ```
 #![no_std]
 #![deny(unsafe_code)]
 
 pub mod arena;
 pub mod blob;
-pub mod build;
 pub mod config;
 pub mod decoder;
 pub mod encoder;
@@ -65,11 +64,11 @@ pub mod model;
 pub mod nn;
 pub mod sampler;
 pub mod seq2seq;
+pub mod target;
 pub mod task;
 pub mod tokenizer;
 
 pub use arena::{Arena, ArenaParts, ArenaSize};
-pub use build::{Build, Known};
 pub use config::Config;
 pub use decoder::{Decoder, Progress};
 pub use encoder::Encoder;
@@ -77,6 +76,7 @@ pub use error::{FormatError, RunError};
 pub use model::Model;
 pub use sampler::{Sampler, Sampling};
 pub use seq2seq::Seq2Seq;
+pub use target::{Build, Known};
 pub use task::{Classifier, Event, Generator, Translator};
 pub use tokenizer::Tokenizer;
 

@@ -13,11 +13,11 @@ use crate::blob::{
     Expected, HEADER_BYTES, Header, Layout, LinearLayout, META_BYTES, checksum, position_bytes,
     read_i16, read_u16, relative_bytes,
 };
-use crate::build::Known;
-use crate::build::{self, Build};
 use crate::config::*;
 use crate::error::FormatError;
 use crate::kernels::Native;
+use crate::target::Known;
+use crate::target::{self, Build};
 use crate::tokenizer::Tokenizer;
 use validate::validate;
 
@@ -99,7 +99,7 @@ impl<'a> Model<'a> {
     #[inline(never)]
     pub fn parse_for<B: Build>(bytes: &'a [u8]) -> Result<Self, FormatError> {
         // The result is never taken apart: a model is large for a small core's stack.
-        let parsed = match build::header::<B>() {
+        let parsed = match target::header::<B>() {
             Some(expected) => Self::read_as(bytes, expected),
             None => Self::read(bytes),
         };
@@ -148,17 +148,17 @@ impl<'a> Model<'a> {
     /// Whether it is the model that is known.
     pub(crate) fn is_of<B: Build>(&self, known: Known) -> bool {
         self.tokenizer().map(|t| t.kind()) == known.tokenizer
-            && build::header::<B>().is_some_and(|header| header.difference(self.bytes).is_none())
+            && target::header::<B>().is_some_and(|header| header.difference(self.bytes).is_none())
     }
 
     #[inline(always)]
     fn config_of<B: Build>(&self) -> &Config {
-        build::config::<B>(&self.header.config)
+        target::config::<B>(&self.header.config)
     }
 
     #[inline(always)]
     fn layout_of<B: Build>(&self) -> &Layout {
-        build::layout::<B>(&self.layout)
+        target::layout::<B>(&self.layout)
     }
 
     /// The same model with another beam width, to be set before [`Model::arena`] is asked: RAM grows
@@ -207,7 +207,7 @@ impl<'a> Model<'a> {
         let meta = |i: usize| read_i16(meta, 2 * i) as i32;
         Linear {
             weights,
-            layout: self.config_of::<B>().weight_layout,
+            packing: layout.packing,
             multipliers,
             biases,
             out_dim: layout.out_dim,

@@ -49,9 +49,9 @@ impl<'m, 'a> Seq2Seq<'m, 'a> {
     /// blob, or of [`Model::with_beams`].
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`], [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
-        Self::of_build(model, arena)
+        Self::new_for(model, arena)
     }
 }
 
@@ -59,8 +59,8 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     /// An encoder-decoder on the kernels of `K`.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`], [`RunError::ArenaTooSmall`].
-    pub fn of_build(
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`], [`RunError::ArenaTooSmall`].
+    pub fn new_for(
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {

@@ -52,7 +52,7 @@ impl Memory {
 fn a_known_encoder_gives_the_same_logits() {
     let (mut a, mut b) = (Memory::new(INTENT.arena()), Memory::new(INTENT.arena()));
     let mut any = Classifier::new(&INTENT, a.parts()).unwrap();
-    let mut known = Classifier::<Intent>::of_build(&INTENT, b.parts()).unwrap();
+    let mut known = Classifier::<Intent>::new_for(&INTENT, b.parts()).unwrap();
     for text in ["how do you say thank you in italian", "stop", "is it raining in Oslo today?"] {
         let expected = any.outputs(text, &mut [0; 64]).unwrap().to_vec();
         assert_eq!(known.outputs(text, &mut [0; 64]).unwrap(), expected, "{text}");
@@ -63,7 +63,7 @@ fn a_known_encoder_gives_the_same_logits() {
 fn a_known_decoder_gives_the_same_logits() {
     let (mut a, mut b) = (Memory::new(TALES.arena()), Memory::new(TALES.arena()));
     let mut any = Decoder::new(&TALES, a.parts()).unwrap();
-    let mut known = Decoder::<Tales>::of_build(&TALES, b.parts()).unwrap();
+    let mut known = Decoder::<Tales>::new_for(&TALES, b.parts()).unwrap();
     for prefix in [0, 2] {
         any.reset();
         known.reset();
@@ -91,9 +91,9 @@ fn a_flashed_blob_is_parsed_alike() {
 #[test]
 fn another_model_is_not_run() {
     let mut memory = Memory::new(TALES.arena());
-    let wrong = Encoder::<Intent>::of_build(&TALES, memory.parts()).err();
+    let wrong = Encoder::<Intent>::new_for(&TALES, memory.parts()).err();
     assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
-    let wrong = Decoder::<Tales>::of_build(&INTENT, memory.parts()).err();
+    let wrong = Decoder::<Tales>::new_for(&INTENT, memory.parts()).err();
     assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
 }
 

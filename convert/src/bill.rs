@@ -104,7 +104,7 @@ pub fn bill(model: &Model) -> Bill {
         d_ff: c.d_ff,
         window: c.window,
         tile_rows: c.tile_rows,
-        layout: c.weight_layout.name(),
+        layout: c.packing.name(),
         tokenizer: model.header().tokenizer_bytes > 0,
         arena: [size.bytes, size.halves, size.words],
         sections: sections(model),

@@ -3,9 +3,8 @@
 
 use crate::float_model::{FloatLinear, FloatNorm};
 use picoformer::blob::{ALIGN, LinearLayout, META_BYTES};
-use picoformer::config::WeightLayout;
 use picoformer::config::round_up;
-use picoformer::matrix::{pack_word, word_offset};
+use picoformer::matrix::Packing;
 
 /// The smallest power of two that lets `largest` fit `limit`: `largest ≤ limit · 2^e`.
 pub fn exponent_for(largest: f64, limit: f64) -> i16 {
@@ -40,12 +39,13 @@ pub struct Options {
     /// 12-bit input rows instead of 8.
     pub wide: bool,
     /// How the weights are packed.
-    pub packing: WeightLayout,
+    pub packing: Packing,
 }
 
 /// The section of a linear layer.
 pub fn linear(layer: &FloatLinear, options: Options) -> Vec<u8> {
-    let layout = LinearLayout::new(layer.out_dim, layer.in_dim, layer.bias.is_some());
+    let layout =
+        LinearLayout::new(layer.out_dim, layer.in_dim, layer.bias.is_some(), options.packing);
     let rows: Vec<&[f32]> = layer.weight.chunks_exact(layer.in_dim).collect();
     let scales: Vec<f64> = rows
         .iter()
@@ -67,8 +67,8 @@ pub fn linear(layer: &FloatLinear, options: Options) -> Vec<u8> {
             (weight / step).round().clamp(-127.0, 127.0) as i8
         };
         for word in 0..layout.padded_in() / 4 {
-            let packed = pack_word(options.packing, [0, 1, 2, 3].map(|i| quantized(4 * word + i)));
-            let at = META_BYTES + word_offset(r, word, layout.padded_in());
+            let packed = layout.packing.pack([0, 1, 2, 3].map(|i| quantized(4 * word + i)));
+            let at = META_BYTES + layout.packing.word_offset(r, word, layout.padded_in());
             put(&mut section, at, &packed.to_le_bytes());
         }
     }

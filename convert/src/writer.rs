@@ -44,7 +44,7 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
         Wide::Never => false,
         Wide::Norm | Wide::All => true,
     };
-    let plain = Options { bound: 0.0, wide: wide == Wide::All, packing: config.weight_layout };
+    let plain = Options { bound: 0.0, wide: wide == Wide::All, packing: config.packing };
 
     let mut blob = vec![0u8; HEADER_BYTES];
     let shared = model.decoder.as_ref().filter(|d| d.embedding.is_none());

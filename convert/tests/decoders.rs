@@ -6,6 +6,7 @@ mod common;
 use common::synthetic::*;
 use common::*;
 use picoformer::config::*;
+use picoformer::matrix::Packing;
 use picoformer::{ArenaParts, Decoder, Model, RunError};
 use picoformer_convert::float_model::FloatModel;
 use picoformer_convert::host::HeapArena;
@@ -221,7 +222,7 @@ fn the_packing_of_the_weights_changes_no_logit() {
     for (name, config) in shapes() {
         let mut model = random(config, 11);
         let paired = blob(&model);
-        model.config.weight_layout = WeightLayout::Plain;
+        model.config.packing = Packing::Plain;
         let plain = blob(&model);
         let [paired, plain] = [paired.parse().unwrap(), plain.parse().unwrap()];
         let ids = [1, 4, 2, 6, 3];

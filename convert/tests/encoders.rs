@@ -7,6 +7,7 @@ use common::synthetic::*;
 use common::*;
 use picoformer::config::*;
 use picoformer::kernels::{Kernels, Portable, Quantizer};
+use picoformer::matrix::Packing;
 use picoformer::nn::attention::Mask;
 use picoformer::{Decoder, Encoder, Model, Progress, RunError};
 use picoformer_convert::float_model::FloatModel;
@@ -286,7 +287,7 @@ fn the_work_of_a_step_is_bounded() {
         let blob = blob(&random(config, 700));
         let parsed = blob.parse().unwrap();
         let mut arena = HeapArena::new(parsed.arena());
-        let mut decoder = Decoder::<Counting>::of_build(&parsed, arena.parts()).unwrap();
+        let mut decoder = Decoder::<Counting>::new_for(&parsed, arena.parts()).unwrap();
         let ids = Random(7).tokens(60, 29);
         let (mut fed, mut steps, mut largest) = (0, 0, 0);
         while fed < ids.len() {
@@ -311,7 +312,7 @@ fn the_work_of_a_step_is_bounded() {
         let blob = common::blob(&random(config, 701));
         let parsed = blob.parse().unwrap();
         let mut arena = HeapArena::new(parsed.arena());
-        let mut encoder = Encoder::<Counting>::of_build(&parsed, arena.parts()).unwrap();
+        let mut encoder = Encoder::<Counting>::new_for(&parsed, arena.parts()).unwrap();
         encoder.begin(&ids).unwrap();
         let (mut steps, mut largest) = (0, 0);
         loop {
@@ -334,15 +335,15 @@ fn the_work_of_a_step_is_bounded() {
 #[test]
 fn a_layout_without_kernels_is_refused_by_name() {
     for (config, decoder) in [(bert(), false), (llama(), true)] {
-        let plain = Config { weight_layout: WeightLayout::Plain, ..config };
+        let plain = Config { packing: Packing::Plain, ..config };
         let blob = common::blob(&random(plain, 5));
         let parsed = blob.parse().unwrap();
         let mut arena = HeapArena::new(parsed.arena());
         let refused = match decoder {
-            true => Decoder::<Counting>::of_build(&parsed, arena.parts()).err(),
-            false => Encoder::<Counting>::of_build(&parsed, arena.parts()).err(),
+            true => Decoder::<Counting>::new_for(&parsed, arena.parts()).err(),
+            false => Encoder::<Counting>::new_for(&parsed, arena.parts()).err(),
         };
-        let expected = RunError::UnsupportedLayout { layout: "plain", kernels: "counting" };
+        let expected = RunError::UnsupportedPacking { layout: "plain", kernels: "counting" };
         assert_eq!(refused, Some(expected));
     }
 }
@@ -354,7 +355,7 @@ fn a_context_beyond_the_kernels_is_refused() {
         let blob = common::blob(&random(Config { context, ..llama() }, 5));
         let parsed = blob.parse().unwrap();
         let mut arena = HeapArena::new(parsed.arena());
-        match Decoder::<Counting>::of_build(&parsed, arena.parts()) {
+        match Decoder::<Counting>::new_for(&parsed, arena.parts()) {
             Ok(_) => assert!(runs, "{context}"),
             Err(error) => {
                 assert!(

@@ -240,7 +240,7 @@ fn every_header_field_is_named() {
         "activation",
         "head",
         "pooling",
-        "weight_layout",
+        "packing",
     ];
     for (i, name) in codes.into_iter().enumerate() {
         assert_eq!(field(16 + i, &[200]), name);

@@ -2,6 +2,7 @@
 
 use super::{ALIGN, HEADER_BYTES, META_BYTES};
 use crate::config::*;
+use crate::matrix::Packing;
 
 /// Where the parts of one linear layer lie, relative to its beginning.
 ///
@@ -23,12 +24,14 @@ pub struct LinearLayout {
     pub in_dim: usize,
     /// The layer has a bias.
     pub has_bias: bool,
+    /// How the weights are packed.
+    pub packing: Packing,
 }
 
 impl LinearLayout {
     /// Layout of a layer of `in_dim` inputs and `out_dim` outputs.
-    pub const fn new(out_dim: usize, in_dim: usize, has_bias: bool) -> Self {
-        Self { out_dim, in_dim, has_bias }
+    pub const fn new(out_dim: usize, in_dim: usize, has_bias: bool, packing: Packing) -> Self {
+        Self { out_dim, in_dim, has_bias, packing }
     }
     /// Outputs, rounded up to a multiple of 4.
     pub const fn padded_out(&self) -> usize {
@@ -40,7 +43,7 @@ impl LinearLayout {
     }
     /// Bytes of the packed weights.
     pub const fn weight_bytes(&self) -> usize {
-        self.padded_out() * self.padded_in()
+        self.packing.matrix_bytes(self.padded_out(), self.padded_in())
     }
     /// Offset of the packed weights.
     pub const fn weights(&self) -> usize {
@@ -141,14 +144,17 @@ impl LayerLayout {
     pub const fn new(c: &Config) -> Self {
         let norm = if matches!(c.norm_order, NormOrder::Post) { norm_bytes(c) } else { 0 };
         let attention = 0;
-        let q = (META_BYTES, LinearLayout::new(c.q_dim(), c.d_model, c.qkv_bias));
-        let k = (q.0 + q.1.bytes(), LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias));
+        let q = (META_BYTES, LinearLayout::new(c.q_dim(), c.d_model, c.qkv_bias, c.packing));
+        let k =
+            (q.0 + q.1.bytes(), LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias, c.packing));
         let v = (k.0 + k.1.bytes(), k.1);
-        let o = (v.0 + v.1.bytes(), LinearLayout::new(c.d_model, c.q_dim(), c.output_bias));
+        let o =
+            (v.0 + v.1.bytes(), LinearLayout::new(c.d_model, c.q_dim(), c.output_bias, c.packing));
         let norm_1 = o.0 + o.1.bytes();
-        let gate = (norm_1 + norm, LinearLayout::new(c.d_ff, c.d_model, c.up_bias));
+        let gate = (norm_1 + norm, LinearLayout::new(c.d_ff, c.d_model, c.up_bias, c.packing));
         let up = (gate.0 + if c.gated { gate.1.bytes() } else { 0 }, gate.1);
-        let down = (up.0 + up.1.bytes(), LinearLayout::new(c.d_model, c.d_ff, c.down_bias));
+        let down =
+            (up.0 + up.1.bytes(), LinearLayout::new(c.d_model, c.d_ff, c.down_bias, c.packing));
         let norm_2 = down.0 + down.1.bytes();
         Self { attention, q, k, v, o, norm_1, gate, up, down, norm_2, bytes: norm_2 + norm }
     }
@@ -186,10 +192,15 @@ impl CrossLayout {
     pub const fn new(c: &Config) -> Self {
         let norm_bytes = if matches!(c.norm_order, NormOrder::Post) { norm_bytes(c) } else { 0 };
         let attention = LayerLayout::new(c).bytes;
-        let q = (attention + META_BYTES, LinearLayout::new(c.q_dim(), c.d_model, c.qkv_bias));
-        let k = (q.0 + q.1.bytes(), LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias));
+        let q = (
+            attention + META_BYTES,
+            LinearLayout::new(c.q_dim(), c.d_model, c.qkv_bias, c.packing),
+        );
+        let k =
+            (q.0 + q.1.bytes(), LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias, c.packing));
         let v = (k.0 + k.1.bytes(), k.1);
-        let o = (v.0 + v.1.bytes(), LinearLayout::new(c.d_model, c.q_dim(), c.output_bias));
+        let o =
+            (v.0 + v.1.bytes(), LinearLayout::new(c.d_model, c.q_dim(), c.output_bias, c.packing));
         let norm = o.0 + o.1.bytes();
         Self { attention, q, k, v, o, norm, bytes: norm + norm_bytes }
     }
@@ -278,10 +289,11 @@ impl Layout {
         let final_norm = layers + layer.bytes * c.n_layers;
         let pooler = (
             final_norm + if c.final_norm { norm } else { 0 },
-            LinearLayout::new(c.d_model, c.d_model, true),
+            LinearLayout::new(c.d_model, c.d_model, true, c.packing),
         );
         let decoder = DecoderLayout::new(c, pooler.0 + if c.pooler { pooler.1.bytes() } else { 0 });
-        let head = (decoder.end, LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias));
+        let head =
+            (decoder.end, LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias, c.packing));
         let has_head = matches!(c.head, Head::Vocabulary | Head::Classifier | Head::TokenLabels);
         let tokenizer = head.0 + if has_head { head.1.bytes() } else { 0 };
         let mut layout = Self {
@@ -319,8 +331,8 @@ impl Layout {
     const fn embedding_layout(c: &Config) -> LinearLayout {
         let bias = c.head_bias && matches!(c.head, Head::TiedVocabulary);
         match c.input {
-            Input::Tokens => LinearLayout::new(c.vocab_size, c.d_model, bias),
-            Input::Frames => LinearLayout::new(c.d_model, c.frame_len, true),
+            Input::Tokens => LinearLayout::new(c.vocab_size, c.d_model, bias, c.packing),
+            Input::Frames => LinearLayout::new(c.d_model, c.frame_len, true, c.packing),
         }
     }
 

@@ -6,8 +6,8 @@ mod random;
 mod streaming;
 
 use super::{Activate, Kernels, Portable, Quantizer, lanes_per_input};
-use crate::config::{KEY_BLOCK, WeightLayout};
-use crate::matrix::pack_word;
+use crate::config::KEY_BLOCK;
+use crate::matrix::Packing;
 use random::Random;
 
 /// Compares all of a backend's functions with `Portable`'s on `rounds` random cases each.
@@ -77,15 +77,15 @@ fn linear<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
 }
 
 /// One of the layouts that the backend takes.
-fn any_layout<K: Kernels>(random: &mut Random) -> WeightLayout {
-    let layout = K::LAYOUTS.get(random.below(K::LAYOUTS.len()));
-    layout.copied().unwrap_or(WeightLayout::Paired)
+fn any_layout<K: Kernels>(random: &mut Random) -> Packing {
+    let layout = K::PACKINGS.get(random.below(K::PACKINGS.len()));
+    layout.copied().unwrap_or(Packing::Paired)
 }
 
 /// Products of lanes that a backend and `Portable` have made of the same rows, with weights in a layout.
 fn products<K: Kernels>(
     random: &mut Random,
-    layout: WeightLayout,
+    layout: Packing,
     lanes: &[i16],
     expected_lanes: &[i16],
     rows: usize,
@@ -100,16 +100,16 @@ fn products<K: Kernels>(
     // As many as there are, not a byte more.
     let weights = weights.get_mut(..len / (4 * rows) * group_bytes).unwrap_or_default();
     for word in weights.as_chunks_mut::<4>().0 {
-        *word = pack_word(layout, word.map(|w| (w as i8).max(-127))).to_le_bytes();
+        *word = layout.pack(word.map(|w| (w as i8).max(-127))).to_le_bytes();
     }
     let (mut found, mut expected) = ([7i32; 64], [-9i32; 64]);
     let found = found.get_mut(..len).unwrap_or_default();
     let expected = expected.get_mut(..len).unwrap_or_default();
     let (product, reference): (Matmul, Matmul) = match (layout, bits) {
-        (WeightLayout::Paired, 8) => (K::matmul, Portable::matmul),
-        (WeightLayout::Paired, _) => (K::matmul_wide, Portable::matmul_wide),
-        (WeightLayout::Plain, 8) => (K::matmul_plain, Portable::matmul_plain),
-        (WeightLayout::Plain, _) => (K::matmul_plain_wide, Portable::matmul_plain_wide),
+        (Packing::Paired, 8) => (K::matmul, Portable::matmul),
+        (Packing::Paired, _) => (K::matmul_wide, Portable::matmul_wide),
+        (Packing::Plain, 8) => (K::matmul_plain, Portable::matmul_plain),
+        (Packing::Plain, _) => (K::matmul_plain_wide, Portable::matmul_plain_wide),
     };
     product(lanes, rows, weights, group_bytes, found);
     reference(expected_lanes, rows, weights, group_bytes, expected);
@@ -221,9 +221,9 @@ fn rescaling<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     let (mut a, mut b) = ([1i32; 32], [1i32; 32]);
     let (a, b) = (a.get_mut(..outputs), b.get_mut(..outputs));
     let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
-    K::rescale_wide(&sums, rows, row, &multipliers, biases, scale, shift, bias_shift, a);
-    Portable::rescale_wide(&sums, rows, row, &multipliers, biases, scale, shift, bias_shift, b);
-    same(a, b, "rescale_wide")?;
+    K::rescale_32(&sums, rows, row, &multipliers, biases, scale, shift, bias_shift, a);
+    Portable::rescale_32(&sums, rows, row, &multipliers, biases, scale, shift, bias_shift, b);
+    same(a, b, "rescale_32")?;
     let factor = random.next() >> (15 + random.below(17));
     K::divide(&sums, rows, row, factor, shift, found);
     Portable::divide(&sums, rows, row, factor, shift, expected);

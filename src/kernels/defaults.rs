@@ -2,9 +2,9 @@
 //! made of a backend's own parts. Like [`Portable`](super::Portable), these define the results.
 
 use super::{Activate, Biased, Kernels, KeyBlock, KeyRun, Quantizer, Softmax, lanes_per_input};
-use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::config::KEY_BLOCK;
 use crate::fixed::{exp2_negative, requantize, round_shift, saturate, saturate_16, shift_by};
-use crate::matrix::pair_word;
+use crate::matrix::Packing;
 
 /// Little-endian 16-bit numbers of a section in flash.
 fn halves(bytes: &[u8]) -> impl Iterator<Item = i16> + '_ {
@@ -16,10 +16,10 @@ pub fn range(x: &[i16]) -> (i16, i16) {
     x.iter().fold((i16::MAX, i16::MIN), |(low, high), &x| (low.min(x), high.max(x)))
 }
 
-/// See [`Kernels::rescale_wide`].
+/// See [`Kernels::rescale_32`].
 #[allow(clippy::too_many_arguments)] // as the method
 #[inline(never)]
-pub fn rescale_wide(
+pub fn rescale_32(
     accumulators: &[i32],
     rows: usize,
     row: usize,
@@ -123,7 +123,7 @@ fn int8(x: i16, inverse: u16, shift: u32) -> i8 {
 /// See [`Kernels::write_key`].
 pub fn write_key(x: &[i16], inverse: u16, shift: u32, out: &mut [u8]) {
     for (out, four) in out.chunks_mut(16).zip(x.as_chunks::<4>().0) {
-        let packed = pair_word(four.map(|x| int8(x, inverse, shift)));
+        let packed = Packing::Paired.pack(four.map(|x| int8(x, inverse, shift)));
         if let Some(out) = out.first_chunk_mut::<4>() {
             *out = packed.to_le_bytes();
         }
@@ -205,9 +205,9 @@ pub fn attend_biased<K: Kernels>(
     let Some(head_dim) = lanes.len().checked_div(lanes_per_input::<K>(rows)) else { return };
     let mut products = [0i32; 2 * KEY_BLOCK];
     let products = products.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
-    match K::KEY_LAYOUT {
-        WeightLayout::Paired => K::matmul(lanes, rows, block.keys, head_dim * 4, products),
-        WeightLayout::Plain => K::matmul_plain(lanes, rows, block.keys, head_dim * 4, products),
+    match K::KEY_PACKING {
+        Packing::Paired => K::matmul(lanes, rows, block.keys, head_dim * 4, products),
+        Packing::Plain => K::matmul_plain(lanes, rows, block.keys, head_dim * 4, products),
     }
     for product in products.iter_mut() {
         *product <<= 8 - K::PRODUCT_SHIFT;

@@ -1,13 +1,13 @@
 //! A whole linear layer: products and their rescaling, chunk by chunk.
 
 use super::{Kernels, Quantizer};
-use crate::config::WeightLayout;
+use crate::matrix::Packing;
 
 /// [`Kernels::quantize`] for products with weights in `layout`.
 #[inline(always)]
-pub(crate) fn quantize<K: Kernels>(layout: WeightLayout) -> Quantize {
+pub(crate) fn quantize<K: Kernels>(layout: Packing) -> Quantize {
     // Decided at compile time where the backend knows one layout only.
-    match K::PLAIN && matches!(layout, WeightLayout::Plain) {
+    match K::PLAIN && matches!(layout, Packing::Plain) {
         true => K::quantize_plain,
         false => K::quantize,
     }
@@ -28,7 +28,7 @@ pub struct Product<'a> {
     /// Lanes have 12 bits instead of 8.
     pub wide: bool,
     /// How the weights are packed.
-    pub layout: WeightLayout,
+    pub packing: Packing,
     /// Packed weights, from the first group of four outputs on.
     pub weights: &'a [u8],
     /// Bytes from one group to the next.
@@ -66,7 +66,7 @@ impl<'a> Product<'a> {
     pub fn sums<'s, K: Kernels>(&self, len: usize, buffer: &'s mut [i32]) -> &'s mut [i32] {
         let sums = buffer.get_mut(..len.next_multiple_of(4) * self.rows).unwrap_or_default();
         // Decided at compile time where the backend knows one layout only.
-        let plain = K::PLAIN && matches!(self.layout, WeightLayout::Plain);
+        let plain = K::PLAIN && matches!(self.packing, Packing::Plain);
         let matmul = match (plain, self.wide) {
             (false, false) => K::matmul,
             (false, true) => K::matmul_wide,
@@ -86,16 +86,10 @@ impl<'a> Product<'a> {
     }
 
     /// Rescales row `row` of sums to 32 bits.
-    pub fn rescale_wide<K: Kernels>(
-        &self,
-        sums: &[i32],
-        row: usize,
-        by: RowScale,
-        out: &mut [i32],
-    ) {
+    pub fn rescale_32<K: Kernels>(&self, sums: &[i32], row: usize, by: RowScale, out: &mut [i32]) {
         let RowScale { scale, shift, bias_shift } = by;
         let (multipliers, biases) = (self.multipliers, self.biases);
-        K::rescale_wide(sums, self.rows, row, multipliers, biases, scale, shift, bias_shift, out);
+        K::rescale_32(sums, self.rows, row, multipliers, biases, scale, shift, bias_shift, out);
     }
 }
 
@@ -115,9 +109,9 @@ pub fn linear<K: Kernels>(product: &Product, by: [RowScale; 2], out: [&mut [i16]
     }
 }
 
-/// See [`Kernels::linear_wide`].
+/// See [`Kernels::linear_32`].
 #[inline(never)]
-pub fn linear_wide<K: Kernels>(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+pub fn linear_32<K: Kernels>(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
     let [a, mut b] = out.map(|out| out.chunks_mut(CHUNK));
     let mut buffer = [0; 2 * CHUNK];
     let mut product = *product;
@@ -125,7 +119,7 @@ pub fn linear_wide<K: Kernels>(product: &Product, by: [RowScale; 2], out: [&mut 
         let sums = product.sums::<K>(out.len(), &mut buffer);
         let rows = [Some(out), b.next()].into_iter().flatten().take(product.rows);
         for ((row, out), by) in rows.enumerate().zip(by) {
-            product.rescale_wide::<K>(sums, row, by, out);
+            product.rescale_32::<K>(sums, row, by, out);
         }
         product = product.skip(CHUNK);
     }

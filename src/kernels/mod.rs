@@ -73,7 +73,8 @@ core::cfg_select! {
     }
 }
 
-use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::config::KEY_BLOCK;
+use crate::matrix::Packing;
 
 /// 16-bit numbers for every input in the lanes of `rows` (1 or 2) rows.
 #[inline(always)]
@@ -92,16 +93,16 @@ pub trait Kernels: Sized {
 
     /// Layouts of weights that this backend multiplies, the fastest (for one row) first. A model in another one is
     /// refused.
-    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired];
+    const PACKINGS: &'static [Packing] = &[Packing::Paired];
 
     /// The one of them that multiplies tiles of rows (an encoder, a long prompt) fastest.
-    const TILE_LAYOUT: WeightLayout = WeightLayout::Paired;
+    const TILE_PACKING: Packing = Packing::Paired;
 
-    /// Whether [`WeightLayout::Plain`] is among them.
+    /// Whether [`Packing::Plain`] is among them.
     const PLAIN: bool = {
         let (mut plain, mut i) = (false, 0);
-        while i < Self::LAYOUTS.len() {
-            plain |= matches!(Self::LAYOUTS[i], WeightLayout::Plain);
+        while i < Self::PACKINGS.len() {
+            plain |= matches!(Self::PACKINGS[i], Packing::Plain);
             i += 1;
         }
         plain
@@ -118,7 +119,7 @@ pub trait Kernels: Sized {
     const MAX_KEYS: usize = usize::MAX;
 
     /// How [`Kernels::write_key`] packs the keys of a block.
-    const KEY_LAYOUT: WeightLayout = WeightLayout::Paired;
+    const KEY_PACKING: Packing = Packing::Paired;
 
     /// Largest magnitude of a row; at most 2¹⁵.
     fn largest(x: &[i16]) -> u32;
@@ -245,7 +246,7 @@ pub trait Kernels: Sized {
     /// `out[o] = saturate(round(acc[o · rows + row] · (multipliers[o] · scale) / 2^shift))`, plus
     /// `round(biases[o] / 2^bias_shift)` where there is one, saturated.
     #[allow(clippy::too_many_arguments)] // one call per row of a chunk
-    fn rescale_wide(
+    fn rescale_32(
         accumulators: &[i32],
         rows: usize,
         row: usize,
@@ -256,7 +257,7 @@ pub trait Kernels: Sized {
         bias_shift: i32,
         out: &mut [i32],
     ) {
-        defaults::rescale_wide(
+        defaults::rescale_32(
             accumulators,
             rows,
             row,
@@ -276,9 +277,9 @@ pub trait Kernels: Sized {
         linear::linear::<Self>(product, by, out);
     }
 
-    /// As [`Kernels::linear`] in 32 bits ([`Kernels::rescale_wide`]).
-    fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
-        linear::linear_wide::<Self>(product, by, out);
+    /// As [`Kernels::linear`] in 32 bits ([`Kernels::rescale_32`]).
+    fn linear_32(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+        linear::linear_32::<Self>(product, by, out);
     }
 
     /// An explicit norm's gain and bias: `sums[i] = saturate(round(by.shifted(x[i]) ·

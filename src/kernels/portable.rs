@@ -1,8 +1,9 @@
 //! Plain Rust: the definition of every result.
 
 use super::{Kernels, Quantizer};
-use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::config::KEY_BLOCK;
 use crate::fixed::{exp2_negative, round_shift, saturate_16};
+use crate::matrix::Packing;
 
 /// The backend that runs everywhere and says what is right.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +106,7 @@ pub fn matmul_plain_wide(
 
 impl Kernels for Portable {
     const NAME: &'static str = "portable";
-    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
+    const PACKINGS: &'static [Packing] = &[Packing::Paired, Packing::Plain];
 
     fn largest(x: &[i16]) -> u32 {
         // Two maxima vectorise better than an absolute value, which has no 16-bit form for -32768.

@@ -5,9 +5,9 @@ use crate::blob::{
     Header, LayerLayout, Layout, LinearLayout, META_BYTES, norm_bytes, position_bytes, read_i16,
     read_u8, read_u16, relative_bytes,
 };
-use crate::build::{self, Build};
 use crate::config::*;
 use crate::error::FormatError;
+use crate::target::{self, Build};
 use crate::tokenizer::{TokenizerFormatError, Vocabulary};
 
 /// Greatest magnitude of a power of two in a blob.
@@ -20,7 +20,7 @@ pub(super) const fn validate<B: Build>(
     header: &Header,
     found: &Layout,
 ) -> Result<(), FormatError> {
-    let (c, layout) = (build::config::<B>(&header.config), build::layout::<B>(found));
+    let (c, layout) = (target::config::<B>(&header.config), target::layout::<B>(found));
     let (tokenizer, labels) = (found.tokenizer, found.labels);
     let mut sections = Sections { bytes, result: Ok(()) };
     sections.linear(0, &layout.embedding, "embedding");

@@ -2,8 +2,9 @@
 
 use super::Model;
 use crate::blob::{read_i16, read_u16};
-use crate::build::Build;
-use crate::config::{NormOrder, Position, WeightLayout};
+use crate::config::{NormOrder, Position};
+use crate::matrix::Packing;
+use crate::target::Build;
 
 /// One linear layer: `y = W x + b`, weights int8 with a scale per output.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +12,7 @@ pub struct Linear<'a> {
     /// Packed weights, see [`matrix`](crate::matrix).
     pub weights: &'a [u8],
     /// How they are packed.
-    pub layout: WeightLayout,
+    pub packing: Packing,
     /// `u16` × padded outputs, and padding.
     pub multipliers: &'a [u8],
     /// `i16` × padded outputs and padding, or empty.

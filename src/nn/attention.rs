@@ -12,15 +12,14 @@ pub use super::mask::{Bidirectional, Mask, Prefix, Visibility};
 
 use super::mask::visible;
 use crate::arena::Cache;
-use crate::build::{self, Build};
 use crate::config::{Config, KEY_BLOCK};
 use crate::fixed::{INVERSE_SCALE, decode_scale, round_shift, scale_code};
 use crate::kernels::{
     BIASED_FACTOR, Biased, Kernels, KeyBlock, KeyRun, Quantizer, Softmax, lanes_per_input,
 };
-use crate::matrix::word_offset;
 use crate::model::RelativeBias;
 use crate::nn::position::relative;
+use crate::target::{self, Build};
 
 /// Where one block of one head of one layer lies in the cache.
 struct Block {
@@ -107,10 +106,14 @@ pub fn write<B: Build>(
     row: &[i16],
     keys: bool,
 ) {
-    let config = build::config::<B>(config);
+    let config = target::config::<B>(config);
     let slot = position % KEY_BLOCK;
     let (data, scales, offset) = match keys {
-        true => (&mut *cache.keys, &mut *cache.key_scales, word_offset(slot, 0, config.head_dim)),
+        true => (
+            &mut *cache.keys,
+            &mut *cache.key_scales,
+            <B::Kernels>::KEY_PACKING.word_offset(slot, 0, config.head_dim),
+        ),
         false => (&mut *cache.values, &mut *cache.value_scales, slot),
     };
     for (head, x) in row.chunks_exact(config.head_dim.max(1)).enumerate() {
@@ -184,7 +187,7 @@ impl<M: Visibility> Attention<'_, M> {
         lanes: &mut [i16],
         sums: &mut [i32],
     ) {
-        let config = build::config::<B>(self.config);
+        let config = target::config::<B>(self.config);
         let group = (config.n_heads / config.n_kv_heads.max(1)).max(1);
         for kv_head in 0..config.n_kv_heads {
             // All queries that read this head's keys, two at a time: neighbours in the group first.
@@ -217,7 +220,7 @@ impl<M: Visibility> Attention<'_, M> {
         lanes: &mut [i16],
         sums: &mut [i32],
     ) {
-        let config = build::config::<B>(self.config);
+        let config = target::config::<B>(self.config);
         let (head_dim, count) = (config.head_dim, queries.len());
         let lanes =
             lanes.get_mut(..head_dim * lanes_per_input::<B::Kernels>(count)).unwrap_or_default();
@@ -231,7 +234,7 @@ impl<M: Visibility> Attention<'_, M> {
             state.factor = factor(vector.code, self.score_scale);
             <B::Kernels>::quantize(x, &vector.quantizer(), count, i, lanes);
         }
-        let bias = self.bias.filter(|_| build::has_relative_positions::<B>());
+        let bias = self.bias.filter(|_| target::has_relative_positions::<B>());
         let (mut low, mut high) = (usize::MAX, 0);
         for query in queries {
             (low, high) = (low.min(query.range.0), high.max(query.range.1));
@@ -276,7 +279,7 @@ impl<M: Visibility> Attention<'_, M> {
         states: &mut [Softmax],
         sums: &mut [i32],
     ) {
-        let config = build::config::<B>(self.config);
+        let config = target::config::<B>(self.config);
         let mut biased = Biased { factors: [0; 2], biases: [[0; KEY_BLOCK]; 2] };
         if self.bias.is_some() {
             for (factor, state) in biased.factors.iter_mut().zip(states.iter_mut()) {

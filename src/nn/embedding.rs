@@ -3,11 +3,11 @@
 use super::linear::Rows;
 use super::position::sinusoid;
 use super::row::{Input, add, halves, renormalize};
-use crate::build::{self, Build};
-use crate::config::{Position, WeightLayout};
+use crate::config::Position;
 use crate::kernels::Kernels;
-use crate::matrix::{unpack_word, word_offset};
+use crate::matrix::Packing;
 use crate::model::{EmbeddingWeights, Linear};
+use crate::target::{self, Build};
 
 /// Writes the embedding of `token` at `position` into `row` (`d_model`); returns its exponent.
 /// `sums` is scratch of `d_model`. The token must be below `vocab_size`.
@@ -28,10 +28,10 @@ pub fn token<B: Build>(
     let (multiplier, down) = (multiplier << -shift.min(0), shift.clamp(0, 31));
     let half = (1 << down) >> 1;
     // Decided while compiling where the backend knows one layout only.
-    let layout = if B::Kernels::PLAIN { table.layout } else { WeightLayout::Paired };
+    let packing = if B::Kernels::PLAIN { table.packing } else { Packing::Paired };
     for (i, four) in sums.chunks_mut(4).enumerate() {
         let packed = word(table, token, i);
-        for (sum, weight) in four.iter_mut().zip(unpack_word(layout, packed)) {
+        for (sum, weight) in four.iter_mut().zip(packing.unpack(packed)) {
             *sum = (weight as i32 * multiplier + half) >> down;
         }
     }
@@ -41,7 +41,7 @@ pub fn token<B: Build>(
 
 /// Word `index` of row `row` of a packed matrix.
 fn word(table: &Linear, row: usize, index: usize) -> u32 {
-    let bytes = table.weights.get(word_offset(row, index, table.padded_in)..);
+    let bytes = table.weights.get(table.packing.word_offset(row, index, table.padded_in)..);
     bytes.and_then(|b| b.first_chunk::<4>()).map_or(0, |&b| u32::from_le_bytes(b))
 }
 
@@ -62,14 +62,14 @@ pub fn frame<B: Build>(
     let mut rows = Rows::new([Some(input), None], lanes);
     let from_position = position_exponent::<B>(weights).unwrap_or(i32::MIN + 13);
     let unit = rows.sum_exponent(projection, 0, from_position);
-    rows.forward_wide::<B>(projection, [unit; 2], sums);
+    rows.forward_32::<B>(projection, [unit; 2], sums);
     add_position::<B>(weights, position, sums, unit);
     renormalize::<B::Kernels>(sums, unit, row)
 }
 
 /// The unit of what is added for a position, if anything is.
 fn position_exponent<B: Build>(weights: &EmbeddingWeights) -> Option<i32> {
-    match build::position::<B>(weights.kind) {
+    match target::position::<B>(weights.kind) {
         Position::Learned | Position::Sinusoidal => Some(weights.position_exponent),
         Position::None | Position::Rotary | Position::Relative => None,
     }
@@ -82,7 +82,7 @@ fn add_position<B: Build>(
     exponent: i32,
 ) {
     let (table, unit) = (weights.positions, weights.position_exponent);
-    match build::position::<B>(weights.kind) {
+    match target::position::<B>(weights.kind) {
         Position::Learned => {
             let row = table.get(position * sums.len() * 2..).unwrap_or_default();
             add(halves(row), unit, sums, exponent);

@@ -3,10 +3,10 @@
 use super::activation::prepare;
 use super::linear::Rows;
 use super::row::pair_mut;
-use crate::build::Build;
 use crate::config::Config;
 use crate::kernels::{CHUNK, Kernels};
 use crate::model::{LayerWeights, Linear};
+use crate::target::Build;
 
 /// The hidden rows, 16 bits, into the first rows of `tile`, `stride` apart. Returns their exponent.
 pub fn hidden<B: Build>(

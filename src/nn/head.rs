@@ -3,10 +3,10 @@
 use super::activation::tanh;
 use super::linear::Rows;
 use super::row::{Input, renormalize};
-use crate::build::Build;
 use crate::fixed::{round_shift, rsqrt, saturate, shift_by};
 use crate::kernels::Kernels;
 use crate::model::Linear;
+use crate::target::Build;
 
 /// Unit of every logit that the engine gives out: Q15.16.
 pub const LOGIT_EXPONENT: i32 = -16;
@@ -21,7 +21,7 @@ pub fn logits<B: Build>(
 ) {
     let input = Input::new::<B::Kernels>(row, exponent, layer.wide);
     let mut rows = Rows::new([Some(input), None], lanes);
-    rows.forward_wide::<B>(layer, [LOGIT_EXPONENT; 2], out);
+    rows.forward_32::<B>(layer, [LOGIT_EXPONENT; 2], out);
 }
 
 /// The mean of rows, into the first of them. Returns its exponent. `sums` is scratch of `d`.

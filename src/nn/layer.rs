@@ -7,10 +7,10 @@ use super::linear::Rows;
 use super::norm::{Epsilon, apply, normalized};
 use super::row::{Input, pair_mut, renormalize};
 use crate::arena::RunState;
-use crate::build::{self, Build};
 use crate::config::{Architecture, Config, NormOrder};
 use crate::kernels::Kernels;
 use crate::model::{CrossWeights, LayerWeights, Linear, Model, NormWeights, RelativeBias};
+use crate::target::{self, Build};
 use core::marker::PhantomData;
 
 /// A tile: rows `first_row …` of the residual stream, at positions `first_position …`.
@@ -55,8 +55,8 @@ impl<'m, B: Build> Layer<'m, B> {
     /// [`Config::encoder_side`] or its [`Config::decoder_side`].
     pub fn of_side(model: &'m Model<'m>, side: &'m Config, index: usize) -> Self {
         let header = model.header();
-        let decoder = matches!(build::config::<B>(side).architecture, Architecture::Decoder);
-        let weights = match build::config::<B>(model.config()).architecture {
+        let decoder = matches!(target::config::<B>(side).architecture, Architecture::Decoder);
+        let weights = match target::config::<B>(model.config()).architecture {
             Architecture::EncoderDecoder if decoder => model.decoder_layer(index),
             _ => model.layer::<B>(index),
         };
@@ -73,7 +73,7 @@ impl<'m, B: Build> Layer<'m, B> {
 
     #[inline(always)]
     fn config(&self) -> &'m Config {
-        build::config::<B>(self.config)
+        target::config::<B>(self.config)
     }
 
     /// Distance of the rows in `state.tile`.
@@ -83,7 +83,7 @@ impl<'m, B: Build> Layer<'m, B> {
 
     /// Which layer of the cache and which position row `i` of a tile has.
     fn place(&self, tile: Tile, i: usize) -> (usize, usize) {
-        match build::has_beams::<B>() && tile.beams {
+        match target::has_beams::<B>() && tile.beams {
             true => {
                 let layer = self.cache + (tile.first_row + i) * self.config().n_layers;
                 (layer, tile.first_position)
@@ -111,7 +111,7 @@ impl<'m, B: Build> Layer<'m, B> {
         self.project(state, tile, if with_keys_values { &all } else { &[Projection::Queries] });
         // Hypotheses have caches of their own: one call each.
         let (calls, rows) =
-            if build::has_beams::<B>() && tile.beams { (tile.rows, 1) } else { (1, tile.rows) };
+            if target::has_beams::<B>() && tile.beams { (tile.rows, 1) } else { (1, tile.rows) };
         for first in 0..calls {
             let (layer_index, first_position) = self.place(tile, first);
             let attention = Attention {
@@ -291,7 +291,7 @@ impl<'m, B: Build> Layer<'m, B> {
                 *unit = rows.sum_exponent(layer, i, old as i32);
             }
             let sums = state.sums.get_mut(..count * d).unwrap_or_default();
-            rows.forward_wide::<B>(layer, units, sums);
+            rows.forward_32::<B>(layer, units, sums);
             let residual = pair_mut(state.residual, tile.first_row + first, count, d, d);
             let exponents = exponents.iter_mut();
             for (((row, exponent), sums), unit) in
@@ -329,7 +329,7 @@ pub fn normalize_rows<B: Build>(
     first_row: usize,
     rows: usize,
 ) {
-    let config = build::config::<B>(config);
+    let config = target::config::<B>(config);
     let d = config.d_model;
     for i in first_row..first_row + rows {
         let row = state.residual.get_mut(i * d..(i + 1) * d);

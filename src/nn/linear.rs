@@ -1,10 +1,11 @@
 //! Linear layers: `y = W x + b` for a pair of rows, 32 outputs at a time.
 
 use super::row::Input;
-use crate::build::{Build, has_biases, has_wide_rows};
-use crate::config::{SEGMENT, WeightLayout};
+use crate::config::SEGMENT;
 use crate::kernels::{self, CHUNK, Kernels, Product, RowScale, lanes_per_input};
+use crate::matrix::Packing;
 use crate::model::Linear;
+use crate::target::{Build, has_biases, has_wide_rows};
 
 /// One or two rows about to be multiplied, and the buffer in which they are quantised. The lanes are
 /// filled once and serve every layer that reads the same rows (q, k and v; gate and up).
@@ -32,13 +33,13 @@ impl<'a, 'l> Rows<'a, 'l> {
     }
 
     /// Quantises inputs `from .. from + len` of every row into the lanes.
-    fn fill<K: Kernels>(&mut self, layout: WeightLayout, from: usize, len: usize) {
+    fn fill<K: Kernels>(&mut self, packing: Packing, from: usize, len: usize) {
         let rows = self.count();
         for (row, input) in self.inputs.iter().flatten().enumerate() {
             let rest = input.x.get(from..).unwrap_or_default();
             let x = rest.get(..len).unwrap_or(rest);
             let lanes = self.lanes.get_mut(..len * lanes_per_input::<K>(rows)).unwrap_or_default();
-            kernels::quantize::<K>(layout)(x, &input.by, rows, row, lanes);
+            kernels::quantize::<K>(packing)(x, &input.by, rows, row, lanes);
         }
     }
 
@@ -49,7 +50,7 @@ impl<'a, 'l> Rows<'a, 'l> {
     fn prepare<B: Build>(&mut self, layer: &Linear) {
         let narrow = !has_wide_rows::<B>() || layer.padded_in <= SEGMENT;
         if narrow && !self.filled {
-            self.fill::<B::Kernels>(layer.layout, 0, layer.padded_in);
+            self.fill::<B::Kernels>(layer.packing, 0, layer.padded_in);
         }
         self.filled = narrow;
     }
@@ -62,7 +63,7 @@ impl<'a, 'l> Rows<'a, 'l> {
             lanes: self.lanes.get(..width * lanes_per_input::<K>(rows)).unwrap_or_default(),
             rows,
             wide: layer.wide,
-            layout: layer.layout,
+            packing: layer.packing,
             weights: layer.weights,
             group_bytes: layer.padded_in * 4,
             multipliers: layer.multipliers,
@@ -85,7 +86,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         sums.fill(0);
         for from in (0..layer.padded_in).step_by(SEGMENT) {
             let count = (layer.padded_in - from).min(SEGMENT);
-            self.fill::<K>(layer.layout, from, count);
+            self.fill::<K>(layer.packing, from, count);
             let mut product = self.product::<K>(layer).skip(first);
             product.weights = product.weights.get(from * 4..).unwrap_or_default();
             product.lanes =
@@ -184,21 +185,21 @@ impl<'a, 'l> Rows<'a, 'l> {
 
     /// The whole layer in 32 bits, row after row: `out` gets `rows · out_dim` numbers, row `r` in
     /// units of `2^exponents[r]`.
-    pub fn forward_wide<B: Build>(&mut self, layer: &Linear, exponents: [i32; 2], out: &mut [i32]) {
+    pub fn forward_32<B: Build>(&mut self, layer: &Linear, exponents: [i32; 2], out: &mut [i32]) {
         let (a, b) = out.split_at_mut_checked(layer.out_dim).unwrap_or_default();
         let out = [a, b];
         self.prepare::<B>(layer);
         let mut ready = self.ready::<B::Kernels>(layer, 0, exponents);
         if !has_wide_rows::<B>() || self.filled {
-            return <B::Kernels>::linear_wide(only::<B>(&mut ready.0), ready.1, out);
+            return <B::Kernels>::linear_32(only::<B>(&mut ready.0), ready.1, out);
         }
         let by = ready.1;
-        self.forward_wide_segments::<B::Kernels>(layer, by, out);
+        self.forward_segments_32::<B::Kernels>(layer, by, out);
     }
 
-    /// [`Rows::forward_wide`] of rows wider than a segment.
+    /// [`Rows::forward_32`] of rows wider than a segment.
     #[inline(never)]
-    fn forward_wide_segments<K: Kernels>(
+    fn forward_segments_32<K: Kernels>(
         &mut self,
         layer: &Linear,
         by: [RowScale; 2],
@@ -211,7 +212,7 @@ impl<'a, 'l> Rows<'a, 'l> {
             let product = self.product::<K>(layer).skip(from);
             for ((row, out), by) in out.iter_mut().enumerate().zip(by).take(product.rows) {
                 let out = out.get_mut(from..from + count).unwrap_or_default();
-                product.rescale_wide::<K>(&sums, row, by, out);
+                product.rescale_32::<K>(&sums, row, by, out);
             }
         }
     }

@@ -2,13 +2,13 @@
 
 use super::{NO_TOKENIZER, TaskError, encode};
 use crate::arena::ArenaParts;
-use crate::build::Build;
 use crate::decoder::log_probability;
 use crate::encoder::Encoder;
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
 use crate::sampler::greedy;
+use crate::target::Build;
 use crate::tokenizer::{Token, Tokenizer};
 
 /// The likeliest label.
@@ -45,7 +45,7 @@ impl<'m, 'a> Classifier<'m, 'a> {
     /// # Errors
     /// [`RunError::WrongModel`] (also without a tokenizer), [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
-        Self::of_build(model, arena)
+        Self::new_for(model, arena)
     }
 }
 
@@ -54,12 +54,12 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     ///
     /// # Errors
     /// As [`Classifier::new`].
-    pub fn of_build(
+    pub fn new_for(
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {
         let tokenizer = model.tokenizer().ok_or(NO_TOKENIZER)?;
-        Ok(Self { encoder: Encoder::of_build(model, arena)?, model, tokenizer })
+        Ok(Self { encoder: Encoder::new_for(model, arena)?, model, tokenizer })
     }
 
     /// The encoder: its steps, its hidden rows.

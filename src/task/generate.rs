@@ -2,12 +2,12 @@
 
 use super::{NO_TOKENIZER, TaskError, TextStream, encode};
 use crate::arena::ArenaParts;
-use crate::build::{self, Build};
 use crate::decoder::Decoder;
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
 use crate::sampler::{Sampler, Sampling};
+use crate::target::{self, Build};
 use crate::tokenizer::{Token, Tokenizer};
 
 /// Why a text ended.
@@ -95,7 +95,7 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     /// The tokenizer's, [`RunError::WrongModel`] without one.
     pub fn encode(&self, text: &str, tokens: &mut [Token]) -> Result<usize, TaskError> {
         let tokenizer = self.tokenizer.as_ref().ok_or(NO_TOKENIZER)?;
-        let kind = build::tokenizer::<B>(tokenizer.kind());
+        let kind = target::tokenizer::<B>(tokenizer.kind());
         Ok(tokenizer.encode_by(kind, text, tokens)?)
     }
 

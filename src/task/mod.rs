@@ -14,8 +14,8 @@ pub use sized::{Text, Tokens};
 pub use text::TextStream;
 pub use translate::Translator;
 
-use crate::build::{self, Build};
 use crate::error::RunError;
+use crate::target::{self, Build};
 use crate::tokenizer::{EncodeError, Token, Tokenizer};
 
 /// Why a text cannot be answered.
@@ -66,7 +66,7 @@ fn encode<'t, B: Build>(
     text: &str,
     tokens: &'t mut [Token],
 ) -> Result<&'t [Token], TaskError> {
-    let n = tokenizer.encode_by(build::tokenizer::<B>(tokenizer.kind()), text, tokens)?;
+    let n = tokenizer.encode_by(target::tokenizer::<B>(tokenizer.kind()), text, tokens)?;
     if n <= tokenizer.specials() {
         return Err(RunError::EmptyInput.into());
     }

@@ -2,7 +2,7 @@
 //! lent for every call. What does not fit is an error, never cut off.
 
 use super::{Answer, Classifier, Generator, TaskError};
-use crate::build::Build;
+use crate::target::Build;
 use crate::tokenizer::{EncodeError, Token, Tokenizer};
 
 /// At most `N` tokens.

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 /// Floors from the ground up, by the first part of a module's path.
 const FLOORS: &[&[&str]] = &[
-    &["config", "error"],
-    &["fixed", "matrix"],
+    &["config", "error", "matrix"],
+    &["fixed"],
     &["kernels", "blob", "tokenizer"],
-    &["arena", "build", "model"],
+    &["arena", "model", "target"],
     &["nn", "sampler"],
     &["decoder", "encoder", "seq2seq"],
     &["task"],

@@ -6,7 +6,7 @@ mod answer;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result};
-use picoformer::config::WeightLayout;
+use picoformer::matrix::Packing;
 use picoformer_convert::bill::bill;
 use picoformer_convert::error::Error;
 use picoformer_convert::evaluate::evaluate;
@@ -83,8 +83,8 @@ struct ConvertArguments {
     #[arg(long, value_enum, default_value_t = WideRows::Auto)]
     wide: WideRows,
     /// How the weights are packed
-    #[arg(long, value_enum, default_value_t = Packing::Paired)]
-    layout: Packing,
+    #[arg(long, value_enum, default_value_t = Layout::Paired)]
+    layout: Layout,
     /// Rows that share one pass over the flash; RAM grows with it
     #[arg(long)]
     tile_rows: Option<usize>,
@@ -109,7 +109,7 @@ enum WideRows {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Packing {
+enum Layout {
     /// For every core
     Paired,
     /// For cores with Helium (Cortex-M55, M85), which need fewer instructions for it, and the host
@@ -163,9 +163,9 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
     if let Some(rows) = arguments.tile_rows {
         model.config.tile_rows = rows;
     }
-    model.config.weight_layout = match arguments.layout {
-        Packing::Paired => WeightLayout::Paired,
-        Packing::Plain => WeightLayout::Plain,
+    model.config.packing = match arguments.layout {
+        Layout::Paired => Packing::Paired,
+        Layout::Plain => Packing::Plain,
     };
     let wide = match arguments.wide {
         WideRows::Auto => Wide::Auto,

@@ -41,9 +41,9 @@ pub fn import(checkpoint: &Checkpoint) -> Result<FloatModel> {
     Ok(model)
 }
 
-/// [`Config::plain`]; importers set what differs.
+/// [`Config::base`]; importers set what differs.
 pub fn plain_config(architecture: Architecture) -> Config {
-    Config::plain(architecture)
+    Config::base(architecture)
 }
 
 /// The beam width that a checkpoint asks for; otherwise 4, as most do.

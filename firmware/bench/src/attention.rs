@@ -89,6 +89,6 @@ fn config(head_dim: usize, context: usize) -> Config {
         d_ff: head_dim,
         context,
         tile_rows: context,
-        ..Config::plain(Architecture::Encoder)
+        ..Config::base(Architecture::Encoder)
     }
 }

@@ -3,8 +3,9 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use picoformer::config::{KEY_BLOCK, WeightLayout};
+use picoformer::config::KEY_BLOCK;
 use picoformer::kernels::{Kernels, KeyBlock, Portable, Quantizer, Softmax, lanes_per_input};
+use picoformer::matrix::Packing;
 
 /// The portable kernels, counting weights.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ fn load(lanes: &[i16], rows: usize, accumulators: &[i32]) {
 // keys are no weights and must not be counted.
 impl Kernels for CountWeights {
     const NAME: &'static str = Portable::NAME;
-    const LAYOUTS: &'static [WeightLayout] = Portable::LAYOUTS;
+    const PACKINGS: &'static [Packing] = Portable::PACKINGS;
 
     fn matmul(
         lanes: &[i16],

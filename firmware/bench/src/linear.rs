@@ -2,9 +2,8 @@
 
 use core::hint::black_box;
 
-use picoformer::config::WeightLayout;
 use picoformer::kernels::{Kernels, Native};
-use picoformer::matrix::pack_word;
+use picoformer::matrix::Packing;
 use picoformer::model::Linear;
 use picoformer::nn::linear::Rows;
 use picoformer::nn::row::{Input, pair_mut};
@@ -15,9 +14,9 @@ use crate::{Case, Counter, Name};
 const WIDEST: usize = 512;
 const ROWS: usize = 16;
 /// The layout in which the backend multiplies one row fastest.
-const ROW_LAYOUT: WeightLayout = match Native::LAYOUTS.first() {
+const ROW_PACKING: Packing = match Native::PACKINGS.first() {
     Some(layout) => *layout,
-    None => WeightLayout::Paired,
+    None => Packing::Paired,
 };
 
 /// Every shape, one row (a decoder's token) and sixteen (a tile), each in its fastest layout.
@@ -35,17 +34,17 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
     random.row(x, 30_000);
     let lanes: &mut [i16] = rest.take(2 * WIDEST);
     let out: &mut [i16] = rest.take(ROWS * WIDEST);
-    for (rows, layout) in [(1, ROW_LAYOUT), (ROWS, Native::TILE_LAYOUT)] {
+    for (rows, layout) in [(1, ROW_PACKING), (ROWS, Native::TILE_PACKING)] {
         for word in weights.as_chunks_mut::<4>().0 {
             let w = random.next().to_le_bytes().map(|w| (w as i8).max(-127));
-            *word = pack_word(layout, w).to_le_bytes();
+            *word = layout.pack(w).to_le_bytes();
         }
         for in_dim in [64, 128, 256, 512] {
             for out_dim in [64, 128, 512] {
                 // Units as a converted model has them: results fill 13 of 16 bits.
                 let layer = Linear {
                     weights: weights.get(..in_dim * out_dim).unwrap_or_default(),
-                    layout,
+                    packing: layout,
                     multipliers: multipliers.get(..2 * out_dim).unwrap_or_default(),
                     biases: biases.get(..2 * out_dim).unwrap_or_default(),
                     out_dim,

@@ -78,7 +78,7 @@ pub fn weights(
     mut each: impl FnMut(Case, usize),
 ) -> Result<(), Failure> {
     let (model, arena) = load(blob, memory)?;
-    let mut decoder = Decoder::<CountWeights>::of_build(&model, arena).map_err(|_| TOO_LARGE)?;
+    let mut decoder = Decoder::<CountWeights>::new_for(&model, arena).map_err(|_| TOO_LARGE)?;
     for (title, tile) in FEEDS {
         decoder.reset();
         loaded();

@@ -45,7 +45,7 @@ static SENTENCES: [&str; 4] = [
 /// Names what failed.
 pub fn classify(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let classifier = Classifier::<Intent>::of_build(&INTENT, ram);
+    let classifier = Classifier::<Intent>::new_for(&INTENT, ram);
     let mut classifier = classifier.map_err(|_| Failure("no classifier"))?;
     let mut hash = Hash::new();
     for &sentence in &SENTENCES {

@@ -43,7 +43,7 @@ const SAMPLING: Sampling =
 /// Names what failed.
 pub fn generate(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let decoder = Decoder::<Tales>::of_build(&TALES, ram).map_err(|_| Failure("no decoder"))?;
+    let decoder = Decoder::<Tales>::new_for(&TALES, ram).map_err(|_| Failure("no decoder"))?;
     story(decoder, PROMPT, SAMPLING, 128, out, probe)?;
     Ok(Summary { arena_bytes: size_of::<Ram>(), blob_bytes: TALES.flash_bytes() })
 }

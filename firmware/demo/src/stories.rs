@@ -33,7 +33,7 @@ const CONFIG: Config = Config {
     head_dim: 8,
     d_ff: 172,
     context: 512,
-    ..Config::plain(Architecture::Decoder)
+    ..Config::base(Architecture::Decoder)
 };
 
 /// This firmware runs this model only.
@@ -75,7 +75,7 @@ fn run(
     probe: &mut dyn Probe,
 ) -> Result<(), Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let mut decoder = Decoder::<Stories>::of_build(model, ram);
+    let mut decoder = Decoder::<Stories>::new_for(model, ram);
     let decoder = decoder.as_mut().map_err(|_| Failure("no decoder"))?;
     let tokenizer = model.tokenizer().ok_or(Failure("the model has no tokenizer"))?;
     let begin = tokenizer.vocabulary().begin().ok_or(Failure("no token to begin with"))?;

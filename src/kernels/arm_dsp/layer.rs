@@ -3,8 +3,8 @@
 use super::glue::{aligned, words as shape};
 use super::linear::{Multiply, Tail, paired_1, paired_2, wide_1, wide_2};
 use super::rescale::{self, Rescale, Row};
-use crate::config::WeightLayout;
 use crate::kernels::{Product, RowScale};
+use crate::matrix::Packing;
 use core::mem::MaybeUninit;
 
 /// See [`Kernels::linear`](crate::kernels::Kernels::linear). Returns how many outputs are done, a multiple of
@@ -21,7 +21,7 @@ pub fn halves(product: &Product, by: [RowScale; 2], out: &mut [&mut [i16]; 2]) -
     run(product, by, at, lens, 1, tail)
 }
 
-/// As [`halves`], see [`Kernels::linear_wide`](crate::kernels::Kernels::linear_wide).
+/// As [`halves`], see [`Kernels::linear_32`](crate::kernels::Kernels::linear_32).
 pub fn words(product: &Product, by: [RowScale; 2], out: &mut [&mut [i32]; 2]) -> usize {
     let tail = match (product.rows, product.biases.is_empty()) {
         (1, true) => rescale::words_1,
@@ -47,7 +47,7 @@ fn run(
     let Product { lanes, rows, weights, group_bytes, multipliers, biases, .. } = *product;
     let n = lens[0] / 4 * 4;
     let biased = !biases.is_empty();
-    let fits = matches!(product.layout, WeightLayout::Paired)
+    let fits = matches!(product.packing, Packing::Paired)
         && (rows == 1 || (rows == 2 && lens[1] >= n))
         && multipliers.len() >= 2 * n
         && (!biased || (biases.len() >= 2 * n && aligned(biases)))

@@ -207,7 +207,7 @@ impl Kernels for ArmDsp {
         }
     }
 
-    fn rescale_wide(
+    fn rescale_32(
         accumulators: &[i32],
         rows: usize,
         row: usize,
@@ -346,7 +346,7 @@ impl Kernels for ArmDsp {
         }
     }
 
-    fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
+    fn linear_32(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
         let done = layer::words(product, by, &mut out);
         if done < out[0].len() {
             slow::linear(product, by, &mut out, done, i32::MIN..=i32::MAX, |value| value);

@@ -6,8 +6,9 @@ use super::attention::{self, Weigh, decode};
 use super::linear::{Frame, Kernel};
 use super::product::{Inputs, kernel};
 use super::{Kernels, KeyBlock, KeyRun, Portable, Softmax, aligned};
-use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::config::KEY_BLOCK;
 use crate::fixed::{EXP2, exp2_negative};
+use crate::matrix::Packing;
 
 /// Writes a head's vector, four numbers at a time; `$store` writes q0.
 macro_rules! write {
@@ -120,7 +121,7 @@ impl Walk {
         };
         Self {
             rows: x.rows,
-            product: kernel(x.rows, WeightLayout::Plain),
+            product: kernel(x.rows, Packing::Plain),
             frame: Frame::new(starts, x.words, step, core::ptr::null_mut()),
             group_bytes,
             weigh: if shift == 15 { attention::weigh_15 } else { attention::weigh_more },

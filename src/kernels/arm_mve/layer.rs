@@ -32,15 +32,15 @@ fn linear_and_rest(product: &Product, by: [RowScale; 2], len: usize, mut out: [&
     by_parts::linear::<ArmMve>(&product.skip(len), by, out);
 }
 
-/// See [`Kernels::linear_wide`](crate::kernels::Kernels::linear_wide).
-pub fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
+/// See [`Kernels::linear_32`](crate::kernels::Kernels::linear_32).
+pub fn linear_32(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
     let len = ready(product, [out[0].len(), out[1].len()]);
     let pointers = out.each_mut().map(|out| out.as_mut_ptr().cast());
     // SAFETY: the layer is ready for so many outputs; these kernels write 32 bits.
     unsafe { row_by_row(&WIDE, product, &by, len, pointers, 4) }
     if len < out[0].len() {
         let out = out.map(|out| out.get_mut(len..).unwrap_or_default());
-        by_parts::linear_wide::<ArmMve>(&product.skip(len), by, out);
+        by_parts::linear_32::<ArmMve>(&product.skip(len), by, out);
     }
 }
 
@@ -148,7 +148,7 @@ unsafe fn run(
     let (mut weights, mut left) = (product.weights.as_ptr(), len);
     let first = product.lanes.as_ptr();
     let starts = [first, first.wrapping_add(4 * words * (rows - 1))];
-    let kernel = kernel(rows, product.layout);
+    let kernel = kernel(rows, product.packing);
     // One row's groups come in pairs.
     let mut frame = Frame::new(starts, words, group_bytes << (2 - rows), sums);
     while left > 0 {

@@ -25,7 +25,8 @@ mod sums;
 use super::{
     Activate, Kernels, KeyBlock, KeyRun, Portable, Product, Quantizer, RowScale, Softmax, defaults,
 };
-use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::config::KEY_BLOCK;
+use crate::matrix::Packing;
 use product::{Inputs, Weights, multiply};
 use sums::Factors;
 
@@ -74,11 +75,11 @@ fn wide(lanes: &[i16], rows: usize, weights: &Weights, accumulators: &mut [i32])
 
 impl Kernels for ArmMve {
     const NAME: &'static str = "arm-mve";
-    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Plain, WeightLayout::Paired];
-    const TILE_LAYOUT: WeightLayout = WeightLayout::Plain;
+    const PACKINGS: &'static [Packing] = &[Packing::Plain, Packing::Paired];
+    const TILE_PACKING: Packing = Packing::Plain;
     const PRODUCT_SHIFT: i32 = 0;
 
-    const KEY_LAYOUT: WeightLayout = WeightLayout::Plain;
+    const KEY_PACKING: Packing = Packing::Plain;
 
     fn largest(x: &[i16]) -> u32 {
         // SAFETY: the length is the slice's.
@@ -125,7 +126,7 @@ impl Kernels for ArmMve {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let weights = Weights { layout: WeightLayout::Paired, bytes: weights, group_bytes };
+        let weights = Weights { layout: Packing::Paired, bytes: weights, group_bytes };
         multiply(&inputs(lanes, rows), &weights, accumulators);
     }
 
@@ -136,7 +137,7 @@ impl Kernels for ArmMve {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let weights = Weights { layout: WeightLayout::Paired, bytes: weights, group_bytes };
+        let weights = Weights { layout: Packing::Paired, bytes: weights, group_bytes };
         wide(lanes, rows, &weights, accumulators);
     }
 
@@ -147,7 +148,7 @@ impl Kernels for ArmMve {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let weights = Weights { layout: WeightLayout::Plain, bytes: weights, group_bytes };
+        let weights = Weights { layout: Packing::Plain, bytes: weights, group_bytes };
         multiply(&inputs(lanes, rows), &weights, accumulators);
     }
 
@@ -158,7 +159,7 @@ impl Kernels for ArmMve {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let weights = Weights { layout: WeightLayout::Plain, bytes: weights, group_bytes };
+        let weights = Weights { layout: Packing::Plain, bytes: weights, group_bytes };
         wide(lanes, rows, &weights, accumulators);
     }
 
@@ -226,7 +227,7 @@ impl Kernels for ArmMve {
         (low, high as i16)
     }
 
-    fn rescale_wide(
+    fn rescale_32(
         accumulators: &[i32],
         rows: usize,
         row: usize,
@@ -239,8 +240,8 @@ impl Kernels for ArmMve {
     ) {
         let at = (rows, row);
         let by = RowScale { scale, shift, bias_shift };
-        if !sums::rescale_wide(accumulators, at, &Factors { multipliers, biases }, by, out) {
-            defaults::rescale_wide(
+        if !sums::rescale_32(accumulators, at, &Factors { multipliers, biases }, by, out) {
+            defaults::rescale_32(
                 accumulators,
                 rows,
                 row,
@@ -258,8 +259,8 @@ impl Kernels for ArmMve {
         layer::linear(product, by, out);
     }
 
-    fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
-        layer::linear_wide(product, by, out);
+    fn linear_32(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+        layer::linear_32(product, by, out);
     }
 
     fn gain(

@@ -1,8 +1,7 @@
 //! Products of int8 rows and packed weights: what the assembly assumes is checked here.
 
 use super::linear::{Frame, Kernel, paired_1, paired_2, plain_1, plain_2};
-use crate::config::WeightLayout;
-use crate::matrix::unpack_word;
+use crate::matrix::Packing;
 
 /// One or two int8 rows of `words` words of four inputs, in a buffer of lanes.
 #[derive(Clone, Copy)]
@@ -21,7 +20,7 @@ pub struct Inputs<'a> {
 #[derive(Clone, Copy)]
 pub struct Weights<'a> {
     /// How the words are packed.
-    pub layout: WeightLayout,
+    pub layout: Packing,
     /// From the first group of outputs on.
     pub bytes: &'a [u8],
     /// From one group to the next.
@@ -87,7 +86,7 @@ fn scalar(x: &Inputs, w: &Weights, sums: &mut [i32]) {
         let words = w.bytes.get(at..).unwrap_or_default().chunks(16);
         for (word, bytes) in words.enumerate().take(x.words) {
             let bytes = bytes.first_chunk::<4>().copied().unwrap_or_default();
-            let weights = unpack_word(w.layout, u32::from_le_bytes(bytes));
+            let weights = w.layout.unpack(u32::from_le_bytes(bytes));
             for (w, x) in weights.into_iter().zip(x.word(row, word)) {
                 *sum += w as i32 * x;
             }
@@ -134,11 +133,11 @@ unsafe fn one_row(x: &Inputs, w: &Weights, groups: usize, sums: *mut i32) {
 
 /// The kernel for 1 or 2 rows.
 #[inline(always)]
-pub fn kernel(rows: usize, layout: WeightLayout) -> Kernel {
+pub fn kernel(rows: usize, layout: Packing) -> Kernel {
     match (rows, layout) {
-        (1, WeightLayout::Paired) => paired_1,
-        (1, WeightLayout::Plain) => plain_1,
-        (_, WeightLayout::Paired) => paired_2,
-        (_, WeightLayout::Plain) => plain_2,
+        (1, Packing::Paired) => paired_1,
+        (1, Packing::Plain) => plain_1,
+        (_, Packing::Paired) => paired_2,
+        (_, Packing::Plain) => plain_2,
     }
 }

@@ -209,8 +209,8 @@ pub fn rescale(
     rescale_row(&NARROW, sums, at, f, by, out)
 }
 
-/// See [`Kernels::rescale_wide`](crate::kernels::Kernels::rescale_wide); false if this cannot.
-pub fn rescale_wide(
+/// See [`Kernels::rescale_32`](crate::kernels::Kernels::rescale_32); false if this cannot.
+pub fn rescale_32(
     sums: &[i32],
     at: (usize, usize),
     f: &Factors,

@@ -2,9 +2,10 @@
 
 use super::attention::{Weigh, Weighted, scores, weigh, weighted};
 use super::{aligned, product};
-use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::config::KEY_BLOCK;
 use crate::fixed::EXP2;
 use crate::kernels::{Kernels, KeyBlock, Portable, Softmax};
+use crate::matrix::Packing;
 use core::mem::MaybeUninit;
 
 /// Number of keys if the visible ones are the first ones.
@@ -35,7 +36,7 @@ pub fn attend(
 ) {
     let rows = queries.len();
     let head_dim = lanes.len() / 2;
-    let (layout, keys, group_bytes) = (WeightLayout::Plain, block.keys, head_dim * 4);
+    let (layout, keys, group_bytes) = (Packing::Plain, block.keys, head_dim * 4);
     let mut products = [MaybeUninit::uninit(); 2 * KEY_BLOCK];
     let products = products.get_mut(..KEY_BLOCK * rows).unwrap_or_default();
     let len = products.len();

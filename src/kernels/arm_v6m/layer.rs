@@ -13,7 +13,7 @@ fn chunks<T>(
     write: impl Fn(usize, *const i32, usize, &mut [T]),
 ) -> bool {
     let (rows, len) = (layer.rows, out[0].len());
-    let Product { layout, wide, lanes, weights, group_bytes, .. } = *layer;
+    let Product { packing: layout, wide, lanes, weights, group_bytes, .. } = *layer;
     let sums = len.next_multiple_of(4) * rows;
     let fits = (rows == 1 || rows == 2 && !wide && out[1].len() == len)
         && halves(layer.multipliers, len)
@@ -81,8 +81,8 @@ pub fn linear(layer: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) -> bool 
     })
 }
 
-/// See [`Kernels::linear_wide`](super::Kernels::linear_wide); false if it must be done otherwise.
-pub fn linear_wide(layer: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) -> bool {
+/// See [`Kernels::linear_32`](super::Kernels::linear_32); false if it must be done otherwise.
+pub fn linear_32(layer: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) -> bool {
     let fits = |by: &RowScale| by.scale <= 1 << 15 && (1..=62).contains(&by.shift);
     if !by.iter().take(layer.rows).all(fits) {
         return false;

@@ -19,7 +19,8 @@ mod rows;
 use super::{
     Activate, Kernels, KeyBlock, Portable, Product, Quantizer, RowScale, Softmax, defaults,
 };
-use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::config::KEY_BLOCK;
+use crate::matrix::Packing;
 
 /// The backend for ARMv6-M.
 #[derive(Clone, Copy, Debug)]
@@ -55,10 +56,10 @@ fn rescaling<T>(accumulators: &[i32], rows: usize, row: usize, out: &[T]) -> Opt
 
 impl Kernels for ArmV6m {
     const NAME: &'static str = "arm-v6m";
-    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
+    const PACKINGS: &'static [Packing] = &[Packing::Paired, Packing::Plain];
     const SINGLE_LANES: usize = 2;
-    const KEY_LAYOUT: WeightLayout = WeightLayout::Plain;
-    const TILE_LAYOUT: WeightLayout = WeightLayout::Plain;
+    const KEY_PACKING: Packing = Packing::Plain;
+    const TILE_PACKING: Packing = Packing::Plain;
 
     fn largest(x: &[i16]) -> u32 {
         match passes::extremes(x) {
@@ -82,7 +83,7 @@ impl Kernels for ArmV6m {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let layout = WeightLayout::Paired;
+        let layout = Packing::Paired;
         product::matmul(layout, false, lanes, rows, weights, group_bytes, accumulators);
     }
 
@@ -93,7 +94,7 @@ impl Kernels for ArmV6m {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let layout = WeightLayout::Paired;
+        let layout = Packing::Paired;
         product::matmul(layout, true, lanes, rows, weights, group_bytes, accumulators);
     }
 
@@ -104,7 +105,7 @@ impl Kernels for ArmV6m {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let layout = WeightLayout::Plain;
+        let layout = Packing::Plain;
         product::matmul(layout, false, lanes, rows, weights, group_bytes, accumulators);
     }
 
@@ -115,7 +116,7 @@ impl Kernels for ArmV6m {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        let layout = WeightLayout::Plain;
+        let layout = Packing::Plain;
         product::matmul(layout, true, lanes, rows, weights, group_bytes, accumulators);
     }
 
@@ -193,7 +194,7 @@ impl Kernels for ArmV6m {
         }
     }
 
-    fn rescale_wide(
+    fn rescale_32(
         accumulators: &[i32],
         rows: usize,
         row: usize,
@@ -207,7 +208,7 @@ impl Kernels for ArmV6m {
         let fits = scale <= 1 << 15 && halves(multipliers, out.len());
         let (Some(mut by), 1..=62, true) = (rescaling(accumulators, rows, row, out), shift, fits)
         else {
-            return defaults::rescale_wide(
+            return defaults::rescale_32(
                 accumulators,
                 rows,
                 row,
@@ -248,10 +249,10 @@ impl Kernels for ArmV6m {
         }
     }
 
-    fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+    fn linear_32(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
         let [a, b] = out;
-        if !layer::linear_wide(product, by, [&mut *a, &mut *b]) {
-            super::linear::linear_wide::<Self>(product, by, [a, b]);
+        if !layer::linear_32(product, by, [&mut *a, &mut *b]) {
+            super::linear::linear_32::<Self>(product, by, [a, b]);
         }
     }
 

@@ -1,8 +1,7 @@
 //! Which product a shape takes, and what no assembly takes.
 
 use super::{aligned, lanes, linear};
-use crate::config::WeightLayout;
-use crate::matrix::unpack_word;
+use crate::matrix::Packing;
 use core::mem::MaybeUninit;
 
 /// Words of four inputs that are unpacked at a time where lanes are not yet 32 bits wide.
@@ -15,7 +14,7 @@ pub type Assembly =
 /// The assembly for a product with `sums` numbers in all and how many words of four inputs it has, if
 /// there is one for its shape. No division and no checked product: both are library calls.
 pub fn assembly(
-    layout: WeightLayout,
+    layout: Packing,
     wide: bool,
     lanes: &[i16],
     rows: usize,
@@ -33,19 +32,19 @@ pub fn assembly(
         && weights.len() >= (groups - 1) * group_bytes + 16 * words
         && group_bytes.is_multiple_of(4);
     let product: Assembly = match (layout, wide, rows) {
-        (WeightLayout::Paired, false, 2) => linear::paired_2,
-        (WeightLayout::Plain, false, 2) => linear::plain_2,
-        (WeightLayout::Paired, false, _) => linear::paired_1,
-        (WeightLayout::Plain, false, _) => linear::plain_1,
-        (WeightLayout::Paired, true, _) => linear::paired_wide_1,
-        (WeightLayout::Plain, true, _) => linear::plain_wide_1,
+        (Packing::Paired, false, 2) => linear::paired_2,
+        (Packing::Plain, false, 2) => linear::plain_2,
+        (Packing::Paired, false, _) => linear::paired_1,
+        (Packing::Plain, false, _) => linear::plain_1,
+        (Packing::Paired, true, _) => linear::paired_wide_1,
+        (Packing::Plain, true, _) => linear::plain_wide_1,
     };
     (fits && aligned(lanes) && aligned(weights)).then_some((product, words))
 }
 
 /// See [`Kernels::matmul`](super::Kernels::matmul) and the three beside it.
 pub fn matmul(
-    layout: WeightLayout,
+    layout: Packing,
     wide: bool,
     lanes: &[i16],
     rows: usize,
@@ -106,7 +105,7 @@ fn two_wide_rows(
 /// Any shape and alignment, in plain Rust.
 #[inline(never)]
 pub fn any_shape(
-    layout: WeightLayout,
+    layout: Packing,
     wide: bool,
     lanes: &[i16],
     rows: usize,
@@ -121,7 +120,7 @@ pub fn any_shape(
             sums.fill(0);
             let words = weights.as_chunks::<4>().0.iter().skip(output).step_by(4);
             for (&word, lanes) in words.zip(lanes.as_chunks::<8>().0) {
-                let word = unpack_word(layout, u32::from_le_bytes(word));
+                let word = layout.unpack(u32::from_le_bytes(word));
                 for (sum, inputs) in sums.iter_mut().zip(lanes::inputs(lanes, rows, wide)) {
                     for (w, x) in word.into_iter().zip(inputs) {
                         *sum = sum.wrapping_add(w as i32 * x);

@@ -3,7 +3,6 @@
 use super::{Random, any_layout, input, same};
 use crate::Aligned;
 use crate::kernels::{self, Kernels, Portable, Product, RowScale, lanes_per_input};
-use crate::matrix::pack_word;
 
 /// Whole layers, some longer than a chunk.
 pub fn layers<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
@@ -45,13 +44,14 @@ pub fn layers<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
     let own = by.map(|by| RowScale { shift: by.shift - surplus, ..by });
     random.bytes(weights);
     for word in weights.as_chunks_mut::<4>().0 {
-        *word = pack_word(layout, word.map(|w| (w as i8).max(-127))).to_le_bytes();
+        *word = layout.pack(word.map(|w| (w as i8).max(-127))).to_le_bytes();
     }
     let weights = &weights[..];
     let group_bytes = 16 * words;
     let wide = bits == 12;
     let lanes: &[i16] = found;
-    let product = Product { lanes, rows, wide, layout, weights, group_bytes, multipliers, biases };
+    let product =
+        Product { lanes, rows, wide, packing: layout, weights, group_bytes, multipliers, biases };
     let (mut a, mut b) = ([[1i16; OUTPUTS]; 2], [[1i16; OUTPUTS]; 2]);
     let part = |out: &mut [[i16; OUTPUTS]; 2], run: &dyn Fn([&mut [i16]; 2])| {
         let [p, q] = out.each_mut().map(|out| out.get_mut(..outputs).unwrap_or_default());
@@ -65,8 +65,8 @@ pub fn layers<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
         let [p, q] = out.each_mut().map(|out| out.get_mut(..outputs).unwrap_or_default());
         run([p, if rows == 2 { q } else { &mut [] }]);
     };
-    part(&mut a, &|out| K::linear_wide(&product, own, out));
-    part(&mut b, &|out| Portable::linear_wide(&Product { lanes: expected, ..product }, by, out));
-    same(a.as_flattened(), b.as_flattened(), "linear_wide")?;
+    part(&mut a, &|out| K::linear_32(&product, own, out));
+    part(&mut b, &|out| Portable::linear_32(&Product { lanes: expected, ..product }, by, out));
+    same(a.as_flattened(), b.as_flattened(), "linear_32")?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::random::Random;
 use super::same;
 use crate::config::KEY_BLOCK;
 use crate::fixed::{INVERSE_SCALE, scale_code};
-use crate::matrix::word_offset;
+use crate::matrix::Packing;
 
 /// Keys and values on their way into the cache.
 pub(super) fn caching<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
@@ -50,7 +50,7 @@ pub(super) fn streaming<K: Kernels>(random: &mut Random) -> Result<(), &'static 
     for key in 0..KEY_BLOCK {
         let by = query(random, x);
         let (inverse, shift) = (by.inverse as u16, (by.shift + 23) as u32);
-        let at = word_offset(key, 0, dims);
+        let at = Packing::Plain.word_offset(key, 0, dims);
         K::write_key(x, inverse, shift, keys.get_mut(at..).unwrap_or_default());
         Portable::write_key(x, inverse, shift, expected_keys.get_mut(at..).unwrap_or_default());
     }

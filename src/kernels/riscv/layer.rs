@@ -20,7 +20,7 @@ fn chunks<T>(
     let Product { lanes, rows, weights, group_bytes, multipliers, biases, .. } = *product;
     let outputs = out[0].len();
     let all = outputs.div_ceil(4);
-    let found = assembly(product.layout, lanes, rows, weights, group_bytes, all);
+    let found = assembly(product.packing, lanes, rows, weights, group_bytes, all);
     let Some((multiply, words)) = found.filter(|_| !product.wide && (rows == 1 || rows == 2))
     else {
         return false;
@@ -66,8 +66,8 @@ pub fn linear(product: &Product, by: [RowScale; 2], mut out: [&mut [i16]; 2]) {
     }
 }
 
-/// See [`Kernels::linear_wide`](crate::kernels::Kernels::linear_wide).
-pub fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
+/// See [`Kernels::linear_32`](crate::kernels::Kernels::linear_32).
+pub fn linear_32(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2]) {
     let rescale = |sums: &[i32],
                    rows,
                    row,
@@ -76,7 +76,7 @@ pub fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2
                    by: &RowScale,
                    out: &mut [i32]| {
         let bias_shift = by.bias_shift;
-        super::rescale_wide(
+        super::rescale_32(
             sums,
             rows,
             row,
@@ -89,6 +89,6 @@ pub fn linear_wide(product: &Product, by: [RowScale; 2], mut out: [&mut [i32]; 2
         );
     };
     if !chunks(product, &by, &mut out, rescale) {
-        portable::linear_wide::<RiscV>(product, by, out);
+        portable::linear_32::<RiscV>(product, by, out);
     }
 }

@@ -13,8 +13,9 @@ mod rows;
 mod sums;
 
 use super::{Kernels, KeyBlock, Portable, Product, Quantizer, RowScale, Softmax, defaults};
-use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::config::KEY_BLOCK;
 use crate::fixed::shift_by;
+use crate::matrix::Packing;
 use sums::Outputs;
 
 /// The backend for RV32IM.
@@ -28,7 +29,7 @@ type Assembly =
 /// The assembly for a product of `groups` groups of four outputs and how many words of four inputs it
 /// has, if there is one for its shape.
 fn assembly(
-    layout: WeightLayout,
+    layout: Packing,
     lanes: &[i16],
     rows: usize,
     weights: &[u8],
@@ -39,17 +40,17 @@ fn assembly(
     let needed = groups.checked_sub(1)?.checked_mul(group_bytes)?.checked_add(16 * words)?;
     let even = weights.as_ptr().addr().is_multiple_of(2) && group_bytes.is_multiple_of(2);
     let (product, aligned): (Assembly, bool) = match (layout, rows) {
-        (WeightLayout::Paired, 2) => (linear::paired_2, even),
-        (WeightLayout::Paired, _) => (linear::paired_1, even),
-        (WeightLayout::Plain, 2) => (plain::plain_2, lanes.as_ptr().addr().is_multiple_of(4)),
-        (WeightLayout::Plain, _) => (linear::plain_1, true),
+        (Packing::Paired, 2) => (linear::paired_2, even),
+        (Packing::Paired, _) => (linear::paired_1, even),
+        (Packing::Plain, 2) => (plain::plain_2, lanes.as_ptr().addr().is_multiple_of(4)),
+        (Packing::Plain, _) => (linear::plain_1, true),
     };
     (words > 0 && needed <= weights.len() && aligned).then_some((product, words))
 }
 
 /// A product of 8-bit lanes; false, nothing done, if the assembly cannot take it.
 fn multiply(
-    layout: WeightLayout,
+    layout: Packing,
     lanes: &[i16],
     rows: usize,
     weights: &[u8],
@@ -124,10 +125,10 @@ fn rescale(
     }
 }
 
-/// See [`Kernels::rescale_wide`].
+/// See [`Kernels::rescale_32`].
 #[allow(clippy::too_many_arguments)] // as the method
 #[inline(always)]
-fn rescale_wide(
+fn rescale_32(
     accumulators: &[i32],
     rows: usize,
     row: usize,
@@ -142,14 +143,14 @@ fn rescale_wide(
     let mut done = 0;
     if (1..=62).contains(&shift) && scale <= 1 << 15 {
         done = match rows {
-            1 => Outputs::<4>::new(accumulators, row, multipliers).rescale_wide(scale, shift, out),
-            2 => Outputs::<8>::new(accumulators, row, multipliers).rescale_wide(scale, shift, out),
+            1 => Outputs::<4>::new(accumulators, row, multipliers).rescale_32(scale, shift, out),
+            2 => Outputs::<8>::new(accumulators, row, multipliers).rescale_32(scale, shift, out),
             _ => 0,
         };
         biased::<RiscV>(biases, bias_shift, out.get_mut(..done).unwrap_or_default());
     }
     if done < out.len() {
-        defaults::rescale_wide(
+        defaults::rescale_32(
             accumulators.get(done * rows..).unwrap_or_default(),
             rows,
             row,
@@ -165,8 +166,8 @@ fn rescale_wide(
 
 impl Kernels for RiscV {
     const NAME: &'static str = "riscv";
-    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
-    const TILE_LAYOUT: WeightLayout = WeightLayout::Plain;
+    const PACKINGS: &'static [Packing] = &[Packing::Paired, Packing::Plain];
+    const TILE_PACKING: Packing = Packing::Plain;
 
     fn largest(x: &[i16]) -> u32 {
         let (fours, rest) = x.as_chunks::<4>();
@@ -224,7 +225,7 @@ impl Kernels for RiscV {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        if !multiply(WeightLayout::Paired, lanes, rows, weights, group_bytes, accumulators) {
+        if !multiply(Packing::Paired, lanes, rows, weights, group_bytes, accumulators) {
             Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
         }
     }
@@ -236,7 +237,7 @@ impl Kernels for RiscV {
         group_bytes: usize,
         accumulators: &mut [i32],
     ) {
-        if !multiply(WeightLayout::Plain, lanes, rows, weights, group_bytes, accumulators) {
+        if !multiply(Packing::Plain, lanes, rows, weights, group_bytes, accumulators) {
             plain::any_shape(lanes, rows, weights, group_bytes, accumulators);
         }
     }
@@ -294,7 +295,7 @@ impl Kernels for RiscV {
         rescale(accumulators, rows, row, multipliers, biases, scale, shift, bias_shift, out);
     }
 
-    fn rescale_wide(
+    fn rescale_32(
         accumulators: &[i32],
         rows: usize,
         row: usize,
@@ -305,15 +306,15 @@ impl Kernels for RiscV {
         bias_shift: i32,
         out: &mut [i32],
     ) {
-        rescale_wide(accumulators, rows, row, multipliers, biases, scale, shift, bias_shift, out);
+        rescale_32(accumulators, rows, row, multipliers, biases, scale, shift, bias_shift, out);
     }
 
     fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
         layer::linear(product, by, out);
     }
 
-    fn linear_wide(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
-        layer::linear_wide(product, by, out);
+    fn linear_32(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
+        layer::linear_32(product, by, out);
     }
 
     fn gain(

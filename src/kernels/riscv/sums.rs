@@ -150,10 +150,10 @@ impl<const STRIDE: usize> Outputs<STRIDE> {
         )
     }
 
-    /// See [`Kernels::rescale_wide`](crate::kernels::Kernels::rescale_wide), without bias, for scales up
+    /// See [`Kernels::rescale_32`](crate::kernels::Kernels::rescale_32), without bias, for scales up
     /// to 2^15.
     #[inline(always)]
-    pub fn rescale_wide(self, scale: u16, shift: u32, out: &mut [i32]) -> usize {
+    pub fn rescale_32(self, scale: u16, shift: u32, out: &mut [i32]) -> usize {
         if shift >= 32 {
             return self.rescale_high(scale, shift, out);
         }

@@ -10,7 +10,8 @@ mod linear;
 mod rows;
 
 use super::{Activate, Kernels, KeyBlock, Portable, Quantizer, Softmax, defaults};
-use crate::config::{KEY_BLOCK, WeightLayout};
+use crate::config::KEY_BLOCK;
+use crate::matrix::Packing;
 use core::arch::x86_64::*;
 
 /// The backend for x86-64.
@@ -73,7 +74,7 @@ fn product<const WIDE: bool>(
 impl Kernels for X86 {
     const NAME: &'static str = "x86-64";
     // Lanes are those of `Portable`, which multiplies plain weights.
-    const LAYOUTS: &'static [WeightLayout] = &[WeightLayout::Paired, WeightLayout::Plain];
+    const PACKINGS: &'static [Packing] = &[Packing::Paired, Packing::Plain];
 
     fn largest(x: &[i16]) -> u32 {
         Portable::largest(x)
@@ -209,7 +210,7 @@ impl Kernels for X86 {
         );
     }
 
-    fn rescale_wide(
+    fn rescale_32(
         accumulators: &[i32],
         rows: usize,
         row: usize,
@@ -226,10 +227,10 @@ impl Kernels for X86 {
         if ordinary && rows <= 2 && row < rows {
             // SAFETY: SSE2 is part of x86-64.
             done = unsafe {
-                rows::rescale_wide(accumulators, rows, row, multipliers, scale, shift, out)
+                rows::rescale_32(accumulators, rows, row, multipliers, scale, shift, out)
             };
         }
-        defaults::rescale_wide(
+        defaults::rescale_32(
             accumulators.get(done * rows..).unwrap_or_default(),
             rows,
             row,

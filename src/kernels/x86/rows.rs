@@ -150,10 +150,10 @@ fn row_of(sums: &[[i32; 8]], row: usize) -> Option<[__m128i; 2]> {
     }
 }
 
-/// [`Kernels::rescale_wide`](crate::kernels::Kernels::rescale_wide) without bias, as [`rescale`]; ends
+/// [`Kernels::rescale_32`](crate::kernels::Kernels::rescale_32) without bias, as [`rescale`]; ends
 /// before a negative multiplier.
 #[target_feature(enable = "sse2")]
-pub fn rescale_wide(
+pub fn rescale_32(
     sums: &[i32],
     rows: usize,
     row: usize,

@@ -3,9 +3,9 @@
 use super::*;
 
 impl Config {
-    /// Every option off, every size 0 but for tiles of two rows: for a struct update (`..`), so that what is
-    /// written down is what differs. [`Config::validate`] refuses it as it is.
-    pub const fn plain(architecture: Architecture) -> Self {
+    /// A base for struct update syntax: all options off, all sizes 0, two rows per tile. Not valid by
+    /// itself: [`Config::validate`] refuses it.
+    pub const fn base(architecture: Architecture) -> Self {
         Self {
             architecture,
             input: Input::Tokens,
@@ -15,7 +15,7 @@ impl Config {
             activation: Activation::GeluErf,
             head: Head::None,
             pooling: Pooling::First,
-            weight_layout: WeightLayout::Paired,
+            packing: Packing::Paired,
             gated: false,
             qkv_bias: false,
             output_bias: false,

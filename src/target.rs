@@ -31,7 +31,7 @@ use core::marker::PhantomData;
 /// }
 /// # type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
 /// let mut ram = Ram::new();
-/// let mut classifier = Classifier::<Intent>::of_build(&MODEL, &mut ram)?;
+/// let mut classifier = Classifier::<Intent>::new_for(&MODEL, &mut ram)?;
 /// # assert_eq!(classifier.classify("what time is it", &mut [0; 64])?.name, "time");
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
@@ -169,7 +169,7 @@ pub(crate) const fn has_biases<B: Build>() -> bool {
 /// Refuses a model that this build is not for.
 ///
 /// # Errors
-/// [`RunError::WrongModel`], [`RunError::UnsupportedLayout`].
+/// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`].
 pub(crate) fn check<B: Build>(model: &Model) -> Result<(), RunError> {
     if let Some(known) = B::MODEL
         && !model.is_of::<B>(known)
