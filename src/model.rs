@@ -15,7 +15,7 @@ use crate::blob::{
 };
 use crate::config::*;
 use crate::error::FormatError;
-use crate::kernels::Native;
+use crate::kernels::{Channels, Matrix, Native, Weights};
 use crate::target::Known;
 use crate::target::{self, Build};
 use crate::tokenizer::Tokenizer;
@@ -205,13 +205,14 @@ impl<'a> Model<'a> {
         let (multipliers, biases) =
             rest.split_at_checked(layout.biases() - layout.multipliers()).unwrap_or_default();
         let meta = |i: usize| read_i16(meta, 2 * i) as i32;
+        let matrix = Matrix::new(weights, layout.packing, layout.padded_out(), layout.padded_in());
+        let weights = matrix
+            .zip(Channels::new(multipliers, biases))
+            .and_then(|(matrix, channels)| Weights::new(matrix, channels));
+        debug_assert!(weights.is_some(), "a linear layer that `validate` has let pass");
         Linear {
-            weights,
-            packing: layout.packing,
-            multipliers,
-            biases,
+            weights: weights.unwrap_or(Weights::ZERO),
             out_dim: layout.out_dim,
-            padded_in: layout.padded_in(),
             weight_exponent: meta(0),
             bias_exponent: meta(1),
             output_exponent: meta(2),
@@ -226,9 +227,10 @@ impl<'a> Model<'a> {
             Norm::Layer => row,
             Norm::Rms => 0,
         };
+        let gains = part(self.bytes, offset + META_BYTES, row);
+        let biases = part(self.bytes, offset + META_BYTES + round_up(row, 16), biases);
         NormWeights {
-            gains: part(self.bytes, offset + META_BYTES, row),
-            biases: part(self.bytes, offset + META_BYTES + round_up(row, 16), biases),
+            channels: Channels::new(gains, biases).unwrap_or(Channels::NONE),
             gain_exponent: read_i16(self.bytes, offset) as i32,
             bias_exponent: read_i16(self.bytes, offset + 2) as i32,
         }

@@ -6,7 +6,7 @@ mod common;
 use common::synthetic::*;
 use common::*;
 use picoformer::config::*;
-use picoformer::kernels::{Kernels, Portable, Quantizer};
+use picoformer::kernels::{Attend, Kernels, Product, portable};
 use picoformer::matrix::Packing;
 use picoformer::nn::attention::Mask;
 use picoformer::{Decoder, Encoder, Model, Progress, RunError};
@@ -204,72 +204,18 @@ struct Counting;
 
 impl Kernels for Counting {
     const NAME: &'static str = "counting";
+    const PACKINGS: &'static [Packing] = &[Packing::Paired];
     const MAX_KEYS: usize = 64;
 
-    fn largest(x: &[i16]) -> u32 {
-        Portable::largest(x)
+    fn matmul(product: &Product<Self>, sums: &mut [i32]) {
+        WORK.set(WORK.get() + product.products(sums.len()));
+        portable::matmul(product, sums);
     }
 
-    fn moments(x: &[i16]) -> (i32, u64) {
-        Portable::moments(x)
-    }
-
-    fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        Portable::quantize(x, by, rows, row, lanes);
-    }
-
-    fn matmul(lanes: &[i16], rows: usize, weights: &[u8], group: usize, out: &mut [i32]) {
-        WORK.set(WORK.get() + lanes.len() * out.len() / rows);
-        Portable::matmul(lanes, rows, weights, group, out);
-    }
-
-    fn matmul_wide(lanes: &[i16], rows: usize, weights: &[u8], group: usize, out: &mut [i32]) {
-        WORK.set(WORK.get() + lanes.len() * out.len() / rows);
-        Portable::matmul_wide(lanes, rows, weights, group, out);
-    }
-
-    fn scores(
-        sums: &[i32],
-        rows: usize,
-        row: usize,
-        scales: &[u16; KEY_BLOCK],
-        visible: u32,
-        scores: &mut [i32; KEY_BLOCK],
-    ) -> i32 {
-        Portable::scores(sums, rows, row, scales, visible, scores)
-    }
-
-    fn weigh(
-        scores: &[i32; KEY_BLOCK],
-        maximum: i32,
-        factor: u32,
-        scales: &[u16; KEY_BLOCK],
-        visible: u32,
-        shift: u32,
-        rows: usize,
-        row: usize,
-        lanes: &mut [i16],
-    ) -> u32 {
-        Portable::weigh(scores, maximum, factor, scales, visible, shift, rows, row, lanes)
-    }
-
-    fn weighted_sum(lanes: &[i16], rows: usize, values: &[u8], sums: &mut [i32]) {
-        WORK.set(WORK.get() + lanes.len() * sums.len() / rows);
-        Portable::weighted_sum(lanes, rows, values, sums);
-    }
-
-    fn rescale(
-        sums: &[i32],
-        rows: usize,
-        row: usize,
-        multipliers: &[u8],
-        biases: &[u8],
-        scale: u16,
-        shift: u32,
-        bias_shift: u32,
-        out: &mut [i16],
-    ) {
-        Portable::rescale(sums, rows, row, multipliers, biases, scale, shift, bias_shift, out);
+    fn attend(attend: Attend<Self>) {
+        // The products of the keys are counted by `matmul`, those of the values here.
+        WORK.set(WORK.get() + attend.products() / 2);
+        portable::attend(attend);
     }
 }
 

@@ -7,7 +7,8 @@ use common::synthetic::Random;
 use picoformer::config::{Activation, KEY_BLOCK, Norm};
 use picoformer::decoder::log_probability;
 use picoformer::fixed::*;
-use picoformer::kernels::{Kernels, Portable};
+use picoformer::kernels::portable::weigh;
+use picoformer::kernels::{Channels, Kernels, Portable, Softmax};
 use picoformer::model::NormWeights;
 use picoformer::nn::activation::{prepare, tanh};
 use picoformer::nn::head::unit_length;
@@ -85,18 +86,14 @@ fn softmax() -> f64 {
         let scores: [i32; KEY_BLOCK] = std::array::from_fn(|_| random.below(1 << 22) as i32);
         let maximum = scores.iter().copied().max().unwrap();
         let factor = 1 << 20 << random.below(4); // log2 units: score · factor / 2^40
-        let mut lanes = [0i16; KEY_BLOCK];
-        let scales = [1 << 15; KEY_BLOCK];
-        let sum =
-            Portable::weigh(&scores, maximum, factor, &scales, 0xffff, 15, 1, 0, &mut lanes) as f64;
+        let state = Softmax { maximum, sum: 0, factor };
+        let (weights, sum) = weigh(&scores, &state, &[1 << 15; KEY_BLOCK], 0xffff, 15);
         let p: Vec<f64> = scores
             .iter()
             .map(|&s| (((s - maximum) as f64 * factor as f64) / exp2(40)).exp2())
             .collect();
         let total: f64 = p.iter().sum();
-        // Lanes lie in the order 0 2 1 3.
-        let order = |j: usize| j / 4 * 4 + [0, 2, 1, 3][j % 4];
-        worst((0..KEY_BLOCK).map(|j| (lanes[order(j)] as f64 / sum - p[j] / total).abs()))
+        worst((0..KEY_BLOCK).map(|j| (weights[j] as f64 / sum as f64 - p[j] / total).abs()))
     }))
 }
 
@@ -109,15 +106,9 @@ fn quantized_norm(norm: Norm, wide: bool) -> f64 {
             let x = row(&mut random, len, size, offset);
             let expected = exact_norm(&x, exponent, norm);
             let input = normalized::<Portable>(&x, exponent, norm, EPSILON, wide);
-            let mut lanes = vec![0i16; len];
-            Portable::quantize(&x, &input.by, 1, 0, &mut lanes);
             let unit = input.scale.mantissa as f64 * exp2(input.scale.exponent);
-            for (lane, expected) in lanes.chunks(4).zip(expected.chunks(4)) {
-                let [x1, x3, a, b] = [0, 1, 2, 3].map(|i| lane[i] as f64);
-                let even = |lane: f64, odd: f64| if wide { lane } else { (lane + odd) / 256.0 };
-                for (found, e) in [even(a, x1), x1, even(b, x3), x3].iter().zip(expected) {
-                    cases.push((found - e / unit).abs());
-                }
+            for (&x, expected) in x.iter().zip(expected) {
+                cases.push((input.quantizer.quantize(x) as f64 - expected / unit).abs());
             }
         }
     }
@@ -145,12 +136,8 @@ fn explicit_norm(norm: Norm) -> f64 {
         let bytes = |x: &[i16]| x.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
         let (g, b) = (bytes(&gains), bytes(&biases));
         let biases = if norm == Norm::Layer { biases } else { vec![0; 96] };
-        let weights = NormWeights {
-            gains: &g,
-            biases: if norm == Norm::Layer { &b } else { &[] },
-            gain_exponent: -14,
-            bias_exponent: -15,
-        };
+        let channels = Channels::new(&g, if norm == Norm::Layer { &b } else { &[] }).unwrap();
+        let weights = NormWeights { channels, gain_exponent: -14, bias_exponent: -15 };
         let mut x = row(&mut random, 96, 8000.0, 900.0);
         let expected: Vec<f64> = exact_norm(&x, -11, norm)
             .iter()

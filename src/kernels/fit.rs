@@ -1,6 +1,6 @@
 //! Which models a backend runs.
 
-use super::Kernels;
+use super::{Kernels, multiplies};
 use crate::config::Config;
 use crate::error::RunError;
 
@@ -9,9 +9,9 @@ use crate::error::RunError;
 /// # Errors
 /// [`RunError::UnsupportedPacking`], [`RunError::WrongModel`].
 pub(crate) fn fits<K: Kernels>(config: &Config) -> Result<(), RunError> {
-    let (layout, keys) = (config.packing, config.cache_rows());
-    if !K::PACKINGS.contains(&layout) {
-        return Err(RunError::UnsupportedPacking { layout: layout.name(), kernels: K::NAME });
+    let (packing, keys) = (config.packing, config.cache_rows());
+    if !multiplies::<K>(packing) {
+        return Err(RunError::UnsupportedPacking { layout: packing.name(), kernels: K::NAME });
     }
     match keys <= K::MAX_KEYS {
         true => Ok(()),

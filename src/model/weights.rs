@@ -3,24 +3,16 @@
 use super::Model;
 use crate::blob::{read_i16, read_u16};
 use crate::config::{NormOrder, Position};
-use crate::matrix::Packing;
+use crate::kernels::{Channels, Weights};
 use crate::target::Build;
 
 /// One linear layer: `y = W x + b`, weights int8 with a scale per output.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear<'a> {
-    /// Packed weights, see [`matrix`](crate::matrix).
-    pub weights: &'a [u8],
-    /// How they are packed.
-    pub packing: Packing,
-    /// `u16` × padded outputs, and padding.
-    pub multipliers: &'a [u8],
-    /// `i16` × padded outputs and padding, or empty.
-    pub biases: &'a [u8],
-    /// Outputs.
+    /// The packed matrix, a scale for every output, and perhaps biases.
+    pub weights: Weights<'a>,
+    /// Outputs; the matrix has up to three more.
     pub out_dim: usize,
-    /// Inputs, a multiple of 4.
-    pub padded_in: usize,
     /// Real weight = `w · multiplier · 2^weight_exponent`.
     pub weight_exponent: i32,
     /// Real bias = `bias · 2^bias_exponent`.
@@ -34,10 +26,8 @@ pub struct Linear<'a> {
 /// Gain and bias of an explicit norm.
 #[derive(Clone, Copy, Debug)]
 pub struct NormWeights<'a> {
-    /// `i16` × d_model.
-    pub gains: &'a [u8],
-    /// `i16` × d_model, or empty (RMSNorm).
-    pub biases: &'a [u8],
+    /// `(d_model)` gains, and biases but in an RMSNorm.
+    pub channels: Channels<'a>,
     /// Real gain = `gain · 2^gain_exponent`.
     pub gain_exponent: i32,
     /// Real bias = `bias · 2^bias_exponent`.

@@ -7,7 +7,7 @@
 
 use crate::config::Activation;
 use crate::fixed::even_part;
-use crate::kernels::{Activate, interpolate};
+use crate::kernels::{Curve, interpolate};
 
 static GELU_ERF: [u16; 258] = even_part(0, 32.0);
 static GELU_TANH: [u16; 258] = even_part(1, 32.0);
@@ -15,14 +15,14 @@ static SILU: [u16; 258] = even_part(2, 16.0);
 static TANH: [u16; 258] = even_part(3, 32.0);
 
 /// Prepares an activation of numbers in units of `2^exponent`; results have the same unit.
-pub const fn prepare(activation: Activation, exponent: i32) -> Activate {
+pub const fn prepare(activation: Activation, exponent: i32) -> Curve {
     let (table, steps) = match activation {
         Activation::Relu => (None, 0),
         Activation::GeluErf => (Some(&GELU_ERF), 5),
         Activation::GeluTanh => (Some(&GELU_TANH), 5),
         Activation::Silu => (Some(&SILU), 4),
     };
-    Activate { table, position_shift: exponent + steps + 12, value_shift: 16 + exponent }
+    Curve { table, position_shift: exponent + steps + 12, value_shift: 16 + exponent }
 }
 
 /// `tanh(x)` in Q0.15 of a number in units of `2^exponent` (BERT's pooler).

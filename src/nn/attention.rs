@@ -13,9 +13,10 @@ pub use super::mask::{Bidirectional, Mask, Prefix, Visibility};
 use super::mask::visible;
 use crate::arena::Cache;
 use crate::config::{Config, KEY_BLOCK};
-use crate::fixed::{INVERSE_SCALE, decode_scale, round_shift, scale_code};
+use crate::fixed::{decode_scale, round_shift};
 use crate::kernels::{
-    BIASED_FACTOR, Biased, Kernels, KeyBlock, KeyRun, Quantizer, Softmax, lanes_per_input,
+    Attend, BIASED_FACTOR, Biases, Bits, HeadScale, Kernels, KeyRun, LanesMut, Quantizer, Queries,
+    Ratio, RowCount, Sums, Visible,
 };
 use crate::model::RelativeBias;
 use crate::nn::position::relative;
@@ -60,40 +61,6 @@ impl Block {
             code_stride: config.n_kv_heads * KEY_BLOCK,
         }
     }
-
-    fn keys<'a>(&self, cache: &'a Cache) -> KeyBlock<'a> {
-        KeyBlock {
-            keys: cache.keys.get(self.data()).unwrap_or_default(),
-            key_codes: cache.key_scales.get(self.scales()).unwrap_or_default(),
-            values: cache.values.get(self.data()).unwrap_or_default(),
-            value_codes: cache.value_scales.get(self.scales()).unwrap_or_default(),
-        }
-    }
-}
-
-/// How one head's vector becomes int8: `round(x · inverse / 2^(12 + code / 16))` in −127…127.
-struct HeadVector {
-    code: u8,
-    inverse: u16,
-}
-
-impl HeadVector {
-    fn new<K: Kernels>(x: &[i16]) -> Self {
-        let code = scale_code(K::largest(x));
-        let inverse = INVERSE_SCALE.get((code & 15) as usize).copied().unwrap_or(0);
-        Self { code, inverse }
-    }
-
-    fn shift(&self) -> u32 {
-        12 + (self.code >> 4) as u32
-    }
-
-    /// The same as a [`Quantizer`] for lanes: shifting first would lose bits, so the product is
-    /// brought to the kernel's `/ 2^23` by shifting `x` left.
-    fn quantizer(&self) -> Quantizer {
-        let (inverse, shift) = (self.inverse as i32, (self.code >> 4) as i32 - 11);
-        Quantizer { multiply: 1, subtract: 0, shift, inverse, bits: 8 }
-    }
 }
 
 /// Writes one position's keys or values (all heads, 16-bit `row` of `kv_dim`) into the cache.
@@ -118,15 +85,15 @@ pub fn write<B: Build>(
     };
     for (head, x) in row.chunks_exact(config.head_dim.max(1)).enumerate() {
         let block = Block::new(config, layer, position, head);
-        let vector = HeadVector::new::<B::Kernels>(x);
-        if let Some(scale) = scales.get_mut(block.scales()).and_then(|s| s.get_mut(slot)) {
-            *scale = vector.code;
+        let scale = HeadScale::of_largest(<B::Kernels>::largest(x));
+        if let Some(code) = scales.get_mut(block.scales()).and_then(|s| s.get_mut(slot)) {
+            *code = scale.code();
         }
         let data = data.get_mut(block.data()).unwrap_or_default();
         let data = data.get_mut(offset..).unwrap_or_default();
         match keys {
-            true => <B::Kernels>::write_key(x, vector.inverse, vector.shift(), data),
-            false => <B::Kernels>::write_value(x, vector.inverse, vector.shift(), data),
+            true => <B::Kernels>::write_key(x, scale, data),
+            false => <B::Kernels>::write_value(x, scale, data),
         }
     }
 }
@@ -140,8 +107,8 @@ struct Query {
     range: (usize, usize),
 }
 
-/// `max|q| · score_multiplier · 2^(score_exponent + 49)`, see [`Kernels::scores`] for the 2⁻¹⁷ and
-/// [`Kernels::weigh`] for the 2³².
+/// `max|q| · score_multiplier · 2^(score_exponent + 49)`, see [`Kernels::attend`] for the 2⁻¹⁷ and
+/// the 2³².
 fn factor(code: u8, (multiplier, exponent): (u16, i32)) -> u32 {
     let product = decode_scale(code) as u64 * multiplier as u64; // at most 30 bits
     let shift = exponent + 49;
@@ -221,18 +188,20 @@ impl<M: Visibility> Attention<'_, M> {
         sums: &mut [i32],
     ) {
         let config = target::config::<B>(self.config);
-        let (head_dim, count) = (config.head_dim, queries.len());
-        let lanes =
-            lanes.get_mut(..head_dim * lanes_per_input::<B::Kernels>(count)).unwrap_or_default();
-        let sums = sums.get_mut(..head_dim * count).unwrap_or_default();
-        sums.fill(0);
-        let mut states = [Softmax { maximum: i32::MIN, sum: 0, factor: 0 }; 2];
-        let states = states.get_mut(..count).unwrap_or_default();
-        for (i, (query, state)) in queries.iter().zip(states.iter_mut()).enumerate() {
+        let head_dim = config.head_dim;
+        let count = RowCount::at_most_two(queries.len());
+        let packing = <B::Kernels>::KEY_PACKING;
+        let lanes = LanesMut::<B::Kernels>::new(lanes, count, head_dim, packing, Bits::Eight);
+        debug_assert!(lanes.is_some(), "no lanes for a head of {head_dim}");
+        let Some(mut lanes) = lanes else { return };
+        let mut factors = [0; 2];
+        for (row, (query, to)) in queries.iter().zip(&mut factors).enumerate() {
             let x = q.get(query.offset..query.offset + head_dim).unwrap_or_default();
-            let vector = HeadVector::new::<B::Kernels>(x);
-            state.factor = factor(vector.code, self.score_scale);
-            <B::Kernels>::quantize(x, &vector.quantizer(), count, i, lanes);
+            let scale = HeadScale::of_largest(<B::Kernels>::largest(x));
+            *to = factor(scale.code(), self.score_scale);
+            if let Some(lanes) = lanes.row(row) {
+                <B::Kernels>::quantize(x, &Quantizer::of_head(scale), lanes);
+            }
         }
         let bias = self.bias.filter(|_| target::has_relative_positions::<B>());
         let (mut low, mut high) = (usize::MAX, 0);
@@ -246,25 +215,28 @@ impl<M: Visibility> Attention<'_, M> {
             || (self.mask.is_run()
                 && high <= config.cache_rows()
                 && queries.iter().all(|query| query.range.0 == 0));
+        let own_factors = if bias.is_some() { [BIASED_FACTOR; 2] } else { factors };
+        let state = Queries::new(lanes.lanes(), own_factors, sums);
+        debug_assert!(state.is_some(), "no sums for a head of {head_dim}");
+        let Some(mut state) = state else { return };
         if from_first && bias.is_none() {
             let run = Block::new(config, self.layer_index, 0, kv_head).run(cache, config);
             let mut visible = [0; 2];
             for (visible, query) in visible.iter_mut().zip(queries) {
                 *visible = query.range.1;
             }
-            <B::Kernels>::stream(lanes, &run, visible, shift, states, sums);
+            attend::<B::Kernels>(&mut state, run, Visible::First(visible), shift);
         } else {
-            let keys = low..high;
-            self.blocks::<B>(kv_head, keys, queries, cache, shift, lanes, states, sums);
+            self.blocks::<B>(kv_head, low..high, queries, cache, shift, factors, &mut state);
         }
-        for (i, (query, state)) in queries.iter().zip(states.iter()).enumerate() {
+        for (row, query) in queries.iter().enumerate() {
             let out = q.get_mut(query.offset..query.offset + head_dim).unwrap_or_default();
-            divide::<B::Kernels>(sums, count, i, state.sum, shift, out);
+            if let Some((softmax, sums)) = state.query(row) {
+                divide::<B::Kernels>(&sums, softmax.sum, shift, out);
+            }
         }
     }
-}
 
-impl<M: Visibility> Attention<'_, M> {
     /// Block after block of the positions `keys`, for any mask, biases and a cache that may be a ring.
     #[allow(clippy::too_many_arguments)] // one caller
     #[inline(never)]
@@ -275,17 +247,11 @@ impl<M: Visibility> Attention<'_, M> {
         queries: &[Query],
         cache: &Cache,
         shift: u32,
-        lanes: &[i16],
-        states: &mut [Softmax],
-        sums: &mut [i32],
+        factors: [u32; 2],
+        state: &mut Queries<B::Kernels>,
     ) {
         let config = target::config::<B>(self.config);
-        let mut biased = Biased { factors: [0; 2], biases: [[0; KEY_BLOCK]; 2] };
-        if self.bias.is_some() {
-            for (factor, state) in biased.factors.iter_mut().zip(states.iter_mut()) {
-                *factor = core::mem::replace(&mut state.factor, BIASED_FACTOR);
-            }
-        }
+        let mut biases = Biases { factors, biases: [[0; KEY_BLOCK]; 2] };
         for first in (keys.start / KEY_BLOCK * KEY_BLOCK..keys.end).step_by(KEY_BLOCK) {
             let mut seen = [0; 2];
             for (seen, query) in seen.iter_mut().zip(queries) {
@@ -294,32 +260,32 @@ impl<M: Visibility> Attention<'_, M> {
             if seen == [0; 2] {
                 continue;
             }
-            let block = Block::new(config, self.layer_index, first, kv_head).keys(cache);
-            let Some(bias) = &self.bias else {
-                <B::Kernels>::attend(lanes, &block, seen, shift, states, sums);
-                continue;
-            };
-            for (biases, query) in biased.biases.iter_mut().zip(queries) {
-                for (entry, key) in biases.iter_mut().zip(first..) {
-                    *entry = relative(bias, query.head, query.position, key);
+            let run = Block::new(config, self.layer_index, first, kv_head).run(cache, config);
+            let biases = self.bias.map(|bias| {
+                for (biases, query) in biases.biases.iter_mut().zip(queries) {
+                    for (entry, key) in biases.iter_mut().zip(first..) {
+                        *entry = relative(&bias, query.head, query.position, key);
+                    }
                 }
-            }
-            <B::Kernels>::attend_biased(lanes, &block, seen, shift, &biased, states, sums);
+                &biases
+            });
+            attend::<B::Kernels>(state, run, Visible::Block { keys: seen, biases }, shift);
         }
     }
+}
+
+/// Attends to keys that exist.
+#[inline(always)]
+fn attend<K: Kernels>(queries: &mut Queries<K>, run: KeyRun, visible: Visible, shift: u32) {
+    let attend = Attend::new(queries, run, visible, shift);
+    debug_assert!(attend.is_some(), "keys that the cache does not hold");
+    attend.map_or((), K::attend)
 }
 
 /// `out = sums / sum · 2^shift / 127`: the weighted mean of the values, in the unit of v.
 ///
 /// With `l` = the 16 leading bits of `sum`, `floor(2^31 / l) · (128/127)` is the reciprocal in 15 bits.
-fn divide<K: Kernels>(
-    sums: &[i32],
-    rows: usize,
-    row: usize,
-    sum: u32,
-    shift: u32,
-    out: &mut [i16],
-) {
+fn divide<K: Kernels>(sums: &Sums, sum: u32, shift: u32, out: &mut [i16]) {
     let zeros = sum.leading_zeros();
     let leading = sum.checked_shl(zeros).unwrap_or(0) >> 16;
     let Some(reciprocal) = (1u32 << 31).checked_div(leading) else {
@@ -327,6 +293,5 @@ fn divide<K: Kernels>(
         return;
     };
     let factor = ((reciprocal as u64 * 33026 + (1 << 15)) >> 16) as u32;
-    let right = (53 - zeros as i32 - shift as i32).clamp(1, 62) as u32;
-    K::divide(sums, rows, row, factor, right, out);
+    K::divide(sums, &Ratio::new(factor, 53 - zeros as i32 - shift as i32), out);
 }

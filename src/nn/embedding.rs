@@ -4,9 +4,7 @@ use super::linear::Rows;
 use super::position::sinusoid;
 use super::row::{Input, add, halves, renormalize};
 use crate::config::Position;
-use crate::kernels::Kernels;
-use crate::matrix::Packing;
-use crate::model::{EmbeddingWeights, Linear};
+use crate::model::EmbeddingWeights;
 use crate::target::{self, Build};
 
 /// Writes the embedding of `token` at `position` into `row` (`d_model`); returns its exponent.
@@ -20,29 +18,21 @@ pub fn token<B: Build>(
 ) -> i16 {
     let table = &weights.table;
     let sums = sums.get_mut(..row.len()).unwrap_or_default();
-    let multiplier = halves(table.multipliers).nth(token).unwrap_or(0) as i32;
+    let matrix = table.weights.matrix();
+    let multiplier = table.weights.channels().factor(token) as i32;
     // 7 + 15 bits; shifted to 28, so that a position fits beside it.
     let from_position = position_exponent::<B>(weights).map_or(i32::MIN, |exponent| exponent - 13);
     let exponent = (table.weight_exponent - 6).max(from_position);
     let shift = exponent - table.weight_exponent;
     let (multiplier, down) = (multiplier << -shift.min(0), shift.clamp(0, 31));
     let half = (1 << down) >> 1;
-    // Decided while compiling where the backend knows one layout only.
-    let packing = if B::Kernels::PLAIN { table.packing } else { Packing::Paired };
     for (i, four) in sums.chunks_mut(4).enumerate() {
-        let packed = word(table, token, i);
-        for (sum, weight) in four.iter_mut().zip(packing.unpack(packed)) {
+        for (sum, weight) in four.iter_mut().zip(matrix.word::<B::Kernels>(token, i)) {
             *sum = (weight as i32 * multiplier + half) >> down;
         }
     }
     add_position::<B>(weights, position, sums, exponent);
     renormalize::<B::Kernels>(sums, exponent, row)
-}
-
-/// Word `index` of row `row` of a packed matrix.
-fn word(table: &Linear, row: usize, index: usize) -> u32 {
-    let bytes = table.weights.get(table.packing.word_offset(row, index, table.padded_in)..);
-    bytes.and_then(|b| b.first_chunk::<4>()).map_or(0, |&b| u32::from_le_bytes(b))
 }
 
 /// Writes the projection of one frame at `position` into `row`; returns its exponent.

@@ -1,8 +1,9 @@
-//! Linear layers: `y = W x + b` for a pair of rows, 32 outputs at a time.
+//! Linear layers: `y = W x + b` for a pair of rows.
 
 use super::row::Input;
 use crate::config::SEGMENT;
-use crate::kernels::{self, CHUNK, Kernels, Product, RowScale, lanes_per_input};
+use crate::fixed::Scale;
+use crate::kernels::{self, Bits, CHUNK, Kernels, Lanes, LanesMut, Product, RowCount, RowScale, Sums};
 use crate::matrix::Packing;
 use crate::model::Linear;
 use crate::target::{Build, has_biases, has_wide_rows};
@@ -11,7 +12,7 @@ use crate::target::{Build, has_biases, has_wide_rows};
 /// filled once and serve every layer that reads the same rows (q, k and v; gate and up).
 pub struct Rows<'a, 'l> {
     inputs: [Option<Input<'a>>; 2],
-    count: usize,
+    count: RowCount,
     lanes: &'l mut [i16],
     filled: bool,
 }
@@ -19,157 +20,174 @@ pub struct Rows<'a, 'l> {
 impl<'a, 'l> Rows<'a, 'l> {
     /// One row, the first, or two; `lanes` must hold two rows (or two segments of them).
     pub fn new(inputs: [Option<Input<'a>>; 2], lanes: &'l mut [i16]) -> Self {
-        Self { inputs, count: inputs.iter().flatten().count(), lanes, filled: false }
+        let count = RowCount::at_most_two(inputs.iter().flatten().count());
+        Self { inputs, count, lanes, filled: false }
     }
 
     /// Number of rows.
     pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Real value of one quantised unit of row `row`.
-    fn scale(&self, row: usize) -> crate::fixed::Scale {
-        self.inputs.get(row).copied().flatten().map_or(crate::fixed::Scale::ZERO, |i| i.scale)
+        self.count.get()
     }
 
     /// Quantises inputs `from .. from + len` of every row into the lanes.
-    fn fill<K: Kernels>(&mut self, packing: Packing, from: usize, len: usize) {
-        let rows = self.count();
+    fn quantize<K: Kernels>(&mut self, layer: &Linear, from: usize, len: usize) {
+        let bits = Bits::of(layer.wide);
+        let packing = layer.weights.matrix().packing();
+        let lanes = LanesMut::<K>::new(self.lanes, self.count, len, packing, bits);
+        debug_assert!(lanes.is_some(), "no lanes for {len} inputs");
+        let Some(mut lanes) = lanes else { return };
         for (row, input) in self.inputs.iter().flatten().enumerate() {
             let rest = input.x.get(from..).unwrap_or_default();
             let x = rest.get(..len).unwrap_or(rest);
-            let lanes = self.lanes.get_mut(..len * lanes_per_input::<K>(rows)).unwrap_or_default();
-            kernels::quantize::<K>(packing)(x, &input.by, rows, row, lanes);
-        }
-    }
-
-    /// Quantises whole rows, unless they are too wide for 32-bit sums of `256 · w · x`.
-    // Small; but where a whole layer may take a thousand instructions, calls show.
-    #[cfg_attr(not(feature = "arm-mve"), inline(never))]
-    #[cfg_attr(feature = "arm-mve", inline(always))]
-    fn prepare<B: Build>(&mut self, layer: &Linear) {
-        let narrow = !has_wide_rows::<B>() || layer.padded_in <= SEGMENT;
-        if narrow && !self.filled {
-            self.fill::<B::Kernels>(layer.packing, 0, layer.padded_in);
-        }
-        self.filled = narrow;
-    }
-
-    /// The layer with the lanes of whole rows, if they are prepared.
-    fn product<'p, K: Kernels>(&'p self, layer: &Linear<'p>) -> Product<'p> {
-        let rows = self.count();
-        let width = if self.filled { layer.padded_in } else { 0 };
-        Product {
-            lanes: self.lanes.get(..width * lanes_per_input::<K>(rows)).unwrap_or_default(),
-            rows,
-            wide: layer.wide,
-            packing: layer.packing,
-            weights: layer.weights,
-            group_bytes: layer.padded_in * 4,
-            multipliers: layer.multipliers,
-            biases: layer.biases,
-        }
-    }
-
-    /// Sums of outputs `first .. first + len` of rows wider than that: segments of the rows are
-    /// quantised and multiplied one after the other and added up, at no more than 16 times their value.
-    fn segments<K: Kernels>(
-        &mut self,
-        layer: &Linear,
-        first: usize,
-        len: usize,
-        sums: &mut [i32; 2 * CHUNK],
-    ) {
-        let rows = self.count();
-        self.filled = false;
-        let surplus = product_shift::<K>(layer) - sum_shift::<K>(layer);
-        sums.fill(0);
-        for from in (0..layer.padded_in).step_by(SEGMENT) {
-            let count = (layer.padded_in - from).min(SEGMENT);
-            self.fill::<K>(layer.packing, from, count);
-            let mut product = self.product::<K>(layer).skip(first);
-            product.weights = product.weights.get(from * 4..).unwrap_or_default();
-            product.lanes =
-                self.lanes.get(..count * lanes_per_input::<K>(rows)).unwrap_or_default();
-            let mut part = [0; 2 * CHUNK];
-            let part = product.sums::<K>(len, &mut part);
-            for (sum, part) in sums.iter_mut().zip(part) {
-                *sum = sum.wrapping_add(*part >> surplus);
+            if let Some(lanes) = lanes.row(row) {
+                K::quantize(x, &input.quantizer, lanes);
             }
         }
     }
 
-    /// Outputs `first …` of the layer about to be multiplied, and how their sums become numbers in units
-    /// of `2^exponents[row]`.
-    // Small; but where a whole layer may take a thousand instructions, calls show.
-    #[cfg_attr(not(feature = "arm-mve"), inline(never))]
-    #[cfg_attr(feature = "arm-mve", inline(always))]
-    fn ready<'p, K: Kernels>(
-        &'p self,
-        layer: &Linear<'p>,
-        first: usize,
-        exponents: [i32; 2],
-    ) -> (Product<'p>, [RowScale; 2]) {
-        (self.product::<K>(layer).skip(first), self.row_scales::<K>(layer, exponents))
+    /// The lanes of `len` inputs.
+    #[inline(always)]
+    fn lanes<K: Kernels>(&self, packing: Packing, wide: bool, len: usize) -> Option<Lanes<'_, K>> {
+        Lanes::new(self.lanes, self.count, len, packing, Bits::of(wide))
     }
 
-    /// How the rows' sums become numbers in units of `2^exponents[row]`.
-    fn row_scales<K: Kernels>(&self, layer: &Linear, exponents: [i32; 2]) -> [RowScale; 2] {
-        let mut scales = [RowScale { scale: 0, shift: 1, bias_shift: 0 }; 2];
-        for ((to, input), exponent) in scales.iter_mut().zip(&self.inputs).zip(exponents) {
-            let Some(input) = input else { break };
-            let scale = input.scale;
-            let shift = exponent - layer.weight_exponent - scale.exponent + sum_shift::<K>(layer);
-            to.scale = scale.mantissa;
-            to.shift = shift.clamp(1, 62) as u32;
-            to.bias_shift = exponent - layer.bias_exponent;
+    /// Quantises whole rows, unless they are wider than [`SEGMENT`]: then false.
+    #[inline(always)]
+    fn prepare<B: Build>(&mut self, layer: &Linear) -> bool {
+        let inputs = layer.weights.matrix().inputs();
+        let whole = !has_wide_rows::<B>() || inputs <= SEGMENT;
+        if whole && !self.filled {
+            self.quantize::<B::Kernels>(layer, 0, inputs);
         }
-        scales
+        self.filled = whole;
+        whole
     }
 
     /// Outputs `first …` (a multiple of 4) of a layer in 16 bits, as many as there is room for in
     /// `out[r]`, in units of `2^layer.output_exponent`.
     pub fn forward<B: Build>(&mut self, layer: &Linear, first: usize, out: [&mut [i16]; 2]) {
-        self.prepare::<B>(layer);
-        let mut ready = self.ready::<B::Kernels>(layer, first, [layer.output_exponent; 2]);
-        if !has_wide_rows::<B>() || self.filled {
-            return <B::Kernels>::linear(only::<B>(&mut ready.0), ready.1, out);
+        let exponents = [layer.output_exponent; 2];
+        if self.prepare::<B>(layer) {
+            let linear = self.linear::<B, _>(layer, first, exponents, out);
+            debug_assert!(linear.is_some(), "outputs that the layer does not have");
+            linear.map_or((), <B::Kernels>::linear)
+        } else {
+            self.segments::<B::Kernels, _>(layer, first, exponents, out, <B::Kernels>::rescale);
         }
-        let by = ready.1;
-        self.forward_segments::<B::Kernels>(layer, first, by, out);
     }
 
-    /// [`Rows::forward`] of rows wider than a segment; apart, so that only it needs the stack.
+    /// The whole layer in 32 bits, row after row: `out` gets `rows · out_dim` numbers, row `r` in
+    /// units of `2^exponents[r]`.
+    pub fn forward_32<B: Build>(&mut self, layer: &Linear, exponents: [i32; 2], out: &mut [i32]) {
+        let (a, b) = out.split_at_mut_checked(layer.out_dim).unwrap_or_default();
+        let out = [a, b];
+        if self.prepare::<B>(layer) {
+            let linear = self.linear::<B, _>(layer, 0, exponents, out);
+            debug_assert!(linear.is_some(), "not a row of outputs each");
+            linear.map_or((), <B::Kernels>::linear_32)
+        } else {
+            self.segments::<B::Kernels, _>(layer, 0, exponents, out, <B::Kernels>::rescale_32);
+        }
+    }
+
+    /// A layer about to read the lanes of whole rows.
+    #[inline(always)]
+    fn linear<'p, B: Build, T>(
+        &'p self,
+        layer: &Linear<'p>,
+        first: usize,
+        exponents: [i32; 2],
+        out: [&'p mut [T]; 2],
+    ) -> Option<kernels::Linear<'p, B::Kernels, T>> {
+        let mut weights = layer.weights.skip(first)?;
+        // Where it is known while compiling that there are none: the kernels choose by that.
+        if !has_biases::<B>() {
+            weights = weights.without_biases();
+        }
+        let matrix = weights.matrix();
+        let lanes = self.lanes(matrix.packing(), layer.wide, matrix.inputs())?;
+        kernels::Linear::new(lanes, weights, self.scales::<B::Kernels>(layer, exponents), out)
+    }
+
+    /// How the rows' sums become numbers in units of `2^exponents[row]`.
+    fn scales<K: Kernels>(&self, layer: &Linear, exponents: [i32; 2]) -> [RowScale; 2] {
+        let mut scales = [RowScale::new(0, 1, 0); 2];
+        for ((to, input), exponent) in scales.iter_mut().zip(&self.inputs).zip(exponents) {
+            let Some(input) = input else { break };
+            let shift =
+                exponent - layer.weight_exponent - input.scale.exponent + sum_shift::<K>(layer);
+            let bias_shift = exponent - layer.bias_exponent;
+            *to = RowScale::new(input.scale.mantissa, shift, bias_shift);
+        }
+        scales
+    }
+
+    /// A layer whose rows are wider than [`SEGMENT`], [`CHUNK`] outputs at a time; apart, so that only it
+    /// needs the stack.
     #[inline(never)]
-    fn forward_segments<K: Kernels>(
+    fn segments<K: Kernels, T>(
         &mut self,
         layer: &Linear,
         first: usize,
-        by: [RowScale; 2],
-        mut out: [&mut [i16]; 2],
+        exponents: [i32; 2],
+        mut out: [&mut [T]; 2],
+        rescale: fn(&Sums, &kernels::Channels, &RowScale, &mut [T]),
     ) {
         let mut sums = [0; 2 * CHUNK];
+        let scales = self.scales::<K>(layer, exponents);
         let len = out[0].len();
+        self.filled = false;
         for from in (0..len).step_by(CHUNK) {
             let count = (len - from).min(CHUNK);
-            self.segments::<K>(layer, first + from, count, &mut sums);
-            let product = self.product::<K>(layer).skip(first + from);
-            for ((row, out), by) in out.iter_mut().enumerate().zip(by).take(product.rows) {
+            let done = self.sum_segments::<K>(layer, first + from, count, &mut sums);
+            debug_assert!(done.is_some(), "segments of a layer that does not have them");
+            let channels = layer.weights.channels().skip(first + from);
+            for ((row, out), scale) in out.iter_mut().enumerate().zip(&scales) {
                 let out = out.get_mut(from..from + count).unwrap_or_default();
-                product.rescale::<K>(&sums, row, by, out);
+                if let Some(sums) = Sums::new(&sums, self.count, row) {
+                    rescale(&sums, &channels, scale, out);
+                }
             }
         }
+    }
+
+    /// Sums of outputs `first .. first + len`: quantises and multiplies one segment of the rows at a time
+    /// and accumulates. Each partial sum is first scaled down to at most 2⁴ times its value, so that the
+    /// total fits 32 bits.
+    fn sum_segments<K: Kernels>(
+        &mut self,
+        layer: &Linear,
+        first: usize,
+        len: usize,
+        sums: &mut [i32; 2 * CHUNK],
+    ) -> Option<()> {
+        let surplus = product_shift::<K>(layer) - sum_shift::<K>(layer);
+        let matrix = layer.weights.matrix().skip(first)?;
+        sums.fill(0);
+        for from in (0..matrix.inputs()).step_by(SEGMENT) {
+            let count = (matrix.inputs() - from).min(SEGMENT);
+            self.quantize::<K>(layer, from, count);
+            let lanes = self.lanes::<K>(matrix.packing(), layer.wide, count)?;
+            let mut part = [0; 2 * CHUNK];
+            let part = part.get_mut(..len.next_multiple_of(4) * self.count())?;
+            K::matmul(&Product::new(lanes, matrix.segment(from, count)?)?, part);
+            for (sum, part) in sums.iter_mut().zip(part) {
+                *sum = sum.wrapping_add(*part >> surplus);
+            }
+        }
+        Some(())
     }
 
     /// The unit in which row `row` of the layer's sums, the bias and a row of unit `2^other` can be
     /// added without overflow: sums below 2³⁰, the two others below 2²⁹.
     pub fn sum_exponent(&self, layer: &Linear, row: usize, other: i32) -> i32 {
-        let scale = self.scale(row);
+        let scale = self.inputs.get(row).copied().flatten().map_or(Scale::ZERO, |x| x.scale);
+        let inputs = layer.weights.matrix().inputs();
         let input_bits = if layer.wide { 18 } else { 14 };
-        let sum_bits = input_bits + (usize::BITS - layer.padded_in.leading_zeros()) as i32;
+        let sum_bits = input_bits + (usize::BITS - inputs.leading_zeros()) as i32;
         // 15 bits each for multiplier and scale, and a result of 30; of 8-bit rows fewer bits, so that
         // the rescaling's shift is at least 33 and needs only the upper word of its products.
-        let least = match (layer.wide, layer.padded_in <= SEGMENT) {
+        let least = match (layer.wide, inputs <= SEGMENT) {
             (true, _) => 0,
             (false, true) => 33 - 8,
             (false, false) => 33 - 4,
@@ -179,52 +197,10 @@ impl<'a, 'l> Rows<'a, 'l> {
             0 => i32::MIN,
             _ => sum_bits.max(least) + layer.weight_exponent + scale.exponent,
         };
-        let from_bias = if layer.biases.is_empty() { i32::MIN } else { layer.bias_exponent - 13 };
+        let biased = layer.weights.channels().has_biases();
+        let from_bias = if biased { layer.bias_exponent - 13 } else { i32::MIN };
         from_sums.max(from_bias).max(other - 13)
     }
-
-    /// The whole layer in 32 bits, row after row: `out` gets `rows · out_dim` numbers, row `r` in
-    /// units of `2^exponents[r]`.
-    pub fn forward_32<B: Build>(&mut self, layer: &Linear, exponents: [i32; 2], out: &mut [i32]) {
-        let (a, b) = out.split_at_mut_checked(layer.out_dim).unwrap_or_default();
-        let out = [a, b];
-        self.prepare::<B>(layer);
-        let mut ready = self.ready::<B::Kernels>(layer, 0, exponents);
-        if !has_wide_rows::<B>() || self.filled {
-            return <B::Kernels>::linear_32(only::<B>(&mut ready.0), ready.1, out);
-        }
-        let by = ready.1;
-        self.forward_segments_32::<B::Kernels>(layer, by, out);
-    }
-
-    /// [`Rows::forward_32`] of rows wider than a segment.
-    #[inline(never)]
-    fn forward_segments_32<K: Kernels>(
-        &mut self,
-        layer: &Linear,
-        by: [RowScale; 2],
-        mut out: [&mut [i32]; 2],
-    ) {
-        let mut sums = [0; 2 * CHUNK];
-        for from in (0..layer.out_dim).step_by(CHUNK) {
-            let count = (layer.out_dim - from).min(CHUNK);
-            self.segments::<K>(layer, from, count, &mut sums);
-            let product = self.product::<K>(layer).skip(from);
-            for ((row, out), by) in out.iter_mut().enumerate().zip(by).take(product.rows) {
-                let out = out.get_mut(from..from + count).unwrap_or_default();
-                product.rescale_32::<K>(&sums, row, by, out);
-            }
-        }
-    }
-}
-
-/// Without biases, where it is known while compiling that there are none: the kernels choose by that.
-#[inline(always)]
-fn only<'p, 'a, B: Build>(product: &'p mut Product<'a>) -> &'p Product<'a> {
-    if !has_biases::<B>() {
-        product.biases = &[];
-    }
-    product
 }
 
 /// Power of two that a kernel leaves in its products.
@@ -235,5 +211,5 @@ const fn product_shift<K: Kernels>(layer: &Linear) -> i32 {
 /// Power of two in the sums of a layer; less in those of segments.
 fn sum_shift<K: Kernels>(layer: &Linear) -> i32 {
     let shift = product_shift::<K>(layer);
-    if layer.padded_in <= SEGMENT { shift } else { shift.min(4) }
+    if layer.weights.matrix().inputs() <= SEGMENT { shift } else { shift.min(4) }
 }

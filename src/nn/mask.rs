@@ -108,7 +108,7 @@ pub fn visible<M: Visibility>(
     query: usize,
     first: usize,
     (low, high): (usize, usize),
-) -> u32 {
+) -> u16 {
     let keys = first.max(low)..(first + KEY_BLOCK).min(high);
     keys.filter(|&key| mask.sees(query, key)).fold(0, |bits, key| bits | 1 << (key - first))
 }

@@ -12,7 +12,7 @@
 use super::row::{Input, renormalize};
 use crate::config::Norm;
 use crate::fixed::{Scale, rsqrt};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, RowScale, Statistics};
 use crate::model::NormWeights;
 
 /// ε as `mantissa · 2^exponent`.
@@ -28,7 +28,7 @@ pub fn normalized<'a, K: Kernels>(
     wide: bool,
 ) -> Input<'a> {
     let d = x.len() as u64;
-    let (sum, squares, (low, high)) = K::statistics(x);
+    let Statistics { sum, squares, range: (low, high) } = K::statistics(x);
     let (multiply, subtract, variance) = match norm {
         // Cauchy-Schwarz: d·Σx² ≥ (Σx)², and both fit: d ≤ 2^13, |x| ≤ 2^15.
         Norm::Layer => {
@@ -71,28 +71,27 @@ pub fn apply<K: Kernels>(
     sums: &mut [i32],
 ) -> i16 {
     let input = normalized::<K>(x, exponent, norm, epsilon, false);
-    let (by, unit) = (input.by, unit_of(&input));
+    let unit = unit_of(&input);
     let mut new_exponent = unit.exponent + 15 + weights.gain_exponent;
-    let biases = match norm {
-        Norm::Layer => weights.biases,
-        Norm::Rms => &[],
+    let channels = match norm {
+        Norm::Layer => weights.channels,
+        Norm::Rms => weights.channels.without_biases(),
     };
     // Keep the bias below 2^29, as the normalised part is below 2^30.
-    if !biases.is_empty() {
+    if channels.has_biases() {
         new_exponent = new_exponent.max(weights.bias_exponent - 14);
     }
-    let shift = (new_exponent - unit.exponent - weights.gain_exponent).clamp(1, 62) as u32;
+    let shift = new_exponent - unit.exponent - weights.gain_exponent;
+    let scale = RowScale::new(unit.mantissa, shift, new_exponent - weights.bias_exponent);
     let sums = sums.get_mut(..x.len()).unwrap_or_default();
-    let bias_shift = new_exponent - weights.bias_exponent;
-    let mantissa = unit.mantissa;
-    K::gain(x, &by, weights.gains, biases, mantissa, shift, bias_shift, sums);
+    K::gain(x, &input.quantizer, &channels, &scale, sums);
     renormalize::<K>(sums, new_exponent, x)
 }
 
 /// Unit of the 15-bit number that the quantiser shifts a normalised row to: its quantised unit taken
 /// back through `inverse / 2^23`.
 fn unit_of(input: &Input) -> Scale {
-    Scale::new(input.by.inverse as u32, -23).times(input.scale)
+    Scale::new(input.quantizer.inverse(), -23).times(input.scale)
 }
 
 #[cfg(test)]
@@ -100,7 +99,7 @@ mod tests {
     extern crate std;
     use super::super::row::halves;
     use super::*;
-    use crate::kernels::Portable;
+    use crate::kernels::{Channels, Portable};
     use std::vec::Vec;
 
     fn row(len: usize, amplitude: f64, offset: f64, seed: u64) -> Vec<i16> {
@@ -135,13 +134,10 @@ mod tests {
                     let epsilon = mantissa as f64 * 2f64.powi(exponent as i32);
                     let expected = reference(&x, unit, norm, epsilon);
                     let input = normalized::<Portable>(&x, unit, norm, (mantissa, exponent), false);
-                    let mut lanes = std::vec![0i16; len];
-                    Portable::quantize(&x, &input.by, 1, 0, &mut lanes);
                     let scale = input.scale.mantissa as f64 * 2f64.powi(input.scale.exponent);
-                    for (lane, expected) in lanes.chunks(4).zip(expected.chunks(4)) {
-                        let [x1, x3] = [lane[0], lane[1]].map(|q| q as f64);
-                        assert!((x1 - expected[1] / scale).abs() < 0.53, "{norm:?} {len} {unit}");
-                        assert!((x3 - expected[3] / scale).abs() < 0.53, "{norm:?} {len} {unit}");
+                    for (&x, expected) in x.iter().zip(expected) {
+                        let found = input.quantizer.quantize(x) as f64;
+                        assert!((found - expected / scale).abs() < 0.53, "{norm:?} {len} {unit}");
                     }
                 }
             }
@@ -150,17 +146,20 @@ mod tests {
 
     #[test]
     fn explicit_norms_match_f64() {
-        let gains: Vec<u8> =
-            row(96, 9000.0, 12000.0, 5).iter().flat_map(|g| g.to_le_bytes()).collect();
-        let biases: Vec<u8> =
-            row(96, 32000.0, 0.0, 6).iter().flat_map(|g| g.to_le_bytes()).collect();
-        let weights =
-            NormWeights { gains: &gains, biases: &biases, gain_exponent: -14, bias_exponent: -15 };
+        let mut bytes = [0; 2].map(|_| crate::Aligned([0u8; 192]));
+        for (to, x) in bytes.iter_mut().zip([row(96, 9000.0, 12000.0, 5), row(96, 32000.0, 0.0, 6)])
+        {
+            let numbers = to.0.as_chunks_mut::<2>().0.iter_mut().zip(x);
+            numbers.for_each(|(to, x)| *to = x.to_le_bytes());
+        }
+        let [gains, biases] = &bytes;
+        let channels = Channels::new(&gains.0, &biases.0).unwrap();
+        let weights = NormWeights { channels, gain_exponent: -14, bias_exponent: -15 };
         let mut x = row(96, 25000.0, 900.0, 7);
         let expected: Vec<f64> = reference(&x, -11, Norm::Layer, 1e-12)
             .iter()
-            .zip(halves(&gains))
-            .zip(halves(&biases))
+            .zip(halves(&gains.0))
+            .zip(halves(&biases.0))
             .map(|((n, g), b)| n * g as f64 / 16384.0 + b as f64 / 32768.0)
             .collect();
         let mut sums = [0; 96];

@@ -2,7 +2,7 @@
 //! the small integers that a linear layer multiplies.
 
 use crate::fixed::{Scale, saturate_16, shift_by};
-use crate::kernels::{Kernels, Quantizer};
+use crate::kernels::{Bits, Kernels, Quantizer};
 
 /// A row that a linear layer can read: 16-bit numbers, how to quantise them, and what one quantised
 /// unit is worth.
@@ -11,7 +11,7 @@ pub struct Input<'a> {
     /// `(in_dim)`.
     pub x: &'a [i16],
     /// From `x` to −127…127 (or −2047…2047).
-    pub by: Quantizer,
+    pub quantizer: Quantizer,
     /// Real value of one quantised unit.
     pub scale: Scale,
 }
@@ -31,9 +31,6 @@ impl<'a> Input<'a> {
     }
 
     /// The row `x · multiply − subtract`, whose largest magnitude is `largest`, in units of `unit`.
-    ///
-    /// With `largest` shifted to 15 bits as M, `inverse = floor((2^(bits−1) − 1) · 2^(31 − bits) / M)`;
-    /// so the largest element becomes ±127 (±2047) and no product needs more than 31 bits.
     pub fn centred(
         x: &'a [i16],
         multiply: i32,
@@ -42,18 +39,16 @@ impl<'a> Input<'a> {
         unit: Scale,
         wide: bool,
     ) -> Self {
-        let bits: u32 = if wide { 12 } else { 8 };
+        let bits = Bits::of(wide);
+        let Some(quantizer) = Quantizer::new(multiply, subtract, largest, bits) else {
+            return Self { x, quantizer: Quantizer::zero(bits), scale: Scale::ZERO };
+        };
         let shift = 17 - largest.leading_zeros() as i32;
         let normal = if shift >= 0 { largest >> shift } else { largest << -shift };
-        let Some(inverse) = (((1u32 << (bits - 1)) - 1) << (31 - bits)).checked_div(normal) else {
-            let by = Quantizer { multiply: 0, subtract: 0, shift: 0, inverse: 0, bits };
-            return Self { x, by, scale: Scale::ZERO };
-        };
         // One quantised unit is M / (2^(bits−1) − 1) = M · 2^(1−bits) · (1 + 1/(2^(bits−1) − 1)).
         let correction: u32 = if wide { 32784 } else { 33026 };
-        let step = Scale::new(normal * correction, shift - 15 - (bits as i32 - 1));
-        let by = Quantizer { multiply, subtract, shift, inverse: inverse as i32, bits };
-        Self { x, by, scale: step.times(unit) }
+        let step = Scale::new(normal * correction, shift - 14 - bits.get() as i32);
+        Self { x, quantizer, scale: step.times(unit) }
     }
 }
 
@@ -121,10 +116,7 @@ mod tests {
         for largest in [1i16, 2, 100, 12345, 32767] {
             let x = [largest, -largest, 0, largest / 2];
             let input = Input::new::<Portable>(&x, -10, false);
-            let mut lanes = [0i16; 4];
-            Portable::quantize(&x, &input.by, 1, 0, &mut lanes);
-            let [x1, x3, z0, z2] = lanes.map(i32::from);
-            assert_eq!(((z0 + x1) / 256, x1, (z2 + x3) / 256), (127, -127, 0));
+            assert_eq!(x.map(|x| input.quantizer.quantize(x))[..3], [127, -127, 0]);
             let unit = input.scale.mantissa as f64 * 2f64.powi(input.scale.exponent);
             let expected = largest as f64 / 127.0 / 1024.0;
             assert!((unit / expected - 1.0).abs() < 1e-4, "{unit} {expected}");

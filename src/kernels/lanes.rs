@@ -1,0 +1,343 @@
+//! Rows on their way into a product: how they are quantised, where the quantised rows lie, and the sums
+//! that come out.
+//!
+//! An operand that exists is sound: its fields are private to [`kernels`](super), its constructor has
+//! checked every length and alignment, and a backend's assembly relies on that.
+
+use super::Kernels;
+use crate::config::SEGMENT;
+use crate::fixed::{INVERSE_SCALE, scale_code};
+use crate::matrix::Packing;
+use core::marker::PhantomData;
+
+/// Rows that share one pass over the weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum RowCount {
+    /// One.
+    One = 1,
+    /// Two.
+    Two = 2,
+}
+
+impl RowCount {
+    /// 1 or 2.
+    #[inline(always)]
+    pub const fn get(self) -> usize {
+        self as usize
+    }
+
+    /// One row, or two where there are more.
+    #[inline(always)]
+    pub const fn at_most_two(rows: usize) -> Self {
+        if rows > 1 { Self::Two } else { Self::One }
+    }
+}
+
+/// Width of quantised inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Bits {
+    /// −127 … 127.
+    Eight = 8,
+    /// −2047 … 2047.
+    Twelve = 12,
+}
+
+impl Bits {
+    /// Twelve for the rows of a layer that is `wide`.
+    #[inline(always)]
+    pub const fn of(wide: bool) -> Self {
+        if wide { Self::Twelve } else { Self::Eight }
+    }
+
+    /// 8 or 12.
+    #[inline(always)]
+    pub const fn get(self) -> u32 {
+        self as u32
+    }
+}
+
+/// How a row of 16-bit numbers becomes a row of small integers:
+/// `q = round(shifted(x · multiply − subtract) · inverse / 2^(31 − bits))`, where `shifted` is an
+/// arithmetic shift right (or left, if negative) by `shift`. For the rows that it was made for, the
+/// shifted value is below 2¹⁵ in magnitude and the result within ±(2^(bits−1) − 1): nothing saturates.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Quantizer {
+    /// 1, or the row's length when its mean is taken off; at most 2¹³.
+    pub(super) multiply: i32,
+    /// 0, or the row's sum; at most 2²⁸ in magnitude.
+    pub(super) subtract: i32,
+    /// Shift to 15 bits: −14 … 15.
+    pub(super) shift: i32,
+    /// Below 2¹⁶.
+    pub(super) inverse: i32,
+    /// 8 or 12.
+    pub(super) bits: u32,
+}
+
+impl Quantizer {
+    /// For the row `x · multiply − subtract`, whose largest magnitude is `largest`. `None` for a row of
+    /// zeros, and where `multiply` is not in 0 … 2¹³ or `subtract` not within ±2²⁸ (rows have at most 2¹³
+    /// numbers).
+    ///
+    /// With `largest` shifted to 15 bits as M, `inverse = floor((2^(bits−1) − 1) · 2^(31 − bits) / M)`; so
+    /// the largest element becomes ±127 (±2047) and no product needs more than 31 bits.
+    #[inline(always)]
+    pub fn new(multiply: i32, subtract: i32, largest: u32, bits: Bits) -> Option<Self> {
+        let fits = multiply as u32 <= 1 << 13
+            && subtract.unsigned_abs() <= 1 << 28
+            && largest <= 1 << 29;
+        let bits = bits.get();
+        let shift = 17 - largest.leading_zeros() as i32;
+        let normal = if shift >= 0 { largest >> shift } else { largest << -shift };
+        let inverse = (((1u32 << (bits - 1)) - 1) << (31 - bits)).checked_div(normal)?;
+        fits.then_some(Self { multiply, subtract, shift, inverse: inverse as i32, bits })
+    }
+
+    /// For a row of zeros: everything becomes 0.
+    pub const fn zero(bits: Bits) -> Self {
+        Self { multiply: 0, subtract: 0, shift: 0, inverse: 0, bits: bits.get() }
+    }
+
+    /// For a head's vector. Shifting first would lose bits, so the product is brought to the kernel's
+    /// `/ 2^23` by shifting `x` left.
+    pub const fn of_head(scale: HeadScale) -> Self {
+        let (inverse, shift) = (scale.inverse as i32, scale.shift() as i32 - 23);
+        Self { multiply: 1, subtract: 0, shift, inverse, bits: 8 }
+    }
+
+    /// `inverse`, see [`Quantizer`].
+    #[inline(always)]
+    pub const fn inverse(&self) -> u32 {
+        self.inverse as u32
+    }
+
+    /// `x · multiply − subtract`, shifted to 15 bits.
+    #[inline(always)]
+    pub const fn shifted(&self, x: i16) -> i32 {
+        let centred = (x as i32).wrapping_mul(self.multiply).wrapping_sub(self.subtract);
+        if self.shift >= 0 {
+            centred >> (self.shift & 31)
+        } else {
+            centred << (self.shift.wrapping_neg() & 31)
+        }
+    }
+
+    /// The quantised number.
+    #[inline(always)]
+    pub const fn quantize(&self, x: i16) -> i16 {
+        let product = self.shifted(x).wrapping_mul(self.inverse);
+        (product.wrapping_add(1 << (30 - self.bits)) >> (31 - self.bits)) as i16
+    }
+}
+
+/// How one head's vector becomes int8: `round(x · inverse / 2^shift)` in −127 … 127.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadScale {
+    /// See [`scale_code`]; at most 176.
+    pub(super) code: u8,
+    /// See [`INVERSE_SCALE`].
+    pub(super) inverse: u16,
+}
+
+impl HeadScale {
+    /// For a vector whose largest magnitude is `largest` (more than 2¹⁵ counts as 2¹⁵).
+    #[inline(always)]
+    pub fn of_largest(largest: u32) -> Self {
+        let code = scale_code(largest.min(1 << 15));
+        Self { code, inverse: INVERSE_SCALE.get((code & 15) as usize).copied().unwrap_or(0) }
+    }
+
+    /// The 8-bit code of the scale, as it stands in the cache.
+    #[inline(always)]
+    pub const fn code(self) -> u8 {
+        self.code
+    }
+
+    /// 12 … 23.
+    #[inline(always)]
+    pub(super) const fn shift(self) -> u32 {
+        12 + (self.code >> 4) as u32
+    }
+}
+
+/// Room for one or two quantised rows, see the [module on kernels](super). What stands in it is the
+/// affair of the kernels `K`: 16-bit numbers, two for every input, whatever the number of rows.
+#[derive(Debug)]
+pub struct LanesMut<'a, K> {
+    buffer: &'a mut [i16],
+    rows: RowCount,
+    words: usize,
+    packing: Packing,
+    bits: Bits,
+    kernels: PhantomData<K>,
+}
+
+/// One or two quantised rows, written by the kernels `K` for their own products.
+#[derive(Debug)]
+pub struct Lanes<'a, K> {
+    /// At least `8 · words` numbers, at a multiple of four bytes.
+    pub(super) data: &'a [i16],
+    pub(super) rows: RowCount,
+    /// Words of four inputs, 1 … [`SEGMENT`] / 4.
+    pub(super) words: usize,
+    pub(super) packing: Packing,
+    pub(super) bits: Bits,
+    kernels: PhantomData<K>,
+}
+
+/// One row's part of a [`LanesMut`].
+#[derive(Debug)]
+pub struct RowLanes<'a, K> {
+    /// The lanes of all rows: at least `8 · words` numbers, at a multiple of four bytes.
+    pub(super) data: &'a mut [i16],
+    pub(super) rows: RowCount,
+    /// Which row: 0, or 1 of two.
+    pub(super) row: usize,
+    /// Words of four inputs, 1 … [`SEGMENT`] / 4.
+    pub(super) words: usize,
+    pub(super) packing: Packing,
+    kernels: PhantomData<K>,
+}
+
+impl<K> Clone for Lanes<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Lanes<'_, K> {}
+
+impl<'a, K: Kernels> LanesMut<'a, K> {
+    /// Room for `rows` rows of `inputs` numbers of `bits` bits, to be multiplied with weights in `packing`.
+    ///
+    /// `None` if `inputs` is not a multiple of 4 in 4 … [`SEGMENT`], if `buffer` does not hold two numbers
+    /// for every input at a multiple of four bytes, or if `K` does not multiply such weights.
+    #[inline(always)]
+    pub fn new(
+        buffer: &'a mut [i16],
+        rows: RowCount,
+        inputs: usize,
+        packing: Packing,
+        bits: Bits,
+    ) -> Option<Self> {
+        Lanes::<K>::new(buffer, rows, inputs, packing, bits)?;
+        Some(Self { buffer, rows, words: inputs / 4, packing, bits, kernels: PhantomData })
+    }
+
+    /// The lanes of row `row`, for [`Kernels::quantize`]; `None` beyond the last.
+    #[inline(always)]
+    pub fn row(&mut self, row: usize) -> Option<RowLanes<'_, K>> {
+        let Self { rows, words, packing, .. } = *self;
+        let data = &mut *self.buffer;
+        let kernels = PhantomData;
+        (row < rows.get()).then_some(RowLanes { data, rows, row, words, packing, kernels })
+    }
+
+    /// What has been written.
+    #[inline(always)]
+    pub fn lanes(&self) -> Lanes<'_, K> {
+        let Self { rows, words, packing, bits, .. } = *self;
+        Lanes { data: self.buffer, rows, words, packing, bits, kernels: PhantomData }
+    }
+}
+
+impl<'a, K: Kernels> Lanes<'a, K> {
+    /// What a [`LanesMut`] of the same shape has left in `buffer`. `None` as there.
+    #[inline(always)]
+    pub fn new(
+        buffer: &'a [i16],
+        rows: RowCount,
+        inputs: usize,
+        packing: Packing,
+        bits: Bits,
+    ) -> Option<Self> {
+        let fits = inputs.wrapping_sub(4) <= SEGMENT - 4
+            && inputs.is_multiple_of(4)
+            && buffer.len() >= 2 * inputs
+            && buffer.as_ptr().addr().is_multiple_of(4)
+            && multiplies::<K>(packing);
+        let (words, kernels) = (inputs / 4, PhantomData);
+        fits.then_some(Self { data: buffer, rows, words, packing, bits, kernels })
+    }
+
+    /// How many rows.
+    #[inline(always)]
+    pub fn rows(&self) -> RowCount {
+        self.rows
+    }
+
+    /// Inputs of each row.
+    #[inline(always)]
+    pub fn inputs(&self) -> usize {
+        4 * self.words
+    }
+}
+
+/// Whether `K` multiplies weights in `packing`; decided while compiling where it knows a single one.
+#[inline(always)]
+pub const fn multiplies<K: Kernels>(packing: Packing) -> bool {
+    let mut i = 0;
+    while i < K::PACKINGS.len() {
+        if K::PACKINGS[i] as u8 == packing as u8 {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// The packing itself; a constant where `K` multiplies a single one, so that nothing else is linked.
+#[inline(always)]
+pub const fn only<K: Kernels>(packing: Packing) -> Packing {
+    match K::PACKINGS {
+        [single] => *single,
+        _ => packing,
+    }
+}
+
+/// The sums of one row among those of one or two, which alternate.
+#[derive(Clone, Copy, Debug)]
+pub struct Sums<'a> {
+    pub(super) data: &'a [i32],
+    pub(super) rows: RowCount,
+    /// 0, or 1 of two.
+    pub(super) row: usize,
+}
+
+impl<'a> Sums<'a> {
+    /// Row `row` of sums of `rows` rows; `None` beyond the last.
+    #[inline(always)]
+    pub fn new(data: &'a [i32], rows: RowCount, row: usize) -> Option<Self> {
+        (row < rows.get()).then_some(Self { data, rows, row })
+    }
+
+    /// How many the row has.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        match self.rows {
+            RowCount::One => self.data.len(),
+            RowCount::Two => self.data.len() / 2,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One after the other.
+    #[inline(always)]
+    pub fn iter(&self) -> impl Iterator<Item = i32> + 'a {
+        let row = self.row;
+        self.data.chunks_exact(self.rows.get()).filter_map(move |sums| sums.get(row).copied())
+    }
+
+    /// Those from `first` on.
+    #[inline(always)]
+    pub(super) fn skip(self, first: usize) -> Self {
+        Self { data: self.data.get(first * self.rows.get()..).unwrap_or_default(), ..self }
+    }
+}

@@ -1,0 +1,127 @@
+//! Linear layers: quantisation, products, rescaling.
+
+use super::super::{
+    Bits, CHUNK, Channels, Kernels, Linear, Product, Quantizer, RowCount, RowLanes, RowScale, Sums,
+    only,
+};
+use crate::fixed::{requantize, round_shift, saturate, saturate_16, shift_by};
+use crate::matrix::Packing;
+
+/// See [`Kernels::quantize`].
+pub fn quantize<K>(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<K>) {
+    let rows = lanes.rows.get();
+    let words = lanes.data.as_chunks_mut::<4>().0.iter_mut().skip(lanes.row).step_by(rows);
+    for (lane, x) in words.take(lanes.words).zip(x.chunks(4)) {
+        let mut q = [0; 4];
+        for (q, &x) in q.iter_mut().zip(x) {
+            *q = quantizer.quantize(x);
+        }
+        let [x0, x1, x2, x3] = q;
+        *lane = match quantizer.bits {
+            8 => [x1, x3, (x0 << 8).wrapping_sub(x1), (x2 << 8).wrapping_sub(x3)],
+            _ => [x1, x3, x0, x2],
+        };
+    }
+}
+
+/// See [`Kernels::matmul`].
+#[inline(always)]
+pub fn matmul<K: Kernels>(product: &Product<K>, sums: &mut [i32]) {
+    match product.lanes.rows {
+        RowCount::One => groups::<K, 1>(product, sums),
+        RowCount::Two => groups::<K, 2>(product, sums),
+    }
+}
+
+/// Sums of one group of four outputs after another.
+fn groups<K: Kernels, const ROWS: usize>(product: &Product<K>, sums: &mut [i32]) {
+    let matrix = &product.matrix;
+    let packing = only::<K>(matrix.packing);
+    let lanes = product.lanes.data.as_chunks::<4>().0;
+    let mut weights = matrix.bytes;
+    let groups = sums.as_chunks_mut::<4>().0.chunks_exact_mut(ROWS);
+    for group in groups.take(matrix.groups) {
+        let mut sums = [[0i32; ROWS]; 4];
+        let words = weights.as_chunks::<16>().0.iter().take(matrix.words);
+        for (word, x) in words.zip(lanes.chunks_exact(ROWS)) {
+            for (sums, &word) in sums.iter_mut().zip(word.as_chunks::<4>().0) {
+                let factors = factors(packing, product.lanes.bits, word);
+                for (sum, x) in sums.iter_mut().zip(x) {
+                    for (w, &x) in factors.iter().zip(x) {
+                        *sum = sum.wrapping_add(w * x as i32);
+                    }
+                }
+            }
+        }
+        group.as_flattened_mut().copy_from_slice(sums.as_flattened());
+        weights = weights.get(matrix.stride..).unwrap_or_default();
+    }
+}
+
+/// The factors of a word's four lanes. Of 8-bit lanes the first two are the paired halfwords themselves,
+/// `256 · w[odd] + w[even]`; see the [module on kernels](super::super).
+#[inline(always)]
+fn factors(packing: Packing, bits: Bits, word: [u8; 4]) -> [i32; 4] {
+    let [w0, w1, w2, w3] = packing.unpack(u32::from_le_bytes(word)).map(i32::from);
+    match bits {
+        Bits::Eight => [256 * w1 + w0, 256 * w3 + w2, w0, w2],
+        Bits::Twelve => [w1, w3, w0, w2],
+    }
+}
+
+/// See [`Kernels::rescale`].
+pub fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) {
+    let bias_shift = scale.bias_shift.max(0) as u32;
+    for ((out, sum), (factor, bias)) in out.iter_mut().zip(sums.iter()).zip(channels.iter()) {
+        let factor = factor as i32 * scale.scale as i32; // at most 30 bits
+        let value = round_shift(sum as i64 * factor as i64, scale.shift);
+        let bias = bias.map_or(0, |bias| round_shift(bias as i64, bias_shift));
+        // A forged exponent can make `value` large; clamp in 64 bits.
+        *out = saturate_16(saturate(value + bias));
+    }
+}
+
+/// See [`Kernels::rescale_32`].
+#[inline(never)]
+pub fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i32]) {
+    for ((out, sum), (factor, bias)) in out.iter_mut().zip(sums.iter()).zip(channels.iter()) {
+        *out = requantize(sum, factor as i32 * scale.scale as i32, scale.shift);
+        if let Some(bias) = bias {
+            *out = out.saturating_add(shift_by(bias as i32, scale.bias_shift));
+        }
+    }
+}
+
+/// See [`Kernels::linear`].
+pub fn linear<K: Kernels>(linear: Linear<K, i16>) {
+    chunks(linear, K::rescale);
+}
+
+/// See [`Kernels::linear_32`].
+pub fn linear_32<K: Kernels>(linear: Linear<K, i32>) {
+    chunks(linear, K::rescale_32);
+}
+
+type Rescale<T> = fn(&Sums, &Channels, &RowScale, &mut [T]);
+
+/// Products and their rescaling, [`CHUNK`] outputs at a time.
+#[inline(never)]
+fn chunks<K: Kernels, T>(linear: Linear<K, T>, rescale: Rescale<T>) {
+    let Linear { product, channels, scales, out } = linear;
+    let rows = product.lanes.rows;
+    let [first, mut second] = out.map(|out| out.chunks_mut(CHUNK));
+    let mut buffer = [0; 2 * CHUNK];
+    for (index, out) in first.enumerate() {
+        let Some(matrix) = product.matrix.skip(index * CHUNK) else { return };
+        let len = out.len().next_multiple_of(4) * rows.get();
+        let sums = buffer.get_mut(..len).unwrap_or_default();
+        K::matmul(&Product { matrix, ..product }, sums);
+        let channels = channels.skip(index * CHUNK);
+        let out = [Some(out), second.next()].into_iter().flatten();
+        for ((row, out), scale) in out.enumerate().zip(&scales) {
+            if let Some(sums) = Sums::new(sums, rows, row) {
+                rescale(&sums, &channels, scale, out);
+            }
+        }
+    }
+}

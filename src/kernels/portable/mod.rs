@@ -1,0 +1,21 @@
+//! Plain Rust: the definition of every result. Each function here is the default body of the method of
+//! the same name in [`Kernels`](super::Kernels).
+
+mod attention;
+mod linear;
+mod rows;
+
+pub use attention::{attend, attend_block, raise, scores, weigh, write_key, write_value};
+pub use linear::{linear, linear_32, matmul, quantize, rescale, rescale_32};
+pub use rows::{
+    activate, activate_gated, add, divide, gain, largest, magnitude, moments, narrow, range, rotate,
+    statistics,
+};
+
+/// The backend that runs everywhere and says what is right: the default bodies.
+#[derive(Clone, Copy, Debug)]
+pub struct Portable;
+
+impl super::Kernels for Portable {
+    const NAME: &'static str = "portable";
+}

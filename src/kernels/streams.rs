@@ -1,0 +1,241 @@
+//! Attention: queries, the keys and values that they read, and what each of them sees.
+
+use super::{Bits, Kernels, Lanes, Matrix, RowCount, Sums};
+use crate::config::KEY_BLOCK;
+use crate::fixed::decode_scale;
+
+/// The running softmax of one query over blocks of keys (Milakov & Gimelshein 2018, §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Softmax {
+    /// Largest score so far.
+    pub maximum: i32,
+    /// Sum of the numerators, relative to `maximum`.
+    pub sum: u32,
+    /// From a distance of scores to 1/256 of log2, Q0.32; see [`Kernels::attend`].
+    pub factor: u32,
+}
+
+impl Softmax {
+    /// Nothing seen yet.
+    #[inline(always)]
+    pub const fn new(factor: u32) -> Self {
+        Self { maximum: i32::MIN, sum: 0, factor }
+    }
+}
+
+/// A [`Softmax`] whose scores are in units of 2⁻¹⁶ log2 has this factor.
+pub const BIASED_FACTOR: u32 = 1 << 24;
+
+/// Numbers added to the scores of one or two queries for the keys of a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Biases {
+    /// From scores to 1/256 of log2, Q0.32, as [`Softmax::factor`] is without biases.
+    pub factors: [u32; 2],
+    /// In units of 2⁻¹⁶ log2.
+    pub biases: [[i32; KEY_BLOCK]; 2],
+}
+
+/// The blocks of one head of one layer, in the order of their positions. A block is [`KEY_BLOCK`]
+/// positions: keys packed as weights of `KEY_BLOCK` outputs and `head_dim` inputs, values as int8
+/// `(head_dim, KEY_BLOCK)`, and a [scale](crate::fixed::scale_code) for each.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRun<'a> {
+    /// Keys, from the first block on.
+    pub keys: &'a [u8],
+    /// Scales of the keys.
+    pub key_codes: &'a [u8],
+    /// Values.
+    pub values: &'a [u8],
+    /// Scales of the values.
+    pub value_codes: &'a [u8],
+    /// Bytes of keys (and of values) from one block to the next.
+    pub stride: usize,
+    /// Scales from one block to the next.
+    pub code_stride: usize,
+}
+
+/// The keys that one or two queries see.
+#[derive(Clone, Copy, Debug)]
+pub enum Visible<'a> {
+    /// The first so many of the run; the second query sees no fewer than the first.
+    First([usize; 2]),
+    /// Of the first block: bit `j` says whether a query sees key `j`.
+    Block {
+        /// For each query.
+        keys: [u16; 2],
+        /// Added to the scores.
+        biases: Option<&'a Biases>,
+    },
+}
+
+/// One or two queries of the same key/value head on their way through the blocks.
+#[derive(Debug)]
+pub struct Queries<'a, K> {
+    /// 8 bits, for keys as `K` packs them.
+    pub(super) lanes: Lanes<'a, K>,
+    /// Of one query, the second is not used.
+    pub(super) states: [Softmax; 2],
+    /// Weighted values: `rows` numbers for every dimension.
+    pub(super) sums: &'a mut [i32],
+}
+
+impl<'a, K: Kernels> Queries<'a, K> {
+    /// Queries that have seen nothing yet. `factors`: see [`Softmax::factor`].
+    ///
+    /// `None` if the lanes are not of 8 bits for [`Kernels::KEY_PACKING`], or if `sums` has no room for a
+    /// number a query and dimension.
+    #[inline(always)]
+    pub fn new(lanes: Lanes<'a, K>, factors: [u32; 2], sums: &'a mut [i32]) -> Option<Self> {
+        let fits = matches!(lanes.bits, Bits::Eight)
+            && lanes.packing as u8 == const { K::KEY_PACKING as u8 };
+        let sums = sums.get_mut(..lanes.inputs() * lanes.rows.get()).filter(|_| fits)?;
+        sums.fill(0);
+        Some(Self { lanes, states: factors.map(Softmax::new), sums })
+    }
+
+    /// How many.
+    #[inline(always)]
+    pub fn rows(&self) -> RowCount {
+        self.lanes.rows
+    }
+
+    /// Where query `row` stands: its softmax and its sums. `None` beyond the last.
+    #[inline(always)]
+    pub fn query(&self, row: usize) -> Option<(Softmax, Sums<'_>)> {
+        let sums = Sums::new(self.sums, self.lanes.rows, row)?;
+        Some((*self.states.get(row)?, sums))
+    }
+}
+
+/// Queries and keys that they are about to attend to.
+#[derive(Debug)]
+pub struct Attend<'q, 'a, K> {
+    pub(super) queries: &'q mut Queries<'a, K>,
+    /// At multiples of four bytes; all blocks that a query sees lie within.
+    pub(super) run: KeyRun<'q>,
+    /// Of one query, both entries are its own.
+    pub(super) visible: Visible<'q>,
+    /// Numerators times the values' scales are shifted by this: 15 … 31.
+    pub(super) shift: u32,
+    /// Blocks that any query sees.
+    pub(super) blocks: usize,
+}
+
+impl<'q, 'a, K: Kernels> Attend<'q, 'a, K> {
+    /// `None` if the blocks that are seen do not lie within `run`, if keys, values or `run.stride` are not
+    /// at multiples of four, if the second query sees less than the first or either more than
+    /// [`Kernels::MAX_KEYS`], or if `shift` is not in 15 … 31.
+    #[inline(always)]
+    pub fn new(
+        queries: &'q mut Queries<'a, K>,
+        run: KeyRun<'q>,
+        visible: Visible<'q>,
+        shift: u32,
+    ) -> Option<Self> {
+        let one = matches!(queries.lanes.rows, RowCount::One);
+        let (visible, blocks) = match visible {
+            Visible::First([first, second]) => {
+                let second = if one { first } else { second };
+                if first > second || second > K::MAX_KEYS {
+                    return None;
+                }
+                (Visible::First([first, second]), second.div_ceil(KEY_BLOCK))
+            }
+            Visible::Block { keys: [first, second], biases } => {
+                let keys = if one { [first; 2] } else { [first, second] };
+                (Visible::Block { keys, biases }, 1)
+            }
+        };
+        let before = blocks.saturating_sub(1);
+        let used = (blocks > 0) as usize;
+        let data = before.checked_mul(run.stride)?.checked_add(used * queries.block_bytes())?;
+        let codes = before.checked_mul(run.code_stride)?.checked_add(used * KEY_BLOCK)?;
+        let addresses = run.keys.as_ptr().addr() | run.values.as_ptr().addr() | run.stride;
+        let fits = run.keys.len().min(run.values.len()) >= data
+            && run.key_codes.len().min(run.value_codes.len()) >= codes
+            && addresses.is_multiple_of(4)
+            && (15..=31).contains(&shift);
+        fits.then_some(Self { queries, run, visible, shift, blocks })
+    }
+
+    /// Calls `attend` for one block after another, with the keys that each query sees of it.
+    #[inline(always)]
+    pub(super) fn by_blocks(
+        self,
+        mut attend: impl FnMut(&mut Queries<'a, K>, &KeyBlock, [u16; 2], Option<&Biases>),
+    ) {
+        let (first, biases) = match self.visible {
+            Visible::First(first) => (Some(first), None),
+            Visible::Block { biases, .. } => (None, biases),
+        };
+        let bytes = self.queries.block_bytes();
+        for index in 0..self.blocks {
+            let Some(block) = KeyBlock::new(&self.run, index, bytes) else { return };
+            let seen = match (first, self.visible) {
+                (None, Visible::Block { keys, .. }) => keys,
+                (first, _) => first.unwrap_or_default().map(|keys| {
+                    let keys = keys.saturating_sub(index * KEY_BLOCK).min(KEY_BLOCK);
+                    ((1u32 << keys) - 1) as u16
+                }),
+            };
+            attend(self.queries, &block, seen, biases);
+        }
+    }
+
+    /// Multiplications of queries with keys, and of numerators with values; for tests that count work.
+    pub fn products(&self) -> usize {
+        2 * self.blocks * self.queries.block_bytes() * self.queries.lanes.rows.get()
+    }
+}
+
+impl<K> Queries<'_, K> {
+    /// Bytes of a block's keys, and of its values.
+    #[inline(always)]
+    pub(super) fn block_bytes(&self) -> usize {
+        4 * self.lanes.words * KEY_BLOCK
+    }
+}
+
+/// One block of a [`KeyRun`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyBlock<'a> {
+    /// `(KEY_BLOCK, head_dim)`, packed, at a multiple of four bytes.
+    pub(super) keys: &'a [u8],
+    pub(super) key_codes: &'a [u8; KEY_BLOCK],
+    /// `(head_dim, KEY_BLOCK)`, at a multiple of four bytes.
+    pub(super) values: &'a [u8],
+    pub(super) value_codes: &'a [u8; KEY_BLOCK],
+}
+
+impl<'a> KeyBlock<'a> {
+    /// Block `index` of `bytes` bytes of keys.
+    #[inline(always)]
+    fn new(run: &KeyRun<'a>, index: usize, bytes: usize) -> Option<Self> {
+        let (data, codes) = (index * run.stride, index * run.code_stride);
+        Some(Self {
+            keys: run.keys.get(data..data + bytes)?,
+            key_codes: run.key_codes.get(codes..)?.first_chunk()?,
+            values: run.values.get(data..data + bytes)?,
+            value_codes: run.value_codes.get(codes..)?.first_chunk()?,
+        })
+    }
+
+    /// The keys as a matrix of [`KEY_BLOCK`] outputs.
+    #[inline(always)]
+    pub(super) fn matrix<K: Kernels>(&self) -> Option<Matrix<'a>> {
+        Matrix::new(self.keys, K::KEY_PACKING, KEY_BLOCK, self.keys.len() / KEY_BLOCK)
+    }
+
+    /// The keys' scales, decoded.
+    #[inline(always)]
+    pub(super) fn key_scales(&self) -> [u16; KEY_BLOCK] {
+        self.key_codes.map(|code| decode_scale(code) as u16)
+    }
+
+    /// The values' scales, decoded.
+    #[inline(always)]
+    pub(super) fn value_scales(&self) -> [u16; KEY_BLOCK] {
+        self.value_codes.map(|code| decode_scale(code) as u16)
+    }
+}

@@ -1,0 +1,351 @@
+//! Weights in flash and the linear layers that are made of them. As every operand, they are checked when
+//! they are made (see [`lanes`](super::Lanes)).
+
+use super::{Kernels, Lanes, RowCount, only};
+use crate::matrix::Packing;
+
+/// Inputs of a matrix at most, in words of four.
+const MAX_WORDS: usize = 1 << 13;
+
+/// A packed matrix: groups of four outputs, each of words of four inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    /// From the first group to the end of the last, at a multiple of four bytes.
+    pub(super) bytes: &'a [u8],
+    pub(super) packing: Packing,
+    /// Words of four inputs, at least 1.
+    pub(super) words: usize,
+    /// Groups of four outputs, at least 1.
+    pub(super) groups: usize,
+    /// Bytes from one group to the next, a multiple of four.
+    pub(super) stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// One output group of zeros: what stands in for a matrix that cannot be.
+    pub const ZERO: Matrix<'static> = Matrix {
+        bytes: &crate::Aligned([0; 16]).0,
+        packing: Packing::Paired,
+        words: 1,
+        groups: 1,
+        stride: 16,
+    };
+
+    /// A matrix of `outputs` outputs and `inputs` inputs, both multiples of four and not 0. `None` if
+    /// `bytes` does not hold it at a multiple of four bytes.
+    #[inline(always)]
+    pub fn new(bytes: &'a [u8], packing: Packing, outputs: usize, inputs: usize) -> Option<Self> {
+        let stride = packing.group_bytes(inputs);
+        Self::with_stride(bytes, packing, outputs, inputs, stride)
+    }
+
+    /// [`Matrix::new`] with groups that lie `stride` bytes apart: a multiple of four.
+    #[inline(always)]
+    pub fn with_stride(
+        bytes: &'a [u8],
+        packing: Packing,
+        outputs: usize,
+        inputs: usize,
+        stride: usize,
+    ) -> Option<Self> {
+        let (groups, words) = (outputs / 4, inputs / 4);
+        let before = groups.checked_sub(1)?.checked_mul(stride)?;
+        let fits = (1..=MAX_WORDS).contains(&words)
+            && (outputs | inputs | stride).is_multiple_of(4)
+            && bytes.as_ptr().addr().is_multiple_of(4)
+            && before.checked_add(packing.group_bytes(inputs))? <= bytes.len();
+        fits.then_some(Self { bytes, packing, words, groups, stride })
+    }
+
+    /// Outputs, a multiple of four.
+    #[inline(always)]
+    pub fn outputs(&self) -> usize {
+        4 * self.groups
+    }
+
+    /// Inputs, a multiple of four.
+    #[inline(always)]
+    pub fn inputs(&self) -> usize {
+        4 * self.words
+    }
+
+    /// How its words look.
+    #[inline(always)]
+    pub fn packing(&self) -> Packing {
+        self.packing
+    }
+
+    /// The part that begins `outputs` (a multiple of four) further; `None` beyond the last.
+    #[inline(always)]
+    pub fn skip(self, outputs: usize) -> Option<Self> {
+        if outputs == 0 {
+            return Some(self);
+        }
+        let groups = self.groups.checked_sub(outputs / 4).filter(|&groups| groups > 0)?;
+        let bytes = self.bytes.get(outputs / 4 * self.stride..)?;
+        outputs.is_multiple_of(4).then_some(Self { bytes, groups, ..self })
+    }
+
+    /// The part of `inputs` inputs from input `first` on, both multiples of four; `None` beyond the last.
+    #[inline(always)]
+    pub fn segment(self, first: usize, inputs: usize) -> Option<Self> {
+        let fits = first.checked_add(inputs)? <= self.inputs()
+            && inputs > 0
+            && (first | inputs).is_multiple_of(4);
+        let bytes = self.bytes.get(self.packing.word_offset(0, first / 4, self.inputs())..)?;
+        fits.then_some(Self { bytes, words: inputs / 4, ..self })
+    }
+
+    /// The four weights of word `word` of output `output`; zeros beyond the last.
+    #[inline(always)]
+    pub fn word<K: Kernels>(&self, output: usize, word: usize) -> [i16; 4] {
+        let packing = only::<K>(self.packing);
+        let at = (output / 4) * self.stride + packing.word_offset(output % 4, word, 4 * self.words);
+        let bytes = self.bytes.get(at..).and_then(|bytes| bytes.first_chunk::<4>());
+        packing.unpack(bytes.map_or(0, |&word| u32::from_le_bytes(word)))
+    }
+}
+
+/// A factor and perhaps a bias for every channel: the scales of a linear layer's outputs, the gains of a
+/// norm.
+#[derive(Clone, Copy, Debug)]
+pub struct Channels<'a> {
+    /// Little-endian 16-bit numbers (below 2¹⁵), at a multiple of four bytes.
+    pub(super) factors: &'a [u8],
+    /// Little-endian `i16` for every factor, or empty; at a multiple of four bytes.
+    pub(super) biases: &'a [u8],
+}
+
+impl<'a> Channels<'a> {
+    /// No channels.
+    pub const NONE: Channels<'static> = Channels { factors: &[], biases: &[] };
+
+    /// `None` if a slice does not begin at a multiple of four bytes, or if there are biases, but fewer than
+    /// factors.
+    #[inline(always)]
+    pub fn new(factors: &'a [u8], biases: &'a [u8]) -> Option<Self> {
+        // An empty slice may begin anywhere.
+        let aligned = |x: &[u8]| x.is_empty() || x.as_ptr().addr().is_multiple_of(4);
+        let fits = aligned(factors)
+            && aligned(biases)
+            && (biases.is_empty() || biases.len() >= factors.len());
+        fits.then_some(Self { factors, biases })
+    }
+
+    /// How many.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.factors.len() / 2
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether there are biases.
+    #[inline(always)]
+    pub fn has_biases(&self) -> bool {
+        !self.biases.is_empty()
+    }
+
+    /// The same factors with no biases.
+    #[inline(always)]
+    pub fn without_biases(self) -> Self {
+        Self { biases: &[], ..self }
+    }
+
+    /// The channels from `first` on, a multiple of two.
+    #[inline(always)]
+    pub fn skip(self, first: usize) -> Self {
+        if first == 0 {
+            return self;
+        }
+        let rest = |x: &'a [u8]| x.get(2 * (first & !1)..).unwrap_or_default();
+        Self { factors: rest(self.factors), biases: rest(self.biases) }
+    }
+
+    /// Factor of channel `index`; 0 beyond the last.
+    pub fn factor(&self, index: usize) -> i16 {
+        let pair = self.factors.get(2 * index..).and_then(|bytes| bytes.first_chunk());
+        pair.map_or(0, |&pair| i16::from_le_bytes(pair))
+    }
+
+    /// Factors and biases; the biases are `None` where there are none.
+    #[inline(always)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i16, Option<i16>)> + 'a {
+        let mut biases = self.biases.as_chunks::<2>().0.iter();
+        let factors = self.factors.as_chunks::<2>().0.iter();
+        factors.map(move |&factor| {
+            (i16::from_le_bytes(factor), biases.next().map(|&bias| i16::from_le_bytes(bias)))
+        })
+    }
+}
+
+/// How the sums of one row become results: `sum · (factor · scale) / 2^shift + bias / 2^bias_shift`.
+#[derive(Clone, Copy, Debug)]
+pub struct RowScale {
+    /// At most 2¹⁵.
+    pub(super) scale: u16,
+    /// 1 … 62.
+    pub(super) shift: u32,
+    /// −40 … 40. In 16 bits, less than 0 counts as 0.
+    pub(super) bias_shift: i32,
+}
+
+impl RowScale {
+    /// Whatever is beyond the limits is brought to the nearest: results then are 0 or saturated, or were
+    /// forged.
+    #[inline(always)]
+    pub const fn new(scale: u16, shift: i32, bias_shift: i32) -> Self {
+        let scale = if scale > 1 << 15 { 1 << 15 } else { scale };
+        let shift = if shift < 1 { 1 } else if shift > 62 { 62 } else { shift as u32 };
+        let bias_shift = if bias_shift < -40 {
+            -40
+        } else if bias_shift > 40 {
+            40
+        } else {
+            bias_shift
+        };
+        Self { scale, shift, bias_shift }
+    }
+}
+
+/// A matrix and the scales and biases of its outputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a> {
+    pub(super) matrix: Matrix<'a>,
+    /// One for every output of the matrix.
+    pub(super) channels: Channels<'a>,
+}
+
+impl<'a> Weights<'a> {
+    /// What stands in for weights that cannot be: four outputs of zeros.
+    pub const ZERO: Weights<'static> = Weights {
+        matrix: Matrix::ZERO,
+        channels: Channels { factors: &crate::Aligned([0; 8]).0, biases: &[] },
+    };
+
+    /// `None` if there is not a channel for every output.
+    #[inline(always)]
+    pub fn new(matrix: Matrix<'a>, channels: Channels<'a>) -> Option<Self> {
+        (channels.len() >= matrix.outputs()).then_some(Self { matrix, channels })
+    }
+
+    /// The matrix.
+    #[inline(always)]
+    pub fn matrix(&self) -> &Matrix<'a> {
+        &self.matrix
+    }
+
+    /// Scales and biases of the outputs.
+    #[inline(always)]
+    pub fn channels(&self) -> &Channels<'a> {
+        &self.channels
+    }
+
+    /// The same with no biases.
+    #[inline(always)]
+    pub fn without_biases(self) -> Self {
+        Self { channels: self.channels.without_biases(), ..self }
+    }
+
+    /// The part that begins `outputs` (a multiple of four) further; `None` beyond the last.
+    #[inline(always)]
+    pub fn skip(self, outputs: usize) -> Option<Self> {
+        let matrix = self.matrix.skip(outputs)?;
+        Some(Self { matrix, channels: self.channels.skip(outputs) })
+    }
+}
+
+/// One or two quantised rows and the matrix that they are multiplied with.
+#[derive(Debug)]
+pub struct Product<'a, K> {
+    pub(super) lanes: Lanes<'a, K>,
+    /// With as many words as the lanes, in a packing of `K`.
+    pub(super) matrix: Matrix<'a>,
+}
+
+impl<K> Clone for Product<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Product<'_, K> {}
+
+impl<'a, K: Kernels> Product<'a, K> {
+    /// `None` if the matrix has another number of inputs or another packing than the lanes are for.
+    #[inline(always)]
+    pub fn new(lanes: Lanes<'a, K>, matrix: Matrix<'a>) -> Option<Self> {
+        let fits = lanes.words == matrix.words && lanes.packing as u8 == matrix.packing as u8;
+        fits.then_some(Self { lanes, matrix })
+    }
+
+    /// Groups of four outputs whose sums have room in `sums` numbers.
+    #[inline(always)]
+    pub(super) fn groups(&self, sums: usize) -> usize {
+        let room = match self.lanes.rows {
+            RowCount::One => sums / 4,
+            RowCount::Two => sums / 8,
+        };
+        room.min(self.matrix.groups)
+    }
+
+    /// Multiplications of weights with inputs that so many sums take; for tests that count work.
+    pub fn products(&self, sums: usize) -> usize {
+        16 * self.lanes.words * self.groups(sums) * self.lanes.rows.get()
+    }
+}
+
+/// A linear layer about to be computed: products, how they are rescaled, and where the results go.
+#[derive(Debug)]
+pub struct Linear<'a, K, T> {
+    pub(super) product: Product<'a, K>,
+    /// One for every result.
+    pub(super) channels: Channels<'a>,
+    /// Of each row; of one row, the second is not used.
+    pub(super) scales: [RowScale; 2],
+    /// Each row's results, no more than the matrix has outputs; of two rows as many for each, of one row
+    /// the second is not used.
+    pub(super) out: [&'a mut [T]; 2],
+}
+
+impl<'a, K: Kernels, T> Linear<'a, K, T> {
+    /// As many outputs as `out[0]` has room for. `None` where [`Product::new`] gives none, where there are
+    /// more results than outputs, or where two rows have room for different numbers of results.
+    #[inline(always)]
+    pub fn new(
+        lanes: Lanes<'a, K>,
+        weights: Weights<'a>,
+        scales: [RowScale; 2],
+        out: [&'a mut [T]; 2],
+    ) -> Option<Self> {
+        let product = Product::new(lanes, weights.matrix)?;
+        let len = out[0].len();
+        let fits = len <= weights.matrix.outputs()
+            && (matches!(lanes.rows, RowCount::One) || out[1].len() == len);
+        fits.then_some(Self { product, channels: weights.channels, scales, out })
+    }
+
+    /// Results of each row.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.out[0].len()
+    }
+
+    /// Whether there is nothing to compute.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What is left behind the first `outputs` (a multiple of four) results; `None` if nothing is.
+    #[inline(always)]
+    pub(super) fn skip(self, outputs: usize) -> Option<Self> {
+        let matrix = self.product.matrix.skip(outputs)?;
+        let product = Product { matrix, ..self.product };
+        let channels = self.channels.skip(outputs);
+        let out = self.out.map(|out| out.get_mut(outputs..).unwrap_or_default());
+        (!out[0].is_empty()).then_some(Self { product, channels, out, ..self })
+    }
+}
