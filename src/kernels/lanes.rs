@@ -86,9 +86,8 @@ impl Quantizer {
     /// the largest element becomes ±127 (±2047) and no product needs more than 31 bits.
     #[inline(always)]
     pub fn new(multiply: i32, subtract: i32, largest: u32, bits: Bits) -> Option<Self> {
-        let fits = multiply as u32 <= 1 << 13
-            && subtract.unsigned_abs() <= 1 << 28
-            && largest <= 1 << 29;
+        let fits =
+            multiply as u32 <= 1 << 13 && subtract.unsigned_abs() <= 1 << 28 && largest <= 1 << 29;
         let bits = bits.get();
         let shift = 17 - largest.leading_zeros() as i32;
         let normal = if shift >= 0 { largest >> shift } else { largest << -shift };
@@ -199,7 +198,7 @@ pub struct RowLanes<'a, K> {
     /// Words of four inputs, 1 … [`SEGMENT`] / 4.
     pub(super) words: usize,
     pub(super) packing: Packing,
-    kernels: PhantomData<K>,
+    pub(super) kernels: PhantomData<K>,
 }
 
 impl<K> Clone for Lanes<'_, K> {
@@ -241,6 +240,13 @@ impl<'a, K: Kernels> LanesMut<'a, K> {
     pub fn lanes(&self) -> Lanes<'_, K> {
         let Self { rows, words, packing, bits, .. } = *self;
         Lanes { data: self.buffer, rows, words, packing, bits, kernels: PhantomData }
+    }
+
+    /// [`LanesMut::lanes`] for as long as the buffer is lent.
+    #[inline(always)]
+    pub fn into_lanes(self) -> Lanes<'a, K> {
+        let Self { buffer, rows, words, packing, bits, kernels } = self;
+        Lanes { data: buffer, rows, words, packing, bits, kernels }
     }
 }
 

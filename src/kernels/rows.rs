@@ -26,7 +26,13 @@ impl Ratio {
     /// Whatever is beyond the limits is brought to the nearest.
     #[inline(always)]
     pub fn new(factor: u32, shift: i32) -> Self {
-        let shift = if shift < 1 { 1 } else if shift > 62 { 62 } else { shift as u32 };
+        let shift = if shift < 1 {
+            1
+        } else if shift > 62 {
+            62
+        } else {
+            shift as u32
+        };
         Self { factor: factor.min((1 << 17) - 1), shift }
     }
 }

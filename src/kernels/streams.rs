@@ -199,7 +199,7 @@ impl<K> Queries<'_, K> {
 
 /// One block of a [`KeyRun`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct KeyBlock<'a> {
+pub struct KeyBlock<'a> {
     /// `(KEY_BLOCK, head_dim)`, packed, at a multiple of four bytes.
     pub(super) keys: &'a [u8],
     pub(super) key_codes: &'a [u8; KEY_BLOCK],

@@ -199,7 +199,13 @@ impl RowScale {
     #[inline(always)]
     pub const fn new(scale: u16, shift: i32, bias_shift: i32) -> Self {
         let scale = if scale > 1 << 15 { 1 << 15 } else { scale };
-        let shift = if shift < 1 { 1 } else if shift > 62 { 62 } else { shift as u32 };
+        let shift = if shift < 1 {
+            1
+        } else if shift > 62 {
+            62
+        } else {
+            shift as u32
+        };
         let bias_shift = if bias_shift < -40 {
             -40
         } else if bias_shift > 40 {
@@ -290,6 +296,11 @@ impl<'a, K: Kernels> Product<'a, K> {
             RowCount::Two => sums / 8,
         };
         room.min(self.matrix.groups)
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> RowCount {
+        self.lanes.rows
     }
 
     /// Multiplications of weights with inputs that so many sums take; for tests that count work.

@@ -279,7 +279,7 @@ impl<M: Visibility> Attention<'_, M> {
 fn attend<K: Kernels>(queries: &mut Queries<K>, run: KeyRun, visible: Visible, shift: u32) {
     let attend = Attend::new(queries, run, visible, shift);
     debug_assert!(attend.is_some(), "keys that the cache does not hold");
-    attend.map_or((), K::attend)
+    let _ = attend.map(K::attend);
 }
 
 /// `out = sums / sum · 2^shift / 127`: the weighted mean of the values, in the unit of v.

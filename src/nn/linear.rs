@@ -3,7 +3,9 @@
 use super::row::Input;
 use crate::config::SEGMENT;
 use crate::fixed::Scale;
-use crate::kernels::{self, Bits, CHUNK, Kernels, Lanes, LanesMut, Product, RowCount, RowScale, Sums};
+use crate::kernels::{
+    self, Bits, CHUNK, Kernels, Lanes, LanesMut, Product, RowCount, RowScale, Sums,
+};
 use crate::matrix::Packing;
 use crate::model::Linear;
 use crate::target::{Build, has_biases, has_wide_rows};
@@ -70,7 +72,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         if self.prepare::<B>(layer) {
             let linear = self.linear::<B, _>(layer, first, exponents, out);
             debug_assert!(linear.is_some(), "outputs that the layer does not have");
-            linear.map_or((), <B::Kernels>::linear)
+            let _ = linear.map(<B::Kernels>::linear);
         } else {
             self.segments::<B::Kernels, _>(layer, first, exponents, out, <B::Kernels>::rescale);
         }
@@ -84,7 +86,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         if self.prepare::<B>(layer) {
             let linear = self.linear::<B, _>(layer, 0, exponents, out);
             debug_assert!(linear.is_some(), "not a row of outputs each");
-            linear.map_or((), <B::Kernels>::linear_32)
+            let _ = linear.map(<B::Kernels>::linear_32);
         } else {
             self.segments::<B::Kernels, _>(layer, 0, exponents, out, <B::Kernels>::rescale_32);
         }

@@ -3,9 +3,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use picoformer::config::KEY_BLOCK;
-use picoformer::kernels::{Kernels, KeyBlock, Portable, Quantizer, Softmax, lanes_per_input};
-use picoformer::matrix::Packing;
+use picoformer::kernels::{Attend, Kernels, Product, portable};
 
 /// The portable kernels, counting weights.
 #[derive(Debug)]
@@ -20,126 +18,22 @@ pub(crate) fn loaded() -> usize {
     bytes
 }
 
-/// A byte per weight: inputs times outputs, however many rows share them.
-fn load(lanes: &[i16], rows: usize, accumulators: &[i32]) {
-    let weights =
-        lanes.len() / lanes_per_input::<Portable>(rows).max(1) * (accumulators.len() / rows.max(1));
-    // One hart, no interrupt that multiplies: a plain addition will do.
-    LOADED.store(LOADED.load(Ordering::Relaxed) + weights, Ordering::Relaxed);
-}
-
-// What has a default body gives the same integers without being passed on, `attend` excepted: its
-// keys are no weights and must not be counted.
+// What has a default body gives the same integers. The products of attention are not counted: its keys are
+// no weights.
 impl Kernels for CountWeights {
-    const NAME: &'static str = Portable::NAME;
-    const PACKINGS: &'static [Packing] = Portable::PACKINGS;
+    const NAME: &'static str = "counting";
 
-    fn matmul(
-        lanes: &[i16],
-        rows: usize,
-        weights: &[u8],
-        group_bytes: usize,
-        accumulators: &mut [i32],
-    ) {
-        load(lanes, rows, accumulators);
-        Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
+    fn matmul(product: &Product<Self>, sums: &mut [i32]) {
+        // A byte per weight, however many rows share it. One hart, no interrupt that multiplies: a plain
+        // addition will do.
+        let weights = product.products(sums.len()) / product.rows().get();
+        LOADED.store(LOADED.load(Ordering::Relaxed) + weights, Ordering::Relaxed);
+        portable::matmul(product, sums);
     }
 
-    fn matmul_wide(
-        lanes: &[i16],
-        rows: usize,
-        weights: &[u8],
-        group_bytes: usize,
-        accumulators: &mut [i32],
-    ) {
-        load(lanes, rows, accumulators);
-        Portable::matmul_wide(lanes, rows, weights, group_bytes, accumulators);
-    }
-
-    fn matmul_plain(
-        lanes: &[i16],
-        rows: usize,
-        weights: &[u8],
-        group_bytes: usize,
-        accumulators: &mut [i32],
-    ) {
-        load(lanes, rows, accumulators);
-        Portable::matmul_plain(lanes, rows, weights, group_bytes, accumulators);
-    }
-
-    fn attend(
-        lanes: &[i16],
-        block: &KeyBlock,
-        visible: [u32; 2],
-        shift: u32,
-        queries: &mut [Softmax],
-        sums: &mut [i32],
-    ) {
-        Portable::attend(lanes, block, visible, shift, queries, sums);
-    }
-
-    fn largest(x: &[i16]) -> u32 {
-        Portable::largest(x)
-    }
-
-    fn moments(x: &[i16]) -> (i32, u64) {
-        Portable::moments(x)
-    }
-
-    fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        Portable::quantize(x, by, rows, row, lanes);
-    }
-
-    fn scores(
-        accumulators: &[i32],
-        rows: usize,
-        row: usize,
-        scales: &[u16; KEY_BLOCK],
-        visible: u32,
-        scores: &mut [i32; KEY_BLOCK],
-    ) -> i32 {
-        Portable::scores(accumulators, rows, row, scales, visible, scores)
-    }
-
-    fn weigh(
-        scores: &[i32; KEY_BLOCK],
-        maximum: i32,
-        factor: u32,
-        scales: &[u16; KEY_BLOCK],
-        visible: u32,
-        shift: u32,
-        rows: usize,
-        row: usize,
-        lanes: &mut [i16],
-    ) -> u32 {
-        Portable::weigh(scores, maximum, factor, scales, visible, shift, rows, row, lanes)
-    }
-
-    fn weighted_sum(lanes: &[i16], rows: usize, values: &[u8], accumulators: &mut [i32]) {
-        Portable::weighted_sum(lanes, rows, values, accumulators);
-    }
-
-    fn rescale(
-        accumulators: &[i32],
-        rows: usize,
-        row: usize,
-        multipliers: &[u8],
-        biases: &[u8],
-        scale: u16,
-        shift: u32,
-        bias_shift: u32,
-        out: &mut [i16],
-    ) {
-        Portable::rescale(
-            accumulators,
-            rows,
-            row,
-            multipliers,
-            biases,
-            scale,
-            shift,
-            bias_shift,
-            out,
-        );
+    fn attend(attend: Attend<Self>) {
+        let before = LOADED.load(Ordering::Relaxed);
+        portable::attend(attend);
+        LOADED.store(before, Ordering::Relaxed);
     }
 }

@@ -3,7 +3,8 @@
 use core::hint::black_box;
 
 use picoformer::config::{Activation, Norm};
-use picoformer::kernels::{Activate, Kernels, Native};
+use picoformer::kernels::{Bits, Channels, Curve, Kernels, LanesMut, Native, RowCount};
+use picoformer::matrix::Packing;
 use picoformer::model::NormWeights;
 use picoformer::nn::activation::prepare;
 use picoformer::nn::norm::{apply, normalized};
@@ -36,9 +37,9 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
             black_box(&mut *lanes);
         }
         random.row(x, 20_000);
+        let gains = gains.get(..2 * len).unwrap_or_default();
         let weights = NormWeights {
-            gains: gains.get(..2 * len).unwrap_or_default(),
-            biases: gains.get(..2 * len).unwrap_or_default(),
+            channels: Channels::new(gains, gains).unwrap_or(Channels::NONE),
             gain_exponent: -14,
             bias_exponent: -14,
         };
@@ -71,7 +72,12 @@ fn scale(x: &[i16]) {
 #[inline(never)]
 fn folded(x: &[i16], norm: Norm, lanes: &mut [i16]) {
     let input = normalized::<Native>(x, -12, norm, EPSILON, false);
-    Native::quantize(x, &input.by, 1, 0, lanes);
+    let rows = RowCount::One;
+    if let Some(mut lanes) = LanesMut::new(lanes, rows, x.len(), Packing::Paired, Bits::Eight)
+        && let Some(lanes) = lanes.row(0)
+    {
+        Native::quantize(x, &input.quantizer, lanes);
+    }
     black_box(input.scale);
 }
 
@@ -83,12 +89,12 @@ fn explicit(x: &mut [i16], weights: &NormWeights, sums: &mut [i32]) {
 
 /// As a feed-forward part without a gate does it.
 #[inline(never)]
-fn activate(by: &Activate, x: &mut [i16]) {
-    Native::activate(by, x);
+fn activate(curve: &Curve, x: &mut [i16]) {
+    Native::activate(curve, x);
 }
 
 /// As a gated feed-forward part does it.
 #[inline(never)]
-fn gate(by: &Activate, x: &mut [i16], factors: &[i16]) {
-    Native::activate_gated(by, factors, x);
+fn gate(curve: &Curve, x: &mut [i16], factors: &[i16]) {
+    Native::activate_gated(curve, factors, x);
 }

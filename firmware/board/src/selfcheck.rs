@@ -63,18 +63,31 @@ pub fn selfcheck(out: &mut dyn Write, _: &mut dyn Probe) -> Result<Summary, Fail
     Ok(Summary { arena_bytes: 0, blob_bytes: 0 })
 }
 
-/// Compares the kernels that the engine was built with to the portable ones.
+/// Random cases of each kernel, and random operands in search of a write beyond an output:
+/// `PICOFORMER_OPERANDS=1000000 cargo xtask kernels` for a long search.
+const CASES: u32 = 1500;
+
+/// Compares the kernels that the engine was built with to the portable ones, and gives them operands of any
+/// shape.
 ///
 /// # Errors
-/// Names the kernel that differs.
+/// Names the kernel that differs, or that wrote beyond its output.
 pub fn kernels(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
-    use picoformer::kernels::{Kernels, Native, check::check};
+    use picoformer::kernels::check::{check, guard};
+    use picoformer::kernels::{Kernels, Native};
+    let operands = option_env!("PICOFORMER_OPERANDS").map_or(Ok(20_000), str::parse::<u32>);
+    let operands = operands.map_err(|_| Failure("PICOFORMER_OPERANDS is not a number"))?;
     out.write_str(Native::NAME)?;
     probe.begin();
-    let cases = check::<Native>(2000).map_err(Failure);
+    let cases = check::<Native>(CASES).map_err(Failure)?;
+    let made = guard::<Native>(operands).map_err(Failure)?;
     probe.end(Phase::Inference);
     out.write_str(": ")?;
-    text::decimal(out, u64::from(cases?))?;
-    out.write_str(" cases equal to portable\n")?;
+    text::decimal(out, u64::from(cases))?;
+    out.write_str(" cases equal to portable, guards intact after ")?;
+    text::decimal(out, u64::from(operands))?;
+    out.write_str(" operands, of which ")?;
+    text::decimal(out, u64::from(made))?;
+    out.write_str(" were accepted\n")?;
     Ok(Summary { arena_bytes: 0, blob_bytes: 0 })
 }

@@ -1,72 +1,248 @@
-//! Whole linear layers of a backend against those of [`Portable`].
+//! Linear layers: quantisation, products, rescaling, and all of it in one.
 
-use super::{Random, any_layout, input, same};
+use super::super::{
+    Bits, Kernels, LanesMut, Linear, Matrix, Portable, Product, Quantizer, Ratio, RowCount,
+    RowScale, Sums, Weights,
+};
+use super::random::Random;
+use super::{Factors, Verdict, row_scale, same};
 use crate::Aligned;
-use crate::kernels::{self, Kernels, Portable, Product, RowScale, lanes_per_input};
+use crate::matrix::Packing;
+
+/// What cannot be: an operand of a consistent shape that is refused.
+const REFUSED: &str = "an operand of a sound shape is refused";
+
+/// Words of four inputs at most.
+const WORDS: usize = 24;
+const GUARD: i16 = 3;
+
+/// Room for two rows, with guards around.
+type Lanes = Aligned<[i16; 8 * WORDS + 8]>;
+/// Guards before the lanes; a multiple of two, so that lanes stay aligned.
+const BEFORE: usize = 4;
+
+/// A row of a linear layer's inputs and its quantiser.
+fn input(random: &mut Random, x: &mut [i16], bits: Bits) -> Quantizer {
+    let limit = 1 << random.below(16);
+    random.halves(x, limit);
+    let subtract = if random.below(2) == 0 { 0 } else { random.next() as i32 >> 16 };
+    let multiply = if subtract == 0 { 1 } else { x.len() as i32 };
+    let centred = |&x: &i16| (x as i32 * multiply - subtract).unsigned_abs();
+    let largest = x.iter().map(centred).max().unwrap_or(0);
+    Quantizer::new(multiply, subtract, largest, bits).unwrap_or(Quantizer::zero(bits))
+}
+
+/// The shape of some quantised rows.
+#[derive(Clone, Copy)]
+struct Shape {
+    rows: RowCount,
+    inputs: usize,
+    packing: Packing,
+    bits: Bits,
+}
+
+impl Shape {
+    fn new<K: Kernels>(random: &mut Random, words: usize) -> Self {
+        let packing = K::PACKINGS.get(random.below(K::PACKINGS.len())).copied();
+        Self {
+            rows: RowCount::at_most_two(1 + random.below(2)),
+            inputs: 4 * (1 + random.below(words)),
+            packing: packing.unwrap_or(Packing::Paired),
+            bits: Bits::of(random.below(3) == 0),
+        }
+    }
+
+    fn lanes<'a, K: Kernels>(&self, data: &'a mut Lanes) -> Result<LanesMut<'a, K>, &'static str> {
+        let data = data.0.get_mut(BEFORE..BEFORE + 2 * self.inputs).unwrap_or_default();
+        LanesMut::new(data, self.rows, self.inputs, self.packing, self.bits).ok_or(REFUSED)
+    }
+
+    /// What has been written there, to be multiplied with a matrix.
+    fn product<'a, K: Kernels>(
+        &self,
+        data: &'a mut Lanes,
+        matrix: Matrix<'a>,
+    ) -> Result<Product<'a, K>, &'static str> {
+        Product::new(self.lanes::<K>(data)?.into_lanes(), matrix).ok_or(REFUSED)
+    }
+
+    /// The same rows, quantised by a backend and by `Portable`. A backend's lanes are its own affair, but
+    /// must stay within their slice.
+    fn fill<K: Kernels>(&self, random: &mut Random, lanes: [&mut Lanes; 2]) -> Verdict {
+        let [found, expected] = lanes;
+        for row in 0..self.rows.get() {
+            let mut x = [0i16; 4 * WORDS + 1];
+            let x = x.get_mut(random.below(2)..).unwrap_or_default();
+            let x = x.get_mut(..self.inputs - random.below(4)).unwrap_or_default();
+            let quantizer = input(random, x, self.bits);
+            let (mut a, mut b) =
+                (self.lanes::<K>(&mut *found)?, self.lanes::<Portable>(&mut *expected)?);
+            K::quantize(x, &quantizer, a.row(row).ok_or(REFUSED)?);
+            Portable::quantize(x, &quantizer, b.row(row).ok_or(REFUSED)?);
+        }
+        let (before, after) = found.0.split_at(BEFORE);
+        let after = after.get(2 * self.inputs..).unwrap_or_default();
+        let guarded = before.iter().chain(after).all(|&lane| lane == GUARD);
+        if guarded { Ok(()) } else { Err("quantize: beyond the lanes") }
+    }
+
+    /// Fills `weights` as the converter packs them.
+    fn pack(&self, random: &mut Random, weights: &mut [u8]) {
+        random.bytes(weights);
+        for word in weights.as_chunks_mut::<4>().0 {
+            *word = self.packing.pack(word.map(|w| (w as i8).max(-127))).to_le_bytes();
+        }
+    }
+
+    /// How many more bits the products of `Portable` have than those of `K`.
+    fn surplus<K: Kernels>(&self) -> usize {
+        match self.bits {
+            Bits::Eight => (Portable::PRODUCT_SHIFT - K::PRODUCT_SHIFT) as usize,
+            Bits::Twelve => 0,
+        }
+    }
+}
+
+/// From rows to products.
+pub fn products<K: Kernels>(random: &mut Random) -> Verdict {
+    let shape = Shape::new::<K>(random, WORDS);
+    let [mut a, mut b] = [Aligned([GUARD; 8 * WORDS + 8]); 2];
+    shape.fill::<K>(random, [&mut a, &mut b])?;
+    let groups = 1 + random.below(5);
+    let stride = 4 * shape.inputs + 16 * random.below(3);
+    let Aligned(weights) = &mut Aligned([0u8; 5 * 4 * (4 * WORDS + 8)]);
+    // As many as there are, not a byte more.
+    let bytes = (groups - 1) * stride + 4 * shape.inputs;
+    let weights = weights.get_mut(..bytes).unwrap_or_default();
+    shape.pack(random, weights);
+    let matrix = Matrix::with_stride(weights, shape.packing, 4 * groups, shape.inputs, stride);
+    let matrix = matrix.ok_or(REFUSED)?;
+    let (mut found, mut expected) = ([7i32; 64], [7i32; 64]);
+    // Sometimes fewer than the matrix has.
+    let len = 4 * shape.rows.get() * (groups - random.below(2) * (groups - 1));
+    let product = shape.product::<K>(&mut a, matrix)?;
+    K::matmul(&product, found.get_mut(8..8 + len).unwrap_or_default());
+    let product = shape.product::<Portable>(&mut b, matrix)?;
+    Portable::matmul(&product, expected.get_mut(8..8 + len).unwrap_or_default());
+    let sums = found.get_mut(8..8 + len).unwrap_or_default();
+    sums.iter_mut().for_each(|sum| *sum <<= shape.surplus::<K>());
+    if found != expected {
+        // Which of the two is it?
+        for input in 0..shape.inputs {
+            probe::<K>(&shape, input, [&mut a, &mut b])?;
+        }
+    }
+    same(&found, &expected, "matmul")
+}
+
+/// Reads input `input` back by weights of which a single one is not 0: what differs then is the quantiser's doing,
+/// unless lanes of zeros have products that are not 0.
+fn probe<K: Kernels>(shape: &Shape, input: usize, lanes: [&mut Lanes; 2]) -> Verdict {
+    let Aligned(weights) = &mut Aligned([0u8; 4 * 4 * WORDS]);
+    let mut word = [0; 4];
+    if let Some(weight) = word.get_mut(input % 4) {
+        *weight = 1;
+    }
+    let at = shape.packing.word_offset(0, input / 4, shape.inputs);
+    if let Some(to) = weights.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        *to = shape.packing.pack(word).to_le_bytes();
+    }
+    let Shape { rows, inputs, packing, bits } = *shape;
+    let matrix = Matrix::new(weights, packing, 4, inputs).ok_or(REFUSED)?;
+    let Aligned(zeros) = &Aligned([0i16; 8 * WORDS]);
+    let zeros = super::super::Lanes::<K>::new(zeros, rows, inputs, packing, bits).ok_or(REFUSED)?;
+    let (mut found, mut expected) = ([5i32; 8], [5i32; 8]);
+    K::matmul(&Product::new(zeros, matrix).ok_or(REFUSED)?, &mut found);
+    let len = 4 * rows.get();
+    same(found.get(..len).unwrap_or_default(), [0; 8].get(..len).unwrap_or_default(), "matmul")?;
+    let [a, b] = lanes;
+    let product = shape.product::<K>(a, matrix)?;
+    K::matmul(&product, &mut found);
+    let product = shape.product::<Portable>(b, matrix)?;
+    Portable::matmul(&product, &mut expected);
+    for (found, expected) in found.iter_mut().zip(expected).take(len) {
+        *found = (*found << shape.surplus::<K>()) ^ expected;
+    }
+    same(found.get(..len).unwrap_or_default(), [0; 8].get(..len).unwrap_or_default(), "quantize")
+}
+
+/// From sums to results.
+pub fn rescaling<K: Kernels>(random: &mut Random) -> Verdict {
+    let rows = RowCount::at_most_two(1 + random.below(2));
+    let outputs = 1 + random.below(32);
+    let mut sums = [0i32; 64];
+    random.words(&mut sums);
+    let sums = Sums::new(&sums, rows, random.below(rows.get())).ok_or(REFUSED)?;
+    let factors = Factors::<64>::new(random);
+    let channels = factors.channels();
+    let scale = row_scale(random, 0);
+    let (mut found, mut expected) = ([1i16; 34], [1i16; 34]);
+    let part = |x: &mut [i16; 34], rescale: &dyn Fn(&mut [i16])| {
+        rescale(x.get_mut(1..1 + outputs).unwrap_or_default());
+    };
+    part(&mut found, &|out| K::rescale(&sums, &channels, &scale, out));
+    part(&mut expected, &|out| Portable::rescale(&sums, &channels, &scale, out));
+    same(&found, &expected, "rescale")?;
+    let ratio = Ratio::new(random.next() >> (15 + random.below(17)), 1 + random.below(62) as i32);
+    part(&mut found, &|out| K::divide(&sums, &ratio, out));
+    part(&mut expected, &|out| Portable::divide(&sums, &ratio, out));
+    same(&found, &expected, "divide")?;
+    let (mut found, mut expected) = ([1i32; 34], [1i32; 34]);
+    let part = |x: &mut [i32; 34], rescale: &dyn Fn(&mut [i32])| {
+        rescale(x.get_mut(1..1 + outputs).unwrap_or_default());
+    };
+    part(&mut found, &|out| K::rescale_32(&sums, &channels, &scale, out));
+    part(&mut expected, &|out| Portable::rescale_32(&sums, &channels, &scale, out));
+    same(&found, &expected, "rescale_32")?;
+    let mut x = [0i16; 33];
+    let x = x.get_mut(random.below(2)..).unwrap_or_default().get_mut(..outputs);
+    let x = x.unwrap_or_default();
+    let quantizer = input(random, x, Bits::Eight);
+    let scale = if random.below(2) == 0 { RowScale { shift: 15, ..scale } } else { scale };
+    part(&mut found, &|out| K::gain(x, &quantizer, &channels, &scale, out));
+    part(&mut expected, &|out| Portable::gain(x, &quantizer, &channels, &scale, out));
+    same(&found, &expected, "gain")
+}
 
 /// Whole layers, some longer than a chunk.
-pub fn layers<K: Kernels>(random: &mut Random) -> Result<(), &'static str> {
-    const WORDS: usize = 4;
+pub fn layers<K: Kernels>(random: &mut Random) -> Verdict {
+    const INPUTS: usize = 16;
     const OUTPUTS: usize = 68;
-    let bits = if random.below(4) == 0 { 12 } else { 8 };
-    let rows = 1 + random.below(2);
-    let layout = any_layout::<K>(random);
-    let (words, outputs) = (1 + random.below(WORDS), 1 + random.below(OUTPUTS));
-    let mut lanes = [[0i16; 8 * WORDS]; 2].map(Aligned);
-    let [Aligned(found), Aligned(expected)] = &mut lanes;
-    let found = found.get_mut(..4 * words * lanes_per_input::<K>(rows)).unwrap_or_default();
-    let expected = expected.get_mut(..4 * words * rows).unwrap_or_default();
-    for row in 0..rows {
-        let mut x = [0i16; 4 * WORDS];
-        let x = x.get_mut(..4 * words).unwrap_or_default();
-        let by = input(random, x, bits);
-        kernels::quantize::<K>(layout)(x, &by, rows, row, found);
-        Portable::quantize(x, &by, rows, row, expected);
-    }
-    let Aligned(weights) = &mut Aligned([0u8; 4 * WORDS * OUTPUTS]);
-    let Aligned(multipliers) = &mut Aligned([0u8; 2 * OUTPUTS]);
-    let Aligned(biases) = &mut Aligned([0u8; 2 * OUTPUTS]);
-    random.bytes(multipliers);
-    multipliers.iter_mut().skip(1).step_by(2).for_each(|high| *high &= 0x7f);
-    random.bytes(biases);
-    let biases = if random.below(2) == 0 { &[][..] } else { &biases[..] };
-    let surplus = if bits == 8 { Portable::PRODUCT_SHIFT - K::PRODUCT_SHIFT } else { 0 } as u32;
-    let shift = 1 + surplus + random.below(62 - surplus as usize) as u32;
-    let mut by = [0, 1].map(|_| RowScale {
-        scale: random.next() as u16 & 0x7fff,
-        shift,
-        bias_shift: random.below(24) as i32,
-    });
+    let shape = Shape::new::<K>(random, INPUTS / 4);
+    let [mut a, mut b] = [Aligned([GUARD; 8 * WORDS + 8]); 2];
+    shape.fill::<K>(random, [&mut a, &mut b])?;
+    let Aligned(bytes) = &mut Aligned([0u8; INPUTS * OUTPUTS]);
+    shape.pack(random, bytes);
+    let factors = Factors::<{ 2 * OUTPUTS }>::new(random);
+    let outputs = 1 + random.below(OUTPUTS);
+    let matrix = Matrix::new(bytes, shape.packing, outputs.next_multiple_of(4), shape.inputs);
+    let weights = matrix.and_then(|matrix| Weights::new(matrix, factors.channels()));
+    let weights = weights.ok_or(REFUSED)?;
+    let surplus = shape.surplus::<K>();
+    let mut scales = [0; 2].map(|_| row_scale(random, surplus));
     // In 16 bits both rows have the same unit.
     if random.below(4) > 0 {
-        by[1].bias_shift = by[0].bias_shift;
+        scales[1].bias_shift = scales[0].bias_shift;
     }
-    let own = by.map(|by| RowScale { shift: by.shift - surplus, ..by });
-    random.bytes(weights);
-    for word in weights.as_chunks_mut::<4>().0 {
-        *word = layout.pack(word.map(|w| (w as i8).max(-127))).to_le_bytes();
-    }
-    let weights = &weights[..];
-    let group_bytes = 16 * words;
-    let wide = bits == 12;
-    let lanes: &[i16] = found;
-    let product =
-        Product { lanes, rows, wide, packing: layout, weights, group_bytes, multipliers, biases };
-    let (mut a, mut b) = ([[1i16; OUTPUTS]; 2], [[1i16; OUTPUTS]; 2]);
-    let part = |out: &mut [[i16; OUTPUTS]; 2], run: &dyn Fn([&mut [i16]; 2])| {
-        let [p, q] = out.each_mut().map(|out| out.get_mut(..outputs).unwrap_or_default());
-        run([p, if rows == 2 { q } else { &mut [] }]);
-    };
-    part(&mut a, &|out| K::linear(&product, own, out));
-    part(&mut b, &|out| Portable::linear(&Product { lanes: expected, ..product }, by, out));
-    same(a.as_flattened(), b.as_flattened(), "linear")?;
-    let (mut a, mut b) = ([[1i32; OUTPUTS]; 2], [[1i32; OUTPUTS]; 2]);
-    let part = |out: &mut [[i32; OUTPUTS]; 2], run: &dyn Fn([&mut [i32]; 2])| {
-        let [p, q] = out.each_mut().map(|out| out.get_mut(..outputs).unwrap_or_default());
-        run([p, if rows == 2 { q } else { &mut [] }]);
-    };
-    part(&mut a, &|out| K::linear_32(&product, own, out));
-    part(&mut b, &|out| Portable::linear_32(&Product { lanes: expected, ..product }, by, out));
-    same(a.as_flattened(), b.as_flattened(), "linear_32")?;
-    Ok(())
+    let own = scales.map(|scale| RowScale { shift: scale.shift - surplus as u32, ..scale });
+    let two = shape.rows == RowCount::Two;
+    let (mut found, mut expected) = ([[1i16; OUTPUTS]; 2], [[1i16; OUTPUTS]; 2]);
+    let (lanes, other) = (shape.lanes::<K>(&mut a)?, shape.lanes::<Portable>(&mut b)?);
+    let linear = Linear::new(lanes.lanes(), weights, own, parts(&mut found, outputs, two));
+    K::linear(linear.ok_or(REFUSED)?);
+    let linear = Linear::new(other.lanes(), weights, scales, parts(&mut expected, outputs, two));
+    Portable::linear(linear.ok_or(REFUSED)?);
+    same(found.as_flattened(), expected.as_flattened(), "linear")?;
+    let (mut found, mut expected) = ([[1i32; OUTPUTS]; 2], [[1i32; OUTPUTS]; 2]);
+    let linear = Linear::new(lanes.lanes(), weights, own, parts(&mut found, outputs, two));
+    K::linear_32(linear.ok_or(REFUSED)?);
+    let linear = Linear::new(other.lanes(), weights, scales, parts(&mut expected, outputs, two));
+    Portable::linear_32(linear.ok_or(REFUSED)?);
+    same(found.as_flattened(), expected.as_flattened(), "linear_32")
+}
+
+/// The first `len` numbers of one or two rows.
+fn parts<T, const N: usize>(out: &mut [[T; N]; 2], len: usize, two: bool) -> [&mut [T]; 2] {
+    let [a, b] = out.each_mut().map(|row| row.get_mut(..len).unwrap_or_default());
+    [a, if two { b } else { &mut [] }]
 }

@@ -1,8 +1,6 @@
 //! Keys and values in the cache, and one block of attention made of a backend's own parts.
 
-use super::super::{
-    Attend, Biases, HeadScale, Kernels, KeyBlock, Product, Queries, Softmax, Sums,
-};
+use super::super::{Attend, Biases, HeadScale, Kernels, KeyBlock, Product, Queries, Softmax, Sums};
 use crate::config::KEY_BLOCK;
 use crate::fixed::{exp2_negative, round_shift, saturate};
 
