@@ -64,7 +64,7 @@ core::cfg_select! {
         /// The backend this crate was built with.
         pub type Native = RiscV;
     }
-    all(target_arch = "x86_64", any()) => {
+    target_arch = "x86_64" => {
         pub use x86::X86;
         /// The backend this crate was built with.
         pub type Native = X86;

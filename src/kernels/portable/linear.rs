@@ -12,15 +12,20 @@ pub fn quantize<K>(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<K>) {
     let rows = lanes.rows.get();
     let words = lanes.data.as_chunks_mut::<4>().0.iter_mut().skip(lanes.row).step_by(rows);
     for (lane, x) in words.take(lanes.words).zip(x.chunks(4)) {
-        let mut q = [0; 4];
-        for (q, &x) in q.iter_mut().zip(x) {
-            *q = quantizer.quantize(x);
-        }
-        let [x0, x1, x2, x3] = q;
-        *lane = match quantizer.bits {
-            8 => [x1, x3, (x0 << 8).wrapping_sub(x1), (x2 << 8).wrapping_sub(x3)],
-            _ => [x1, x3, x0, x2],
-        };
+        *lane = self::lane(x, quantizer);
+    }
+}
+
+/// One word of lanes, see the [module on kernels](super::super); inputs missing to four are 0.
+pub fn lane(x: &[i16], quantizer: &Quantizer) -> [i16; 4] {
+    let mut q = [0; 4];
+    for (q, &x) in q.iter_mut().zip(x) {
+        *q = quantizer.quantize(x);
+    }
+    let [x0, x1, x2, x3] = q;
+    match quantizer.bits {
+        8 => [x1, x3, (x0 << 8).wrapping_sub(x1), (x2 << 8).wrapping_sub(x3)],
+        _ => [x1, x3, x0, x2],
     }
 }
 

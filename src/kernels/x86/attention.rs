@@ -5,10 +5,10 @@
 //! where the values need them, the eight even keys in one register and the eight odd ones in another.
 
 use super::linear::tile;
-use super::{even_dwords, load, odd_dwords, store};
+use super::{X86, even_dwords, load, odd_dwords, store};
 use crate::config::KEY_BLOCK;
 use crate::fixed::decode_scale;
-use crate::kernels::{KeyBlock, Softmax};
+use crate::kernels::{Attend, KeyBlock, Queries, RowCount, Softmax, portable};
 use core::arch::x86_64::*;
 
 /// Largest code of a scale that the cache can hold: that of 2¹⁵.
@@ -112,9 +112,9 @@ impl KeyScales {
 /// Scores of invisible keys become the least number.
 #[inline]
 #[target_feature(enable = "sse2")]
-fn hide(scores: [__m128i; 4], visible: u32) -> [__m128i; 4] {
+fn hide(scores: [__m128i; 4], seen: u16) -> [__m128i; 4] {
     let mut bits = _mm_setr_epi32(1, 4, 2, 8);
-    let visible = _mm_set1_epi32(visible as i32);
+    let visible = _mm_set1_epi32(seen as i32);
     scores.map(|score| {
         let mask = _mm_cmpeq_epi32(_mm_and_si128(visible, bits), bits);
         bits = _mm_slli_epi32::<4>(bits);
@@ -146,7 +146,7 @@ fn weigh(
     scores: [__m128i; 4],
     query: &Softmax,
     scales: [__m128i; 2],
-    visible: u32,
+    seen: u16,
     shift: u32,
 ) -> ([__m128i; 2], u32) {
     let (maximum, factor) = (_mm_set1_epi32(query.maximum), _mm_set1_epi32(query.factor as i32));
@@ -167,8 +167,8 @@ fn weigh(
         look_up(exp2, [a0, a2, a4, a6, b0, b2, b4, b6]),
         look_up(exp2, [a1, a3, a5, a7, b1, b3, b5, b7]),
     ];
-    if visible != 0xffff {
-        let visible = _mm_set1_epi16(visible as i16);
+    if seen != 0xffff {
+        let visible = _mm_set1_epi16(seen as i16);
         let even = _mm_setr_epi16(1, 4, 16, 64, 256, 1024, 4096, 16384);
         let odd = _mm_add_epi16(even, even);
         p[0] = _mm_and_si128(p[0], _mm_cmpeq_epi16(_mm_and_si128(visible, even), even));
@@ -222,67 +222,61 @@ fn add_values<const ROWS: usize>(weights: [[__m128i; 2]; ROWS], values: &[u8], s
     }
 }
 
-/// [`Kernels::attend`](crate::kernels::Kernels::attend) for `ROWS` queries. Returns false, nothing
-/// done, where something is out of the ordinary.
+/// See [`Kernels::attend`](crate::kernels::Kernels::attend).
+pub fn attend(attend: Attend<X86>) {
+    let shift = attend.shift;
+    attend.by_blocks(|queries, block, seen, biases| {
+        let ordinary = biases.is_none()
+            && queries.states.iter().all(|state| state.factor < 1 << 31)
+            && block.key_codes.iter().chain(block.value_codes).all(|&code| code <= LARGEST_CODE);
+        // SAFETY: SSE2 is part of x86-64.
+        match (ordinary, queries.lanes.rows) {
+            (true, RowCount::One) => unsafe { attend_block::<1>(queries, block, seen, shift) },
+            (true, RowCount::Two) => unsafe { attend_block::<2>(queries, block, seen, shift) },
+            _ => portable::attend_block(queries, block, seen, shift, biases),
+        }
+    });
+}
+
+/// One block for `ROWS` queries.
 #[target_feature(enable = "sse2")]
-pub fn attend<const ROWS: usize>(
-    lanes: &[i16],
+fn attend_block<const ROWS: usize>(
+    queries: &mut Queries<X86>,
     block: &KeyBlock,
-    visible: [u32; 2],
+    seen: [u16; 2],
     shift: u32,
-    queries: &mut [Softmax],
-    sums: &mut [i32],
-) -> bool {
-    let head_dim = lanes.len() / ROWS;
-    let (Some(key_codes), Some(value_codes)) =
-        (block.key_codes.first_chunk::<KEY_BLOCK>(), block.value_codes.first_chunk::<KEY_BLOCK>())
-    else {
-        return false;
-    };
-    let ordinary = lanes.len() == head_dim * ROWS
-        && head_dim.is_multiple_of(4)
-        && block.keys.len() >= head_dim * KEY_BLOCK
-        && block.values.len() >= head_dim * KEY_BLOCK
-        && sums.len() == head_dim * ROWS
-        && queries.len() == ROWS
-        && queries.iter().all(|query| query.factor < 1 << 31)
-        && visible.iter().all(|&visible| visible <= 0xffff)
-        && (15..32).contains(&shift)
-        && key_codes.iter().chain(value_codes).fold(0, |most, &code| code.max(most))
-            <= LARGEST_CODE;
-    if !ordinary {
-        return false;
-    }
-    // SAFETY: there are `head_dim` lanes for each row and `head_dim` bytes for each of 16 keys.
+) {
+    let Queries { lanes, states, sums } = queries;
+    // SAFETY: `Lanes` and `KeyBlock`: there are `words` words for each query and each of 16 keys.
     let products = unsafe {
-        tile::<4, ROWS, false>(lanes.as_ptr(), head_dim / 4, block.keys.as_ptr(), 4 * head_dim)
+        let (lanes, words) = (lanes.data.as_ptr(), lanes.words);
+        tile::<4, ROWS, false>(lanes, words, block.keys.as_ptr(), 16 * words)
     };
-    let key_scales = KeyScales::new(key_codes);
+    let key_scales = KeyScales::new(block.key_codes);
     let scale = |code: usize| SCALES[code & 255];
     let value_scales = [0, 1].map(|odd| {
         let mut indices = [0; 8];
-        for (index, pair) in indices.iter_mut().zip(value_codes.as_chunks::<2>().0) {
+        for (index, pair) in indices.iter_mut().zip(block.value_codes.as_chunks::<2>().0) {
             *index = pair[odd] as usize;
         }
         look_up(scale, indices)
     });
     let mut weights = [[_mm_setzero_si128(); 2]; ROWS];
-    let rows = weights.iter_mut().zip(products).zip(queries.iter_mut()).zip(visible);
-    for (row, (((weights, products), query), visible)) in rows.enumerate() {
-        if visible == 0 {
+    let rows = weights.iter_mut().zip(products).zip(states).zip(seen);
+    for (row, (((weights, products), query), seen)) in rows.enumerate() {
+        if seen == 0 {
             continue;
         }
         let mut scores = key_scales.scores(products);
-        if visible != 0xffff {
-            scores = hide(scores, visible);
+        if seen != 0xffff {
+            scores = hide(scores, seen);
         }
         if let Some(maximum) = above(scores, query.maximum) {
-            query.raise(maximum, ROWS, row, sums);
+            portable::raise(query, maximum, ROWS, row, sums);
         }
         let sum;
-        (*weights, sum) = weigh(scores, query, value_scales, visible, shift);
+        (*weights, sum) = weigh(scores, query, value_scales, seen, shift);
         query.sum = query.sum.saturating_add(sum);
     }
     add_values(weights, block.values, sums);
-    true
 }

@@ -1,8 +1,8 @@
 //! Passes over one row, eight numbers at a time. What does not fill an eight is left to
-//! [`Portable`](super::Portable).
+//! [`portable`](crate::kernels::portable).
 
 use super::{even_dwords, load, odd_dwords, store};
-use crate::kernels::{Activate, Quantizer};
+use crate::kernels::{Channels, Curve, Quantizer, RowCount, RowScale, Sums};
 use core::arch::x86_64::*;
 
 /// 32-bit products of eight signed numbers and one or eight others.
@@ -32,26 +32,30 @@ pub fn moments(x: &[[i16; 8]]) -> (i32, u64) {
     (_mm_cvtsi128_si32(sum), _mm_cvtsi128_si64(squares) as u64)
 }
 
-/// Quantises eights into pairs of lanes, as far as `put` takes them.
+/// Quantises eights into pairs of words of lanes, as far as there are any.
 ///
 /// The product `shifted · inverse` is made of 16-bit factors: a shift to the left is done after it,
 /// which wraps to the same number.
 #[target_feature(enable = "sse2")]
-pub fn quantize(x: &[[i16; 8]], by: &Quantizer, mut put: impl FnMut([[i16; 4]; 2])) {
-    let shift = 31u32.wrapping_sub(by.bits) & 31;
+pub fn quantize<'a>(
+    x: &[[i16; 8]],
+    quantizer: &Quantizer,
+    words: &mut impl Iterator<Item = &'a mut [i16; 4]>,
+) {
+    let shift = 31 - quantizer.bits;
     let half = _mm_set1_epi32(1 << (shift - 1));
     let shift = _mm_cvtsi32_si128(shift as i32);
-    let (right, left) = (by.shift.max(0), by.shift.min(0).wrapping_neg());
+    let (right, left) = (quantizer.shift.max(0), quantizer.shift.min(0).wrapping_neg());
     let (right, left) = (_mm_cvtsi32_si128(right & 31), _mm_cvtsi32_si128(left & 31));
-    let inverse = _mm_set1_epi16(by.inverse as i16);
+    let inverse = _mm_set1_epi16(quantizer.inverse as i16);
     // PMULHW takes the inverse for negative from 2^15 on.
-    let unsigned = _mm_set1_epi16(-((by.inverse >> 15) as i16));
-    let plain = by.multiply == 1 && by.subtract == 0;
-    let multiply = _mm_set1_epi16(by.multiply as i16);
-    let subtract = _mm_set1_epi32(by.subtract);
+    let unsigned = _mm_set1_epi16(-((quantizer.inverse >> 15) as i16));
+    let uncentred = quantizer.multiply == 1 && quantizer.subtract == 0;
+    let multiply = _mm_set1_epi16(quantizer.multiply as i16);
+    let subtract = _mm_set1_epi32(quantizer.subtract);
     for x in x {
         let mut x = load(x);
-        if plain {
+        if uncentred {
             x = _mm_sra_epi16(x, right);
         } else {
             let [a, b] = products(x, multiply).map(|product| {
@@ -62,18 +66,20 @@ pub fn quantize(x: &[[i16; 8]], by: &Quantizer, mut put: impl FnMut([[i16; 4]; 2
         let low = _mm_mullo_epi16(x, inverse);
         let high = _mm_add_epi16(_mm_mulhi_epi16(x, inverse), _mm_and_si128(x, unsigned));
         let [mut a, mut b] = [_mm_unpacklo_epi16(low, high), _mm_unpackhi_epi16(low, high)];
-        if plain {
+        if uncentred {
             [a, b] = [a, b].map(|product| _mm_sll_epi32(product, left));
         }
         let [a, b] = [a, b].map(|product| _mm_sra_epi32(_mm_add_epi32(product, half), shift));
         let (mut even, odd) = (even_dwords(a, b), odd_dwords(a, b));
-        if by.bits == 8 {
+        if quantizer.bits == 8 {
             even = _mm_sub_epi32(_mm_slli_epi32::<8>(even), odd);
         }
         let lanes = _mm_shuffle_epi32::<0b11_01_10_00>(_mm_packs_epi32(odd, even));
         let mut both = [[0; 4]; 2];
         store(both.as_flattened_mut().first_chunk_mut().unwrap_or(&mut [0; 8]), lanes);
-        put(both);
+        for (four, word) in both.into_iter().zip(&mut *words) {
+            *word = four;
+        }
     }
 }
 
@@ -89,41 +95,16 @@ fn high_product(sum: __m128i, factor: __m128i) -> __m128i {
 }
 
 /// [`Kernels::rescale`](crate::kernels::Kernels::rescale) of as many eights as there are, for shifts of
-/// at least 33: half a unit and the shift then reach only the upper half of the product. `scale` is at
-/// most 2^15, `rows` 1 or 2. Returns how many outputs are done.
-#[allow(clippy::too_many_arguments)] // as the method
+/// at least 33: half a unit and the shift then reach only the upper half of the product. Returns how many
+/// outputs are done.
 #[target_feature(enable = "sse2")]
-pub fn rescale(
-    sums: &[i32],
-    rows: usize,
-    row: usize,
-    multipliers: &[u8],
-    biases: &[u8],
-    scale: u16,
-    shift: u32,
-    bias_shift: u32,
-    out: &mut [i16],
-) -> usize {
-    let scale = _mm_set1_epi16(scale as i16);
-    let half = _mm_set1_epi32(1 << (shift - 33));
-    let shift = _mm_cvtsi32_si128(shift as i32 - 32);
-    let (out, _) = out.as_chunks_mut::<8>();
-    let sums = sums.as_chunks::<8>().0.chunks_exact(rows);
-    let multipliers = multipliers.as_chunks::<16>().0;
-    let mut biases = biases.chunks(16);
+pub fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) -> usize {
+    let mut biases = channels.biases.as_chunks::<16>().0.iter();
+    let bias_shift = scale.bias_shift.max(0) as u32;
+    let results = Eights::new(sums, channels, scale).zip(out.as_chunks_mut::<8>().0);
     let mut done = 0;
-    for ((out, sums), multipliers) in out.iter_mut().zip(sums).zip(multipliers) {
-        let Some(sums) = row_of(sums, row) else { break };
-        let multipliers = load(multipliers);
-        let low = _mm_mullo_epi16(multipliers, scale);
-        let high = _mm_mulhi_epu16(multipliers, scale);
-        let [a, b] = [
-            high_product(sums[0], _mm_unpacklo_epi16(low, high)),
-            high_product(sums[1], _mm_unpackhi_epi16(low, high)),
-        ];
-        let [mut a, mut b] = [a, b].map(|x| _mm_sra_epi32(_mm_add_epi32(x, half), shift));
+    for ([mut a, mut b], out) in results {
         if let Some(eight) = biases.next() {
-            let Some(eight) = eight.first_chunk::<16>() else { break };
             let [c, d] = rounded(load(eight), bias_shift);
             [a, b] = [_mm_add_epi32(a, c), _mm_add_epi32(b, d)];
         }
@@ -131,6 +112,78 @@ pub fn rescale(
         done += 8;
     }
     done
+}
+
+/// [`Kernels::rescale_32`](crate::kernels::Kernels::rescale_32) without bias, as [`rescale`].
+#[target_feature(enable = "sse2")]
+pub fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i32]) -> usize {
+    if channels.has_biases() {
+        return 0;
+    }
+    let results = Eights::new(sums, channels, scale).zip(out.as_chunks_mut::<8>().0);
+    let mut done = 0;
+    for (both, out) in results {
+        for (out, x) in out.as_chunks_mut::<4>().0.iter_mut().zip(both) {
+            store(out, x);
+        }
+        done += 8;
+    }
+    done
+}
+
+/// Rescaled sums, eight at a time; ends before a factor that is negative, and is empty for shifts below 33.
+struct Eights<'a> {
+    sums: &'a [i32],
+    rows: RowCount,
+    row: usize,
+    factors: &'a [[u8; 16]],
+    scale: RowScale,
+}
+
+impl<'a> Eights<'a> {
+    fn new(sums: &Sums<'a>, channels: &Channels<'a>, scale: &RowScale) -> Self {
+        let factors = channels.factors.as_chunks().0;
+        let factors = if scale.shift < 33 { &[] } else { factors };
+        Self { sums: sums.data, rows: sums.rows, row: sums.row, factors, scale: *scale }
+    }
+}
+
+impl Iterator for Eights<'_> {
+    type Item = [__m128i; 2];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (sums, rest) = self.sums.split_at_checked(8 * self.rows.get())?;
+        let (factors, rest_of_factors) = self.factors.split_first()?;
+        (self.sums, self.factors) = (rest, rest_of_factors);
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { eight_rescaled(sums.as_chunks().0, self.row, factors, &self.scale) }
+    }
+}
+
+/// Eight sums of row `row` of one or two, rescaled; `None` if a factor is negative. The shift is at least 33.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn eight_rescaled(
+    sums: &[[i32; 8]],
+    row: usize,
+    factors: &[u8; 16],
+    scale: &RowScale,
+) -> Option<[__m128i; 2]> {
+    let sums = row_of(sums, row)?;
+    let factors = load(factors);
+    if _mm_movemask_epi8(factors) & 0xaaaa != 0 {
+        return None;
+    }
+    let by = _mm_set1_epi16(scale.scale as i16);
+    let half = _mm_set1_epi32(1 << (scale.shift - 33));
+    let shift = _mm_cvtsi32_si128(scale.shift as i32 - 32);
+    let (low, high) = (_mm_mullo_epi16(factors, by), _mm_mulhi_epu16(factors, by));
+    let [a, b] = [
+        high_product(sums[0], _mm_unpacklo_epi16(low, high)),
+        high_product(sums[1], _mm_unpackhi_epi16(low, high)),
+    ];
+    Some([a, b].map(|x| _mm_sra_epi32(_mm_add_epi32(x, half), shift)))
 }
 
 /// Eight sums of one row of one or two.
@@ -148,46 +201,6 @@ fn row_of(sums: &[[i32; 8]], row: usize) -> Option<[__m128i; 2]> {
         }
         _ => None,
     }
-}
-
-/// [`Kernels::rescale_32`](crate::kernels::Kernels::rescale_32) without bias, as [`rescale`]; ends
-/// before a negative multiplier.
-#[target_feature(enable = "sse2")]
-pub fn rescale_32(
-    sums: &[i32],
-    rows: usize,
-    row: usize,
-    multipliers: &[u8],
-    scale: u16,
-    shift: u32,
-    out: &mut [i32],
-) -> usize {
-    let scale = _mm_set1_epi16(scale as i16);
-    let half = _mm_set1_epi32(1 << (shift - 33));
-    let shift = _mm_cvtsi32_si128(shift as i32 - 32);
-    let (out, _) = out.as_chunks_mut::<8>();
-    let sums = sums.as_chunks::<8>().0.chunks_exact(rows);
-    let mut done = 0;
-    for ((out, sums), multipliers) in out.iter_mut().zip(sums).zip(multipliers.as_chunks::<16>().0)
-    {
-        let Some(sums) = row_of(sums, row) else { break };
-        let multipliers = load(multipliers);
-        if _mm_movemask_epi8(multipliers) & 0xaaaa != 0 {
-            break;
-        }
-        let low = _mm_mullo_epi16(multipliers, scale);
-        let high = _mm_mulhi_epu16(multipliers, scale);
-        let [a, b] = [
-            high_product(sums[0], _mm_unpacklo_epi16(low, high)),
-            high_product(sums[1], _mm_unpackhi_epi16(low, high)),
-        ]
-        .map(|x| _mm_sra_epi32(_mm_add_epi32(x, half), shift));
-        for (out, x) in out.as_chunks_mut::<4>().0.iter_mut().zip([a, b]) {
-            store(out, x);
-        }
-        done += 8;
-    }
-    done
 }
 
 /// Eight numbers of 32 bits.
@@ -211,26 +224,26 @@ fn rounded(x: __m128i, shift: u32) -> [__m128i; 2] {
 }
 
 /// Activations that [`activate`] can do: shifts within 32 bits.
-pub fn ordinary(by: &Activate) -> Option<&'static [u16; 258]> {
-    let fits = (-11..=15).contains(&by.position_shift) && (2..=30).contains(&by.value_shift);
-    if fits { by.table } else { None }
+pub fn ordinary(curve: &Curve) -> Option<&'static [u16; 258]> {
+    let fits = (-11..=15).contains(&curve.position_shift) && (2..=30).contains(&curve.value_shift);
+    if fits { curve.table } else { None }
 }
 
 /// An activation with an [`ordinary`] table.
 #[target_feature(enable = "sse2")]
-pub fn activate(by: &Activate, table: &[u16; 258], x: &mut [[i16; 8]]) {
+pub fn activate(curve: &Curve, table: &[u16; 258], x: &mut [[i16; 8]]) {
     for x in x {
-        let y = eight(by, table, load(x));
+        let y = eight(curve, table, load(x));
         store(x, y);
     }
 }
 
 /// An activation with an [`ordinary`] table times factors: `a · b / 2^15`, rounded, saturated.
 #[target_feature(enable = "sse2")]
-pub fn activate_gated(by: &Activate, table: &[u16; 258], factors: &[[i16; 8]], x: &mut [[i16; 8]]) {
+pub fn activate_gated(curve: &Curve, table: &[u16; 258], factors: &[[i16; 8]], x: &mut [[i16; 8]]) {
     let half = _mm_set1_epi32(1 << 14);
     for (x, factors) in x.iter_mut().zip(factors) {
-        let [a, b] = products(eight(by, table, load(x)), load(factors))
+        let [a, b] = products(eight(curve, table, load(x)), load(factors))
             .map(|x| _mm_srai_epi32::<15>(_mm_add_epi32(x, half)));
         store(x, _mm_packs_epi32(a, b));
     }
@@ -239,9 +252,9 @@ pub fn activate_gated(by: &Activate, table: &[u16; 258], factors: &[[i16; 8]], x
 /// The activation of eight numbers.
 #[inline]
 #[target_feature(enable = "sse2")]
-fn eight(by: &Activate, table: &[u16; 258], x: __m128i) -> __m128i {
+fn eight(curve: &Curve, table: &[u16; 258], x: __m128i) -> __m128i {
     let zero = _mm_setzero_si128();
-    let (left, right) = (by.position_shift.max(0), by.position_shift.min(0).wrapping_neg());
+    let (left, right) = (curve.position_shift.max(0), curve.position_shift.min(0).wrapping_neg());
     let (left, right) = (_mm_cvtsi32_si128(left), _mm_cvtsi32_si128(right));
     let sign = _mm_srai_epi16::<15>(x);
     let magnitude = _mm_sub_epi16(_mm_xor_si128(x, sign), sign);
@@ -266,8 +279,8 @@ fn eight(by: &Activate, table: &[u16; 258], x: __m128i) -> __m128i {
         let parts = _mm_add_epi32(parts, _mm_set1_epi32(4096));
         let value = _mm_madd_epi16(ends, parts);
         let value = _mm_srli_epi32::<12>(_mm_add_epi32(value, _mm_set1_epi32((1 << 27) + 2048)));
-        let half = _mm_set1_epi32(1 << (by.value_shift - 1));
-        *h = _mm_srl_epi32(_mm_add_epi32(value, half), _mm_cvtsi32_si128(by.value_shift));
+        let half = _mm_set1_epi32(1 << (curve.value_shift - 1));
+        *h = _mm_srl_epi32(_mm_add_epi32(value, half), _mm_cvtsi32_si128(curve.value_shift));
     }
     let [a, b] = h;
     _mm_sub_epi16(_mm_max_epi16(x, zero), _mm_packs_epi32(a, b))
