@@ -1,10 +1,11 @@
 //! One block of attention: products by [`paired_2`] of the keys that are visible, scores and
 //! numerators key by key, weighted values with sixteen weights in registers.
 
+use super::RiscV;
 use super::linear::{extensions, paired_1, paired_2, restore, save};
 use crate::config::KEY_BLOCK;
 use crate::fixed::EXP2;
-use crate::kernels::{KeyBlock, Softmax};
+use crate::kernels::{KeyBlock, Queries, Softmax, portable};
 use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
 use core::slice;
@@ -253,45 +254,31 @@ unsafe extern "C" fn weighted_1(
     )
 }
 
-/// Number of keys if the visible ones are the first ones.
-fn prefix(visible: u32) -> Option<usize> {
-    let ones = visible.trailing_ones();
-    (visible.checked_shr(ones).unwrap_or(0) == 0 && ones as usize <= KEY_BLOCK)
-        .then_some(ones as usize)
+/// Number of keys if the ones that are seen are the first ones.
+fn prefix(seen: u16) -> Option<usize> {
+    (seen & seen.wrapping_add(1) == 0).then_some(seen.trailing_ones() as usize)
 }
 
-/// [`Kernels::attend`](crate::kernels::Kernels::attend). Returns `None`, nothing done, where something
-/// is out of the ordinary.
+/// One block for [`Kernels::attend`](crate::kernels::Kernels::attend). Returns `None`, nothing done, where
+/// something is out of the ordinary: keys that are not the first ones, an extreme factor.
+#[inline(always)]
 pub fn attend(
-    lanes: &[i16],
+    queries: &mut Queries<RiscV>,
     block: &KeyBlock,
-    visible: [u32; 2],
+    seen: [u16; 2],
     shift: u32,
-    queries: &mut [Softmax],
-    sums: &mut [i32],
 ) -> Option<()> {
-    let rows = queries.len();
-    let head_dim = lanes.len().checked_div(rows)?;
-    let counts = [prefix(visible[0])?, if rows == 2 { prefix(visible[1])? } else { 0 }];
+    let Queries { lanes, states, sums } = queries;
+    let (rows, words) = (lanes.rows.get(), lanes.words);
+    let counts = [prefix(seen[0])?, prefix(seen[1])?];
     let count = counts[0].max(counts[1]);
-    let ordinary = rows <= 2
-        && count > 0
-        && head_dim.is_multiple_of(4)
-        && head_dim > 0
-        && lanes.len() == head_dim * rows
-        && sums.len() == head_dim * rows
-        && block.keys.len() >= head_dim * KEY_BLOCK
-        && block.values.len() >= head_dim * KEY_BLOCK
-        && block.keys.as_ptr().addr().is_multiple_of(2)
-        && queries.iter().all(|query| query.factor < 1 << 31)
-        && (15..32).contains(&shift);
-    if !ordinary {
+    if count == 0 || states.iter().any(|state| state.factor >= 1 << 31) {
         return None;
     }
     // Only what the visible keys need is written, so nothing is cleared first.
     let mut products = MaybeUninit::<[i32; 2 * KEY_BLOCK]>::uninit();
     let mut keys = [const { MaybeUninit::uninit() }; KEY_BLOCK];
-    let codes = block.key_codes.get(..count)?.iter().zip(block.value_codes.get(..count)?);
+    let codes = block.key_codes.iter().zip(block.value_codes).take(count);
     for (key, (&code, &value_code)) in keys.iter_mut().zip(codes) {
         let scale = mantissa(code) << 15 << (code >> 4);
         let value_scale = mantissa(value_code) << (value_code >> 4);
@@ -300,24 +287,26 @@ pub fn attend(
     // SAFETY: `count` keys are written.
     let keys = unsafe { slice::from_raw_parts_mut(keys.as_mut_ptr().cast::<Key>(), count) };
     let product = if rows == 2 { paired_2 } else { paired_1 };
-    let (w, x, to) = (block.keys.as_ptr(), lanes.as_ptr(), products.as_mut_ptr().cast::<i32>());
-    // SAFETY: `head_dim` lanes for each row; bytes and room for the products of sixteen keys.
-    unsafe { product(w, x, head_dim / 4, 4 * head_dim, to, count.div_ceil(4)) };
+    let (w, x) = (block.keys.as_ptr(), lanes.data.as_ptr());
+    let to = products.as_mut_ptr().cast::<i32>();
+    // SAFETY: `Lanes` and `KeyBlock`: `words` words for each row and each of sixteen keys, whose products
+    // have room.
+    unsafe { product(w, x, words, 16 * words, to, count.div_ceil(4)) };
     let mut weights = [[0i16; KEY_BLOCK]; 2];
-    for (row, (query, count)) in queries.iter_mut().zip(counts).enumerate() {
+    for (row, (state, count)) in states.iter_mut().zip(counts).enumerate().take(rows) {
         let Some(keys) = keys.get_mut(..count).filter(|keys| !keys.is_empty()) else { continue };
         // SAFETY: `count` products of this row are there.
         let maximum = unsafe { scores(to.add(row), 4 * rows, keys) };
-        if maximum > query.maximum {
-            query.raise(maximum, rows, row, sums);
+        if maximum > state.maximum {
+            portable::raise(state, maximum, rows, row, sums);
         }
         // SAFETY: a row has room for sixteen weights.
-        let sum = unsafe { weigh(keys, query, shift, weights.get_mut(row)?.as_mut_ptr()) };
-        query.sum = query.sum.saturating_add(sum);
+        let sum = unsafe { weigh(keys, state, shift, weights.get_mut(row)?.as_mut_ptr()) };
+        state.sum = state.sum.saturating_add(sum);
     }
     let (values, weights, to) =
         (block.values.as_ptr().cast(), weights.as_ptr(), sums.as_mut_ptr_range());
-    // SAFETY: sixteen bytes for every dimension, and sums of four dimensions or more.
+    // SAFETY: `KeyBlock` and `Queries`: sixteen bytes for every dimension, and sums of four or more.
     unsafe {
         if rows == 2 {
             weighted_2(values, to.start, weights.cast(), to.end);

@@ -70,14 +70,14 @@ pub(super) use {extensions, restore, save};
 ///
 /// # Safety
 /// `words` and `groups` ≥ 1; `lanes` holds `8 · words` numbers, `weights` `16 · words` bytes for each
-/// group, groups being `group_bytes` apart, `sums` `8 · groups` numbers. `weights` and `group_bytes` are
+/// group, groups being `stride` apart, `sums` `8 · groups` numbers. `weights` and `stride` are
 /// multiples of two.
 #[unsafe(naked)]
 pub unsafe extern "C" fn paired_2(
     weights: *const u8,
     lanes: *const i16,
     words: usize,
-    group_bytes: usize,
+    stride: usize,
     sums: *mut i32,
     groups: usize,
 ) {
@@ -220,7 +220,7 @@ macro_rules! one_row {
             weights: *const u8,
             lanes: *const i16,
             words: usize,
-            group_bytes: usize,
+            stride: usize,
             sums: *mut i32,
             groups: usize,
         ) {

@@ -1,19 +1,21 @@
 //! RV32 with multiplication (M): no vectors, no 16-bit halves, but 31 registers and the upper half of
 //! a product in one instruction.
 //!
-//! Each function checks what its assembly assumes (lengths, alignment, ranges) and hands everything
-//! else to [`Portable`], so it is as total as that.
+//! What a function's assembly does not do (12-bit lanes, small shifts, the ends of rows) is left to
+//! [`portable`].
 #![allow(unsafe_code)]
 
 mod attention;
-mod layer;
+mod dense;
 mod linear;
 mod plain;
 mod rows;
 mod sums;
 
-use super::{Kernels, KeyBlock, Portable, Product, Quantizer, RowScale, Softmax, defaults};
-use crate::config::KEY_BLOCK;
+use super::{
+    Attend, Bits, Channels, Kernels, Linear, Product, Quantizer, RowCount, RowLanes, RowScale,
+    Statistics, Sums, portable,
+};
 use crate::fixed::shift_by;
 use crate::matrix::Packing;
 use sums::Outputs;
@@ -24,325 +26,141 @@ pub struct RiscV;
 
 /// A product of 8-bit lanes, see [`linear`] and [`plain`].
 type Assembly =
-    unsafe extern "C" fn(*const u8, *const i16, words: usize, group_bytes: usize, *mut i32, usize);
+    unsafe extern "C" fn(*const u8, *const i16, words: usize, stride: usize, *mut i32, usize);
 
-/// The assembly for a product of `groups` groups of four outputs and how many words of four inputs it
-/// has, if there is one for its shape.
-fn assembly(
-    layout: Packing,
-    lanes: &[i16],
-    rows: usize,
-    weights: &[u8],
-    group_bytes: usize,
-    groups: usize,
-) -> Option<(Assembly, usize)> {
-    let words = lanes.len() / (if rows == 2 { 8 } else { 4 });
-    let needed = groups.checked_sub(1)?.checked_mul(group_bytes)?.checked_add(16 * words)?;
-    let even = weights.as_ptr().addr().is_multiple_of(2) && group_bytes.is_multiple_of(2);
-    let (product, aligned): (Assembly, bool) = match (layout, rows) {
-        (Packing::Paired, 2) => (linear::paired_2, even),
-        (Packing::Paired, _) => (linear::paired_1, even),
-        (Packing::Plain, 2) => (plain::plain_2, lanes.as_ptr().addr().is_multiple_of(4)),
-        (Packing::Plain, _) => (linear::plain_1, true),
-    };
-    (words > 0 && needed <= weights.len() && aligned).then_some((product, words))
+/// The assembly for a product of 8-bit lanes.
+fn assembly(product: &Product<RiscV>) -> Assembly {
+    match (product.matrix.packing, product.lanes.rows) {
+        (Packing::Paired, RowCount::Two) => linear::paired_2,
+        (Packing::Paired, RowCount::One) => linear::paired_1,
+        (Packing::Plain, RowCount::Two) => plain::plain_2,
+        (Packing::Plain, RowCount::One) => linear::plain_1,
+    }
 }
 
-/// A product of 8-bit lanes; false, nothing done, if the assembly cannot take it.
-fn multiply(
-    layout: Packing,
-    lanes: &[i16],
-    rows: usize,
-    weights: &[u8],
-    group_bytes: usize,
-    sums: &mut [i32],
-) -> bool {
-    let groups = sums.len() / (if rows == 2 { 8 } else { 4 });
-    let found = assembly(layout, lanes, rows, weights, group_bytes, groups);
-    if let Some((product, words)) = found {
-        let (x, w, to) = (lanes.as_ptr(), weights.as_ptr(), sums.as_mut_ptr());
-        // SAFETY: `assembly` has checked lengths and alignment.
-        unsafe { product(w, x, words, group_bytes, to, groups) };
-    }
-    found.is_some()
+/// The part of a slice that is not done yet.
+#[inline(always)]
+fn rest<T>(x: &mut [T], done: usize) -> Option<&mut [T]> {
+    x.get_mut(done..).filter(|rest| !rest.is_empty())
 }
 
-/// Adds biases to as many sums as there are.
-fn biased<K: Kernels>(biases: &[u8], shift: i32, sums: &mut [i32]) {
-    // SAFETY: any two bytes are a number; RV32 is little-endian as the blob is.
-    let (odd, halves, _) = unsafe { biases.align_to::<i16>() };
-    if odd.is_empty() {
-        return K::add(halves, shift, sums);
-    }
-    for (sum, &bias) in sums.iter_mut().zip(biases.as_chunks::<2>().0) {
-        *sum = sum.saturating_add(shift_by(i16::from_le_bytes(bias) as i32, shift));
-    }
+/// Adds the biases of the first sums.
+#[inline(always)]
+fn add_biases(channels: &Channels, scale: &RowScale, sums: &mut [i32]) {
+    // SAFETY: any two bytes are a number; `Channels`: they are aligned. RV32 is little-endian as the blob is.
+    let (_, biases, _) = unsafe { channels.biases.align_to::<i16>() };
+    RiscV::add(biases, scale.bias_shift, sums);
 }
 
 /// See [`Kernels::rescale`].
-#[allow(clippy::too_many_arguments)] // as the method
 #[inline(always)]
-fn rescale(
-    accumulators: &[i32],
-    rows: usize,
-    row: usize,
-    multipliers: &[u8],
-    biases: &[u8],
-    scale: u16,
-    shift: u32,
-    bias_shift: u32,
-    out: &mut [i16],
-) {
-    let rows = rows.max(1);
-    let mut done = 0;
-    if (33..=62).contains(&shift) && scale <= 1 << 15 {
-        done = match (rows, biases.is_empty()) {
-            (1, true) => {
-                Outputs::<4>::new(accumulators, row, multipliers).rescale(scale, shift, out)
-            }
-            (1, false) => Outputs::<4>::new(accumulators, row, multipliers)
-                .rescale_biased(scale, shift, biases, bias_shift, out),
-            (2, true) => {
-                Outputs::<8>::new(accumulators, row, multipliers).rescale(scale, shift, out)
-            }
-            (2, false) => Outputs::<8>::new(accumulators, row, multipliers)
-                .rescale_biased(scale, shift, biases, bias_shift, out),
-            _ => 0,
-        };
-    }
-    if done < out.len() {
-        Portable::rescale(
-            accumulators.get(done * rows..).unwrap_or_default(),
-            rows,
-            row,
-            multipliers.get(2 * done..).unwrap_or_default(),
-            biases.get(2 * done..).unwrap_or_default(),
-            scale,
-            shift,
-            bias_shift,
-            out.get_mut(done..).unwrap_or_default(),
-        );
+fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) {
+    let done = match sums.rows {
+        _ if scale.shift < 33 => 0,
+        RowCount::One => Outputs::<4>::new(sums, channels).rescale(channels, scale, out),
+        RowCount::Two => Outputs::<8>::new(sums, channels).rescale(channels, scale, out),
+    };
+    if let Some(out) = rest(out, done) {
+        portable::rescale(&sums.skip(done), &channels.skip(done), scale, out);
     }
 }
 
 /// See [`Kernels::rescale_32`].
-#[allow(clippy::too_many_arguments)] // as the method
 #[inline(always)]
-fn rescale_32(
-    accumulators: &[i32],
-    rows: usize,
-    row: usize,
-    multipliers: &[u8],
-    biases: &[u8],
-    scale: u16,
-    shift: u32,
-    bias_shift: i32,
-    out: &mut [i32],
-) {
-    let rows = rows.max(1);
-    let mut done = 0;
-    if (1..=62).contains(&shift) && scale <= 1 << 15 {
-        done = match rows {
-            1 => Outputs::<4>::new(accumulators, row, multipliers).rescale_32(scale, shift, out),
-            2 => Outputs::<8>::new(accumulators, row, multipliers).rescale_32(scale, shift, out),
-            _ => 0,
-        };
-        biased::<RiscV>(biases, bias_shift, out.get_mut(..done).unwrap_or_default());
-    }
-    if done < out.len() {
-        defaults::rescale_32(
-            accumulators.get(done * rows..).unwrap_or_default(),
-            rows,
-            row,
-            multipliers.get(2 * done..).unwrap_or_default(),
-            biases.get(2 * done..).unwrap_or_default(),
-            scale,
-            shift,
-            bias_shift,
-            out.get_mut(done..).unwrap_or_default(),
-        );
+fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i32]) {
+    let done = match sums.rows {
+        RowCount::One => Outputs::<4>::new(sums, channels).rescale_32(scale, out),
+        RowCount::Two => Outputs::<8>::new(sums, channels).rescale_32(scale, out),
+    };
+    add_biases(channels, scale, out.get_mut(..done).unwrap_or_default());
+    if let Some(out) = rest(out, done) {
+        portable::rescale_32(&sums.skip(done), &channels.skip(done), scale, out);
     }
 }
 
 impl Kernels for RiscV {
     const NAME: &'static str = "riscv";
-    const PACKINGS: &'static [Packing] = &[Packing::Paired, Packing::Plain];
-    const TILE_PACKING: Packing = Packing::Plain;
 
     fn largest(x: &[i16]) -> u32 {
         let (fours, rest) = x.as_chunks::<4>();
         let (low, high) = rows::range_16(fours, 0, 0);
-        low.unsigned_abs().max(high.unsigned_abs()).max(Portable::largest(rest))
+        low.unsigned_abs().max(high.unsigned_abs()).max(portable::largest(rest))
     }
 
-    fn range(x: &[i16]) -> (i16, i16) {
-        let (fours, rest) = x.as_chunks::<4>();
-        let (low, high) = defaults::range(rest);
-        let (low, high) = rows::range_16(fours, low as i32, high as i32);
-        (low as i16, high as i16)
-    }
-
-    fn magnitude(sums: &[i32]) -> u32 {
-        let (fours, rest) = sums.as_chunks::<4>();
-        let (low, high) = rows::range_32(fours, 0, 0);
-        low.unsigned_abs().max(high.unsigned_abs()).max(defaults::magnitude(rest))
-    }
-
-    fn moments(x: &[i16]) -> (i32, u64) {
+    fn statistics(x: &[i16]) -> Statistics {
         let (fours, rest) = x.as_chunks::<4>();
         let (sum, squares) = rows::moments(fours);
-        let (sum_of_rest, squares_of_rest) = Portable::moments(rest);
-        (sum.wrapping_add(sum_of_rest), squares + squares_of_rest)
+        let (sum_of_rest, squares_of_rest) = portable::moments(rest);
+        let (low, high) = portable::range(rest);
+        let (low, high) = rows::range_16(fours, low as i32, high as i32);
+        Statistics {
+            sum: sum.wrapping_add(sum_of_rest),
+            squares: squares + squares_of_rest,
+            range: (low as i16, high as i16),
+        }
     }
 
-    fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        if by.bits != 8 {
-            return Portable::quantize(x, by, rows, row, lanes);
+    fn quantize(x: &[i16], quantizer: &Quantizer, mut lanes: RowLanes<Self>) {
+        if quantizer.bits != 8 {
+            return portable::quantize(x, quantizer, lanes);
         }
         let (fours, rest) = x.as_chunks::<4>();
-        let rows = rows.max(1);
-        rows::quantize(fours, by, rows, row, lanes);
-        if !rest.is_empty() {
-            let lanes = lanes.get_mut(4 * rows * fours.len()..).unwrap_or_default();
-            Portable::quantize(rest, by, rows, row, lanes);
+        let fours = fours.get(..lanes.words).unwrap_or(fours);
+        rows::quantize(fours, quantizer, &mut lanes);
+        if rest.is_empty() || fours.len() == lanes.words {
+            return;
+        }
+        match lanes.packing {
+            Packing::Plain => plain::quantize_word(rest, quantizer, &mut lanes, fours.len()),
+            Packing::Paired => {
+                let (word, row) = (fours.len() * lanes.rows.get(), lanes.row);
+                if let Some(lane) = lanes.data.as_chunks_mut::<4>().0.get_mut(word + row) {
+                    *lane = portable::lane(rest, quantizer);
+                }
+            }
         }
     }
 
-    fn quantize_plain(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-        if by.bits != 8 {
-            return Portable::quantize(x, by, rows, row, lanes);
+    fn matmul(product: &Product<Self>, sums: &mut [i32]) {
+        let Product { lanes, matrix } = product;
+        let groups = product.groups(sums.len());
+        if matches!(lanes.bits, Bits::Twelve) || groups == 0 {
+            return portable::matmul(product, sums);
         }
-        let rows = if rows == 2 { 2 } else { 1 };
-        let done = 4 * rows::quantize_plain(x.as_chunks::<4>().0, by, rows, row, lanes);
-        let (x, lanes) = (x.get(done..), lanes.get_mut(rows * done..));
-        plain::quantize_any(x.unwrap_or_default(), by, rows, row, lanes.unwrap_or_default());
+        let (x, w, to) = (lanes.data.as_ptr(), matrix.bytes.as_ptr(), sums.as_mut_ptr());
+        // SAFETY: `Product`: lanes and weights hold `words` words for each row and group; the sums of so many
+        // groups have room.
+        unsafe { assembly(product)(w, x, matrix.words, matrix.stride, to, groups) };
     }
 
-    fn matmul(
-        lanes: &[i16],
-        rows: usize,
-        weights: &[u8],
-        group_bytes: usize,
-        accumulators: &mut [i32],
-    ) {
-        if !multiply(Packing::Paired, lanes, rows, weights, group_bytes, accumulators) {
-            Portable::matmul(lanes, rows, weights, group_bytes, accumulators);
-        }
+    fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) {
+        rescale(sums, channels, scale, out);
     }
 
-    fn matmul_plain(
-        lanes: &[i16],
-        rows: usize,
-        weights: &[u8],
-        group_bytes: usize,
-        accumulators: &mut [i32],
-    ) {
-        if !multiply(Packing::Plain, lanes, rows, weights, group_bytes, accumulators) {
-            plain::any_shape(lanes, rows, weights, group_bytes, accumulators);
-        }
+    fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i32]) {
+        rescale_32(sums, channels, scale, out);
     }
 
-    fn matmul_wide(
-        lanes: &[i16],
-        rows: usize,
-        weights: &[u8],
-        group_bytes: usize,
-        accumulators: &mut [i32],
-    ) {
-        Portable::matmul_wide(lanes, rows, weights, group_bytes, accumulators);
+    fn linear(linear: Linear<Self, i16>) {
+        dense::linear(linear, rescale, portable::linear);
     }
 
-    fn scores(
-        accumulators: &[i32],
-        rows: usize,
-        row: usize,
-        scales: &[u16; KEY_BLOCK],
-        visible: u32,
-        scores: &mut [i32; KEY_BLOCK],
-    ) -> i32 {
-        Portable::scores(accumulators, rows, row, scales, visible, scores)
-    }
-
-    fn weigh(
-        scores: &[i32; KEY_BLOCK],
-        maximum: i32,
-        factor: u32,
-        scales: &[u16; KEY_BLOCK],
-        visible: u32,
-        shift: u32,
-        rows: usize,
-        row: usize,
-        lanes: &mut [i16],
-    ) -> u32 {
-        Portable::weigh(scores, maximum, factor, scales, visible, shift, rows, row, lanes)
-    }
-
-    fn weighted_sum(lanes: &[i16], rows: usize, values: &[u8], accumulators: &mut [i32]) {
-        Portable::weighted_sum(lanes, rows, values, accumulators);
-    }
-
-    fn rescale(
-        accumulators: &[i32],
-        rows: usize,
-        row: usize,
-        multipliers: &[u8],
-        biases: &[u8],
-        scale: u16,
-        shift: u32,
-        bias_shift: u32,
-        out: &mut [i16],
-    ) {
-        rescale(accumulators, rows, row, multipliers, biases, scale, shift, bias_shift, out);
-    }
-
-    fn rescale_32(
-        accumulators: &[i32],
-        rows: usize,
-        row: usize,
-        multipliers: &[u8],
-        biases: &[u8],
-        scale: u16,
-        shift: u32,
-        bias_shift: i32,
-        out: &mut [i32],
-    ) {
-        rescale_32(accumulators, rows, row, multipliers, biases, scale, shift, bias_shift, out);
-    }
-
-    fn linear(product: &Product, by: [RowScale; 2], out: [&mut [i16]; 2]) {
-        layer::linear(product, by, out);
-    }
-
-    fn linear_32(product: &Product, by: [RowScale; 2], out: [&mut [i32]; 2]) {
-        layer::linear_32(product, by, out);
+    fn linear_32(linear: Linear<Self, i32>) {
+        dense::linear(linear, rescale_32, portable::linear_32);
     }
 
     fn gain(
         x: &[i16],
-        by: &Quantizer,
-        gains: &[u8],
-        biases: &[u8],
-        mantissa: u16,
-        shift: u32,
-        bias_shift: i32,
+        quantizer: &Quantizer,
+        channels: &Channels,
+        scale: &RowScale,
         sums: &mut [i32],
     ) {
-        let mut done = 0;
-        if (1..32).contains(&shift) && mantissa <= 1 << 15 {
-            done = sums::gain(x, by, gains, mantissa, shift, sums);
-            biased::<Self>(biases, bias_shift, sums.get_mut(..done).unwrap_or_default());
-        }
-        if done < sums.len() {
-            defaults::gain(
-                x.get(done..).unwrap_or_default(),
-                by,
-                gains.get(2 * done..).unwrap_or_default(),
-                biases.get(2 * done..).unwrap_or_default(),
-                mantissa,
-                shift,
-                bias_shift,
-                sums.get_mut(done..).unwrap_or_default(),
-            );
+        let done =
+            if scale.shift < 32 { sums::gain(x, quantizer, channels, scale, sums) } else { 0 };
+        add_biases(channels, scale, sums.get_mut(..done).unwrap_or_default());
+        if let (Some(x), Some(sums)) = (x.get(done..), rest(sums, done)) {
+            portable::gain(x, quantizer, &channels.skip(done), scale, sums);
         }
     }
 
@@ -358,8 +176,15 @@ impl Kernels for RiscV {
                 }
             }
         }
-        let (x, sums) = (x.get(done..), sums.get_mut(done..));
-        defaults::add(x.unwrap_or_default(), shift, sums.unwrap_or_default());
+        if let (Some(x), Some(sums)) = (x.get(done..), rest(sums, done)) {
+            portable::add(x, shift, sums);
+        }
+    }
+
+    fn magnitude(sums: &[i32]) -> u32 {
+        let (fours, rest) = sums.as_chunks::<4>();
+        let (low, high) = rows::range_32(fours, 0, 0);
+        low.unsigned_abs().max(high.unsigned_abs()).max(portable::magnitude(rest))
     }
 
     fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) {
@@ -367,20 +192,17 @@ impl Kernels for RiscV {
         if (2..32).contains(&shift) {
             done = sums::narrow(sums, shift as u32, out);
         }
-        let (sums, out) = (sums.get(done..), out.get_mut(done..));
-        defaults::narrow(sums.unwrap_or_default(), shift, out.unwrap_or_default());
+        if let (Some(sums), Some(out)) = (sums.get(done..), rest(out, done)) {
+            portable::narrow(sums, shift, out);
+        }
     }
 
-    fn attend(
-        lanes: &[i16],
-        block: &KeyBlock,
-        visible: [u32; 2],
-        shift: u32,
-        queries: &mut [Softmax],
-        sums: &mut [i32],
-    ) {
-        if attention::attend(lanes, block, visible, shift, queries, sums).is_none() {
-            defaults::attend::<Self>(lanes, block, visible, shift, queries, sums);
-        }
+    fn attend(attend: Attend<Self>) {
+        let shift = attend.shift;
+        attend.by_blocks(|queries, block, seen, biases| {
+            if biases.is_some() || attention::attend(queries, block, seen, shift).is_none() {
+                portable::attend_block(queries, block, seen, shift, biases);
+            }
+        });
     }
 }

@@ -6,8 +6,9 @@
 //! two multiplications and five additions and shifts for four products, 2.31 instructions each with the
 //! loads of the lanes.
 
+use super::RiscV;
 use super::linear::{extensions, restore, save};
-use crate::kernels::{Kernels, Portable, Quantizer};
+use crate::kernels::{Quantizer, RowLanes};
 use core::arch::naked_asm;
 
 /// `sums[2 o + r] = 256 Σ w x` of two rows: eight outputs at a time, then four.
@@ -16,13 +17,13 @@ use core::arch::naked_asm;
 ///
 /// # Safety
 /// `words` and `groups` ≥ 1; `lanes` (a multiple of four) holds `8 · words` numbers, `weights`
-/// `16 · words` bytes for each group, groups being `group_bytes` apart, `sums` `8 · groups` numbers.
+/// `16 · words` bytes for each group, groups being `stride` apart, `sums` `8 · groups` numbers.
 #[unsafe(naked)]
 pub unsafe extern "C" fn plain_2(
     weights: *const u8,
     lanes: *const i16,
     words: usize,
-    group_bytes: usize,
+    stride: usize,
     sums: *mut i32,
     groups: usize,
 ) {
@@ -153,58 +154,21 @@ pub unsafe extern "C" fn plain_2(
     )
 }
 
-/// Numbers of lanes in the packed form of two rows.
-fn rows([low, high]: [i16; 2]) -> [i32; 2] {
-    [low as i32, high as i32 + (low < 0) as i32]
-}
-
-/// The same in plain Rust, for `rows` rows of any shape and alignment.
-#[inline(never)]
-pub fn any_shape(
-    lanes: &[i16],
-    count: usize,
-    weights: &[u8],
-    group_bytes: usize,
-    sums: &mut [i32],
-) {
-    let count = if count == 2 { 2 } else { 1 };
-    for (group, sums) in sums.chunks_exact_mut(4 * count).enumerate() {
-        let weights = weights.get(group * group_bytes..).unwrap_or_default();
-        for (output, sums) in sums.chunks_exact_mut(count).enumerate() {
-            sums.fill(0);
-            let words = weights.as_chunks::<4>().0.iter().skip(output).step_by(4);
-            for (word, lanes) in words.zip(lanes.chunks_exact(4 * count)) {
-                for (&w, lane) in word.iter().zip(lanes.chunks_exact(count)) {
-                    let x = match *lane {
-                        [low, high] => rows([low, high]).map(|x| 256 * x),
-                        _ => [lane.first().map_or(0, |&x| x as i32), 0],
-                    };
-                    for (sum, x) in sums.iter_mut().zip(x) {
-                        *sum = sum.wrapping_add((w as i8) as i32 * x);
-                    }
-                }
+/// One word of 8-bit lanes from up to four inputs (the missing ones are 0), the assembly's counterpart for
+/// the end of a row.
+pub fn quantize_word(x: &[i16], quantizer: &Quantizer, lanes: &mut RowLanes<RiscV>, word: usize) {
+    let rows = lanes.rows.get();
+    let words = lanes.data.chunks_exact_mut(4 * rows).skip(word).take(1);
+    for (i, lane) in words.flat_map(|word| word.chunks_exact_mut(rows)).enumerate() {
+        let q = x.get(i).map_or(0, |&x| quantizer.quantize(x) as i32);
+        match lane {
+            [low, high] if lanes.row == 1 => {
+                let packed = (*low as i32) + (q << 16);
+                [*low, *high] = [packed as i16, (packed >> 16) as i16];
             }
-        }
-    }
-}
-
-/// 8-bit lanes of any alignment, in plain Rust; inputs missing to a multiple of four are 0.
-pub fn quantize_any(x: &[i16], by: &Quantizer, count: usize, row: usize, lanes: &mut [i16]) {
-    for (x, lanes) in x.chunks(4).zip(lanes.chunks_exact_mut(4 * count)) {
-        let mut quantized = [0i16; 4];
-        Portable::quantize(x, by, 1, 0, &mut quantized);
-        let [x1, x3, z0, z2] = quantized.map(i32::from);
-        for (lane, x) in lanes.chunks_exact_mut(count).zip([(z0 + x1) >> 8, x1, (z2 + x3) >> 8, x3])
-        {
-            match lane {
-                [low, high] if row == 1 => {
-                    let packed = rows([*low, *high])[0] + (x << 16);
-                    [*low, *high] = [packed as i16, (packed >> 16) as i16];
-                }
-                [low, high] => [*low, *high] = [x as i16, (x >> 16) as i16],
-                [lane, ..] => *lane = (256 * x) as i16,
-                [] => {}
-            }
+            [low, high] => [*low, *high] = [q as i16, (q >> 16) as i16],
+            [lane, ..] => *lane = (256 * q) as i16,
+            [] => {}
         }
     }
 }

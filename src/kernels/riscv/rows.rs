@@ -1,6 +1,8 @@
 //! Passes over one row of 16-bit numbers, four at a time: range, moments, quantisation.
 
-use crate::kernels::Quantizer;
+use super::RiscV;
+use crate::kernels::{Quantizer, RowCount, RowLanes};
+use crate::matrix::Packing;
 use core::arch::asm;
 
 /// Smallest and largest of numbers that `$load` fetches, `$size` bytes each, four at a time.
@@ -103,17 +105,17 @@ macro_rules! quantizer {
         ///
         /// # Safety
         /// There are one or more fours, and lanes for all of them.
-        unsafe fn $name(x: &[[i16; 4]], by: &Quantizer, to: *mut i16, stride: usize) {
+        unsafe fn $name(x: &[[i16; 4]], quantizer: &Quantizer, to: *mut i16, stride: usize) {
             let half = 1i32 << 22;
-            if by.shift <= 0 {
+            if quantizer.shift <= 0 {
                 // All but the last shift is one product, modulo 2^32 as the definition.
-                let inverse = by.inverse << (by.shift.wrapping_neg() & 31);
+                let inverse = quantizer.inverse << (quantizer.shift.wrapping_neg() & 31);
                 fours!(
                     x, to, stride,
                     ["mul \\x, \\x, {factor}" "add \\x, \\x, {half}" "srai \\x, \\x, 23"],
                     [$($store)*],
-                    factor = in(reg) by.multiply.wrapping_mul(inverse),
-                    half = in(reg) half.wrapping_sub(by.subtract.wrapping_mul(inverse)),
+                    factor = in(reg) quantizer.multiply.wrapping_mul(inverse),
+                    half = in(reg) half.wrapping_sub(quantizer.subtract.wrapping_mul(inverse)),
                 );
             } else {
                 fours!(
@@ -127,10 +129,10 @@ macro_rules! quantizer {
                         "srai \\x, \\x, 23"
                     ],
                     [$($store)*],
-                    multiply = in(reg) by.multiply,
-                    subtract = in(reg) by.subtract,
-                    right = in(reg) by.shift,
-                    inverse = in(reg) by.inverse,
+                    multiply = in(reg) quantizer.multiply,
+                    subtract = in(reg) quantizer.subtract,
+                    right = in(reg) quantizer.shift,
+                    inverse = in(reg) quantizer.inverse,
                     half = in(reg) half,
                 );
             }
@@ -183,39 +185,21 @@ quantizer! {
     ]
 }
 
-/// See [`Kernels::quantize`](crate::kernels::Kernels::quantize); as many fours as there are lanes for, 8
+/// See [`Kernels::quantize`](crate::kernels::Kernels::quantize): no more fours than the lanes have words, 8
 /// bits.
-pub fn quantize(x: &[[i16; 4]], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-    let (lanes, _) = lanes.as_chunks_mut::<4>();
-    let lanes = lanes.get_mut(row..).unwrap_or_default();
-    let x = x.get(..lanes.len().div_ceil(rows)).unwrap_or(x);
-    if !x.is_empty() {
-        // SAFETY: a lane for each four.
-        unsafe { paired(x, by, lanes.as_mut_ptr().cast(), 8 * rows) };
+pub fn quantize(x: &[[i16; 4]], quantizer: &Quantizer, lanes: &mut RowLanes<RiscV>) {
+    if x.is_empty() {
+        return;
     }
-}
-
-/// See [`Kernels::quantize_plain`](crate::kernels::Kernels::quantize_plain) and [`plain`](super::plain); as
-/// many fours as there are lanes for, 8 bits, 1 or 2 rows. Returns how many there were: lanes of two rows
-/// must be aligned.
-pub fn quantize_plain(
-    x: &[[i16; 4]],
-    by: &Quantizer,
-    rows: usize,
-    row: usize,
-    lanes: &mut [i16],
-) -> usize {
-    let to = lanes.as_mut_ptr();
-    let x = x.get(..lanes.len() / (4 * rows)).unwrap_or(x);
-    if x.is_empty() || rows == 2 && !to.addr().is_multiple_of(4) {
-        return 0;
+    let (rows, row, to) = (lanes.rows, lanes.row, lanes.data.as_mut_ptr());
+    // SAFETY: `RowLanes`: there are lanes of all rows for each four; those of one row alternate with the
+    // other's, but in one word where weights are plain.
+    unsafe {
+        match (lanes.packing, rows, row) {
+            (Packing::Paired, ..) => paired(x, quantizer, to.add(4 * row), 8 * rows.get()),
+            (Packing::Plain, RowCount::One, _) => plain_single(x, quantizer, to, 8),
+            (Packing::Plain, _, 0) => plain_first(x, quantizer, to, 16),
+            (Packing::Plain, ..) => plain_second(x, quantizer, to, 16),
+        }
     }
-    let store = match (rows, row) {
-        (2, 0) => plain_first,
-        (2, _) => plain_second,
-        _ => plain_single,
-    };
-    // SAFETY: lanes of `rows` rows for each four.
-    unsafe { store(x, by, to, 8 * rows) };
-    x.len()
 }

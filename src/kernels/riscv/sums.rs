@@ -4,7 +4,7 @@
 //! 32 bits never overflow in a sound model: whether they would is only collected by OR, and ends the
 //! pass before the portable code takes over.
 
-use crate::kernels::Quantizer;
+use crate::kernels::{Channels, Quantizer, RowScale, Sums};
 use core::arch::asm;
 
 /// A loop over fours in assembly: `$each` is repeated with `\\i` from 0 to 3, then `$step` moves the
@@ -49,22 +49,32 @@ pub struct Outputs<const STRIDE: usize> {
 }
 
 impl<const STRIDE: usize> Outputs<STRIDE> {
-    /// Row `row` of `STRIDE / 4`; nothing if the multipliers are not aligned.
+    /// Of as many rows as `STRIDE` says.
     #[inline(always)]
-    pub fn new(sums: &[i32], row: usize, multipliers: &[u8]) -> Self {
-        let rows = STRIDE / 4;
-        let fits = row < rows && row < sums.len() && multipliers.as_ptr().addr().is_multiple_of(2);
+    pub fn new(sums: &Sums, channels: &Channels) -> Self {
         Self {
-            sums: sums.as_ptr().wrapping_add(row),
-            multipliers: multipliers.as_ptr().cast(),
-            count: if fits { (sums.len() / rows).min(multipliers.len() / 2) } else { 0 },
+            sums: sums.data.as_ptr().wrapping_add(sums.row),
+            multipliers: channels.factors.as_ptr().cast(),
+            count: (sums.data.len() / (STRIDE / 4)).min(channels.len()),
         }
     }
 
-    /// See [`Kernels::rescale`](crate::kernels::Kernels::rescale), without bias, for shifts from 33 on
-    /// and scales up to 2^15: half a unit and the shift then reach only the upper half of the product.
+    /// See [`Kernels::rescale`](crate::kernels::Kernels::rescale), for shifts from 33 on: half a unit and
+    /// the shift then reach only the upper half of the product.
     #[inline(always)]
-    pub fn rescale(self, scale: u16, shift: u32, out: &mut [i16]) -> usize {
+    pub fn rescale(self, channels: &Channels, scale: &RowScale, out: &mut [i16]) -> usize {
+        let RowScale { scale, shift, bias_shift } = *scale;
+        match channels.has_biases() {
+            true => {
+                let biases = channels.biases.as_ptr().cast();
+                self.rescale_biased(scale, shift, biases, bias_shift.max(0) as u32, out)
+            }
+            false => self.rescale_unbiased(scale, shift, out),
+        }
+    }
+
+    #[inline(always)]
+    fn rescale_unbiased(self, scale: u16, shift: u32, out: &mut [i16]) -> usize {
         pass!(
             out, "2", self.count,
             [
@@ -96,23 +106,19 @@ impl<const STRIDE: usize> Outputs<STRIDE> {
         )
     }
 
-    /// As [`Outputs::rescale`] with biases, as many as outputs, at an even address.
     #[inline(always)]
-    pub fn rescale_biased(
+    fn rescale_biased(
         self,
         scale: u16,
         shift: u32,
-        biases: &[u8],
+        biases: *const i16,
         bias_shift: u32,
         out: &mut [i16],
     ) -> usize {
-        if !biases.as_ptr().addr().is_multiple_of(2) {
-            return 0;
-        }
         // From 16 on all biases become 0, and so they do with 16.
         let bias_shift = bias_shift.min(16);
         pass!(
-            out, "2", self.count.min(biases.len() / 2),
+            out, "2", self.count,
             [
                 "lw {a}, {stride}*\\i({sums})"
                 "lhu {m}, 2*\\i({multipliers})"
@@ -135,7 +141,7 @@ impl<const STRIDE: usize> Outputs<STRIDE> {
             sums = inout(reg) self.sums => _,
             stride = const STRIDE,
             multipliers = inout(reg) self.multipliers => _,
-            biases = inout(reg) biases.as_ptr() => _,
+            biases = inout(reg) biases => _,
             scale = in(reg) scale as u32,
             half = in(reg) 1 << (shift - 33),
             shift = in(reg) shift - 32,
@@ -150,10 +156,10 @@ impl<const STRIDE: usize> Outputs<STRIDE> {
         )
     }
 
-    /// See [`Kernels::rescale_32`](crate::kernels::Kernels::rescale_32), without bias, for scales up
-    /// to 2^15.
+    /// See [`Kernels::rescale_32`](crate::kernels::Kernels::rescale_32), without bias.
     #[inline(always)]
-    pub fn rescale_32(self, scale: u16, shift: u32, out: &mut [i32]) -> usize {
+    pub fn rescale_32(self, scale: &RowScale, out: &mut [i32]) -> usize {
+        let RowScale { scale, shift, .. } = *scale;
         if shift >= 32 {
             return self.rescale_high(scale, shift, out);
         }
@@ -276,22 +282,18 @@ pub fn narrow(sums: &[i32], shift: u32, out: &mut [i16]) -> usize {
     )
 }
 
-/// See [`Kernels::gain`](crate::kernels::Kernels::gain), without bias, for shifts below 32 and as many
-/// gains, at an even address, as numbers.
+/// See [`Kernels::gain`](crate::kernels::Kernels::gain), without bias, for shifts below 32.
 #[inline(always)]
 pub fn gain(
     x: &[i16],
-    by: &Quantizer,
-    gains: &[u8],
-    mantissa: u16,
-    shift: u32,
+    quantizer: &Quantizer,
+    channels: &Channels,
+    scale: &RowScale,
     out: &mut [i32],
 ) -> usize {
-    if !gains.as_ptr().addr().is_multiple_of(2) || !(-31..32).contains(&by.shift) {
-        return 0;
-    }
+    let RowScale { scale, shift, .. } = *scale;
     pass!(
-        out, "4", x.len().min(gains.len() / 2),
+        out, "4", x.len().min(channels.len()),
         [
             "lh {a}, 2*\\i({x})"
             "lh {m}, 2*\\i({gains})"
@@ -314,12 +316,12 @@ pub fn gain(
         ],
         ["srl {over}, {over}, {shift}" "bnez {over}, 3f" "addi {x}, {x}, 8" "addi {gains}, {gains}, 8"],
         x = inout(reg) x.as_ptr() => _,
-        gains = inout(reg) gains.as_ptr() => _,
-        multiply = in(reg) by.multiply,
-        subtract = in(reg) by.subtract,
-        by_left = in(reg) by.shift.min(0).wrapping_neg(),
-        by_right = in(reg) by.shift.max(0),
-        mantissa = in(reg) mantissa as u32,
+        gains = inout(reg) channels.factors.as_ptr() => _,
+        multiply = in(reg) quantizer.multiply,
+        subtract = in(reg) quantizer.subtract,
+        by_left = in(reg) quantizer.shift.min(0).wrapping_neg(),
+        by_right = in(reg) quantizer.shift.max(0),
+        mantissa = in(reg) scale as u32,
         half = in(reg) 1u32 << (shift - 1),
         shift = in(reg) shift,
         left = in(reg) 32 - shift,

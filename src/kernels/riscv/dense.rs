@@ -1,0 +1,44 @@
+//! A whole linear layer: chunk after chunk of products and their rescaling.
+
+use super::{RiscV, assembly};
+use crate::kernels::{Bits, Channels, Linear, RowScale, Sums};
+use core::mem::MaybeUninit;
+
+/// Sums on the stack: of 128 outputs of one row or 64 of two. Fewer cost more calls.
+const SUMS: usize = 128;
+
+/// See [`Kernels::linear`](crate::kernels::Kernels::linear); 12-bit lanes are left to `otherwise`.
+#[inline(always)]
+pub fn linear<T>(
+    linear: Linear<RiscV, T>,
+    rescale: impl Fn(&Sums, &Channels, &RowScale, &mut [T]),
+    otherwise: fn(Linear<RiscV, T>),
+) {
+    if matches!(linear.product.lanes.bits, Bits::Twelve) {
+        return otherwise(linear);
+    }
+    let Linear { product, channels, scales, mut out } = linear;
+    let multiply = assembly(&product);
+    let (lanes, matrix) = (product.lanes, product.matrix);
+    let mut buffer = MaybeUninit::<[i32; SUMS]>::uninit();
+    let to = buffer.as_mut_ptr().cast::<i32>();
+    let (mut weights, outputs) = (matrix.bytes.as_ptr(), out[0].len());
+    let chunk = SUMS / lanes.rows.get();
+    for first in (0..outputs).step_by(chunk) {
+        let groups = (outputs - first).min(chunk).div_ceil(4);
+        // SAFETY: `Linear`: lanes and weights hold `words` words for each row and group, and there are as
+        // many groups as results. All of the slice is written.
+        let sums = unsafe {
+            multiply(weights, lanes.data.as_ptr(), lanes.words, matrix.stride, to, groups);
+            core::slice::from_raw_parts(to, 4 * groups * lanes.rows.get())
+        };
+        weights = weights.wrapping_add(groups * matrix.stride);
+        let channels = channels.skip(first);
+        for (row, (out, scale)) in out.iter_mut().zip(&scales).enumerate() {
+            let Some(sums) = Sums::new(sums, lanes.rows, row) else { break };
+            let out = out.get_mut(first..).unwrap_or_default();
+            let len = out.len().min(chunk);
+            rescale(&sums, &channels, scale, out.get_mut(..len).unwrap_or_default());
+        }
+    }
+}
