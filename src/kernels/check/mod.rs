@@ -1,4 +1,4 @@
-//! Is a backend equal to [`Portable`], bit for bit, and does it stay within its operands? Random shapes
+//! Is a backend equal to [`Portable`](super::Portable), bit for bit, and does it stay within its operands? Random shapes
 //! that straddle every tile's edge, extremes, dirty buffers. Runs as a test on a host and as firmware on
 //! a board.
 
@@ -10,7 +10,7 @@ mod mutants;
 mod passes;
 mod random;
 
-use super::{Channels, Kernels, Portable, RowScale};
+use super::{Channels, Kernels, RowScale};
 use random::Random;
 
 /// The result of a comparison, or the name of the method that differs.
@@ -82,7 +82,7 @@ fn row_scale(random: &mut Random, least: usize) -> RowScale {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Native;
+    use crate::kernels::{Native, Portable};
 
     /// A new backend is right on its first day.
     struct NewCore;
