@@ -1,10 +1,10 @@
 //! Activations and rotations.
 
-use crate::kernels::{Activate, defaults};
+use crate::kernels::{self, portable};
 
 /// What an activation needs besides the rows.
 #[repr(C)]
-struct Curve {
+struct Bend {
     table: *const u16,
     /// Of the magnitude to a position in the table, to the left.
     position_shift: i32,
@@ -19,7 +19,7 @@ macro_rules! activate {
         /// # Safety
         /// There are `len` numbers and factors (if they are read), 258 entries in the table.
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(by: *const Curve, len: usize, x: *mut i16) {
+        unsafe extern "C" fn $name(by: *const Bend, len: usize, x: *mut i16) {
             helium!(
                 "push {{r4-r7, lr}}",
                 "vpush {{d8-d15}}",
@@ -82,30 +82,34 @@ fn position(shift: i32) -> i32 {
     }
 }
 
+impl Bend {
+    /// `None` for an activation with no table.
+    fn new(curve: &kernels::Curve, factors: *const i16) -> Option<Self> {
+        Some(Self {
+            table: curve.table?.as_ptr(),
+            position_shift: position(curve.position_shift),
+            value_shift: left(curve.value_shift),
+            factors,
+        })
+    }
+}
+
 /// See [`Kernels::activate`](crate::kernels::Kernels::activate).
-pub fn activate(by: &Activate, x: &mut [i16]) {
-    let Some(table) = by.table else { return defaults::activate(by, x) };
-    let curve = Curve {
-        table: table.as_ptr(),
-        position_shift: position(by.position_shift),
-        value_shift: left(by.value_shift),
-        factors: core::ptr::null(),
+pub fn activate(curve: &kernels::Curve, x: &mut [i16]) {
+    let Some(by) = Bend::new(curve, core::ptr::null()) else {
+        return portable::activate(curve, x);
     };
     // SAFETY: the length is the slice's, the table has 258 entries.
-    unsafe { bend(&curve, x.len(), x.as_mut_ptr()) }
+    unsafe { bend(&by, x.len(), x.as_mut_ptr()) }
 }
 
 /// See [`Kernels::activate_gated`](crate::kernels::Kernels::activate_gated).
-pub fn activate_gated(by: &Activate, factors: &[i16], x: &mut [i16]) {
-    let Some(table) = by.table else { return defaults::activate_gated(by, factors, x) };
-    let curve = Curve {
-        table: table.as_ptr(),
-        position_shift: position(by.position_shift),
-        value_shift: left(by.value_shift),
-        factors: factors.as_ptr(),
+pub fn activate_gated(curve: &kernels::Curve, factors: &[i16], x: &mut [i16]) {
+    let Some(by) = Bend::new(curve, factors.as_ptr()) else {
+        return portable::activate_gated(curve, factors, x);
     };
     // SAFETY: so many numbers and factors there are; the table has 258 entries.
-    unsafe { bend_gated(&curve, x.len().min(factors.len()), x.as_mut_ptr()) }
+    unsafe { bend_gated(&by, x.len().min(factors.len()), x.as_mut_ptr()) }
 }
 
 /// Rotates the pairs of `heads` heads of `len` numbers: VMULL multiplies the even or the odd ones of

@@ -1,7 +1,8 @@
 //! Sums of a layer to 16 bits, eight outputs at a time: even ones and odd ones are taken apart while
 //! they are loaded, so that multipliers and biases need one load each and results one store.
 
-use crate::kernels::{Product, RowScale};
+use super::ArmMve;
+use crate::kernels::Linear;
 
 /// How one or two rows are rescaled, and where the next eight outputs are.
 #[repr(C)]
@@ -18,25 +19,23 @@ pub struct Eights {
 }
 
 impl Eights {
-    /// The rescaling of a product of `ROWS` rows; `None` where the products' upper bits are not enough
+    /// The rescaling of a layer of `ROWS` rows; `None` where the products' upper bits are not enough
     /// (VQDMULH drops 31, and a rounding shift needs at least one more).
     #[inline(always)]
-    pub fn new<const ROWS: usize>(
-        product: &Product,
-        by: &[RowScale; 2],
-        out: [*mut i16; 2],
-    ) -> Option<Self> {
-        let [a, b] = [&by[0], &by[ROWS - 1]];
+    pub fn new<const ROWS: usize>(linear: &mut Linear<ArmMve, i16>) -> Option<Self> {
+        let [a, b] = [&linear.scales[0], &linear.scales[ROWS - 1]];
         let high = a.shift > 31 && b.shift > 31 && a.bias_shift == b.bias_shift;
+        let (channels, [first, second]) = (&linear.channels, &mut linear.out);
+        let first = first.as_mut_ptr();
         high.then(|| Self {
-            multipliers: product.multipliers.as_ptr(),
-            biases: match product.biases {
+            multipliers: channels.factors.as_ptr(),
+            biases: match channels.biases {
                 [] => core::ptr::null(),
                 biases => biases.as_ptr(),
             },
-            out: [out[0], out[ROWS - 1]],
+            out: [first, if ROWS == 1 { first } else { second.as_mut_ptr() }],
             // Beyond 16, nothing is left.
-            bias_shift: -a.bias_shift.clamp(0, 31),
+            bias_shift: -a.bias_shift.max(0).min(31),
             shifts: [31 - a.shift as i32, 31 - b.shift as i32],
             scales: [a.scale as u32, b.scale as u32],
         })

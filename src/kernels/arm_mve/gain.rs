@@ -1,7 +1,6 @@
 //! An explicit norm's gain and bias.
 
-use super::sums::Factors;
-use crate::kernels::{Quantizer, RowScale, defaults};
+use crate::kernels::{Channels, Quantizer, RowScale, portable};
 
 /// What a norm's gain needs.
 #[repr(C)]
@@ -53,29 +52,34 @@ macro_rules! gain {
         }
     };
 }
-gain!(gain_plain,);
+gain!(gain_unbiased,);
 gain!(gain_biased, "vldrh.s32 q1, [r5], #8" "vqrshl.s32 q1, r8" "vqadd.s32 q0, q0, q1");
 
 /// See [`Kernels::gain`](crate::kernels::Kernels::gain).
-pub fn gain(x: &[i16], by: &Quantizer, f: &Factors, unit: RowScale, sums: &mut [i32]) {
-    let len = x.len().min(sums.len());
+pub fn gain(
+    x: &[i16],
+    quantizer: &Quantizer,
+    channels: &Channels,
+    scale: &RowScale,
+    sums: &mut [i32],
+) {
+    let len = x.len().min(sums.len()).min(channels.len());
     // 16 bits more, and two doublings, leave 18 less than 32 to shift.
-    if unit.shift < 15 || !f.fit(len) {
-        let RowScale { scale, shift, bias_shift } = unit;
-        return defaults::gain(x, by, f.multipliers, f.biases, scale, shift, bias_shift, sums);
+    if scale.shift < 15 {
+        return portable::gain(x, quantizer, channels, scale, sums);
     }
-    let kernel = if f.biases.is_empty() { gain_plain } else { gain_biased };
+    let kernel = if channels.has_biases() { gain_biased } else { gain_unbiased };
     let by = Gain {
         x: x.as_ptr(),
-        multiply: by.multiply,
-        gains: f.multipliers.as_ptr(),
-        subtract: by.subtract,
-        left: by.shift.wrapping_neg(),
-        biases: f.biases.as_ptr(),
-        mantissa: 2 * unit.scale as u32,
-        shift: 14 - unit.shift as i32,
-        bias_shift: -unit.bias_shift.clamp(-40, 40),
+        multiply: quantizer.multiply,
+        gains: channels.factors.as_ptr(),
+        subtract: quantizer.subtract,
+        left: quantizer.shift.wrapping_neg(),
+        biases: channels.biases.as_ptr(),
+        mantissa: 2 * scale.scale as u32,
+        shift: 14 - scale.shift as i32,
+        bias_shift: -scale.bias_shift,
     };
-    // SAFETY: every length and alignment was checked.
+    // SAFETY: so many there are of everything.
     unsafe { kernel(&by, len, sums.as_mut_ptr()) }
 }

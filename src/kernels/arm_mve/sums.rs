@@ -5,8 +5,7 @@
 //! together that is one rounding. Where it is small, both halves of the product are shifted, the low
 //! one with rounding, and added.
 
-use super::aligned;
-use crate::kernels::{RowScale, defaults};
+use crate::kernels::{Channels, Ratio, RowCount, RowScale, Sums, portable};
 
 /// What a rescaling needs besides sums and results.
 #[repr(C)]
@@ -79,14 +78,14 @@ rescale! {
 }
 
 rescale! {
-    wide_1 wide_2 wide_both_1 wide_both_2
+    word_1 word_2 word_both_1 word_both_2
     ["vmul.i32 q2, q0, q1" "vmulh.s32 q0, q0, q1" "vrshl.u32 q2, r5"
      "vpt.s32 lt, q0, r9" "vmovt.i32 q2, #0" "vqshl.s32 q0, r8" "vqadd.s32 q0, q0, q2"]
     ["vstrw.32 q0, [r2], #16"]
 }
 
 rescale! {
-    wide_biased_1 wide_biased_2 wide_biased_both_1 wide_biased_both_2
+    word_biased_1 word_biased_2 word_biased_both_1 word_biased_both_2
     ["vmul.i32 q2, q0, q1" "vmulh.s32 q0, q0, q1" "vrshl.u32 q2, r5"
      "vpt.s32 lt, q0, r9" "vmovt.i32 q2, #0" "vqshl.s32 q0, r8" "vqadd.s32 q0, q0, q2"]
     ["vldrh.s32 q1, [r6], #8" "vqrshl.s32 q1, r7" "vqadd.s32 q0, q0, q1"
@@ -100,34 +99,16 @@ pub type Kernel = unsafe extern "C" fn(*const i32, usize, *mut u8, *const Rescal
 pub type KernelSet = [[Kernel; 4]; 2];
 
 /// Those with 16-bit results.
-pub const NARROW: KernelSet = [
+pub const HALVES: KernelSet = [
     [half_1, half_2, half_both_1, half_both_2],
     [biased_1, biased_2, biased_both_1, biased_both_2],
 ];
 
 /// Those with 32-bit results.
-pub const WIDE: KernelSet = [
-    [wide_1, wide_2, wide_both_1, wide_both_2],
-    [wide_biased_1, wide_biased_2, wide_biased_both_1, wide_biased_both_2],
+pub const WORDS: KernelSet = [
+    [word_1, word_2, word_both_1, word_both_2],
+    [word_biased_1, word_biased_2, word_biased_both_1, word_biased_both_2],
 ];
-
-/// Multipliers and biases of a layer's outputs.
-#[derive(Clone, Copy)]
-pub struct Factors<'a> {
-    /// Little-endian `u16`.
-    pub multipliers: &'a [u8],
-    /// Little-endian `i16`, or empty.
-    pub biases: &'a [u8],
-}
-
-impl Factors<'_> {
-    /// Whether there are as many as the kernels read for `len` results, at even addresses.
-    pub fn fit(&self, len: usize) -> bool {
-        self.multipliers.len() >= 2 * len
-            && aligned(self.multipliers, 2)
-            && (self.biases.is_empty() || self.biases.len() >= 2 * len && aligned(self.biases, 2))
-    }
-}
 
 /// The rescaling of one row's sums, output after output.
 #[derive(Clone, Copy)]
@@ -137,25 +118,25 @@ pub struct Rescaler {
 }
 
 impl Rescaler {
-    /// The rescaling of one of `rows` (1 or 2) rows; `by.shift` is at least 2.
-    pub fn new(kernels: &KernelSet, rows: usize, factors: &Factors, by: RowScale) -> Self {
-        let both = by.shift < 31;
-        let [plain, biased] = kernels;
-        let [one, two, both_one, both_two] = if factors.biases.is_empty() { plain } else { biased };
+    /// The rescaling of one of `rows` rows; the shift is at least 2.
+    pub fn new(kernels: &KernelSet, rows: RowCount, channels: &Channels, scale: &RowScale) -> Self {
+        let RowScale { scale, shift, bias_shift } = *scale;
+        let both = shift < 31;
+        let [unbiased, biased] = kernels;
+        let [one, two, both_one, both_two] = if channels.has_biases() { biased } else { unbiased };
         let kernel = match (both, rows) {
-            (false, 1) => one,
-            (false, _) => two,
-            (true, 1) => both_one,
-            (true, _) => both_two,
+            (false, RowCount::One) => one,
+            (false, RowCount::Two) => two,
+            (true, RowCount::One) => both_one,
+            (true, RowCount::Two) => both_two,
         };
-        let shift = by.shift as i32;
         let by = Rescale {
-            multipliers: factors.multipliers.as_ptr(),
-            scale: if both { by.scale as u32 } else { 2 * by.scale as u32 },
-            shift: if both { -shift } else { 30 - shift },
-            biases: factors.biases.as_ptr(),
-            bias_shift: -by.bias_shift.clamp(-40, 40),
-            high_shift: 32u32.wrapping_sub(by.shift),
+            multipliers: channels.factors.as_ptr(),
+            scale: if both { scale as u32 } else { 2 * scale as u32 },
+            shift: if both { -(shift as i32) } else { 30 - shift as i32 },
+            biases: channels.biases.as_ptr(),
+            bias_shift: -bias_shift,
+            high_shift: 32u32.wrapping_sub(shift),
             lowest: if both { -1 << (shift - 1) } else { 0 },
         };
         Self { kernel: *kernel, by }
@@ -164,8 +145,7 @@ impl Rescaler {
     /// Rescales `len` sums to `out` and goes on to the next outputs.
     ///
     /// # Safety
-    /// The factors [`fit`](Factors::fit) all results together, there is room for `len` of the
-    /// kernels' kind in `out`, and `len` sums in each row, beginning with the row wanted.
+    /// There are channels for all results together, there is room for `len` of the kernels' kind in `out`, and `len` sums in each row, beginning with the row wanted.
     pub unsafe fn run(&mut self, sums: *const i32, len: usize, out: *mut u8) {
         // SAFETY: the caller's promise.
         unsafe { (self.kernel)(sums, len, out, &self.by) };
@@ -174,50 +154,23 @@ impl Rescaler {
     }
 }
 
-/// Rescales row `row` of `rows`; false if this cannot.
-fn rescale_row<T>(
+/// Rescales one row's sums to results of the kernels' kind, for shifts from 2 on.
+pub fn rescale<T>(
     kernels: &KernelSet,
-    sums: &[i32],
-    (rows, row): (usize, usize),
-    factors: &Factors,
-    by: RowScale,
+    sums: &Sums,
+    channels: &Channels,
+    scale: &RowScale,
     out: &mut [T],
-) -> bool {
-    let fits = (1..=2).contains(&rows)
-        && row < rows
-        && by.shift >= 2
-        && sums.len() / rows >= out.len()
-        && factors.fit(out.len());
-    if fits {
-        // SAFETY: every length and alignment was checked; `T` is of the kernels' kind.
+) {
+    let len = out.len().min(sums.len()).min(channels.len());
+    if len > 0 {
+        // SAFETY: `Sums` and `Channels`: so many there are; `T` is of the kernels' kind.
         unsafe {
-            let sums = sums.as_ptr().add(row);
-            Rescaler::new(kernels, rows, factors, by).run(sums, out.len(), out.as_mut_ptr().cast());
+            let from = sums.data.as_ptr().add(sums.row);
+            let mut rescaler = Rescaler::new(kernels, sums.rows, channels, scale);
+            rescaler.run(from, len, out.as_mut_ptr().cast());
         }
     }
-    fits
-}
-
-/// See [`Kernels::rescale`](crate::kernels::Kernels::rescale); false if this cannot.
-pub fn rescale(
-    sums: &[i32],
-    at: (usize, usize),
-    f: &Factors,
-    by: RowScale,
-    out: &mut [i16],
-) -> bool {
-    rescale_row(&NARROW, sums, at, f, by, out)
-}
-
-/// See [`Kernels::rescale_32`](crate::kernels::Kernels::rescale_32); false if this cannot.
-pub fn rescale_32(
-    sums: &[i32],
-    at: (usize, usize),
-    f: &Factors,
-    by: RowScale,
-    out: &mut [i32],
-) -> bool {
-    rescale_row(&WIDE, sums, at, f, by, out)
 }
 
 /// # Safety
@@ -322,19 +275,14 @@ divide!(divide_1, "", "vldrw.u32 q0, [r0], #16");
 divide!(divide_2, "subs r0, #32\nvidup.u32 q3, r0, #8", "vldrw.u32 q0, [q3, #32]!");
 
 /// See [`Kernels::divide`](crate::kernels::Kernels::divide).
-pub fn divide(sums: &[i32], rows: usize, row: usize, factor: u32, shift: u32, out: &mut [i16]) {
-    let from = sums.get(row..).unwrap_or_default();
-    let len = out.len();
-    let fits = shift >= 19
-        && factor >> 17 == 0
-        && (1..=2).contains(&rows)
-        && row < rows
-        && sums.len() / rows >= len;
-    if !fits {
-        return defaults::divide(sums, rows, row, factor, shift, out);
+pub fn divide(sums: &Sums, ratio: &Ratio, out: &mut [i16]) {
+    let Ratio { factor, shift } = *ratio;
+    if shift < 19 {
+        return portable::divide(sums, ratio, out);
     }
-    let kernel = if rows == 1 { divide_1 } else { divide_2 };
+    let (from, len) = (sums.data.as_ptr().wrapping_add(sums.row), out.len().min(sums.len()));
+    let kernel = if matches!(sums.rows, RowCount::One) { divide_1 } else { divide_2 };
     // The factor has 17 bits: 13 more, and the doubling, leave 18 fewer to shift.
-    // SAFETY: the lengths were checked.
-    unsafe { kernel(from.as_ptr(), len, out.as_mut_ptr(), factor << 13, 18 - shift as i32) }
+    // SAFETY: `Sums`: so many there are.
+    unsafe { kernel(from, len, out.as_mut_ptr(), factor << 13, 18 - shift as i32) }
 }

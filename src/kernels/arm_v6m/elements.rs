@@ -3,42 +3,38 @@
 
 use super::passes;
 use crate::fixed::saturate_16;
-use crate::kernels::{Activate, Quantizer};
+use crate::kernels::{Channels, Curve, Quantizer, RowScale};
 
 /// See [`Kernels::gain`](super::Kernels::gain); false if it must be done otherwise.
-#[allow(clippy::too_many_arguments)] // as the method
 pub fn gain(
     x: &[i16],
-    by: &Quantizer,
-    gains: &[u8],
-    biases: &[u8],
-    mantissa: u16,
-    shift: u32,
-    bias_shift: i32,
+    quantizer: &Quantizer,
+    channels: &Channels,
+    scale: &RowScale,
     sums: &mut [i32],
 ) -> bool {
     // The result is below 2^30; with a half of up to 2^29 it fits 32 bits.
-    if !(15..=45).contains(&shift) || mantissa > 1 << 15 {
+    if !(15..=45).contains(&scale.shift) {
         return false;
     }
     // Rounded at once when the shift is that of the lower part, else after both are added.
-    let right = shift - 15;
+    let right = scale.shift - 15;
     let (low_half, half) = if right == 0 { (1 << 14, 0) } else { (0, (1 << right) >> 1) };
-    let mantissa = mantissa as i32;
-    let gains = gains.as_chunks::<2>().0;
+    let mantissa = scale.scale as i32;
+    let gains = channels.factors.as_chunks::<2>().0;
     for ((sum, &x), &gain) in sums.iter_mut().zip(x).zip(gains) {
         // 15 + 15 bits, then 15 more, of which the lower part has 15 of its own.
-        let product = by.shifted(x).wrapping_mul(i16::from_le_bytes(gain) as i32);
+        let product = quantizer.shifted(x).wrapping_mul(i16::from_le_bytes(gain) as i32);
         let low = ((product & 0x7fff) * mantissa + low_half) >> 15;
         *sum = ((product >> 15) * mantissa + low + half) >> right;
     }
     let len = x.len().min(gains.len()).min(sums.len());
-    passes::add_bytes(biases, bias_shift, sums.get_mut(..len).unwrap_or_default());
+    passes::add_biases(channels, scale, sums.get_mut(..len).unwrap_or_default());
     true
 }
 
-/// An [`Activate`] with a table and its shifts decided.
-struct Bend {
+/// An [`Curve`] with a table and its shifts decided.
+struct Table {
     table: &'static [u16; 258],
     left: u32,
     right: u32,
@@ -47,21 +43,22 @@ struct Bend {
     half: u32,
 }
 
-impl Bend {
-    fn new(by: &Activate) -> Option<Self> {
-        let fits = (-11..=15).contains(&by.position_shift) && (-14..=31).contains(&by.value_shift);
-        let value_right = by.value_shift.max(0) as u32;
+impl Table {
+    fn new(curve: &Curve) -> Option<Self> {
+        let fits =
+            (-11..=15).contains(&curve.position_shift) && (-14..=31).contains(&curve.value_shift);
+        let value_right = curve.value_shift.max(0) as u32;
         Some(Self {
-            table: by.table.filter(|_| fits)?,
-            left: by.position_shift.max(0) as u32,
-            right: by.position_shift.min(0).unsigned_abs(),
-            value_left: by.value_shift.min(0).unsigned_abs(),
+            table: curve.table.filter(|_| fits)?,
+            left: curve.position_shift.max(0) as u32,
+            right: curve.position_shift.min(0).unsigned_abs(),
+            value_left: curve.value_shift.min(0).unsigned_abs(),
             value_right,
             half: (1 << value_right) >> 1,
         })
     }
 
-    /// See [`Activate::apply`].
+    /// See [`Curve::apply`].
     #[inline(always)]
     fn apply(&self, x: i16) -> i32 {
         let magnitude = (x as i32).unsigned_abs();
@@ -80,19 +77,19 @@ impl Bend {
 }
 
 /// See [`Kernels::activate`](super::Kernels::activate); false if it must be done otherwise.
-pub fn activate(by: &Activate, x: &mut [i16]) -> bool {
-    let Some(bend) = Bend::new(by) else { return false };
+pub fn activate(curve: &Curve, x: &mut [i16]) -> bool {
+    let Some(table) = Table::new(curve) else { return false };
     for x in x {
-        *x = bend.apply(*x) as i16;
+        *x = table.apply(*x) as i16;
     }
     true
 }
 
 /// See [`Kernels::activate_gated`](super::Kernels::activate_gated); false if it must be done otherwise.
-pub fn activate_gated(by: &Activate, factors: &[i16], x: &mut [i16]) -> bool {
-    let Some(bend) = Bend::new(by) else { return false };
+pub fn activate_gated(curve: &Curve, factors: &[i16], x: &mut [i16]) -> bool {
+    let Some(table) = Table::new(curve) else { return false };
     for (x, &factor) in x.iter_mut().zip(factors) {
-        *x = saturate_16((bend.apply(*x) * factor as i32 + (1 << 14)) >> 15);
+        *x = saturate_16((table.apply(*x) * factor as i32 + (1 << 14)) >> 15);
     }
     true
 }

@@ -1,4 +1,4 @@
-//! Lanes, 32-bit numbers but for 12-bit lanes of two rows, which are as [`Portable`]'s:
+//! Lanes, 32-bit numbers but for 12-bit lanes of two rows, which are as [`portable`]'s:
 //!
 //! ```text
 //! one row, 8 bits      x1  x3  256·x0 − x1  256·x2 − x3
@@ -6,89 +6,63 @@
 //! two rows, 8 bits     x0  x1  x2  x3, each x_a + 2¹⁶ x_b
 //! ```
 
-use super::aligned;
 use super::linear::{restore, save};
-use crate::kernels::{Kernels, Portable, Quantizer};
+use super::{ArmV6m, aligned};
+use crate::kernels::{Quantizer, RowCount, RowLanes, portable};
 use core::arch::naked_asm;
 
-/// See [`Kernels::quantize`].
-pub fn quantize(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-    if row >= rows || (rows, by.bits) == (2, 12) {
-        return Portable::quantize(x, by, rows, row, lanes);
+/// See [`Kernels::quantize`](super::Kernels::quantize).
+pub fn quantize(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<ArmV6m>) {
+    let (rows, row, bits) = (lanes.rows, lanes.row, quantizer.bits);
+    if matches!((rows, bits), (RowCount::Two, 12)) {
+        return portable::quantize(x, quantizer, lanes);
     }
-    let whole = x.as_chunks::<4>().0.len().min(lanes.as_chunks::<8>().0.len());
-    let fits = whole > 0 && by.shift.unsigned_abs() < 32 && aligned(x) && aligned(lanes);
-    let whole = if fits { whole } else { 0 };
-    if fits {
+    let whole = (x.len() / 4).min(lanes.words);
+    let whole = if aligned(x) { whole } else { 0 };
+    if whole > 0 {
         let start = x.as_ptr();
         let quantize = Quantize {
-            multiply: by.multiply,
-            shift: by.shift.max(0) as u32,
+            multiply: quantizer.multiply,
+            shift: quantizer.shift.max(0) as u32,
             // Wrapping products do not mind which factor was shifted.
-            inverse: by.inverse << by.shift.min(0).unsigned_abs(),
+            inverse: quantizer.inverse << quantizer.shift.min(0).unsigned_abs(),
             end: start.wrapping_add(4 * whole),
-            add: by.subtract.wrapping_neg(),
+            add: quantizer.subtract.wrapping_neg(),
         };
-        let plain = (quantize.multiply, quantize.shift, quantize.add) == (1, 0, 0);
-        let to = lanes.as_mut_ptr();
-        // SAFETY: `4 · whole` numbers of the row and lanes for as many exist, aligned.
+        let uncentred = (quantize.multiply, quantize.shift, quantize.add) == (1, 0, 0);
+        let to = lanes.data.as_mut_ptr();
+        // SAFETY: `4 · whole` numbers of the row exist, aligned, and (`RowLanes`) lanes for as many.
         unsafe {
-            match (rows, row, by.bits) {
-                (2, 0, _) if plain => plain_first(start, to, &quantize),
-                (2, _, _) if plain => plain_second(start, to, &quantize),
-                (2, 0, _) => quantize_first(start, to, &quantize),
-                (2, _, _) => quantize_second(start, to, &quantize),
-                (_, _, 8) if plain => plain_single(start, to, &quantize),
-                (_, _, 8) => quantize_centred(start, to, &quantize),
-                _ => quantize_wide(start, to, &quantize),
+            match (rows, row, bits) {
+                (RowCount::Two, 0, _) if uncentred => uncentred_first(start, to, &quantize),
+                (RowCount::Two, _, _) if uncentred => uncentred_second(start, to, &quantize),
+                (RowCount::Two, 0, _) => quantize_first(start, to, &quantize),
+                (RowCount::Two, _, _) => quantize_second(start, to, &quantize),
+                (RowCount::One, _, 8) if uncentred => uncentred_single(start, to, &quantize),
+                (RowCount::One, _, 8) => quantize_centred(start, to, &quantize),
+                (RowCount::One, ..) => quantize_wide(start, to, &quantize),
             }
         }
     }
     let rest = x.get(4 * whole..).unwrap_or_default();
-    quantize_any(rest, by, rows, row, lanes.get_mut(8 * whole..).unwrap_or_default());
-}
-
-/// The same in plain Rust; inputs missing to a multiple of four are 0.
-fn quantize_any(x: &[i16], by: &Quantizer, rows: usize, row: usize, lanes: &mut [i16]) {
-    for (x, lanes) in x.chunks(4).zip(lanes.as_chunks_mut::<8>().0) {
-        let mut quantized = [0i16; 4];
-        Portable::quantize(x, by, 1, 0, &mut quantized);
-        let mut numbers = quantized.map(i32::from);
-        if rows == 2 {
-            let [x1, x3, z0, z2] = numbers;
-            numbers = [(z0 + x1) >> 8, x1, (z2 + x3) >> 8, x3];
-        }
+    let words = lanes.data.as_chunks_mut::<8>().0.iter_mut().take(lanes.words).skip(whole);
+    for (x, lanes) in rest.chunks(4).zip(words) {
+        let lane = portable::lane(x, quantizer);
+        let numbers = match rows {
+            RowCount::One => lane.map(i32::from),
+            RowCount::Two => {
+                let [x1, x3, z0, z2] = lane.map(i32::from);
+                [(z0 + x1) >> 8, x1, (z2 + x3) >> 8, x3]
+            }
+        };
         for (pair, number) in lanes.as_chunks_mut::<2>().0.iter_mut().zip(numbers) {
+            let [low, high] = *pair;
             let sum = match row {
                 0 => number,
-                _ => (number << 16).wrapping_add(whole(*pair)),
+                _ => (number << 16).wrapping_add(low as u16 as i32 | (high as i32) << 16),
             };
             *pair = [sum as i16, (sum >> 16) as i16];
         }
-    }
-}
-
-/// The 32-bit number of two lanes.
-fn whole([low, high]: [i16; 2]) -> i32 {
-    low as u16 as i32 | (high as i32) << 16
-}
-
-/// Inputs `x0 x1 x2 x3` of `rows` rows from the lanes of one word, 8-bit ones times 256.
-pub fn inputs(lanes: &[i16; 8], rows: usize, wide: bool) -> [[i32; 4]; 2] {
-    if (rows, wide) == (2, true) {
-        let [a, b] = [0, 4].map(|at| [2, 0, 3, 1].map(|i| lanes.get(at + i).copied()));
-        return [a, b].map(|row| row.map(|x| x.unwrap_or(0) as i32));
-    }
-    let [a, b, c, d] = [0, 2, 4, 6]
-        .map(|at| whole([lanes.get(at), lanes.get(at + 1)].map(|x| x.copied().unwrap_or(0))));
-    match (rows, wide) {
-        (2, _) => {
-            let low = [a, b, c, d].map(|x| x as i16 as i32);
-            let high = [a, b, c, d].map(|x| (x - x as i16 as i32) >> 16);
-            [low.map(|x| 256 * x), high.map(|x| 256 * x)]
-        }
-        (_, false) => [[c + a, 256 * a, d + b, 256 * b], [0; 4]],
-        (_, true) => [[c, a, d, b], [0; 4]],
     }
 }
 
@@ -321,7 +295,7 @@ macro_rules! above {
 
 plain_row! {
     /// 8-bit lanes of one row.
-    plain_single,
+    uncentred_single,
     "ldmia r0!, {{r5, r6}}
     asrs r2, r5, #16
     sxth r5, r5
@@ -335,7 +309,7 @@ plain_row! {
 
 plain_row! {
     /// 8-bit lanes of the first of two rows.
-    plain_first,
+    uncentred_first,
     "ldmia r0!, {{r3, r6}}
     sxth r2, r3
     asrs r3, r3, #16
@@ -346,7 +320,7 @@ plain_row! {
 
 plain_row! {
     /// 8-bit lanes of the second of two rows, added to those of the first.
-    plain_second,
+    uncentred_second,
     "ldmia r0!, {{r3, r6}}
     sxth r2, r3
     asrs r3, r3, #16

@@ -141,13 +141,13 @@ macro_rules! one_row {
         /// # Safety
         /// `words` ≥ 1 and `sums` < `end` by a multiple of sixteen bytes; `inputs` (see
         /// [`lanes`](super::lanes)) holds `4 · words` numbers; `weights` holds `16 · words` bytes for
-        /// each group, groups being `group_bytes` apart. All are multiples of four.
+        /// each group, groups being `stride` apart. All are multiples of four.
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name(
             weights: *const u8,
             inputs: *const i32,
             words: usize,
-            group_bytes: usize,
+            stride: usize,
             sums: *mut i32,
             end: *mut i32,
         ) {
@@ -300,7 +300,7 @@ macro_rules! two_rows_of {
         $(#[$doc])*
         ///
         /// # Safety
-        /// As for one row, `inputs` being those of [`lanes`](super::lanes), groups `group_bytes` apart
+        /// As for one row, `inputs` being those of [`lanes`](super::lanes), groups `stride` apart
         /// and `sums` < `end` by a multiple of 32 bytes. Inputs beyond −128 … 127 give wrong sums,
         /// nothing worse.
         #[unsafe(naked)]
@@ -308,7 +308,7 @@ macro_rules! two_rows_of {
             weights: *const u8,
             inputs: *const i32,
             words: usize,
-            group_bytes: usize,
+            stride: usize,
             sums: *mut i32,
             end: *mut i32,
         ) {

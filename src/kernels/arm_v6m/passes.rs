@@ -1,7 +1,7 @@
 //! Passes over one row that need no multiplication: extremes, residual sums, back to 16 bits.
 
 use super::aligned;
-use crate::fixed::shift_by;
+use crate::kernels::{Channels, RowScale, portable};
 use core::arch::naked_asm;
 
 /// Smallest and largest number of a row that is not empty, in 32 bits; `None` if it is misaligned.
@@ -29,7 +29,7 @@ pub fn magnitude(sums: &[i32]) -> u32 {
     rest.iter().fold(bits, |bits, sum| bits | sum.unsigned_abs())
 }
 
-/// See [`Kernels::moments`](super::Kernels::moments); `None` if the row is misaligned or odd.
+/// Sum and sum of squares; `None` if the row is misaligned or odd.
 pub fn moments(x: &[i16]) -> Option<(i32, u64)> {
     let (whole, rest) = x.as_chunks::<2>();
     if whole.is_empty() || !rest.is_empty() || !aligned(x) {
@@ -58,18 +58,12 @@ pub fn add(x: &[i16], shift: i32, sums: &mut [i32]) -> bool {
     true
 }
 
-/// [`add`] of little-endian numbers in flash.
-pub fn add_bytes(x: &[u8], shift: i32, sums: &mut [i32]) {
-    let (x, _) = x.as_chunks::<2>();
-    if x.as_ptr().addr().is_multiple_of(2) {
-        // SAFETY: as many numbers at an aligned address; this core is little-endian.
-        let x = unsafe { core::slice::from_raw_parts(x.as_ptr().cast::<i16>(), x.len()) };
-        if add(x, shift, sums) {
-            return;
-        }
-    }
-    for (sum, &x) in sums.iter_mut().zip(x) {
-        *sum = sum.saturating_add(shift_by(i16::from_le_bytes(x) as i32, shift));
+/// Adds as many biases as there are.
+pub fn add_biases(channels: &Channels, scale: &RowScale, sums: &mut [i32]) {
+    // SAFETY: any two bytes are a number; `Channels`: they are aligned. This core is little-endian as the blob.
+    let (_, biases, _) = unsafe { channels.biases.align_to::<i16>() };
+    if !add(biases, scale.bias_shift, sums) {
+        portable::add(biases, scale.bias_shift, sums);
     }
 }
 

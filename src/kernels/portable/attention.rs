@@ -65,8 +65,7 @@ pub fn attend_block<K: Kernels>(
                 *score = saturate(((*score as i64 * factor as i64) >> 24) + bias as i64);
             }
         }
-        let visible = found.iter().enumerate().filter(|(key, _)| seen >> key & 1 != 0);
-        let maximum = visible.fold(i32::MIN, |most, (_, &score)| most.max(score));
+        let maximum = largest_seen(&found, seen);
         if maximum > state.maximum {
             raise(state, maximum, rows.get(), row, queries.sums);
         }
@@ -89,6 +88,12 @@ pub fn scores(products: &Sums, scales: &[u16; KEY_BLOCK]) -> [i32; KEY_BLOCK] {
         *score = ((product as i64 * scale as i64) >> 17) as i32;
     }
     scores
+}
+
+/// The largest score of the keys that are seen; `i32::MIN` of none.
+pub fn largest_seen(scores: &[i32; KEY_BLOCK], seen: u16) -> i32 {
+    let visible = scores.iter().enumerate().filter(|(key, _)| seen >> key & 1 != 0);
+    visible.fold(i32::MIN, |most, (_, &score)| most.max(score))
 }
 
 /// Softmax numerators of a block: `p[j] = 2^(−((maximum − scores[j]) · factor / 2³²) / 256)` in Q1.15 by
