@@ -78,26 +78,21 @@ pub struct Quantizer {
 }
 
 impl Quantizer {
-    /// For the row `x · multiply − subtract`, whose largest magnitude is `largest`. `None` for a row of
-    /// zeros, and where `multiply` is not in 0 … 2¹³ or `subtract` not within ±2²⁸ (rows have at most 2¹³
-    /// numbers).
+    /// For the row `x · multiply − subtract`, whose largest magnitude is `largest`; a row of zeros (`largest`
+    /// 0) stays one. Rows have at most 2¹³ numbers, so `multiply` is at most 2¹³, `subtract` 2²⁸ and `largest`
+    /// 2²⁹; more gives numbers without a meaning.
     ///
     /// With `largest` shifted to 15 bits as M, `inverse = floor((2^(bits−1) − 1) · 2^(31 − bits) / M)`; so
     /// the largest element becomes ±127 (±2047) and no product needs more than 31 bits.
     #[inline(always)]
-    pub fn new(multiply: i32, subtract: i32, largest: u32, bits: Bits) -> Option<Self> {
-        let fits =
-            multiply as u32 <= 1 << 13 && subtract.unsigned_abs() <= 1 << 28 && largest <= 1 << 29;
+    pub const fn new(multiply: i32, subtract: i32, largest: u32, bits: Bits) -> Self {
         let bits = bits.get();
         let shift = 17 - largest.leading_zeros() as i32;
         let normal = if shift >= 0 { largest >> shift } else { largest << -shift };
-        let inverse = (((1u32 << (bits - 1)) - 1) << (31 - bits)).checked_div(normal)?;
-        fits.then_some(Self { multiply, subtract, shift, inverse: inverse as i32, bits })
-    }
-
-    /// For a row of zeros: everything becomes 0.
-    pub const fn zero(bits: Bits) -> Self {
-        Self { multiply: 0, subtract: 0, shift: 0, inverse: 0, bits: bits.get() }
+        match (((1u32 << (bits - 1)) - 1) << (31 - bits)).checked_div(normal) {
+            Some(inverse) => Self { multiply, subtract, shift, inverse: inverse as i32, bits },
+            None => Self { multiply: 0, subtract: 0, shift: 0, inverse: 0, bits },
+        }
     }
 
     /// For a head's vector. Shifting first would lose bits, so the product is brought to the kernel's
@@ -166,10 +161,12 @@ impl HeadScale {
 /// affair of the kernels `K`: 16-bit numbers, two for every input, whatever the number of rows.
 #[derive(Debug)]
 pub struct LanesMut<'a, K> {
-    buffer: &'a mut [i16],
-    rows: RowCount,
-    words: usize,
-    packing: Packing,
+    /// At least `8 · words` numbers, at a multiple of four bytes.
+    pub(super) data: &'a mut [i16],
+    pub(super) rows: RowCount,
+    /// Words of four inputs, 1 … [`SEGMENT`] / 4.
+    pub(super) words: usize,
+    pub(super) packing: Packing,
     bits: Bits,
     kernels: PhantomData<K>,
 }
@@ -185,20 +182,6 @@ pub struct Lanes<'a, K> {
     pub(super) packing: Packing,
     pub(super) bits: Bits,
     kernels: PhantomData<K>,
-}
-
-/// One row's part of a [`LanesMut`].
-#[derive(Debug)]
-pub struct RowLanes<'a, K> {
-    /// The lanes of all rows: at least `8 · words` numbers, at a multiple of four bytes.
-    pub(super) data: &'a mut [i16],
-    pub(super) rows: RowCount,
-    /// Which row: 0, or 1 of two.
-    pub(super) row: usize,
-    /// Words of four inputs, 1 … [`SEGMENT`] / 4.
-    pub(super) words: usize,
-    pub(super) packing: Packing,
-    pub(super) kernels: PhantomData<K>,
 }
 
 impl<K> Clone for Lanes<'_, K> {
@@ -223,30 +206,31 @@ impl<'a, K: Kernels> LanesMut<'a, K> {
         bits: Bits,
     ) -> Option<Self> {
         Lanes::<K>::new(buffer, rows, inputs, packing, bits)?;
-        Some(Self { buffer, rows, words: inputs / 4, packing, bits, kernels: PhantomData })
+        let (data, words, kernels) = (buffer, inputs / 4, PhantomData);
+        Some(Self { data, rows, words, packing, bits, kernels })
     }
 
-    /// The lanes of row `row`, for [`Kernels::quantize`]; `None` beyond the last.
+    /// Which of the rows is called `row`: the last where there are fewer.
     #[inline(always)]
-    pub fn row(&mut self, row: usize) -> Option<RowLanes<'_, K>> {
-        let Self { rows, words, packing, .. } = *self;
-        let data = &mut *self.buffer;
-        let kernels = PhantomData;
-        (row < rows.get()).then_some(RowLanes { data, rows, row, words, packing, kernels })
+    pub(super) const fn row(&self, row: usize) -> usize {
+        match self.rows {
+            RowCount::One => 0,
+            RowCount::Two => (row > 0) as usize,
+        }
     }
 
     /// What has been written.
     #[inline(always)]
     pub fn lanes(&self) -> Lanes<'_, K> {
         let Self { rows, words, packing, bits, .. } = *self;
-        Lanes { data: self.buffer, rows, words, packing, bits, kernels: PhantomData }
+        Lanes { data: self.data, rows, words, packing, bits, kernels: PhantomData }
     }
 
     /// [`LanesMut::lanes`] for as long as the buffer is lent.
     #[inline(always)]
     pub fn into_lanes(self) -> Lanes<'a, K> {
-        let Self { buffer, rows, words, packing, bits, kernels } = self;
-        Lanes { data: buffer, rows, words, packing, bits, kernels }
+        let Self { data, rows, words, packing, bits, kernels } = self;
+        Lanes { data, rows, words, packing, bits, kernels }
     }
 }
 

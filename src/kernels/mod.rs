@@ -114,10 +114,10 @@ pub trait Kernels: Sized {
         portable::statistics(x)
     }
 
-    /// Quantises a row into its lanes. `x` has as many numbers as the lanes have inputs, or up to three
-    /// fewer: the missing ones are 0.
-    fn quantize(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<Self>) {
-        portable::quantize(x, quantizer, lanes);
+    /// Quantises row `row` (0 or 1, the first one first) into the lanes. `x` has as many numbers as the lanes
+    /// have inputs, or up to three fewer: the missing ones are 0.
+    fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
+        portable::quantize(x, quantizer, row, lanes);
     }
 
     /// `sums[o · rows + r] = 2^s · Σ_k w[o][k] · x_r[k]`, `s` being [`Kernels::PRODUCT_SHIFT`] for 8-bit

@@ -57,7 +57,8 @@ impl Curve {
             None => positive as i16,
             Some(table) => {
                 let h = interpolate(table, x.unsigned_abs() as u32, self.position_shift);
-                saturate_16(positive.saturating_sub(shift_by(h as i32, self.value_shift)))
+                // No overflow: both are positive.
+                saturate_16(positive - shift_by(h as i32, self.value_shift))
             }
         }
     }

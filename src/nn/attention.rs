@@ -199,9 +199,7 @@ impl<M: Visibility> Attention<'_, M> {
             let x = q.get(query.offset..query.offset + head_dim).unwrap_or_default();
             let scale = HeadScale::of_largest(<B::Kernels>::largest(x));
             *to = factor(scale.code(), self.score_scale);
-            if let Some(lanes) = lanes.row(row) {
-                <B::Kernels>::quantize(x, &Quantizer::of_head(scale), lanes);
-            }
+            <B::Kernels>::quantize(x, &Quantizer::of_head(scale), row, &mut lanes);
         }
         let bias = self.bias.filter(|_| target::has_relative_positions::<B>());
         let (mut low, mut high) = (usize::MAX, 0);

@@ -41,9 +41,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         for (row, input) in self.inputs.iter().flatten().enumerate() {
             let rest = input.x.get(from..).unwrap_or_default();
             let x = rest.get(..len).unwrap_or(rest);
-            if let Some(lanes) = lanes.row(row) {
-                K::quantize(x, &input.quantizer, lanes);
-            }
+            K::quantize(x, &input.quantizer, row, &mut lanes);
         }
     }
 

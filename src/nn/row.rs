@@ -40,9 +40,10 @@ impl<'a> Input<'a> {
         wide: bool,
     ) -> Self {
         let bits = Bits::of(wide);
-        let Some(quantizer) = Quantizer::new(multiply, subtract, largest, bits) else {
-            return Self { x, quantizer: Quantizer::zero(bits), scale: Scale::ZERO };
-        };
+        let quantizer = Quantizer::new(multiply, subtract, largest, bits);
+        if largest == 0 {
+            return Self { x, quantizer, scale: Scale::ZERO };
+        }
         let shift = 17 - largest.leading_zeros() as i32;
         let normal = if shift >= 0 { largest >> shift } else { largest << -shift };
         // One quantised unit is M / (2^(bits−1) − 1) = M · 2^(1−bits) · (1 + 1/(2^(bits−1) − 1)).

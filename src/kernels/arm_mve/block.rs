@@ -65,13 +65,13 @@ pub fn write_value(x: &[i16], scale: HeadScale, out: &mut [u8]) {
 }
 
 /// Number of keys if the ones that are seen are the first ones.
-fn prefix(seen: u16) -> Option<usize> {
+fn prefix(seen: u32) -> Option<usize> {
     (seen & seen.wrapping_add(1) == 0).then_some(seen.trailing_ones() as usize)
 }
 
 /// Every bit of 16 twice (Morton 1966).
-fn twice(bits: u16) -> u32 {
-    let mut bits = bits as u32;
+fn twice(bits: u32) -> u32 {
+    let mut bits = bits;
     for (shift, mask) in [(8, 0x00ff_00ff), (4, 0x0f0f_0f0f), (2, 0x3333_3333), (1, 0x5555_5555)] {
         bits = (bits | bits << shift) & mask;
     }
@@ -155,7 +155,7 @@ impl Walk {
     unsafe fn block(
         &mut self,
         [keys, values, key_codes, value_codes]: [*const u8; 4],
-        seen: [u16; 2],
+        seen: [u32; 2],
         states: &mut [Softmax; 2],
         sums: &mut [i32],
     ) {
@@ -211,7 +211,7 @@ impl Walk {
 /// # Safety
 /// Products of `rows` rows and scales are written.
 #[inline(never)]
-unsafe fn some_scores(scratch: &mut Scratch, rows: RowCount, row: usize, seen: u16) -> i32 {
+unsafe fn some_scores(scratch: &mut Scratch, rows: RowCount, row: usize, seen: u32) -> i32 {
     let mut products = [0; KEY_BLOCK];
     let from = scratch.products.as_ptr().cast::<i32>();
     for (key, product) in products.iter_mut().enumerate() {
@@ -222,7 +222,7 @@ unsafe fn some_scores(scratch: &mut Scratch, rows: RowCount, row: usize, seen: u
     let scales = unsafe { scratch.scales.assume_init_ref() };
     let Some(products) = Sums::new(&products, RowCount::One, 0) else { return i32::MIN };
     let scores = scratch.scores.write(portable::scores(&products, &scales[0]));
-    portable::largest_seen(scores, seen)
+    portable::largest_seen(scores, seen as u16)
 }
 
 /// See [`Kernels::attend`](crate::kernels::Kernels::attend).
@@ -234,7 +234,9 @@ pub fn attend(attend: Attend<ArmMve>) {
             let Queries { lanes, states, sums } = attend.queries;
             let block = [run.keys, run.values, run.key_codes, run.value_codes].map(<[u8]>::as_ptr);
             // SAFETY: `Attend`: the block lies within the run.
-            return unsafe { Walk::new(lanes, shift).block(block, keys, states, sums) };
+            return unsafe {
+                Walk::new(lanes, shift).block(block, keys.map(u32::from), states, sums)
+            };
         }
         Visible::Block { .. } => return portable::attend(attend),
     };
@@ -243,7 +245,7 @@ pub fn attend(attend: Attend<ArmMve>) {
     let mut block = [run.keys, run.values, run.key_codes, run.value_codes].map(<[u8]>::as_ptr);
     let steps = [run.stride, run.stride, run.code_stride, run.code_stride];
     for _ in 0..attend.blocks {
-        let seen = left.map(|keys| if keys >= KEY_BLOCK { 0xffff } else { (1u16 << keys) - 1 });
+        let seen = left.map(|keys| if keys >= KEY_BLOCK { 0xffff } else { (1u32 << keys) - 1 });
         // SAFETY: `Attend`: all blocks lie within the run.
         unsafe { walk.block(block, seen, states, sums) }
         left = left.map(|keys| keys.saturating_sub(KEY_BLOCK));

@@ -23,7 +23,7 @@ mod rows;
 mod sums;
 
 use super::{
-    Attend, Channels, Curve, HeadScale, Kernels, Linear, Product, Quantizer, Ratio, RowLanes,
+    Attend, Channels, Curve, HeadScale, Kernels, LanesMut, Linear, Product, Quantizer, Ratio,
     RowScale, Statistics, Sums, portable,
 };
 use crate::matrix::Packing;
@@ -54,15 +54,15 @@ impl Kernels for ArmMve {
     }
 
     #[inline(always)] // a third of it is for the call
-    fn quantize(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<Self>) {
+    fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
         // The room of a row of 16-bit numbers, of which half is used.
         let room = 4 * lanes.words;
-        let out = lanes.data.as_mut_ptr().wrapping_add(lanes.row * room).cast::<i8>();
+        let out = lanes.data.as_mut_ptr().wrapping_add(lanes.row(row) * room).cast::<i8>();
         let len = x.len().min(room);
         // An inverse above this one belongs to a row that the shift brings to less than 2^15.
         let uncentred =
             quantizer.multiply == 1 && quantizer.subtract == 0 && quantizer.inverse > 127 << 8;
-        // SAFETY: `RowLanes`: there are `2 · room` bytes for each row, `x` has at least `len` numbers; a last
+        // SAFETY: `LanesMut`: there are `2 · room` bytes for each row, `x` has at least `len` numbers; a last
         // word that is not full begins before `room`, which is a multiple of four.
         unsafe {
             if !len.is_multiple_of(4) {

@@ -8,14 +8,14 @@
 
 use super::linear::{restore, save};
 use super::{ArmV6m, aligned};
-use crate::kernels::{Quantizer, RowCount, RowLanes, portable};
+use crate::kernels::{LanesMut, Quantizer, RowCount, portable};
 use core::arch::naked_asm;
 
 /// See [`Kernels::quantize`](super::Kernels::quantize).
-pub fn quantize(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<ArmV6m>) {
-    let (rows, row, bits) = (lanes.rows, lanes.row, quantizer.bits);
+pub fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<ArmV6m>) {
+    let (rows, row, bits) = (lanes.rows, lanes.row(row), quantizer.bits);
     if matches!((rows, bits), (RowCount::Two, 12)) {
-        return portable::quantize(x, quantizer, lanes);
+        return portable::quantize(x, quantizer, row, lanes);
     }
     let whole = (x.len() / 4).min(lanes.words);
     let whole = if aligned(x) { whole } else { 0 };
@@ -31,7 +31,7 @@ pub fn quantize(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<ArmV6m>) {
         };
         let uncentred = (quantize.multiply, quantize.shift, quantize.add) == (1, 0, 0);
         let to = lanes.data.as_mut_ptr();
-        // SAFETY: `4 · whole` numbers of the row exist, aligned, and (`RowLanes`) lanes for as many.
+        // SAFETY: `4 · whole` numbers of the row exist, aligned, and (`LanesMut`) lanes for as many.
         unsafe {
             match (rows, row, bits) {
                 (RowCount::Two, 0, _) if uncentred => uncentred_first(start, to, &quantize),

@@ -16,7 +16,7 @@ mod product;
 mod rows;
 
 use super::{
-    Attend, Channels, Curve, HeadScale, Kernels, Linear, Product, Quantizer, Ratio, RowLanes,
+    Attend, Channels, Curve, HeadScale, Kernels, LanesMut, Linear, Product, Quantizer, Ratio,
     RowScale, Statistics, Sums, portable,
 };
 use crate::matrix::Packing;
@@ -50,8 +50,8 @@ impl Kernels for ArmV6m {
         Statistics { sum, squares, range }
     }
 
-    fn quantize(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<Self>) {
-        lanes::quantize(x, quantizer, lanes);
+    fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
+        lanes::quantize(x, quantizer, row, lanes);
     }
 
     fn matmul(product: &Product<Self>, sums: &mut [i32]) {

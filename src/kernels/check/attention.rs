@@ -100,7 +100,7 @@ fn run<K: Kernels>(
     let x = x.get_mut(..dims).unwrap_or_default();
     for row in 0..rows.get() {
         let quantizer = Quantizer::of_head(vector(&mut random, x));
-        K::quantize(x, &quantizer, lanes.row(row).ok_or(REFUSED)?);
+        K::quantize(x, &quantizer, row, &mut lanes);
     }
     let mut sums = [9i32; 2 * DIMS];
     let mut queries = Queries::new(lanes.lanes(), factors, &mut sums).ok_or(REFUSED)?;

@@ -29,7 +29,7 @@ fn input(random: &mut Random, x: &mut [i16], bits: Bits) -> Quantizer {
     let multiply = if subtract == 0 { 1 } else { x.len() as i32 };
     let centred = |&x: &i16| (x as i32 * multiply - subtract).unsigned_abs();
     let largest = x.iter().map(centred).max().unwrap_or(0);
-    Quantizer::new(multiply, subtract, largest, bits).unwrap_or(Quantizer::zero(bits))
+    Quantizer::new(multiply, subtract, largest, bits)
 }
 
 /// The shape of some quantised rows.
@@ -77,8 +77,8 @@ impl Shape {
             let quantizer = input(random, x, self.bits);
             let (mut a, mut b) =
                 (self.lanes::<K>(&mut *found)?, self.lanes::<Portable>(&mut *expected)?);
-            K::quantize(x, &quantizer, a.row(row).ok_or(REFUSED)?);
-            Portable::quantize(x, &quantizer, b.row(row).ok_or(REFUSED)?);
+            K::quantize(x, &quantizer, row, &mut a);
+            Portable::quantize(x, &quantizer, row, &mut b);
         }
         let (before, after) = found.0.split_at(BEFORE);
         let after = after.get(2 * self.inputs..).unwrap_or_default();

@@ -52,10 +52,9 @@ impl<const METHOD: usize> Kernels for Wrong<METHOD> {
         Statistics { squares: statistics.squares ^ (METHOD == 1) as u64, ..statistics }
     }
 
-    fn quantize(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<Self>) {
-        let RowLanes { data, row, .. } = lanes;
-        portable::quantize(x, quantizer, RowLanes { data: &mut *data, ..lanes });
-        flip!(2, data.get_mut(4 * row..).unwrap_or_default());
+    fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
+        portable::quantize(x, quantizer, row, lanes);
+        flip!(2, lanes.data.get_mut(4 * row..).unwrap_or_default());
     }
 
     fn matmul(product: &Product<Self>, sums: &mut [i32]) {

@@ -1,16 +1,16 @@
 //! Linear layers: quantisation, products, rescaling.
 
 use super::super::{
-    Bits, CHUNK, Channels, Kernels, Linear, Product, Quantizer, RowCount, RowLanes, RowScale, Sums,
+    Bits, CHUNK, Channels, Kernels, LanesMut, Linear, Product, Quantizer, RowCount, RowScale, Sums,
     only,
 };
 use crate::fixed::{requantize, round_shift, saturate, saturate_16, shift_by};
 use crate::matrix::Packing;
 
 /// See [`Kernels::quantize`].
-pub fn quantize<K>(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<K>) {
-    let rows = lanes.rows.get();
-    let words = lanes.data.as_chunks_mut::<4>().0.iter_mut().skip(lanes.row).step_by(rows);
+pub fn quantize<K: Kernels>(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<K>) {
+    let (row, rows) = (lanes.row(row), lanes.rows.get());
+    let words = lanes.data.as_chunks_mut::<4>().0.iter_mut().skip(row).step_by(rows);
     for (lane, x) in words.take(lanes.words).zip(x.chunks(4)) {
         *lane = self::lane(x, quantizer);
     }

@@ -13,7 +13,7 @@ mod rows;
 mod sums;
 
 use super::{
-    Attend, Bits, Channels, Kernels, Linear, Product, Quantizer, RowCount, RowLanes, RowScale,
+    Attend, Bits, Channels, Kernels, LanesMut, Linear, Product, Quantizer, RowCount, RowScale,
     Statistics, Sums, portable,
 };
 use crate::fixed::shift_by;
@@ -100,20 +100,21 @@ impl Kernels for RiscV {
         }
     }
 
-    fn quantize(x: &[i16], quantizer: &Quantizer, mut lanes: RowLanes<Self>) {
+    fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
+        let row = lanes.row(row);
         if quantizer.bits != 8 {
-            return portable::quantize(x, quantizer, lanes);
+            return portable::quantize(x, quantizer, row, lanes);
         }
         let (fours, rest) = x.as_chunks::<4>();
         let fours = fours.get(..lanes.words).unwrap_or(fours);
-        rows::quantize(fours, quantizer, &mut lanes);
+        rows::quantize(fours, quantizer, row, lanes);
         if rest.is_empty() || fours.len() == lanes.words {
             return;
         }
         match lanes.packing {
-            Packing::Plain => plain::quantize_word(rest, quantizer, &mut lanes, fours.len()),
+            Packing::Plain => plain::quantize_word(rest, quantizer, row, lanes, fours.len()),
             Packing::Paired => {
-                let (word, row) = (fours.len() * lanes.rows.get(), lanes.row);
+                let word = fours.len() * lanes.rows.get();
                 if let Some(lane) = lanes.data.as_chunks_mut::<4>().0.get_mut(word + row) {
                     *lane = portable::lane(rest, quantizer);
                 }

@@ -8,7 +8,7 @@
 
 use super::RiscV;
 use super::linear::{extensions, restore, save};
-use crate::kernels::{Quantizer, RowLanes};
+use crate::kernels::{LanesMut, Quantizer};
 use core::arch::naked_asm;
 
 /// `sums[2 o + r] = 256 Σ w x` of two rows: eight outputs at a time, then four.
@@ -156,13 +156,19 @@ pub unsafe extern "C" fn plain_2(
 
 /// One word of 8-bit lanes from up to four inputs (the missing ones are 0), the assembly's counterpart for
 /// the end of a row.
-pub fn quantize_word(x: &[i16], quantizer: &Quantizer, lanes: &mut RowLanes<RiscV>, word: usize) {
+pub fn quantize_word(
+    x: &[i16],
+    quantizer: &Quantizer,
+    row: usize,
+    lanes: &mut LanesMut<RiscV>,
+    word: usize,
+) {
     let rows = lanes.rows.get();
     let words = lanes.data.chunks_exact_mut(4 * rows).skip(word).take(1);
     for (i, lane) in words.flat_map(|word| word.chunks_exact_mut(rows)).enumerate() {
         let q = x.get(i).map_or(0, |&x| quantizer.quantize(x) as i32);
         match lane {
-            [low, high] if lanes.row == 1 => {
+            [low, high] if row == 1 => {
                 let packed = (*low as i32) + (q << 16);
                 [*low, *high] = [packed as i16, (packed >> 16) as i16];
             }

@@ -1,7 +1,7 @@
 //! Passes over one row of 16-bit numbers, four at a time: range, moments, quantisation.
 
 use super::RiscV;
-use crate::kernels::{Quantizer, RowCount, RowLanes};
+use crate::kernels::{LanesMut, Quantizer, RowCount};
 use crate::matrix::Packing;
 use core::arch::asm;
 
@@ -187,12 +187,12 @@ quantizer! {
 
 /// See [`Kernels::quantize`](crate::kernels::Kernels::quantize): no more fours than the lanes have words, 8
 /// bits.
-pub fn quantize(x: &[[i16; 4]], quantizer: &Quantizer, lanes: &mut RowLanes<RiscV>) {
+pub fn quantize(x: &[[i16; 4]], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<RiscV>) {
     if x.is_empty() {
         return;
     }
-    let (rows, row, to) = (lanes.rows, lanes.row, lanes.data.as_mut_ptr());
-    // SAFETY: `RowLanes`: there are lanes of all rows for each four; those of one row alternate with the
+    let (rows, to) = (lanes.rows, lanes.data.as_mut_ptr());
+    // SAFETY: `LanesMut`: there are lanes of all rows for each four; those of one row alternate with the
     // other's, but in one word where weights are plain.
     unsafe {
         match (lanes.packing, rows, row) {

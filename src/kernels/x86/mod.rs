@@ -10,7 +10,7 @@ mod linear;
 mod rows;
 
 use super::{
-    Attend, Bits, Channels, Curve, Kernels, Product, Quantizer, RowLanes, RowScale, Statistics,
+    Attend, Bits, Channels, Curve, Kernels, LanesMut, Product, Quantizer, RowScale, Statistics,
     Sums, portable,
 };
 use crate::matrix::Packing;
@@ -65,9 +65,9 @@ impl Kernels for X86 {
         Statistics { sum, squares, range: portable::range(x) }
     }
 
-    fn quantize(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<Self>) {
+    fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
         let (eights, rest) = x.as_chunks::<8>();
-        let (rows, row) = (lanes.rows.get(), lanes.row);
+        let (row, rows) = (lanes.row(row), lanes.rows.get());
         let words = lanes.data.as_chunks_mut::<4>().0.iter_mut().skip(row).step_by(rows);
         let mut words = words.take(lanes.words);
         // SAFETY: SSE2 is part of x86-64.
