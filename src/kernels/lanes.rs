@@ -102,6 +102,12 @@ impl Quantizer {
         Self { multiply: 1, subtract: 0, shift, inverse, bits: 8 }
     }
 
+    /// Shift to 15 bits, to the right, see [`Quantizer`].
+    #[inline(always)]
+    pub const fn shift(&self) -> i32 {
+        self.shift
+    }
+
     /// `inverse`, see [`Quantizer`].
     #[inline(always)]
     pub const fn inverse(&self) -> u32 {

@@ -44,7 +44,7 @@ impl<'a> Input<'a> {
         if largest == 0 {
             return Self { x, quantizer, scale: Scale::ZERO };
         }
-        let shift = 17 - largest.leading_zeros() as i32;
+        let shift = quantizer.shift();
         let normal = if shift >= 0 { largest >> shift } else { largest << -shift };
         // One quantised unit is M / (2^(bits−1) − 1) = M · 2^(1−bits) · (1 + 1/(2^(bits−1) − 1)).
         let correction: u32 = if wide { 32784 } else { 33026 };

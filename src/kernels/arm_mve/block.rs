@@ -156,7 +156,7 @@ impl Walk {
         &mut self,
         [keys, values, key_codes, value_codes]: [*const u8; 4],
         seen: [u32; 2],
-        states: &mut [Softmax; 2],
+        states: &mut [Softmax],
         sums: &mut [i32],
     ) {
         let scratch = &mut self.scratch;
@@ -170,7 +170,7 @@ impl Walk {
             (self.product)(keys, keys.add(self.stride), products, &mut self.frame);
             decode(key_codes, value_codes, scratch.scales.as_mut_ptr());
         }
-        for (row, (query, seen)) in states.iter_mut().zip(seen).enumerate().take(self.rows.get()) {
+        for (row, (query, seen)) in states.iter_mut().zip(seen).enumerate() {
             // SAFETY: as above; rows are one or two.
             let weights = unsafe { weights.add(KEY_BLOCK * row) };
             if seen == 0 {
@@ -232,6 +232,7 @@ pub fn attend(attend: Attend<ArmMve>) {
         Visible::First(left) => left,
         Visible::Block { keys, biases: None } => {
             let Queries { lanes, states, sums } = attend.queries;
+            let states = states.get_mut(..lanes.rows.get()).unwrap_or_default();
             let block = [run.keys, run.values, run.key_codes, run.value_codes].map(<[u8]>::as_ptr);
             // SAFETY: `Attend`: the block lies within the run.
             return unsafe {
@@ -241,6 +242,7 @@ pub fn attend(attend: Attend<ArmMve>) {
         Visible::Block { .. } => return portable::attend(attend),
     };
     let Queries { lanes, states, sums } = attend.queries;
+    let states = states.get_mut(..lanes.rows.get()).unwrap_or_default();
     let mut walk = Walk::new(lanes, shift);
     let mut block = [run.keys, run.values, run.key_codes, run.value_codes].map(<[u8]>::as_ptr);
     let steps = [run.stride, run.stride, run.code_stride, run.code_stride];

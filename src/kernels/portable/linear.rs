@@ -8,6 +8,7 @@ use crate::fixed::{requantize, round_shift, saturate, saturate_16, shift_by};
 use crate::matrix::Packing;
 
 /// See [`Kernels::quantize`].
+#[inline(never)]
 pub fn quantize<K: Kernels>(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<K>) {
     let (row, rows) = (lanes.row(row), lanes.rows.get());
     let words = lanes.data.as_chunks_mut::<4>().0.iter_mut().skip(row).step_by(rows);

@@ -78,6 +78,27 @@ fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i32
     }
 }
 
+/// [`Kernels::quantize`] of 8 bits where the last word is not full.
+#[inline(never)]
+fn some_words(
+    fours: &[[i16; 4]],
+    rest: &[i16],
+    quantizer: &Quantizer,
+    row: usize,
+    lanes: &mut LanesMut<RiscV>,
+) {
+    rows::quantize(fours, quantizer, row, lanes);
+    let at = fours.len() * lanes.rows.get() + row;
+    match lanes.packing {
+        Packing::Plain => plain::quantize_word(rest, quantizer, row, lanes, fours.len()),
+        Packing::Paired => {
+            if let Some(lane) = lanes.data.as_chunks_mut::<4>().0.get_mut(at) {
+                *lane = portable::lane(rest, quantizer);
+            }
+        }
+    }
+}
+
 impl Kernels for RiscV {
     const NAME: &'static str = "riscv";
 
@@ -102,23 +123,11 @@ impl Kernels for RiscV {
 
     fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
         let row = lanes.row(row);
-        if quantizer.bits != 8 {
-            return portable::quantize(x, quantizer, row, lanes);
-        }
         let (fours, rest) = x.as_chunks::<4>();
-        let fours = fours.get(..lanes.words).unwrap_or(fours);
-        rows::quantize(fours, quantizer, row, lanes);
-        if rest.is_empty() || fours.len() == lanes.words {
-            return;
-        }
-        match lanes.packing {
-            Packing::Plain => plain::quantize_word(rest, quantizer, row, lanes, fours.len()),
-            Packing::Paired => {
-                let word = fours.len() * lanes.rows.get();
-                if let Some(lane) = lanes.data.as_chunks_mut::<4>().0.get_mut(word + row) {
-                    *lane = portable::lane(rest, quantizer);
-                }
-            }
+        match (quantizer.bits, fours.get(..lanes.words)) {
+            (8, Some(fours)) => rows::quantize(fours, quantizer, row, lanes),
+            (8, None) => some_words(fours, rest, quantizer, row, lanes),
+            _ => portable::quantize(x, quantizer, row, lanes),
         }
     }
 

@@ -105,6 +105,7 @@ macro_rules! quantizer {
         ///
         /// # Safety
         /// There are one or more fours, and lanes for all of them.
+        #[inline(never)] // together they would save every register
         unsafe fn $name(x: &[[i16; 4]], quantizer: &Quantizer, to: *mut i16, stride: usize) {
             let half = 1i32 << 22;
             if quantizer.shift <= 0 {
