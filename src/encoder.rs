@@ -3,7 +3,7 @@
 
 use crate::arena::{ArenaParts, RunState};
 use crate::config::{Architecture, Config, Head, Input, Pooling, Position};
-use crate::decoder::{Progress, epsilon};
+use crate::decoder::epsilon;
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
@@ -12,6 +12,7 @@ use crate::nn::embedding;
 use crate::nn::head::{logits, mean, pool, unit_length};
 use crate::nn::layer::{Layer, Tile, normalize_rows};
 use crate::nn::position::rotary_table;
+use crate::progress::Progress;
 use crate::target::{self, Build};
 use core::marker::PhantomData;
 

@@ -16,7 +16,7 @@ pub use search::Search;
 
 use crate::arena::{ArenaParts, RunState};
 use crate::config::Architecture;
-use crate::decoder::{Progress, epsilon, log_probability};
+use crate::decoder::epsilon;
 use crate::error::RunError;
 use crate::kernels::{self, Kernels, Native};
 use crate::model::Model;
@@ -24,6 +24,8 @@ use crate::nn::attention::{Bidirectional, Prefix};
 use crate::nn::embedding;
 use crate::nn::head::logits;
 use crate::nn::layer::{Layer, Tile, normalize_rows, project_source};
+use crate::probability::log_probability;
+use crate::progress::Progress;
 use crate::tokenizer::Token;
 use core::marker::PhantomData;
 

@@ -102,7 +102,7 @@ fn scores_equal_stepping() {
     let mut sum = 0;
     for pair in ids.windows(2) {
         decoder.advance(pair[0]).unwrap();
-        sum += picoformer::decoder::log_probability(decoder.logits(), pair[1] as usize) as i64;
+        sum += picoformer::probability::log_probability(decoder.logits(), pair[1] as usize) as i64;
     }
     assert_eq!(total, sum);
     let nll = -total as f64 / 65536.0 / 99.0;

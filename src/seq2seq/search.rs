@@ -15,7 +15,7 @@
 //! little as possible, and nothing is ever overwritten before it was copied.
 
 use crate::config::{Config, MAX_BEAMS};
-use crate::decoder::log_sum_exp;
+use crate::probability::log_sum_exp;
 use crate::tokenizer::Token;
 
 /// Bits of a token in an entry of the history; the slot that it continues stands above.

@@ -5,6 +5,7 @@ use crate::arena::ArenaParts;
 use crate::error::RunError;
 use crate::kernels::{Kernels, Native};
 use crate::model::Model;
+use crate::progress::Progress;
 use crate::seq2seq::{Found, Seq2Seq};
 use crate::tokenizer::{Token, Tokenizer};
 use core::fmt::{Result as Written, Write};
@@ -81,7 +82,7 @@ impl<'m, 'a, K: Kernels> Translator<'m, 'a, K> {
         out: &mut dyn Write,
     ) -> Result<Found, TaskError> {
         self.begin(text, tokens)?;
-        while self.engine.step() == crate::decoder::Progress::Working {}
+        while self.engine.step() == Progress::Working {}
         self.write(tokens, out)
     }
 }

@@ -3,9 +3,8 @@
 
 use core::fmt::Write;
 
-use picoformer::decoder::Progress;
 use picoformer::seq2seq::Part;
-use picoformer::{Arena, Model, Translator};
+use picoformer::{Arena, Model, Progress, Translator};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
