@@ -10,7 +10,7 @@ pub use weights::*;
 
 use crate::arena::ArenaSize;
 use crate::blob::{
-    Expected, HEADER_BYTES, Header, Layout, LinearLayout, META_BYTES, checksum, position_bytes,
+    Expected, HEADER_BYTES, Header, Layout, META_BYTES, Placed, checksum, part, position_bytes,
     read_i16, read_u16, relative_bytes,
 };
 use crate::config::*;
@@ -27,17 +27,6 @@ pub struct Model<'a> {
     bytes: &'a [u8],
     header: Header,
     layout: Layout,
-}
-
-/// Everything of `bytes` from `offset`, at most `len` bytes; empty beyond the end.
-const fn part(bytes: &[u8], offset: usize, len: usize) -> &[u8] {
-    match bytes.split_at_checked(offset) {
-        Some((_, rest)) => match rest.split_at_checked(len) {
-            Some((part, _)) => part,
-            None => rest,
-        },
-        None => &[],
-    }
 }
 
 impl<'a> Model<'a> {
@@ -196,9 +185,9 @@ impl<'a> Model<'a> {
     }
 
     #[inline(never)] // asked for in many places
-    fn linear<B: Build>(&self, base: usize, at: &(usize, LinearLayout)) -> Linear<'a> {
-        let layout = &at.1;
-        let section = part(self.bytes, base + at.0, layout.bytes());
+    fn linear<B: Build>(&self, base: usize, at: &Placed) -> Linear<'a> {
+        let layout = &at.layout;
+        let section = part(self.bytes, base + at.offset, layout.bytes());
         let (meta, rest) = section.split_at_checked(META_BYTES).unwrap_or_default();
         let (weights, rest) =
             rest.split_at_checked(layout.multipliers() - META_BYTES).unwrap_or_default();
@@ -340,18 +329,19 @@ impl<'a> Model<'a> {
 
     /// The weights of decoder layer `index` of an encoder-decoder, but for its cross-attention.
     pub fn decoder_layer(&'a self, index: usize) -> LayerWeights<'a> {
-        let base = self.layout.decoder.layers + index * self.layout.decoder.cross.bytes;
+        let base = self.layout.decoder.layers + index * self.layout.decoder.layer_bytes;
         LayerWeights { model: self, base }
     }
 
     /// The weights of the cross-attention of decoder layer `index`.
     pub fn cross<B: Build>(&self, index: usize) -> CrossWeights<'a> {
         let at = &self.layout_of::<B>().decoder.cross;
-        let base = self.layout_of::<B>().decoder.layers + index * at.bytes;
+        let base = self.layout_of::<B>().decoder.layers
+            + index * self.layout_of::<B>().decoder.layer_bytes;
         let post = matches!(self.config_of::<B>().norm_order, NormOrder::Post);
         CrossWeights {
-            score_multiplier: read_u16(self.bytes, base + at.attention),
-            score_exponent: read_i16(self.bytes, base + at.attention + 2) as i32,
+            score_multiplier: read_u16(self.bytes, base + at.scores),
+            score_exponent: read_i16(self.bytes, base + at.scores + 2) as i32,
             q: self.linear::<B>(base, &at.q),
             k: self.linear::<B>(base, &at.k),
             v: self.linear::<B>(base, &at.v),

@@ -56,38 +56,44 @@ pub struct LayerWeights<'a> {
 impl<'a> LayerWeights<'a> {
     /// Multiplier and exponent: score in log2 units = `q·k · max|q| · max|k| · multiplier · 2^exponent`.
     pub fn score_scale<B: Build>(&self) -> (u16, i32) {
-        let offset = self.base + self.model.layout_of::<B>().layer.attention;
+        let offset = self.base + self.model.layout_of::<B>().layer.attention.scores;
         (read_u16(self.model.bytes, offset), read_i16(self.model.bytes, offset + 2) as i32)
     }
 
     /// Whether q, k and v read 12-bit rows.
     pub fn wide<B: Build>(&self) -> bool {
-        read_u16(self.model.bytes, self.base + self.model.layout_of::<B>().layer.q.0 + 6) == 12
+        read_u16(
+            self.model.bytes,
+            self.base + self.model.layout_of::<B>().layer.attention.q.offset + 6,
+        ) == 12
     }
 
     /// Unit of the values, and so of what attention gives.
     pub fn value_exponent<B: Build>(&self) -> i32 {
-        read_i16(self.model.bytes, self.base + self.model.layout_of::<B>().layer.v.0 + 4) as i32
+        read_i16(
+            self.model.bytes,
+            self.base + self.model.layout_of::<B>().layer.attention.v.offset + 4,
+        ) as i32
     }
 
     /// Query projection.
     pub fn q<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.q)
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.attention.q)
     }
 
     /// Key projection.
     pub fn k<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.k)
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.attention.k)
     }
 
     /// Value projection.
     pub fn v<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.v)
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.attention.v)
     }
 
     /// Output projection.
     pub fn o<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.o)
+        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.attention.o)
     }
 
     /// Gate of the feed-forward part; nothing sensible without one.
@@ -107,12 +113,12 @@ impl<'a> LayerWeights<'a> {
 
     /// After attention (post-norm).
     pub fn norm_1<B: Build>(&self) -> Option<NormWeights<'a>> {
-        self.norm::<B>(self.model.layout_of::<B>().layer.norm_1)
+        self.norm::<B>(self.model.layout_of::<B>().layer.attention.norm)
     }
 
     /// After the feed-forward part (post-norm).
     pub fn norm_2<B: Build>(&self) -> Option<NormWeights<'a>> {
-        self.norm::<B>(self.model.layout_of::<B>().layer.norm_2)
+        self.norm::<B>(self.model.layout_of::<B>().layer.norm)
     }
 
     fn norm<B: Build>(&self, offset: usize) -> Option<NormWeights<'a>> {
