@@ -148,6 +148,21 @@ pub enum RunError {
         /// The kernels of this build.
         kernels: &'static str,
     },
+    /// A query of the model would see more keys than the kernels of this build can attend to.
+    TooManyKeys {
+        /// Keys needed.
+        needed: usize,
+        /// Keys that the kernels attend to at most.
+        given: usize,
+    },
+    /// The model asks for a wider beam than that of the build's [`Known`](crate::Known) model, which its
+    /// buffers are for.
+    BeamTooWide {
+        /// Hypotheses needed.
+        needed: usize,
+        /// Hypotheses of the build.
+        given: usize,
+    },
     /// No token or frame was given.
     EmptyInput,
     /// More rows than the model's context holds.
@@ -194,6 +209,12 @@ impl fmt::Display for RunError {
                 "weights packed `{layout}` are not for the kernels `{kernels}`: convert with another --layout"
             ),
             Self::WrongModel { needed } => write!(f, "this model cannot do that: needed {needed}"),
+            Self::TooManyKeys { needed, given } => {
+                write!(f, "the model attends to {needed} keys, the kernels to {given} at most")
+            }
+            Self::BeamTooWide { needed, given } => {
+                write!(f, "a beam of {needed}, but the build is for one of {given} at most")
+            }
             Self::EmptyInput => write!(f, "the input is empty"),
             Self::TooLong { needed, given } => {
                 write!(f, "the input needs {needed} positions, the context has {given}")

@@ -5,12 +5,10 @@
 //! brings no code for them, an RMSNorm no LayerNorm, a SiLU no table of GELU. Sizes and offsets become
 //! constants. Results do not change.
 
-use crate::arena::{ArenaSize, BUFFERS, Buffer, buffers};
+use crate::arena::Lengths;
 use crate::blob::{Expected, Layout};
-use crate::config::{Architecture, Config, Input, Position, SEGMENT};
-use crate::error::RunError;
-use crate::kernels::{self, Kernels};
-use crate::model::Model;
+use crate::config::{Architecture, Config, Input, Position, SEGMENT, Side};
+use crate::kernels::Kernels;
 use crate::tokenizer::Kind;
 use core::marker::PhantomData;
 
@@ -70,21 +68,10 @@ impl<B: Build> Facts<B> {
         }
         None => None,
     };
-    const SIZES: Option<(ArenaSize, [usize; BUFFERS])> = match B::MODEL {
-        Some(known) => Some(lengths(&buffers(&known.config))),
+    const LENGTHS: Option<Lengths> = match B::MODEL {
+        Some(known) => Some(Lengths::new(&known.config)),
         None => None,
     };
-}
-
-/// The need of RAM, and the lengths of all buffers.
-const fn lengths(buffers: &[Buffer; BUFFERS]) -> (ArenaSize, [usize; BUFFERS]) {
-    let mut lens = [0; BUFFERS];
-    let mut i = 0;
-    while i < BUFFERS {
-        lens[i] = buffers[i].len;
-        i += 1;
-    }
-    (ArenaSize::of(buffers), lens)
 }
 
 /// What the header of the only model must hold.
@@ -120,12 +107,32 @@ pub(crate) fn tokenizer<B: Build>(found: Kind) -> Kind {
     }
 }
 
-/// The need of RAM of a model, and the lengths of its buffers.
+/// The lengths of a model's buffers.
 #[inline(always)]
-pub(crate) fn sizes<B: Build>(config: &Config) -> (ArenaSize, [usize; BUFFERS]) {
-    match const { &Facts::<B>::SIZES } {
+pub(crate) fn lengths<B: Build>(config: &Config) -> Lengths {
+    match const { &Facts::<B>::LENGTHS } {
         Some(known) => *known,
-        None => lengths(&buffers(config)),
+        None => Lengths::new(config),
+    }
+}
+
+/// Which side a layer is on.
+#[inline(always)]
+pub(crate) const fn side<B: Build>(found: Side) -> Side {
+    let Some(known) = header::<B>() else { return found };
+    match known.config.architecture {
+        Architecture::Encoder => Side::Encoder,
+        Architecture::Decoder => Side::Decoder,
+        Architecture::EncoderDecoder => found,
+    }
+}
+
+/// Positions that a layer of the cache holds; the two sides of an encoder-decoder differ.
+#[inline(always)]
+pub(crate) const fn cache_rows<B: Build>(found: usize) -> usize {
+    match header::<B>() {
+        Some(known) if !has_beams::<B>() => known.config.cache_rows(),
+        _ => found,
     }
 }
 
@@ -164,17 +171,4 @@ pub(crate) const fn has_biases<B: Build>() -> bool {
     let frames = matches!(c.input, Input::Frames);
     let layers = c.qkv_bias || c.output_bias || c.up_bias || c.down_bias;
     layers || c.head_bias || c.pooler || frames
-}
-
-/// Refuses a model that this build is not for.
-///
-/// # Errors
-/// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`].
-pub(crate) fn check<B: Build>(model: &Model) -> Result<(), RunError> {
-    if let Some(known) = B::MODEL
-        && !model.is_of::<B>(known)
-    {
-        return Err(RunError::WrongModel { needed: "the model that this build is for" });
-    }
-    kernels::fits::<B::Kernels>(config::<B>(model.config()))
 }

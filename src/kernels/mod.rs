@@ -24,7 +24,6 @@ mod arm_mve;
 mod arm_v6m;
 pub mod check;
 mod defaults;
-mod fit;
 mod linear;
 mod operands;
 mod portable;
@@ -34,7 +33,6 @@ mod riscv;
 mod x86;
 
 pub(crate) use defaults::interpolate;
-pub(crate) use fit::fits;
 pub(crate) use linear::quantize;
 pub use linear::{CHUNK, Product, RowScale};
 pub use operands::{Activate, BIASED_FACTOR, Biased, KeyBlock, KeyRun, Quantizer, Softmax};

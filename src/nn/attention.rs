@@ -28,8 +28,8 @@ struct Block {
 }
 
 impl Block {
-    fn new(config: &Config, layer: usize, position: usize, head: usize) -> Self {
-        let blocks = config.cache_rows() / KEY_BLOCK;
+    fn new(config: &Config, rows: usize, layer: usize, position: usize, head: usize) -> Self {
+        let blocks = rows / KEY_BLOCK;
         let block = position / KEY_BLOCK;
         // Beyond the last only in a sliding window; small cores have no division.
         let block = if block < blocks { block } else { block % blocks.max(1) };
@@ -96,10 +96,12 @@ impl HeadVector {
     }
 }
 
-/// Writes one position's keys or values (all heads, 16-bit `row` of `kv_dim`) into the cache.
+/// Writes one position's keys or values (all heads, 16-bit `row` of `kv_dim`) into the cache, a layer of
+/// which holds `cache_rows` positions.
 #[inline(never)]
 pub fn write<B: Build>(
     config: &Config,
+    cache_rows: usize,
     cache: &mut Cache,
     layer: usize,
     position: usize,
@@ -117,7 +119,8 @@ pub fn write<B: Build>(
         false => (&mut *cache.values, &mut *cache.value_scales, slot),
     };
     for (head, x) in row.chunks_exact(config.head_dim.max(1)).enumerate() {
-        let block = Block::new(config, layer, position, head);
+        let rows = target::cache_rows::<B>(cache_rows);
+        let block = Block::new(config, rows, layer, position, head);
         let vector = HeadVector::new::<B::Kernels>(x);
         if let Some(scale) = scales.get_mut(block.scales()).and_then(|s| s.get_mut(slot)) {
             *scale = vector.code;
@@ -164,6 +167,8 @@ pub struct Attention<'a, M: Visibility> {
     pub bias: Option<RelativeBias<'a>>,
     /// Which layer of the cache.
     pub layer_index: usize,
+    /// Positions that a layer of the cache holds.
+    pub cache_rows: usize,
     /// Who sees whom.
     pub mask: M,
     /// Position of the first query row.
@@ -239,15 +244,17 @@ impl<M: Visibility> Attention<'_, M> {
         for query in queries {
             (low, high) = (low.min(query.range.0), high.max(query.range.1));
         }
+        let cache_rows = target::cache_rows::<B>(self.cache_rows);
         // 15-bit numerators of up to 512 keys fit 32-bit sums of values; of more keys, fewer bits.
-        let bits = usize::BITS - (config.cache_rows() - 1).leading_zeros();
+        let bits = usize::BITS - (cache_rows - 1).leading_zeros();
         let shift = 15 + bits.saturating_sub(9);
         let from_first = M::FROM_FIRST
             || (self.mask.is_run()
-                && high <= config.cache_rows()
+                && high <= cache_rows
                 && queries.iter().all(|query| query.range.0 == 0));
         if from_first && bias.is_none() {
-            let run = Block::new(config, self.layer_index, 0, kv_head).run(cache, config);
+            let run =
+                Block::new(config, cache_rows, self.layer_index, 0, kv_head).run(cache, config);
             let mut visible = [0; 2];
             for (visible, query) in visible.iter_mut().zip(queries) {
                 *visible = query.range.1;
@@ -294,7 +301,8 @@ impl<M: Visibility> Attention<'_, M> {
             if seen == [0; 2] {
                 continue;
             }
-            let block = Block::new(config, self.layer_index, first, kv_head).keys(cache);
+            let rows = target::cache_rows::<B>(self.cache_rows);
+            let block = Block::new(config, rows, self.layer_index, first, kv_head).keys(cache);
             let Some(bias) = &self.bias else {
                 <B::Kernels>::attend(lanes, &block, seen, shift, states, sums);
                 continue;

@@ -16,6 +16,7 @@
 
 use crate::config::{Config, MAX_BEAMS};
 use crate::probability::log_sum_exp;
+use crate::slices::{at, part, rest_mut};
 use crate::tokenizer::Token;
 
 /// Bits of a token in an entry of the history; the slot that it continues stands above.
@@ -113,7 +114,7 @@ impl Search {
 
     /// Takes the logits (Q15.16) of what follows slot `slot`.
     pub fn add(&mut self, config: &Config, slot: usize, logits: &[i32]) {
-        let score = self.scores.get(slot).copied().unwrap_or(0);
+        let score = at(&self.scores, slot);
         if self.len == 0 && config.forced_token > 0 {
             self.insert(Candidate { score, slot, token: config.forced_token as Token - 1 });
             return;
@@ -133,10 +134,10 @@ impl Search {
         if self.found == limit && worst.is_some_and(|worst| worst.score >= new.score) {
             return;
         }
-        let list = self.candidates.get(..self.found).unwrap_or_default();
-        let at = list.partition_point(|c| c.score >= new.score);
+        let list = part(&self.candidates, 0, self.found);
+        let rank = list.partition_point(|c| c.score >= new.score);
         self.found = (self.found + 1).min(limit);
-        if let Some(rest) = self.candidates.get_mut(at..self.found) {
+        if let Some(rest) = self.candidates.get_mut(rank..self.found) {
             rest.rotate_right(1);
             if let Some(place) = rest.first_mut() {
                 *place = new;
@@ -167,7 +168,7 @@ impl Search {
             }
         }
         self.found = 0;
-        let next = next.get(..n).unwrap_or_default();
+        let next = part(&next, 0, n);
         self.settle(next, history, &mut copy);
         let best = next.first().map_or(i64::MIN >> 20, |best| best.score);
         let worst = self.ended.checked_sub(1).and_then(|last| self.finished.get(last));
@@ -186,10 +187,10 @@ impl Search {
             slot: candidate.slot,
             last: cut.then_some(candidate.token),
         };
-        let list = self.finished.get(..self.ended).unwrap_or_default();
-        let at = list.partition_point(|f| f.quality >= new.quality);
+        let list = part(&self.finished, 0, self.ended);
+        let rank = list.partition_point(|f| f.quality >= new.quality);
         self.ended = (self.ended + 1).min(self.beams);
-        if let Some(rest) = self.finished.get_mut(at..self.ended)
+        if let Some(rest) = self.finished.get_mut(rank..self.ended)
             && !rest.is_empty()
         {
             rest.rotate_right(1);
@@ -220,7 +221,7 @@ impl Search {
                 copy(candidate.slot, *slot);
             }
         }
-        let row = history.get_mut(self.len * self.beams..).unwrap_or_default();
+        let row = rest_mut(history, self.len * self.beams);
         for (candidate, slot) in next.iter().zip(slots) {
             if let (Some(entry), Some(score)) = (row.get_mut(slot), self.scores.get_mut(slot)) {
                 *entry = (candidate.slot as i32) << TOKEN_BITS | candidate.token as i32;
@@ -245,7 +246,7 @@ impl Search {
         }
         let mut slot = best.slot;
         for step in (0..best.steps).rev() {
-            let entry = history.get(step * self.beams + slot).copied().unwrap_or(0);
+            let entry = at(history, step * self.beams + slot);
             if let Some(to) = out.get_mut(step) {
                 *to = (entry & TOKEN_MASK) as Token;
             }
