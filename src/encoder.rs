@@ -6,7 +6,7 @@ use crate::config::{Architecture, Config, Head, Input, Pooling, Side};
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::{Model, Weights};
-use crate::nn::attention::{Bidirectional, Mask, Visibility};
+use crate::nn::attention::{Mask, Prefix, Visibility};
 use crate::nn::head::{mean, pool, row_logits, unit_length};
 use crate::nn::input::{self, check_rows, check_tokens};
 use crate::nn::layer::Layer;
@@ -147,7 +147,7 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
 
     /// One tile of rows of one pass of one layer; after the last, the final norm and the head.
     pub fn step(&mut self) -> Progress {
-        self.step_with(Bidirectional)
+        self.step_with(Prefix::ALL)
     }
 
     fn step_with<M: Visibility>(&mut self, mask: M) -> Progress {

@@ -18,7 +18,7 @@ use crate::config::{Architecture, Config, Side};
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::{Model, Weights};
-use crate::nn::attention::{Bidirectional, Prefix};
+use crate::nn::attention::Prefix;
 use crate::nn::head::row_logits;
 use crate::nn::input::{self, check_rows, check_tokens};
 use crate::nn::layer::Layer;
@@ -149,7 +149,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         let (weights, state) = (self.weights(), &mut self.state);
         let layer = Layer::<B>::new(&weights, Side::Encoder, self.layer);
         if self.second_pass {
-            layer.attend(state, tile, Bidirectional, self.rows);
+            layer.attend(state, tile, Prefix::ALL, self.rows);
             layer.feed_forward(state, tile);
         } else {
             layer.keys_and_values(state, tile);
@@ -231,7 +231,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         let (weights, state) = (self.weights(), &mut self.state);
         let layer = Layer::<B>::new(&weights, Side::Decoder, self.layer);
         match self.part {
-            Part::SelfAttention => layer.attend(state, tile, Prefix(0), keys),
+            Part::SelfAttention => layer.attend(state, tile, Prefix::NONE, keys),
             Part::CrossAttention => layer.attend_source(state, tile, self.rows),
             _ => layer.feed_forward(state, tile),
         }

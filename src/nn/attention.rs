@@ -8,7 +8,7 @@
 //! Numbers: q, k and v are int8 with an 8-bit scale per position and head
 //! ([`scale_code`]); scores stay 32 bits; numerators are Q1.15.
 
-pub use super::mask::{Bidirectional, Mask, Prefix, Visibility};
+pub use super::mask::{Mask, Prefix, Visibility};
 
 use super::mask::visible;
 use crate::arena::Cache;
@@ -304,6 +304,10 @@ impl<M: Visibility> Attention<'_, M> {
             let rows = target::cache_rows::<B>(self.cache_rows);
             let block = Block::new(config, rows, self.layer_index, first, kv_head).keys(cache);
             let Some(bias) = &self.bias else {
+                // Such keys without biases are a stream.
+                if M::FROM_FIRST {
+                    return;
+                }
                 <B::Kernels>::attend(lanes, &block, seen, shift, states, sums);
                 continue;
             };

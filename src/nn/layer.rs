@@ -10,7 +10,7 @@
 //! Each of these lines is a [sublayer](Layer::sublayer). In a post-norm model, which the figure shows, it is
 //! `x = norm(x + part(x))`.
 
-use super::attention::{Bidirectional, Visibility};
+use super::attention::{Prefix, Visibility};
 use super::feed_forward::hidden;
 use super::linear::Rows;
 use super::multi_head::{Memory, MultiHead};
@@ -73,7 +73,7 @@ impl<'m, B: Build> Layer<'m, B> {
 
     /// Cross-attention: `x + attention(norm(x), source)`, to the `keys` rows of a source.
     pub fn attend_source(&self, state: &mut RunState, tile: Tile, keys: usize) {
-        self.attention(state, tile, self.heads(Memory::Source), Bidirectional, keys);
+        self.attention(state, tile, self.heads(Memory::Source), Prefix::ALL, keys);
     }
 
     /// `x + o(heads(q, k, v))`, `q` being projected from `norm(x)`.

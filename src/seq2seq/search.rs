@@ -16,7 +16,7 @@
 
 use crate::config::{Config, MAX_BEAMS};
 use crate::probability::log_sum_exp;
-use crate::slices::{at, part, rest_mut};
+use crate::slices::{at, first_mut, part, rest_mut};
 use crate::tokenizer::Token;
 
 /// Bits of a token in an entry of the history; the slot that it continues stands above.
@@ -137,12 +137,7 @@ impl Search {
         let list = part(&self.candidates, 0, self.found);
         let rank = list.partition_point(|c| c.score >= new.score);
         self.found = (self.found + 1).min(limit);
-        if let Some(rest) = self.candidates.get_mut(rank..self.found) {
-            rest.rotate_right(1);
-            if let Some(place) = rest.first_mut() {
-                *place = new;
-            }
-        }
+        insert(first_mut(&mut self.candidates, self.found), rank, new);
     }
 
     /// Goes one token on, when the logits of every live slot were added. `copy(from, to)` is called for
@@ -190,14 +185,7 @@ impl Search {
         let list = part(&self.finished, 0, self.ended);
         let rank = list.partition_point(|f| f.quality >= new.quality);
         self.ended = (self.ended + 1).min(self.beams);
-        if let Some(rest) = self.finished.get_mut(rank..self.ended)
-            && !rest.is_empty()
-        {
-            rest.rotate_right(1);
-            if let Some(place) = rest.first_mut() {
-                *place = new;
-            }
-        }
+        insert(first_mut(&mut self.finished, self.ended), rank, new);
     }
 
     /// Gives every continuation a slot: the first of each slot stays there, the others are copied.
@@ -253,6 +241,13 @@ impl Search {
             slot = (entry >> TOKEN_BITS) as usize;
         }
         best.steps + best.last.is_some() as usize
+    }
+}
+
+/// Puts `new` at `rank`; what stood there and behind moves on, the last one out of the list.
+fn insert<T>(list: &mut [T], rank: usize, mut new: T) {
+    for place in list.iter_mut().skip(rank) {
+        core::mem::swap(place, &mut new);
     }
 }
 
