@@ -3,28 +3,28 @@
 //! No image may hold a call of a panic, so a slice out of bounds is empty there. But it is a bug, and
 //! must stop a test: every function here asserts its bounds in debug builds.
 
+/// `buffer[.. middle]` and `buffer[middle ..]`.
+#[inline(always)]
+pub const fn split<T>(buffer: &[T], middle: usize) -> (&[T], &[T]) {
+    match buffer.split_at_checked(middle) {
+        Some(parts) => parts,
+        None => {
+            debug_assert!(false, "a part ends beyond its buffer");
+            (&[], &[])
+        }
+    }
+}
+
 /// `buffer[offset .. offset + len]`.
 #[inline(always)]
 pub const fn part<T>(buffer: &[T], offset: usize, len: usize) -> &[T] {
-    match rest(buffer, offset).split_at_checked(len) {
-        Some((part, _)) => part,
-        None => {
-            debug_assert!(false, "a part ends beyond its buffer");
-            &[]
-        }
-    }
+    split(rest(buffer, offset), len).0
 }
 
 /// `buffer[offset ..]`.
 #[inline(always)]
 pub const fn rest<T>(buffer: &[T], offset: usize) -> &[T] {
-    match buffer.split_at_checked(offset) {
-        Some((_, rest)) => rest,
-        None => {
-            debug_assert!(false, "a part begins beyond its buffer");
-            &[]
-        }
-    }
+    split(buffer, offset).1
 }
 
 /// `buffer[offset ..]`.

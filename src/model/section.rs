@@ -3,7 +3,7 @@
 use crate::blob::{AttentionLayout, META_BYTES, Placed, read_i16, read_u16};
 use crate::config::{Config, Norm, round_up};
 use crate::matrix::Packing;
-use crate::slices::{part, rest};
+use crate::slices::{part, rest, split};
 
 /// One linear layer: `y = W x + b`, weights int8 with a scale per output.
 #[derive(Clone, Copy, Debug)]
@@ -59,20 +59,21 @@ impl<'a> Section<'a> {
     #[inline(never)] // asked for in many places
     pub fn linear(self, at: &Placed) -> Linear<'a> {
         let layout = &at.layout;
-        let bytes = part(self.0, at.offset, layout.bytes());
-        let (multipliers, biases) = (layout.multipliers(), layout.biases());
-        let meta = |i: usize| read_i16(bytes, 2 * i) as i32;
+        let (meta, rest) = split(part(self.0, at.offset, layout.bytes()), META_BYTES);
+        let (weights, rest) = split(rest, layout.multipliers() - META_BYTES);
+        let (multipliers, biases) = split(rest, layout.biases() - layout.multipliers());
+        let meta = |i: usize| read_i16(meta, 2 * i) as i32;
         Linear {
-            weights: part(bytes, META_BYTES, multipliers - META_BYTES),
+            weights,
             packing: layout.packing,
-            multipliers: part(bytes, multipliers, biases - multipliers),
-            biases: rest(bytes, biases),
+            multipliers,
+            biases,
             out_dim: layout.out_dim,
             padded_in: layout.padded_in(),
             weight_exponent: meta(0),
             bias_exponent: meta(1),
             output_exponent: meta(2),
-            wide: self.is_wide(at),
+            wide: meta(3) == 12,
         }
     }
 

@@ -16,12 +16,12 @@ use super::linear::Rows;
 use super::multi_head::{Memory, MultiHead};
 use super::norm::normalized;
 use super::residual::{Pair, Tile, add_sums, normalize};
-use super::row::Input;
+use super::row::{Input, pair_mut};
 use crate::arena::{Residual, RunState};
 use crate::blob::Placed;
 use crate::config::{Config, NormOrder, Side};
 use crate::model::{LayerWeights, Weights};
-use crate::slices::{first_mut, rest_mut, row_mut};
+use crate::slices::{first_mut, rest_mut};
 use crate::target::Build;
 
 /// One layer about to run.
@@ -107,14 +107,12 @@ impl<'m, B: Build> Layer<'m, B> {
         let (c, at) = (self.config(), &self.weights.model.layout().layer);
         let output = Output { linear: &at.down, width: c.d_ff, norm: at.norm };
         self.sublayer(state, tile, output, |state| {
-            let (section, stride) = (self.weights.section, c.tile_width());
-            let up = section.linear(&at.up);
-            let gate = c.gated.then(|| section.linear(&at.gate));
+            let (up, stride) = (self.weights.section.linear(&at.up), c.tile_width());
             let mut exponent = 0;
             for pair in tile.pairs() {
                 let mut x = self.norm(&state.residual, state.lanes, pair, up.wide);
                 let rows = rest_mut(state.tile, pair.first * stride);
-                exponent = hidden::<B>(&mut x, gate.as_ref(), &up, c, rows, stride);
+                exponent = hidden::<B>(&mut x, &self.weights, &up, rows, stride);
             }
             exponent
         });
@@ -165,16 +163,17 @@ impl<'m, B: Build> Layer<'m, B> {
             let input = |x| Input::new::<B::Kernels>(x, exponent, linear.wide);
             let inputs = [Some(input(a)), (pair.count > 1).then(|| input(b))];
             let mut rows = Rows::new(inputs, state.lanes);
+            let exponents = rest_mut(state.residual.exponents, pair.row());
             let mut units = [0; 2];
-            for (i, unit) in units.iter_mut().enumerate().take(pair.count) {
-                *unit = rows.sum_exponent(&linear, i, state.residual.row(pair.row() + i, d).1);
+            for (i, (unit, &x)) in units.iter_mut().zip(&*exponents).enumerate().take(pair.count) {
+                *unit = rows.sum_exponent(&linear, i, x as i32);
             }
-            rows.forward_32::<B>(&linear, units, first_mut(state.sums, pair.count * d));
-            for (i, unit) in units.into_iter().enumerate().take(pair.count) {
-                let sums = row_mut(state.sums, i, d);
-                if let Some((x, exponent)) = state.residual.row_mut(pair.row() + i, d) {
-                    *exponent = add_sums::<B::Kernels>(x, *exponent, sums, unit);
-                }
+            let sums = first_mut(state.sums, pair.count * d);
+            rows.forward_32::<B>(&linear, units, sums);
+            let x = pair_mut(state.residual.mantissas, pair.row(), pair.count, d, d);
+            let x = x.into_iter().zip(exponents).zip(sums.chunks_mut(d.max(1))).zip(units);
+            for (((x, exponent), sums), unit) in x {
+                *exponent = add_sums::<B::Kernels>(x, *exponent, sums, unit);
             }
         }
     }

@@ -62,12 +62,12 @@ impl Pair {
         lanes: &'s mut [i16],
         input: impl Fn(&'s [i16], i32) -> Input<'s>,
     ) -> Rows<'s, 's> {
-        let read = |i| {
-            let (x, exponent) = residual.row(i, d);
-            input(x, exponent)
-        };
-        let first = self.row();
-        Rows::new([Some(read(first)), (self.count > 1).then(|| read(first + 1))], lanes)
+        let mut inputs = [None; 2];
+        for (row, to) in (self.row()..).zip(&mut inputs).take(self.count) {
+            let (x, exponent) = residual.row(row, d);
+            *to = Some(input(x, exponent));
+        }
+        Rows::new(inputs, lanes)
     }
 }
 
