@@ -12,8 +12,9 @@ use crate::kernels::Kernels;
 use crate::tokenizer::Kind;
 use core::marker::PhantomData;
 
-/// The second parameter of [`Decoder`](crate::Decoder), [`Encoder`](crate::Encoder) and what is made of
-/// them. All [`Kernels`] are builds for any model; firmware for one model says which:
+/// What an engine is compiled for: a set of kernels and, optionally, the one model that it will run. Every
+/// set of [`Kernels`] is itself a build that runs any model. Firmware for a single model declares it, and
+/// code that only other models need is left out:
 ///
 /// ```
 /// use picoformer::{Arena, Build, Classifier, Known, Model, include_blob, kernels::Native};
@@ -46,11 +47,11 @@ impl<K: Kernels> Build for K {
     type Kernels = K;
 }
 
-/// What is known of a model while compiling: of one in the image [`Model::known`] tells; of one that is
-/// flashed on its own, write it down.
+/// What is known of a model while compiling: of one in the image,
+/// [`Model::known`](crate::Model::known) tells it; of one that is flashed on its own, write it down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// Its hyperparameters.
+    /// Its hyperparameters. The beam width is the widest that the build runs.
     pub config: Config,
     /// The rules of its tokenizer, if it has one.
     pub tokenizer: Option<Kind>,

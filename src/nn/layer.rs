@@ -7,7 +7,7 @@
 //! x = x + feed_forward(norm(x))       x = x + feed_forward(norm(x))
 //! ```
 //!
-//! Each of these lines is a [sublayer](Layer::sublayer). In a post-norm model, which the figure shows, it is
+//! Each of these lines is one call of `sublayer`. In a post-norm model, which the figure shows, it computes
 //! `x = norm(x + part(x))`.
 
 use super::attention::{Prefix, Visibility};
@@ -60,7 +60,7 @@ impl<'m, B: Build> Layer<'m, B> {
         self.attention(state, tile, self.heads(Memory::Own), mask, keys);
     }
 
-    /// The keys and values that a decoder's layer has of a source, whose last rows the tile holds.
+    /// Before cross-attention, once: this layer's keys and values of a tile of the encoder's last rows.
     pub fn source_keys_and_values(&self, state: &mut RunState, tile: Tile) {
         let heads = self.heads(Memory::Source);
         let wide = self.weights.section.is_wide(&heads.layout().k);
