@@ -2,7 +2,7 @@
 
 use crate::config::*;
 use crate::error::RunError;
-use crate::target::{Build, sizes};
+use crate::slices;
 
 /// Exact need of RAM, in elements of the arena's three parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +51,7 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
     };
     // Empty but in an encoder-decoder.
     let sources = c.decoder_layers * c.cache_rows();
-    let tile_width = max(max(c.q_dim(), c.d_ff), c.d_model);
-    let widest = max(max(tile_width, c.d_model), c.frame_len);
+    let widest = max(c.tile_width(), c.frame_len);
     let lanes = max(min(round_up(widest, 4), SEGMENT), c.head_dim);
     let rotary = if matches!(c.position, Position::Rotary) { c.head_dim } else { 0 };
     let outputs = match c.head {
@@ -77,7 +76,7 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
         buffer!("source_value_scales", 1, sources * c.n_kv_heads),
         buffer!("residual", 2, rows * c.d_model),
         buffer!("exponents", 2, rows),
-        buffer!("tile", 2, c.tile_rows * tile_width),
+        buffer!("tile", 2, c.tile_rows * c.tile_width()),
         buffer!("lanes", 2, 2 * lanes),
         buffer!("rotary", 2, c.tile_rows * rotary),
         buffer!("sums", 4, max(2 * c.d_model, 2 * c.head_dim)),
@@ -97,26 +96,39 @@ const fn min(a: usize, b: usize) -> usize {
 impl ArenaSize {
     /// The exact need of a configuration.
     pub const fn new(config: &Config) -> Self {
-        Self::of(&buffers(config))
-    }
-
-    pub(crate) const fn of(buffers: &[Buffer; BUFFERS]) -> Self {
-        let mut size = Self { bytes: 0, halves: 0, words: 0 };
-        let mut i = 0;
-        while i < BUFFERS {
-            match buffers[i].width {
-                1 => size.bytes += buffers[i].len,
-                2 => size.halves += buffers[i].len,
-                _ => size.words += buffers[i].len,
-            }
-            i += 1;
-        }
-        size
+        Lengths::new(config).arena
     }
 
     /// All parts together, in bytes.
     pub const fn total_bytes(&self) -> usize {
         self.bytes + 2 * self.halves + 4 * self.words
+    }
+}
+
+/// The lengths of all buffers of a model, and of the arena that holds them.
+#[derive(Clone, Copy, Debug)]
+pub struct Lengths {
+    arena: ArenaSize,
+    buffers: [usize; BUFFERS],
+}
+
+impl Lengths {
+    /// Those of a configuration.
+    pub const fn new(config: &Config) -> Self {
+        let all = buffers(config);
+        let mut arena = ArenaSize { bytes: 0, halves: 0, words: 0 };
+        let mut buffers = [0; BUFFERS];
+        let mut i = 0;
+        while i < BUFFERS {
+            buffers[i] = all[i].len;
+            match all[i].width {
+                1 => arena.bytes += all[i].len,
+                2 => arena.halves += all[i].len,
+                _ => arena.words += all[i].len,
+            }
+            i += 1;
+        }
+        Self { arena, buffers }
     }
 }
 
@@ -210,6 +222,29 @@ impl Cache<'_> {
     }
 }
 
+/// Rows of 16-bit numbers, each with a power of two of its own.
+#[derive(Debug)]
+pub struct Residual<'a> {
+    /// `(rows, d_model)`.
+    pub mantissas: &'a mut [i16],
+    /// `(rows)`.
+    pub exponents: &'a mut [i16],
+}
+
+impl Residual<'_> {
+    /// Row `index` of width `d` and its exponent.
+    pub fn row(&self, index: usize, d: usize) -> (&[i16], i32) {
+        (slices::row(self.mantissas, index, d), slices::at(self.exponents, index) as i32)
+    }
+
+    /// As [`Residual::row`], to be written; `None` beyond the last.
+    pub fn row_mut(&mut self, index: usize, d: usize) -> Option<(&mut [i16], &mut i16)> {
+        debug_assert!(index < self.exponents.len(), "{index} of {}", self.exponents.len());
+        let row = slices::row_mut(self.mantissas, index, d);
+        self.exponents.get_mut(index).map(|exponent| (row, exponent))
+    }
+}
+
 /// The current wave of activations: the arena, carved into named buffers.
 #[derive(Debug)]
 pub struct RunState<'a> {
@@ -218,10 +253,8 @@ pub struct RunState<'a> {
     pub cache: Cache<'a>,
     /// Encoder-decoder: the source's keys and values, `(decoder_layers)` layers.
     pub source: Cache<'a>,
-    /// `(rows, d_model)`: residual stream, 16-bit mantissas.
-    pub residual: &'a mut [i16],
-    /// `(rows)`: power of two of each residual row.
-    pub exponents: &'a mut [i16],
+    /// `(rows, d_model)`: the residual stream.
+    pub residual: Residual<'a>,
     /// `(tile_rows, max(q_dim, d_ff, d_model))`: q, attention output, hidden rows.
     pub tile: &'a mut [i16],
     /// Two quantised rows, see [`kernels`](crate::kernels).
@@ -239,6 +272,7 @@ pub struct RunState<'a> {
 /// Takes the first `len` elements off a slice.
 #[inline(never)] // sixteen times
 fn take<'a, T>(rest: &mut &'a mut [T], len: usize) -> &'a mut [T] {
+    debug_assert!(len <= rest.len());
     let (head, tail) = core::mem::take(rest).split_at_mut_checked(len).unwrap_or_default();
     *rest = tail;
     head
@@ -250,8 +284,8 @@ impl<'a> RunState<'a> {
     /// # Errors
     /// [`RunError::ArenaTooSmall`] with the part, the need and the given size;
     /// [`RunError::MisalignedArena`].
-    pub fn new<B: Build>(config: &Config, arena: ArenaParts<'a>) -> Result<Self, RunError> {
-        let (size, lens) = sizes::<B>(config);
+    pub fn new(lengths: &Lengths, arena: ArenaParts<'a>) -> Result<Self, RunError> {
+        let size = lengths.arena;
         for (part, needed, given) in [
             ("bytes", size.bytes, arena.bytes.len()),
             ("halves", size.halves, arena.halves.len()),
@@ -284,7 +318,7 @@ impl<'a> RunState<'a> {
             sums,
             outputs,
             history,
-        ] = lens;
+        ] = lengths.buffers;
         let (mut bytes, mut halves, mut words) = (arena.bytes, arena.halves, arena.words);
         Ok(Self {
             cache: Cache {
@@ -299,8 +333,10 @@ impl<'a> RunState<'a> {
                 key_scales: take(&mut bytes, source_key_scales),
                 value_scales: take(&mut bytes, source_value_scales),
             },
-            residual: take(&mut halves, residual),
-            exponents: take(&mut halves, exponents),
+            residual: Residual {
+                mantissas: take(&mut halves, residual),
+                exponents: take(&mut halves, exponents),
+            },
             tile: take(&mut halves, tile),
             lanes: take(&mut halves, lanes),
             rotary: take(&mut halves, rotary),

@@ -51,6 +51,17 @@ pub struct Header {
     pub parameters: u32,
 }
 
+/// Everything of `bytes` from `offset`, at most `len` bytes; empty beyond the end.
+pub const fn part(bytes: &[u8], offset: usize, len: usize) -> &[u8] {
+    match bytes.split_at_checked(offset) {
+        Some((_, rest)) => match rest.split_at_checked(len) {
+            Some((part, _)) => part,
+            None => rest,
+        },
+        None => &[],
+    }
+}
+
 /// Reads a byte; 0 beyond the end.
 pub const fn read_u8(bytes: &[u8], offset: usize) -> u8 {
     if offset < bytes.len() { bytes[offset] } else { 0 }

@@ -20,6 +20,15 @@ pub enum Architecture {
     EncoderDecoder = 2,
 }
 
+/// One of the two stacks of layers of that figure. A model of one side has its [`Architecture`]'s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// On the left: bidirectional.
+    Encoder,
+    /// On the right: causal.
+    Decoder,
+}
+
 /// How the rows of the residual stream begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -284,6 +293,7 @@ impl Config {
         check!(both == (self.beams > 0) && self.beams <= MAX_BEAMS, "beams");
         check!(!both || tokens, "input");
         check!(!both || self.window == 0, "window");
+        check!(!both || !matches!(self.position, Position::Rotary), "position");
         check!(both || !self.separate_embedding, "separate_embedding");
         check!(!relative || both, "position");
         check!(
@@ -324,6 +334,12 @@ impl Config {
     /// Width of all key (or value) heads together.
     pub const fn kv_dim(&self) -> usize {
         self.n_kv_heads * self.head_dim
+    }
+
+    /// Width of a tile's rows: queries, hidden rows, or rows of the residual stream.
+    pub const fn tile_width(&self) -> usize {
+        let wider = if self.q_dim() > self.d_ff { self.q_dim() } else { self.d_ff };
+        if wider > self.d_model { wider } else { self.d_model }
     }
 
     /// Positions that the key/value cache holds: the context, or the window plus one tile as a ring

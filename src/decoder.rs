@@ -5,28 +5,20 @@
 //! time; [`Decoder::prefill`] and [`Decoder::advance`] are loops over it.
 
 use crate::arena::{ArenaParts, RunState};
-use crate::config::{Architecture, Config, Head, Position};
+use crate::config::{Architecture, Config, Head, Position, Side};
 use crate::error::RunError;
-use crate::fixed::{LN_2_Q16, LOG2_E_Q30, exp2_fine, log2};
 use crate::kernels::Native;
-use crate::model::Model;
+use crate::model::{Model, Weights};
 use crate::nn::attention::{Mask, Prefix};
-use crate::nn::embedding;
-use crate::nn::head::logits;
-use crate::nn::layer::{Layer, Tile, normalize_rows};
-use crate::nn::position::rotary_table;
+use crate::nn::head::row_logits;
+use crate::nn::input::{self, check_rows, check_tokens};
+use crate::nn::layer::Layer;
+use crate::nn::residual::{Tile, normalize};
+use crate::probability::log_probability;
+use crate::progress::Progress;
+use crate::slices::{self, first_mut, part};
 use crate::target::{self, Build};
 use core::marker::PhantomData;
-
-/// What is left to do for the rows that are in flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Progress {
-    /// More steps are needed.
-    Working,
-    /// The last row's logits are ready.
-    Done,
-}
 
 /// A decoder model with its state. Tokens in, logits out.
 #[derive(Debug)]
@@ -40,7 +32,7 @@ pub struct Decoder<'m, 'a, B: Build = Native> {
     layer: usize,
     /// Tokens follow the rows in flight, so their logits are not wanted.
     more: bool,
-    /// The mask asked for; `None` is causal (or the model's window).
+    /// Positions that all others see, see [`Decoder::set_prefix`].
     prefix: usize,
     build: PhantomData<B>,
 }
@@ -64,13 +56,13 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {
-        target::check::<B>(model)?;
+        model.check::<B>()?;
         let config = target::config::<B>(model.config());
         let vocabulary = matches!(config.head, Head::TiedVocabulary | Head::Vocabulary);
         if !matches!(config.architecture, Architecture::Decoder) || !vocabulary {
             return Err(RunError::WrongModel { needed: "a decoder with a vocabulary head" });
         }
-        let state = RunState::new::<B>(config, arena.into())?;
+        let state = RunState::new(&target::lengths::<B>(config), arena.into())?;
         let (len, rows, layer, more, prefix) = (0, 0, 0, false, 0);
         Ok(Self { model, state, len, rows, layer, more, prefix, build: PhantomData })
     }
@@ -83,6 +75,10 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
     /// Its hyperparameters.
     fn config(&self) -> &'m Config {
         target::config::<B>(self.model.config())
+    }
+
+    fn weights(&self) -> Weights<'m, B> {
+        self.model.weights()
     }
 
     /// Positions in the cache.
@@ -143,12 +139,12 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
 
     /// Logits of the last row, Q15.16, `vocab_size` of them.
     pub fn logits(&self) -> &[i32] {
-        self.state.outputs.get(..self.config().vocab_size).unwrap_or_default()
+        part(self.state.outputs, 0, self.config().vocab_size)
     }
 
     /// As [`Decoder::logits`], to be changed by a sampler.
     pub fn logits_mut(&mut self) -> &mut [i32] {
-        self.state.outputs.get_mut(..self.config().vocab_size).unwrap_or_default()
+        first_mut(self.state.outputs, self.config().vocab_size)
     }
 
     /// Takes up to `tile_rows` tokens into flight; returns how many. Then [`Decoder::step`] until done.
@@ -159,30 +155,11 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
     /// [`RunError::TokenOutOfRange`], [`RunError::SplitPrefix`]. Nothing has changed then.
     #[inline(never)]
     pub fn begin(&mut self, tokens: &[u32]) -> Result<usize, RunError> {
-        let config = self.config();
         self.check(tokens)?;
-        let rows = tokens.len().min(config.tile_rows);
-        let d = config.d_model;
-        let weights = self.model.source_embedding::<B>();
-        let residual = self.state.residual.chunks_exact_mut(d.max(1));
-        let exponents = self.state.exponents.iter_mut();
-        for (i, ((&token, row), exponent)) in
-            tokens.iter().zip(residual).zip(exponents).enumerate().take(rows)
-        {
-            let position = self.len + i;
-            *exponent =
-                embedding::token::<B>(&weights, token as usize, position, row, self.state.sums);
-        }
-        if matches!(config.position, Position::Rotary) {
-            let tables = self.state.rotary.chunks_exact_mut(config.head_dim.max(1));
-            for (i, table) in tables.enumerate().take(rows) {
-                rotary_table(self.model.position::<B>().0, self.len + i, table);
-            }
-        }
-        if let Some(norm) = self.model.embedding_norm::<B>() {
-            let epsilon = epsilon(self.model);
-            normalize_rows::<B>(config, epsilon, &norm, &mut self.state, 0, rows);
-        }
+        let rows = tokens.len().min(self.config().tile_rows);
+        let (weights, state) = (self.weights(), &mut self.state);
+        input::tokens::<B>(&weights, Side::Decoder, state, part(tokens, 0, rows), 0, self.len);
+        input::rotations::<B>(&weights, state, self.len, rows);
         (self.rows, self.layer, self.more) = (rows, 0, tokens.len() > rows);
         Ok(rows)
     }
@@ -192,41 +169,31 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
     /// middle of a prompt.
     #[inline(never)]
     pub fn step(&mut self) -> Progress {
-        let config = self.config();
+        let (config, weights, state) = (self.config(), self.weights(), &mut self.state);
         if self.rows == 0 {
             return Progress::Done;
         }
         let tile = Tile { first_row: 0, first_position: self.len, rows: self.rows, beams: false };
         if self.layer < config.n_layers {
-            let layer = Layer::<B>::new(self.model, self.layer);
-            let (state, keys) = (&mut self.state, self.len + self.rows);
+            let layer = Layer::<B>::new(&weights, Side::Decoder, self.layer);
+            let keys = self.len + self.rows;
             match config.window {
-                0 => layer.attend(state, tile, true, Prefix(self.prefix), keys),
-                window => layer.attend(state, tile, true, Mask::SlidingWindow(window), keys),
+                0 => layer.attend(state, tile, Prefix(self.prefix), keys),
+                window => layer.attend(state, tile, Mask::SlidingWindow(window), keys),
             }
-            layer.feed_forward(&mut self.state, tile);
+            layer.feed_forward(state, tile);
             self.layer += 1;
             return Progress::Working;
         }
-        if let Some(norm) = self.model.final_norm::<B>() {
-            let epsilon = epsilon(self.model);
-            normalize_rows::<B>(config, epsilon, &norm, &mut self.state, 0, self.rows);
+        if let Some(norm) = weights.final_norm(Side::Decoder) {
+            normalize::<B>(&weights, &norm, state, 0..self.rows);
         }
         if !self.more {
-            self.write_logits(self.rows - 1);
+            row_logits::<B>(&weights, state, self.rows - 1);
         }
         self.len += self.rows;
         self.rows = 0;
         Progress::Done
-    }
-
-    /// Logits of row `row` of the tile, which has been normalised.
-    fn write_logits(&mut self, row: usize) {
-        let d = self.config().d_model;
-        let Some(head) = self.model.head::<B>() else { return };
-        let x = self.state.residual.get(row * d..(row + 1) * d).unwrap_or_default();
-        let exponent = self.state.exponents.get(row).copied().unwrap_or(0) as i32;
-        logits::<B>(&head, x, exponent, self.state.lanes, self.state.outputs);
     }
 
     /// Feeds a prompt, tile by tile; the logits of its last token are ready afterwards.
@@ -239,7 +206,7 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         while !rest.is_empty() {
             let rows = self.begin(rest)?;
             while self.step() == Progress::Working {}
-            rest = rest.get(rows..).unwrap_or_default();
+            rest = slices::rest(rest, rows);
         }
         Ok(())
     }
@@ -274,12 +241,11 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
             total += value as i64;
         }
         while fed < tokens.len() {
-            let rest = tokens.get(fed..).unwrap_or_default();
-            let rows = self.begin(rest)?;
+            let rows = self.begin(slices::rest(tokens, fed))?;
             while self.step() == Progress::Working {}
             // Every row but the text's last predicts the token after it; the last one's logits stay.
             for row in 0..rows {
-                self.write_logits(row);
+                row_logits::<B>(&self.weights(), &mut self.state, row);
                 if let Some(&next) = tokens.get(fed + row + 1) {
                     let value = log_probability(self.logits(), next as usize);
                     each(fed + row + 1, value);
@@ -292,27 +258,12 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
     }
 
     fn check(&self, tokens: &[u32]) -> Result<(), RunError> {
-        let config = self.config();
-        if tokens.is_empty() {
-            return Err(RunError::EmptyInput);
-        }
-        let given = self.remaining();
-        if tokens.len() > given {
-            return Err(RunError::TooLong { needed: tokens.len(), given });
-        }
+        check_rows(tokens.len(), self.remaining())?;
         if self.len == 0 && tokens.len() < self.prefix {
             return Err(RunError::SplitPrefix { needed: self.prefix, given: tokens.len() });
         }
-        match tokens.iter().find(|&&token| token as usize >= config.vocab_size) {
-            Some(&token) => Err(RunError::TokenOutOfRange { token, vocab_size: config.vocab_size }),
-            None => Ok(()),
-        }
+        check_tokens(tokens, self.config())
     }
-}
-
-/// The norms' epsilon.
-pub(crate) fn epsilon(model: &Model) -> (u16, i16) {
-    (model.header().epsilon_mantissa, model.header().epsilon_exponent)
 }
 
 /// Positions that a decoder can be fed: its context; with a window and relative positions, as many
@@ -321,40 +272,5 @@ fn capacity(config: &Config) -> usize {
     match config.position {
         Position::Rotary | Position::None if config.window > 0 => u32::MAX as usize >> 1,
         _ => config.context,
-    }
-}
-
-/// `ln softmax(logits)[index]` in Q15.16 of logits in Q15.16; exact to about 10⁻⁴ nats.
-pub fn log_probability(logits: &[i32], index: usize) -> i32 {
-    let own = logits.get(index).copied().unwrap_or(i32::MIN) as i64;
-    (own - log_sum_exp(logits)).max(i32::MIN as i64) as i32
-}
-
-/// `ln Σ exp(logits)` in Q15.16: what a logit exceeds its log-probability by.
-pub fn log_sum_exp(logits: &[i32]) -> i64 {
-    let maximum = logits.iter().copied().max().unwrap_or(0);
-    let mut sum = 0u64;
-    for &logit in logits {
-        let distance = ((maximum as i64 - logit as i64) * LOG2_E_Q30) >> 30;
-        sum += exp2_fine(distance.min(u32::MAX as i64) as u32) as u64;
-    }
-    // log2 of the sum is relative to 2^31, the value of exp2_fine(0).
-    maximum as i64 + (((log2(sum) as i64 - (31 << 16)) * LN_2_Q16) >> 16)
-}
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-    use super::*;
-
-    #[test]
-    fn log_probabilities_match_f64() {
-        let logits = [3.5f64, -2.0, 0.0, 12.25, 11.0, -30.0];
-        let fixed = logits.map(|x| (x * 65536.0) as i32);
-        let sum: f64 = logits.iter().map(|x| x.exp()).sum();
-        for (i, x) in logits.iter().enumerate() {
-            let found = log_probability(&fixed, i) as f64 / 65536.0;
-            assert!((found - (x - sum.ln())).abs() < 2e-4, "{i}: {found} {}", x - sum.ln());
-        }
     }
 }

@@ -2,16 +2,17 @@
 //! keys and values, then attention and feed-forward, tile by tile.
 
 use crate::arena::{ArenaParts, RunState};
-use crate::config::{Architecture, Config, Head, Input, Pooling, Position};
-use crate::decoder::{Progress, epsilon};
+use crate::config::{Architecture, Config, Head, Input, Pooling, Side};
 use crate::error::RunError;
 use crate::kernels::Native;
-use crate::model::Model;
-use crate::nn::attention::{Bidirectional, Mask, Visibility};
-use crate::nn::embedding;
-use crate::nn::head::{logits, mean, pool, unit_length};
-use crate::nn::layer::{Layer, Tile, normalize_rows};
-use crate::nn::position::rotary_table;
+use crate::model::{Model, Weights};
+use crate::nn::attention::{Mask, Prefix, Visibility};
+use crate::nn::head::{mean, pool, row_logits, unit_length};
+use crate::nn::input::{self, check_rows, check_tokens};
+use crate::nn::layer::Layer;
+use crate::nn::residual::{Tile, normalize};
+use crate::progress::Progress;
+use crate::slices::part;
 use crate::target::{self, Build};
 use core::marker::PhantomData;
 
@@ -48,12 +49,12 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {
-        target::check::<B>(model)?;
+        model.check::<B>()?;
         let config = target::config::<B>(model.config());
         if !matches!(config.architecture, Architecture::Encoder) {
             return Err(RunError::WrongModel { needed: "an encoder" });
         }
-        let state = RunState::new::<B>(config, arena.into())?;
+        let state = RunState::new(&target::lengths::<B>(config), arena.into())?;
         Ok(Self {
             model,
             state,
@@ -76,6 +77,10 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         target::config::<B>(self.model.config())
     }
 
+    fn weights(&self) -> Weights<'m, B> {
+        self.model.weights()
+    }
+
     /// Rows of the current input.
     pub fn rows(&self) -> usize {
         self.rows
@@ -91,19 +96,25 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         if !matches!(config.input, Input::Tokens) {
             return Err(RunError::WrongModel { needed: "a model with token input" });
         }
-        self.check(tokens.len())?;
-        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= config.vocab_size) {
-            return Err(RunError::TokenOutOfRange { token, vocab_size: config.vocab_size });
-        }
-        let weights = self.model.source_embedding::<B>();
-        let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
-        let rows = rows.zip(self.state.exponents.iter_mut()).enumerate();
-        for ((position, (row, exponent)), &token) in rows.zip(tokens) {
-            *exponent =
-                embedding::token::<B>(&weights, token as usize, position, row, self.state.sums);
-        }
+        check_rows(tokens.len(), config.context)?;
+        check_tokens(tokens, config)?;
+        input::tokens::<B>(&self.weights(), Side::Encoder, &mut self.state, tokens, 0, 0);
         self.start(tokens.len());
         Ok(())
+    }
+
+    /// Takes tokens as input, each row of which sees others as `mask` says. All steps are those of the
+    /// answer: [`Masked::step`], [`Masked::finish`].
+    ///
+    /// # Errors
+    /// As [`Encoder::begin`].
+    pub fn begin_masked<'e>(
+        &'e mut self,
+        tokens: &[u32],
+        mask: Mask<'e>,
+    ) -> Result<Masked<'e, 'm, 'a, B>, RunError> {
+        self.begin(tokens)?;
+        Ok(Masked { encoder: self, mask })
     }
 
     /// Takes frames as input: `frame_len` features each, integers in units of
@@ -122,57 +133,25 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
             let (needed, given) = (config.frame_len, features.len());
             return Err(RunError::WrongFrameLength { needed, given });
         }
-        let count = frames.len();
-        self.check(count)?;
+        check_rows(frames.len(), config.context)?;
         let unit = self.model.header().frame_exponent as i32;
-        let weights = self.model.source_embedding::<B>();
-        let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
-        let rows = rows.zip(self.state.exponents.iter_mut()).enumerate();
-        for ((position, (row, exponent)), frame) in rows.zip(frames) {
-            *exponent = embedding::frame::<B>(
-                &weights,
-                frame,
-                unit,
-                position,
-                row,
-                self.state.lanes,
-                self.state.sums,
-            );
-        }
-        self.start(count);
+        input::frames::<B>(&self.weights(), &mut self.state, features, unit);
+        self.start(frames.len());
         Ok(())
     }
 
-    fn check(&self, rows: usize) -> Result<(), RunError> {
-        let given = self.config().context;
-        match rows {
-            0 => Err(RunError::EmptyInput),
-            needed if needed > given => Err(RunError::TooLong { needed, given }),
-            _ => Ok(()),
-        }
-    }
-
     fn start(&mut self, rows: usize) {
-        if let Some(norm) = self.model.embedding_norm::<B>() {
-            let epsilon = epsilon(self.model);
-            normalize_rows::<B>(self.config(), epsilon, &norm, &mut self.state, 0, rows);
-        }
         (self.rows, self.layer, self.tile) = (rows, 0, 0);
         (self.second_pass, self.done) = (false, false);
     }
 
     /// One tile of rows of one pass of one layer; after the last, the final norm and the head.
     pub fn step(&mut self) -> Progress {
-        self.step_by(Bidirectional)
+        self.step_with(Prefix::ALL)
     }
 
-    /// As [`Encoder::step`] with another mask.
-    pub fn step_masked(&mut self, mask: Mask) -> Progress {
-        self.step_by(mask)
-    }
-
-    fn step_by<M: Visibility>(&mut self, mask: M) -> Progress {
-        let config = self.config();
+    fn step_with<M: Visibility>(&mut self, mask: M) -> Progress {
+        let (config, weights) = (self.config(), self.weights());
         if self.rows == 0 || self.done {
             return Progress::Done;
         }
@@ -182,18 +161,13 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         }
         let rows = (self.rows - self.tile).min(config.tile_rows);
         let tile = Tile { first_row: self.tile, first_position: self.tile, rows, beams: false };
-        if matches!(config.position, Position::Rotary) {
-            let tables = self.state.rotary.chunks_exact_mut(config.head_dim.max(1));
-            for (i, table) in tables.enumerate().take(rows) {
-                rotary_table(self.model.position::<B>().0, self.tile + i, table);
-            }
-        }
-        let layer = Layer::<B>::new(self.model, self.layer);
+        let layer = Layer::<B>::new(&weights, Side::Encoder, self.layer);
+        input::rotations::<B>(&weights, &mut self.state, self.tile, rows);
         if self.second_pass {
-            layer.attend(&mut self.state, tile, false, mask, self.rows);
+            layer.attend(&mut self.state, tile, mask, self.rows);
             layer.feed_forward(&mut self.state, tile);
         } else {
-            layer.project_keys_values(&mut self.state, tile);
+            layer.keys_and_values(&mut self.state, tile);
         }
         self.tile += rows;
         if self.tile >= self.rows {
@@ -206,36 +180,27 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
 
     /// Final norm, pooling and head.
     fn finish(&mut self) {
-        let config = self.config();
-        if let Some(norm) = self.model.final_norm::<B>() {
-            let epsilon = epsilon(self.model);
-            normalize_rows::<B>(config, epsilon, &norm, &mut self.state, 0, self.rows);
+        let (config, weights, state) = (self.config(), self.weights(), &mut self.state);
+        let d = config.d_model;
+        if let Some(norm) = weights.final_norm(Side::Encoder) {
+            normalize::<B>(&weights, &norm, state, 0..self.rows);
         }
         self.done = true;
         if !matches!(config.head, Head::Classifier | Head::Embedding) {
             return;
         }
-        let (state, d) = (&mut self.state, config.d_model);
-        let mut exponent = state.exponents.first().copied().unwrap_or(0);
         if matches!(config.pooling, Pooling::Mean) {
-            exponent =
-                mean::<B::Kernels>(state.residual, state.exponents, d, self.rows, state.sums);
+            mean::<B::Kernels>(&mut state.residual, d, self.rows, state.sums);
         }
-        let row = state.residual.get_mut(..d).unwrap_or_default();
-        if let Some(pooler) = self.model.pooler::<B>() {
-            exponent = pool::<B>(&pooler, row, exponent as i32, state.lanes, state.sums);
+        if let (Some(pooler), Some((row, exponent))) =
+            (weights.pooler(), state.residual.row_mut(0, d))
+        {
+            *exponent = pool::<B>(&pooler, row, *exponent as i32, state.lanes, state.sums);
         }
-        match self.model.head::<B>() {
-            Some(head) => {
-                logits::<B>(&head, row, exponent as i32, state.lanes, state.outputs);
-            }
-            None => unit_length(row, state.outputs),
+        match config.head {
+            Head::Embedding => unit_length(state.residual.row(0, d).0, state.outputs),
+            _ => row_logits::<B>(&weights, state, 0),
         }
-    }
-
-    /// Runs the input taken by `begin` to its end.
-    pub fn finish_steps(&mut self, mask: Mask) {
-        while self.step_masked(mask) == Progress::Working {}
     }
 
     /// Tokens in, outputs ready: `begin` and all steps.
@@ -258,17 +223,21 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         Ok(self.outputs())
     }
 
-    /// A classifier's logits in Q15.16, or an embedding of length one in Q1.30.
+    /// A classifier's logits in Q15.16, or an embedding of length one in Q1.30; nothing without a head.
     pub fn outputs(&self) -> &[i32] {
-        self.state.outputs.get(..self.config().n_outputs()).unwrap_or_default()
+        match self.config().head {
+            Head::None => &[],
+            _ => part(self.state.outputs, 0, self.config().n_outputs()),
+        }
     }
 
     /// Hidden row `row` and its exponent: the answer of a model without head. A pooled model's row 0 is
-    /// the pooled row.
+    /// the pooled row. Empty beyond the input.
     pub fn hidden(&self, row: usize) -> (&[i16], i32) {
-        let d = self.config().d_model;
-        let exponent = self.state.exponents.get(row).copied().unwrap_or(0) as i32;
-        (self.state.residual.get(row * d..(row + 1) * d).unwrap_or_default(), exponent)
+        match row < self.rows {
+            true => self.state.residual.row(row, self.config().d_model),
+            false => (&[], 0),
+        }
     }
 
     /// Per-token logits of row `row`, Q15.16.
@@ -276,17 +245,39 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
     /// # Errors
     /// [`RunError::WrongModel`] without a per-token head, [`RunError::TooLong`] beyond the input.
     pub fn label_logits(&mut self, row: usize) -> Result<&[i32], RunError> {
-        let config = self.config();
-        let (Head::TokenLabels, Some(head)) = (config.head, self.model.head::<B>()) else {
+        if !matches!(self.config().head, Head::TokenLabels) {
             return Err(RunError::WrongModel { needed: "a model with per-token labels" });
-        };
+        }
         if row >= self.rows {
             return Err(RunError::TooLong { needed: row + 1, given: self.rows });
         }
-        let d = config.d_model;
-        let x = self.state.residual.get(row * d..(row + 1) * d).unwrap_or_default();
-        let exponent = self.state.exponents.get(row).copied().unwrap_or(0) as i32;
-        logits::<B>(&head, x, exponent, self.state.lanes, self.state.outputs);
+        row_logits::<B>(&self.weights(), &mut self.state, row);
         Ok(self.outputs())
+    }
+}
+
+/// An encoder with an input whose rows see each other as a [`Mask`] says, see [`Encoder::begin_masked`].
+/// Dropped before its end, it leaves nothing to do.
+#[derive(Debug)]
+pub struct Masked<'e, 'm, 'a, B: Build = Native> {
+    encoder: &'e mut Encoder<'m, 'a, B>,
+    mask: Mask<'e>,
+}
+
+impl<B: Build> Masked<'_, '_, '_, B> {
+    /// As [`Encoder::step`].
+    pub fn step(&mut self) -> Progress {
+        self.encoder.step_with(self.mask)
+    }
+
+    /// All steps.
+    pub fn finish(mut self) {
+        while self.step() == Progress::Working {}
+    }
+}
+
+impl<B: Build> Drop for Masked<'_, '_, '_, B> {
+    fn drop(&mut self) {
+        self.encoder.done = true;
     }
 }

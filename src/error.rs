@@ -135,6 +135,12 @@ pub enum RunError {
         /// Which part: `bytes` or `halves`.
         part: &'static str,
     },
+    /// The blob does not begin at a multiple of four bytes: kernels load whole words.
+    /// [`include_blob!`](crate::include_blob) aligns.
+    MisalignedModel {
+        /// Bytes beyond a multiple of four.
+        given: usize,
+    },
     /// The model is of another kind than the operation asked for.
     WrongModel {
         /// What the operation needs, for example `a decoder with a vocabulary head`.
@@ -147,6 +153,21 @@ pub enum RunError {
         layout: &'static str,
         /// The kernels of this build.
         kernels: &'static str,
+    },
+    /// A query of the model would see more keys than the kernels of this build can attend to.
+    TooManyKeys {
+        /// Keys needed.
+        needed: usize,
+        /// Keys that the kernels attend to at most.
+        given: usize,
+    },
+    /// The model asks for a wider beam than that of the build's [`Known`](crate::Known) model, which its
+    /// buffers are for.
+    BeamTooWide {
+        /// Hypotheses needed.
+        needed: usize,
+        /// Hypotheses of the build.
+        given: usize,
     },
     /// No token or frame was given.
     EmptyInput,
@@ -189,11 +210,21 @@ impl fmt::Display for RunError {
             Self::MisalignedArena { part } => {
                 write!(f, "the arena's {part} must begin at a multiple of four bytes")
             }
+            Self::MisalignedModel { given } => write!(
+                f,
+                "the blob must begin at a multiple of four bytes, not {given} behind one (see `include_blob!`)"
+            ),
             Self::UnsupportedPacking { layout, kernels } => write!(
                 f,
                 "weights packed `{layout}` are not for the kernels `{kernels}`: convert with another --layout"
             ),
             Self::WrongModel { needed } => write!(f, "this model cannot do that: needed {needed}"),
+            Self::TooManyKeys { needed, given } => {
+                write!(f, "the model attends to {needed} keys, the kernels to {given} at most")
+            }
+            Self::BeamTooWide { needed, given } => {
+                write!(f, "a beam of {needed}, but the build is for one of {given} at most")
+            }
             Self::EmptyInput => write!(f, "the input is empty"),
             Self::TooLong { needed, given } => {
                 write!(f, "the input needs {needed} positions, the context has {given}")

@@ -45,8 +45,8 @@
 //! A module imports only from floors below it (`cargo xtask floors` checks):
 //!
 //! ```text
-//! 6  task    5  encoder decoder seq2seq    4  nn sampler    3  arena target model    2  tokenizer kernels blob
-//! 1  fixed    0  config error matrix
+//! 7  task    6  encoder decoder seq2seq    5  nn sampler    4  model    3  target
+//! 2  arena blob kernels probability tokenizer    1  fixed    0  config error matrix progress slices
 //! ```
 #![no_std]
 #![deny(unsafe_code)]
@@ -62,18 +62,22 @@ pub mod kernels;
 pub mod matrix;
 pub mod model;
 pub mod nn;
+pub mod probability;
+pub mod progress;
 pub mod sampler;
 pub mod seq2seq;
+mod slices;
 pub mod target;
 pub mod task;
 pub mod tokenizer;
 
 pub use arena::{Arena, ArenaParts, ArenaSize};
 pub use config::Config;
-pub use decoder::{Decoder, Progress};
+pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use error::{FormatError, RunError};
 pub use model::Model;
+pub use progress::Progress;
 pub use sampler::{Sampler, Sampling};
 pub use seq2seq::Seq2Seq;
 pub use target::{Build, Known};

@@ -3,21 +3,19 @@
 //! `parse` is the only gate. After it, only the user's input can fail: every view below is a slice
 //! whose length was checked once.
 
+mod section;
 mod validate;
 mod weights;
 
+pub use section::*;
 pub use weights::*;
 
 use crate::arena::ArenaSize;
-use crate::blob::{
-    Expected, HEADER_BYTES, Header, Layout, LinearLayout, META_BYTES, checksum, position_bytes,
-    read_i16, read_u16, relative_bytes,
-};
+use crate::blob::{Expected, HEADER_BYTES, Header, Layout, checksum, part, read_u16};
 use crate::config::*;
-use crate::error::FormatError;
-use crate::kernels::{Channels, Matrix, Native, Weights};
-use crate::target::Known;
-use crate::target::{self, Build};
+use crate::error::{FormatError, RunError};
+use crate::kernels::{Kernels, Native};
+use crate::target::{self, Build, Known};
 use crate::tokenizer::Tokenizer;
 use validate::validate;
 
@@ -27,17 +25,6 @@ pub struct Model<'a> {
     bytes: &'a [u8],
     header: Header,
     layout: Layout,
-}
-
-/// Everything of `bytes` from `offset`, at most `len` bytes; empty beyond the end.
-const fn part(bytes: &[u8], offset: usize, len: usize) -> &[u8] {
-    match bytes.split_at_checked(offset) {
-        Some((_, rest)) => match rest.split_at_checked(len) {
-            Some((part, _)) => part,
-            None => rest,
-        },
-        None => &[],
-    }
 }
 
 impl<'a> Model<'a> {
@@ -145,20 +132,42 @@ impl<'a> Model<'a> {
         Known { config: self.header.config, tokenizer }
     }
 
-    /// Whether it is the model that is known.
-    pub(crate) fn is_of<B: Build>(&self, known: Known) -> bool {
-        self.tokenizer().map(|t| t.kind()) == known.tokenizer
-            && target::header::<B>().is_some_and(|header| header.difference(self.bytes).is_none())
+    /// The weights, for a build that runs this model.
+    pub const fn weights<B: Build>(&self) -> Weights<'_, B> {
+        Weights::new(self.bytes, &self.header, &self.layout)
     }
 
-    #[inline(always)]
-    fn config_of<B: Build>(&self) -> &Config {
-        target::config::<B>(&self.header.config)
-    }
-
-    #[inline(always)]
-    fn layout_of<B: Build>(&self) -> &Layout {
-        target::layout::<B>(&self.layout)
+    /// Refuses a model that a build is not for, or that its kernels cannot run.
+    ///
+    /// # Errors
+    /// [`RunError::WrongModel`], [`RunError::BeamTooWide`], [`RunError::UnsupportedPacking`],
+    /// [`RunError::MisalignedModel`], [`RunError::TooManyKeys`].
+    pub(crate) fn check<B: Build>(&self) -> Result<(), RunError> {
+        let config = target::config::<B>(self.config());
+        if let Some(known) = B::MODEL {
+            let same = target::header::<B>().is_some_and(|h| h.difference(self.bytes).is_none());
+            if !same || self.tokenizer().map(|t| t.kind()) != known.tokenizer {
+                return Err(RunError::WrongModel { needed: "the model that this build is for" });
+            }
+            let (needed, given) = (self.config().beams, known.config.beams);
+            if needed > given {
+                return Err(RunError::BeamTooWide { needed, given });
+            }
+        }
+        let (layout, kernels) = (config.packing, <B::Kernels>::NAME);
+        if !<B::Kernels>::PACKINGS.contains(&layout) {
+            return Err(RunError::UnsupportedPacking { layout: layout.name(), kernels });
+        }
+        let given = self.bytes.as_ptr().addr() % 4;
+        if given > 0 {
+            return Err(RunError::MisalignedModel { given });
+        }
+        let needed = config.cache_rows().max(config.decoder_side().cache_rows());
+        let given = <B::Kernels>::MAX_KEYS;
+        if needed > given {
+            return Err(RunError::TooManyKeys { needed, given });
+        }
+        Ok(())
     }
 
     /// The same model with another beam width, to be set before [`Model::arena`] is asked: RAM grows
@@ -194,173 +203,4 @@ impl<'a> Model<'a> {
         let len = read_u16(rest, 0) as usize;
         core::str::from_utf8(rest.get(2..2 + len)?).ok()
     }
-
-    #[inline(never)] // asked for in many places
-    fn linear<B: Build>(&self, base: usize, at: &(usize, LinearLayout)) -> Linear<'a> {
-        let layout = &at.1;
-        let section = part(self.bytes, base + at.0, layout.bytes());
-        let (meta, rest) = section.split_at_checked(META_BYTES).unwrap_or_default();
-        let (weights, rest) =
-            rest.split_at_checked(layout.multipliers() - META_BYTES).unwrap_or_default();
-        let (multipliers, biases) =
-            rest.split_at_checked(layout.biases() - layout.multipliers()).unwrap_or_default();
-        let meta = |i: usize| read_i16(meta, 2 * i) as i32;
-        let matrix = Matrix::new(weights, layout.packing, layout.padded_out(), layout.padded_in());
-        let weights = matrix
-            .zip(Channels::new(multipliers, biases))
-            .and_then(|(matrix, channels)| Weights::new(matrix, channels));
-        debug_assert!(weights.is_some(), "a linear layer that `validate` has let pass");
-        Linear {
-            weights: weights.unwrap_or(Weights::ZERO),
-            out_dim: layout.out_dim,
-            weight_exponent: meta(0),
-            bias_exponent: meta(1),
-            output_exponent: meta(2),
-            wide: meta(3) == 12,
-        }
-    }
-
-    #[inline(never)]
-    fn norm<B: Build>(&self, offset: usize) -> NormWeights<'a> {
-        let row = self.config_of::<B>().d_model * 2;
-        let biases = match self.config_of::<B>().norm {
-            Norm::Layer => row,
-            Norm::Rms => 0,
-        };
-        let gains = part(self.bytes, offset + META_BYTES, row);
-        let biases = part(self.bytes, offset + META_BYTES + round_up(row, 16), biases);
-        NormWeights {
-            channels: Channels::new(gains, biases).unwrap_or(Channels::NONE),
-            gain_exponent: read_i16(self.bytes, offset) as i32,
-            bias_exponent: read_i16(self.bytes, offset + 2) as i32,
-        }
-    }
-
-    /// Embedding table or frame projection.
-    pub fn embedding<B: Build>(&self) -> Linear<'a> {
-        self.linear::<B>(0, &self.layout_of::<B>().embedding)
-    }
-
-    /// Position table or frequencies, and the exponent of the former.
-    pub fn position<B: Build>(&self) -> (&'a [u8], i32) {
-        let offset = self.layout_of::<B>().position;
-        let len = position_bytes(self.config_of::<B>()).saturating_sub(META_BYTES);
-        (part(self.bytes, offset + META_BYTES, len), read_i16(self.bytes, offset) as i32)
-    }
-
-    /// What turns a source's tokens (or the tokens of a model with one side) into rows.
-    pub fn source_embedding<B: Build>(&self) -> EmbeddingWeights<'a> {
-        let (positions, position_exponent) = self.position::<B>();
-        EmbeddingWeights {
-            table: self.embedding::<B>(),
-            kind: self.config_of::<B>().position,
-            positions,
-            position_exponent,
-            norm: self.embedding_norm::<B>(),
-        }
-    }
-
-    /// What turns an encoder-decoder's target tokens into rows.
-    pub fn target_embedding<B: Build>(&self) -> EmbeddingWeights<'a> {
-        let (c, at) = (self.config_of::<B>(), &self.layout_of::<B>().decoder);
-        let source = self.source_embedding::<B>();
-        let (positions, position_exponent) = match c.position {
-            Position::Learned => {
-                let len = position_bytes(&c.decoder_side()).saturating_sub(META_BYTES);
-                let exponent = read_i16(self.bytes, at.position) as i32;
-                (part(self.bytes, at.position + META_BYTES, len), exponent)
-            }
-            _ => (source.positions, source.position_exponent),
-        };
-        EmbeddingWeights {
-            table: if c.separate_embedding {
-                self.linear::<B>(0, &at.embedding)
-            } else {
-                source.table
-            },
-            kind: c.position,
-            positions,
-            position_exponent,
-            norm: c.embedding_norm.then(|| self.norm::<B>(at.embedding_norm)),
-        }
-    }
-
-    /// The relative positions of the encoder, or of the decoder.
-    pub fn relative_bias<B: Build>(&self, decoder: bool) -> Option<RelativeBias<'a>> {
-        let (c, at) = (self.config_of::<B>(), self.layout_of::<B>());
-        let offset = if decoder { at.decoder.position } else { at.position };
-        matches!(c.position, Position::Relative).then(|| RelativeBias {
-            table: part(self.bytes, offset + META_BYTES, relative_bytes(c)),
-            exponent: read_i16(self.bytes, offset) as i32,
-            distance: c.relative_distance,
-        })
-    }
-
-    /// Norm of the embedding.
-    pub fn embedding_norm<B: Build>(&self) -> Option<NormWeights<'a>> {
-        self.config_of::<B>()
-            .embedding_norm
-            .then(|| self.norm::<B>(self.layout_of::<B>().embedding_norm))
-    }
-
-    /// Norm of the last rows.
-    pub fn final_norm<B: Build>(&self) -> Option<NormWeights<'a>> {
-        self.config_of::<B>().final_norm.then(|| self.norm::<B>(self.layout_of::<B>().final_norm))
-    }
-
-    /// Norm of the decoder's last rows in an encoder-decoder.
-    pub fn target_norm<B: Build>(&self) -> Option<NormWeights<'a>> {
-        self.config_of::<B>()
-            .final_norm
-            .then(|| self.norm::<B>(self.layout_of::<B>().decoder.final_norm))
-    }
-
-    /// BERT's pooler.
-    pub fn pooler<B: Build>(&self) -> Option<Linear<'a>> {
-        self.config_of::<B>().pooler.then(|| self.linear::<B>(0, &self.layout_of::<B>().pooler))
-    }
-
-    /// The matrix of the head: vocabulary (the embedding table when tied) or labels.
-    pub fn head<B: Build>(&self) -> Option<Linear<'a>> {
-        match self.config_of::<B>().head {
-            Head::TiedVocabulary if self.config_of::<B>().separate_embedding => {
-                Some(self.linear::<B>(0, &self.layout_of::<B>().decoder.embedding))
-            }
-            Head::TiedVocabulary => Some(self.embedding::<B>()),
-            Head::Vocabulary | Head::Classifier | Head::TokenLabels => {
-                Some(self.linear::<B>(0, &self.layout_of::<B>().head))
-            }
-            Head::None | Head::Embedding => None,
-        }
-    }
-
-    /// The weights of layer `index`.
-    pub fn layer<B: Build>(&'a self, index: usize) -> LayerWeights<'a> {
-        let base = self.layout_of::<B>().layers + index * self.layout_of::<B>().layer.bytes;
-        LayerWeights { model: self, base }
-    }
-
-    /// The weights of decoder layer `index` of an encoder-decoder, but for its cross-attention.
-    pub fn decoder_layer(&'a self, index: usize) -> LayerWeights<'a> {
-        let base = self.layout.decoder.layers + index * self.layout.decoder.cross.bytes;
-        LayerWeights { model: self, base }
-    }
-
-    /// The weights of the cross-attention of decoder layer `index`.
-    pub fn cross<B: Build>(&self, index: usize) -> CrossWeights<'a> {
-        let at = &self.layout_of::<B>().decoder.cross;
-        let base = self.layout_of::<B>().decoder.layers + index * at.bytes;
-        let post = matches!(self.config_of::<B>().norm_order, NormOrder::Post);
-        CrossWeights {
-            score_multiplier: read_u16(self.bytes, base + at.attention),
-            score_exponent: read_i16(self.bytes, base + at.attention + 2) as i32,
-            q: self.linear::<B>(base, &at.q),
-            k: self.linear::<B>(base, &at.k),
-            v: self.linear::<B>(base, &at.v),
-            o: self.linear::<B>(base, &at.o),
-            norm: post.then(|| self.norm::<B>(base + at.norm)),
-        }
-    }
 }
-
-const _: () = assert!(HEADER_BYTES.is_multiple_of(16));

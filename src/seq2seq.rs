@@ -10,26 +10,29 @@
 mod part;
 mod search;
 
-use part::check;
 pub use part::{Found, Part};
 pub use search::Search;
 
 use crate::arena::{ArenaParts, RunState};
-use crate::config::Architecture;
-use crate::decoder::{Progress, epsilon, log_probability};
+use crate::config::{Architecture, Config, Side};
 use crate::error::RunError;
-use crate::kernels::{self, Kernels, Native};
-use crate::model::Model;
-use crate::nn::attention::{Bidirectional, Prefix};
-use crate::nn::embedding;
-use crate::nn::head::logits;
-use crate::nn::layer::{Layer, Tile, normalize_rows, project_source};
+use crate::kernels::Native;
+use crate::model::{Model, Weights};
+use crate::nn::attention::Prefix;
+use crate::nn::head::row_logits;
+use crate::nn::input::{self, check_rows, check_tokens};
+use crate::nn::layer::Layer;
+use crate::nn::residual::{Tile, normalize};
+use crate::probability::log_probability;
+use crate::progress::Progress;
+use crate::slices::{at, part as slice};
+use crate::target::{self, Build};
 use crate::tokenizer::Token;
 use core::marker::PhantomData;
 
 /// An encoder-decoder model with its state. A source in, a target out.
 #[derive(Debug)]
-pub struct Seq2Seq<'m, 'a, K: Kernels = Native> {
+pub struct Seq2Seq<'m, 'a, B: Build = Native> {
     model: &'m Model<'m>,
     state: RunState<'a>,
     search: Search,
@@ -41,7 +44,7 @@ pub struct Seq2Seq<'m, 'a, K: Kernels = Native> {
     layer: usize,
     tile: usize,
     second_pass: bool,
-    kernels: PhantomData<K>,
+    build: PhantomData<B>,
 }
 
 impl<'m, 'a> Seq2Seq<'m, 'a> {
@@ -55,37 +58,48 @@ impl<'m, 'a> Seq2Seq<'m, 'a> {
     }
 }
 
-impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
-    /// An encoder-decoder on the kernels of `K`.
+impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
+    /// An encoder-decoder of another build: its kernels, the model that it is for. A known model's beam
+    /// width is the widest; [`Model::with_beams`] may give a narrower one.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`], [`RunError::ArenaTooSmall`].
+    /// [`RunError::WrongModel`], [`RunError::BeamTooWide`], [`RunError::UnsupportedPacking`],
+    /// [`RunError::ArenaTooSmall`].
     pub fn new_for(
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {
-        let config = model.config();
+        model.check::<B>()?;
+        let config = target::config::<B>(model.config());
         if !matches!(config.architecture, Architecture::EncoderDecoder) {
             return Err(RunError::WrongModel { needed: "an encoder-decoder" });
         }
-        kernels::fits::<K>(config)?;
         Ok(Self {
             model,
-            state: RunState::new::<K>(config, arena.into())?,
-            search: Search::new(config, config.target_context),
+            state: RunState::new(&target::lengths::<B>(config), arena.into())?,
+            search: Search::new(model.config(), config.target_context),
             limit: config.target_context,
             rows: 0,
             part: Part::Done,
             layer: 0,
             tile: 0,
             second_pass: false,
-            kernels: PhantomData,
+            build: PhantomData,
         })
     }
 
     /// The model.
     pub fn model(&self) -> &'m Model<'m> {
         self.model
+    }
+
+    /// Its hyperparameters, but for the beam width, which is [`Seq2Seq::model`]'s.
+    fn config(&self) -> &'m Config {
+        target::config::<B>(self.model.config())
+    }
+
+    fn weights(&self) -> Weights<'m, B> {
+        self.model.weights()
     }
 
     /// What the next step works on.
@@ -105,20 +119,11 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     /// [`RunError::EmptyInput`], [`RunError::TooLong`], [`RunError::TokenOutOfRange`]. Nothing has
     /// changed then.
     pub fn begin(&mut self, source: &[Token]) -> Result<(), RunError> {
-        let config = self.model.config();
-        check(source, config.context, config)?;
-        let weights = self.model.source_embedding::<K>();
-        let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
-        let rows = rows.zip(self.state.exponents.iter_mut()).enumerate();
-        for ((position, (row, exponent)), &token) in rows.zip(source) {
-            *exponent =
-                embedding::token::<K>(&weights, token as usize, position, row, self.state.sums);
-        }
-        if let Some(norm) = weights.norm {
-            let epsilon = epsilon(self.model);
-            normalize_rows::<K>(config, epsilon, &norm, &mut self.state, 0, source.len());
-        }
-        self.search.restart(config, self.limit);
+        let config = self.config();
+        check_rows(source.len(), config.context)?;
+        check_tokens(source, config)?;
+        input::tokens::<B>(&self.weights(), Side::Encoder, &mut self.state, source, 0, 0);
+        self.search.restart(self.model.config(), self.limit);
         (self.rows, self.part) = (source.len(), Part::Encoder);
         (self.layer, self.tile, self.second_pass) = (0, 0, false);
         Ok(())
@@ -140,25 +145,22 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     /// A tile of an encoder layer: first every row's keys and values, then the rest.
     #[inline(never)]
     fn encode(&mut self) {
-        let side = self.model.config().encoder_side();
         let tile = self.next_tile(self.rows);
-        let layer = Layer::<K>::of_side(self.model, &side, self.layer);
+        let (weights, state) = (self.weights(), &mut self.state);
+        let layer = Layer::<B>::new(&weights, Side::Encoder, self.layer);
         if self.second_pass {
-            layer.attend(&mut self.state, tile, false, Bidirectional, self.rows);
-            layer.feed_forward(&mut self.state, tile);
+            layer.attend(state, tile, Prefix::ALL, self.rows);
+            layer.feed_forward(state, tile);
         } else {
-            layer.project_keys_values(&mut self.state, tile);
+            layer.keys_and_values(state, tile);
         }
         if self.tile > 0 {
             return;
         }
         self.layer += self.second_pass as usize;
         self.second_pass = !self.second_pass;
-        if self.layer >= side.n_layers {
-            if let Some(norm) = self.model.final_norm::<K>() {
-                let epsilon = epsilon(self.model);
-                normalize_rows::<K>(&side, epsilon, &norm, &mut self.state, 0, self.rows);
-            }
+        if self.layer >= self.config().n_layers {
+            self.finish_rows(Side::Encoder, self.rows);
             (self.layer, self.part) = (0, Part::Source);
         }
     }
@@ -166,14 +168,13 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     /// A tile of the source's keys and values for a decoder layer.
     #[inline(never)]
     fn project(&mut self) {
-        let side = self.model.config().encoder_side();
         let tile = self.next_tile(self.rows);
-        let weights = self.model.cross::<K>(self.layer);
-        project_source::<K>(&side, &weights, &mut self.state, tile, self.layer);
+        let layer = Layer::<B>::new(&self.weights(), Side::Decoder, self.layer);
+        layer.source_keys_and_values(&mut self.state, tile);
         if self.tile == 0 {
             self.layer += 1;
         }
-        if self.layer >= self.model.config().decoder_layers {
+        if self.layer >= self.config().decoder_layers {
             self.embed();
         }
     }
@@ -182,7 +183,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     fn next_tile(&mut self, rows: usize) -> Tile {
         let first = self.tile;
         let rows_left = rows.saturating_sub(first);
-        let tile_rows = self.model.config().tile_rows.min(rows_left);
+        let tile_rows = self.config().tile_rows.min(rows_left);
         self.tile = if tile_rows < rows_left { first + tile_rows } else { 0 };
         Tile { first_row: first, first_position: first, rows: tile_rows, beams: false }
     }
@@ -190,27 +191,16 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     /// The rows of the tokens that every hypothesis ends with.
     #[inline(never)]
     fn embed(&mut self) {
-        let config = self.model.config();
-        let position = self.search.len();
         for slot in 0..self.search.live() {
-            let token = self.search.token(config, self.state.history, slot);
-            self.embed_row(slot, token, position);
+            let token = self.search.token(self.config(), self.state.history, slot);
+            self.embed_row(slot, token, self.search.len());
         }
         (self.layer, self.part) = (0, Part::SelfAttention);
     }
 
-    #[inline(never)]
     fn embed_row(&mut self, row: usize, token: Token, position: usize) {
-        let config = self.model.config();
-        let weights = self.model.target_embedding::<K>();
-        let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
-        for (x, exponent) in rows.zip(self.state.exponents.iter_mut()).skip(row).take(1) {
-            *exponent =
-                embedding::token::<K>(&weights, token as usize, position, x, self.state.sums);
-        }
-        if let Some(norm) = weights.norm {
-            normalize_rows::<K>(config, epsilon(self.model), &norm, &mut self.state, row, 1);
-        }
+        let (weights, state) = (self.weights(), &mut self.state);
+        input::tokens::<B>(&weights, Side::Decoder, state, &[token], row, position);
     }
 
     /// A part of a decoder layer for a tile of hypotheses.
@@ -230,58 +220,37 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
                 Part::SelfAttention
             }
         };
-        if self.layer >= self.model.config().decoder_layers {
-            self.finish_rows(self.search.live());
+        if self.layer >= self.config().decoder_layers {
+            self.finish_rows(Side::Decoder, self.search.live());
             self.part = Part::Head;
         }
     }
 
     #[inline(never)]
     fn decode_part(&mut self, tile: Tile, keys: usize) {
-        let config = self.model.config();
-        let side = config.decoder_side();
-        let layer = Layer::<K>::of_side(self.model, &side, self.layer);
+        let (weights, state) = (self.weights(), &mut self.state);
+        let layer = Layer::<B>::new(&weights, Side::Decoder, self.layer);
         match self.part {
-            Part::SelfAttention => {
-                layer.attend(&mut self.state, tile, true, Prefix(0), keys);
-            }
-            Part::CrossAttention => {
-                attend_source::<K>(
-                    self.model,
-                    self.layer,
-                    &layer,
-                    &mut self.state,
-                    tile,
-                    self.rows,
-                );
-            }
-            _ => layer.feed_forward(&mut self.state, tile),
+            Part::SelfAttention => layer.attend(state, tile, Prefix::NONE, keys),
+            Part::CrossAttention => layer.attend_source(state, tile, self.rows),
+            _ => layer.feed_forward(state, tile),
         }
     }
 
-    fn finish_rows(&mut self, rows: usize) {
-        if let Some(norm) = self.model.target_norm::<K>() {
-            let epsilon = epsilon(self.model);
-            normalize_rows::<K>(self.model.config(), epsilon, &norm, &mut self.state, 0, rows);
+    /// The last norm of one side.
+    fn finish_rows(&mut self, side: Side, rows: usize) {
+        let weights = self.weights();
+        if let Some(norm) = weights.final_norm(side) {
+            normalize::<B>(&weights, &norm, &mut self.state, 0..rows);
         }
-    }
-
-    /// Logits of row `row`, which has been normalised.
-    #[inline(never)]
-    fn write_logits(&mut self, row: usize) {
-        let d = self.model.config().d_model;
-        let Some(head) = self.model.head::<K>() else { return };
-        let x = self.state.residual.get(row * d..(row + 1) * d).unwrap_or_default();
-        let exponent = self.state.exponents.get(row).copied().unwrap_or(0) as i32;
-        logits::<K>(&head, x, exponent, self.state.lanes, self.state.outputs);
     }
 
     /// Logits of one hypothesis; after the last, the next tokens of all.
     #[inline(never)]
     fn choose(&mut self) {
-        let config = self.model.config();
-        self.write_logits(self.tile);
-        let logits = self.state.outputs.get(..config.vocab_size).unwrap_or_default();
+        let config = self.config();
+        row_logits::<B>(&self.weights(), &mut self.state, self.tile);
+        let logits = slice(self.state.outputs, 0, config.vocab_size);
         self.search.add(config, self.tile, logits);
         self.tile += 1;
         if self.tile < self.search.live() {
@@ -299,7 +268,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     /// The next token of every hypothesis.
     #[inline(never)]
     fn advance(&mut self) {
-        let config = self.model.config();
+        let config = self.config();
         let (side, layers, rows) =
             (config.decoder_side(), config.decoder_layers, self.search.len() + 1);
         let cache = &mut self.state.cache;
@@ -334,7 +303,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
 
     /// The logits that were computed last, Q15.16, `vocab_size` of them.
     pub fn logits(&self) -> &[i32] {
-        self.state.outputs.get(..self.model.config().vocab_size).unwrap_or_default()
+        slice(self.state.outputs, 0, self.config().vocab_size)
     }
 
     /// Log-probability (nats, Q15.16) of `target` (without the start token; with the end token if it is to
@@ -349,8 +318,9 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         target: &[Token],
         mut each: impl FnMut(usize, i32, &[i32]),
     ) -> Result<i64, RunError> {
-        let config = self.model.config();
-        check(target, config.target_context, config)?;
+        let config = self.config();
+        check_rows(target.len(), config.target_context)?;
+        check_tokens(target, config)?;
         self.begin(source)?;
         while matches!(self.part, Part::Encoder | Part::Source) {
             self.step();
@@ -359,8 +329,10 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         for first in (0..target.len()).step_by(config.tile_rows.max(1)) {
             let rows = (target.len() - first).min(config.tile_rows);
             for row in 0..rows {
-                let before = (first + row).checked_sub(1).and_then(|i| target.get(i));
-                let token = before.copied().unwrap_or(config.start_token as Token);
+                let token = match first + row {
+                    0 => config.start_token as Token,
+                    position => at(target, position - 1),
+                };
                 self.embed_row(row, token, first + row);
             }
             let tile = Tile { first_row: 0, first_position: first, rows, beams: false };
@@ -371,9 +343,9 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
                     self.decode_part(tile, first + rows);
                 }
             }
-            self.finish_rows(rows);
+            self.finish_rows(Side::Decoder, rows);
             for (row, &token) in target.iter().enumerate().skip(first).take(rows) {
-                self.write_logits(row - first);
+                row_logits::<B>(&self.weights(), &mut self.state, row - first);
                 let value = log_probability(self.logits(), token as usize);
                 each(row, value, self.logits());
                 total += value as i64;
@@ -382,19 +354,4 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         self.part = Part::Done;
         Ok(total)
     }
-}
-
-/// Cross-attention of decoder layer `index` to `keys` rows of the source; apart, since the other parts
-/// need no stack for its weights.
-#[inline(never)]
-fn attend_source<K: Kernels>(
-    model: &Model,
-    index: usize,
-    layer: &Layer<K>,
-    state: &mut RunState,
-    tile: Tile,
-    keys: usize,
-) {
-    let (cross, source) = (model.cross::<K>(index), model.config().encoder_side());
-    layer.attend_source(state, tile, &cross, &source, keys);
 }

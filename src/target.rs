@@ -5,17 +5,16 @@
 //! brings no code for them, an RMSNorm no LayerNorm, a SiLU no table of GELU. Sizes and offsets become
 //! constants. Results do not change.
 
-use crate::arena::{ArenaSize, BUFFERS, Buffer, buffers};
+use crate::arena::Lengths;
 use crate::blob::{Expected, Layout};
-use crate::config::{Architecture, Config, Input, Position, SEGMENT};
-use crate::error::RunError;
-use crate::kernels::{self, Kernels};
-use crate::model::Model;
+use crate::config::{Architecture, Config, Input, Position, SEGMENT, Side};
+use crate::kernels::Kernels;
 use crate::tokenizer::Kind;
 use core::marker::PhantomData;
 
-/// The second parameter of [`Decoder`](crate::Decoder), [`Encoder`](crate::Encoder) and what is made of
-/// them. All [`Kernels`] are builds for any model; firmware for one model says which:
+/// What an engine is compiled for: a set of kernels and, optionally, the one model that it will run. Every
+/// set of [`Kernels`] is itself a build that runs any model. Firmware for a single model declares it, and
+/// code that only other models need is left out:
 ///
 /// ```
 /// use picoformer::{Arena, Build, Classifier, Known, Model, include_blob, kernels::Native};
@@ -48,11 +47,11 @@ impl<K: Kernels> Build for K {
     type Kernels = K;
 }
 
-/// What is known of a model while compiling: of one in the image [`Model::known`] tells; of one that is
-/// flashed on its own, write it down.
+/// What is known of a model while compiling: of one in the image,
+/// [`Model::known`](crate::Model::known) tells it; of one that is flashed on its own, write it down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// Its hyperparameters.
+    /// Its hyperparameters. The beam width is the widest that the build runs.
     pub config: Config,
     /// The rules of its tokenizer, if it has one.
     pub tokenizer: Option<Kind>,
@@ -70,21 +69,10 @@ impl<B: Build> Facts<B> {
         }
         None => None,
     };
-    const SIZES: Option<(ArenaSize, [usize; BUFFERS])> = match B::MODEL {
-        Some(known) => Some(lengths(&buffers(&known.config))),
+    const LENGTHS: Option<Lengths> = match B::MODEL {
+        Some(known) => Some(Lengths::new(&known.config)),
         None => None,
     };
-}
-
-/// The need of RAM, and the lengths of all buffers.
-const fn lengths(buffers: &[Buffer; BUFFERS]) -> (ArenaSize, [usize; BUFFERS]) {
-    let mut lens = [0; BUFFERS];
-    let mut i = 0;
-    while i < BUFFERS {
-        lens[i] = buffers[i].len;
-        i += 1;
-    }
-    (ArenaSize::of(buffers), lens)
 }
 
 /// What the header of the only model must hold.
@@ -120,12 +108,32 @@ pub(crate) fn tokenizer<B: Build>(found: Kind) -> Kind {
     }
 }
 
-/// The need of RAM of a model, and the lengths of its buffers.
+/// The lengths of a model's buffers.
 #[inline(always)]
-pub(crate) fn sizes<B: Build>(config: &Config) -> (ArenaSize, [usize; BUFFERS]) {
-    match const { &Facts::<B>::SIZES } {
+pub(crate) fn lengths<B: Build>(config: &Config) -> Lengths {
+    match const { &Facts::<B>::LENGTHS } {
         Some(known) => *known,
-        None => lengths(&buffers(config)),
+        None => Lengths::new(config),
+    }
+}
+
+/// Which side a layer is on.
+#[inline(always)]
+pub(crate) const fn side<B: Build>(found: Side) -> Side {
+    let Some(known) = header::<B>() else { return found };
+    match known.config.architecture {
+        Architecture::Encoder => Side::Encoder,
+        Architecture::Decoder => Side::Decoder,
+        Architecture::EncoderDecoder => found,
+    }
+}
+
+/// Positions that a layer of the cache holds; the two sides of an encoder-decoder differ.
+#[inline(always)]
+pub(crate) const fn cache_rows<B: Build>(found: usize) -> usize {
+    match header::<B>() {
+        Some(known) if !has_beams::<B>() => known.config.cache_rows(),
+        _ => found,
     }
 }
 
@@ -164,17 +172,4 @@ pub(crate) const fn has_biases<B: Build>() -> bool {
     let frames = matches!(c.input, Input::Frames);
     let layers = c.qkv_bias || c.output_bias || c.up_bias || c.down_bias;
     layers || c.head_bias || c.pooler || frames
-}
-
-/// Refuses a model that this build is not for.
-///
-/// # Errors
-/// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`].
-pub(crate) fn check<B: Build>(model: &Model) -> Result<(), RunError> {
-    if let Some(known) = B::MODEL
-        && !model.is_of::<B>(known)
-    {
-        return Err(RunError::WrongModel { needed: "the model that this build is for" });
-    }
-    kernels::fits::<B::Kernels>(config::<B>(model.config()))
 }

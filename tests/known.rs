@@ -3,7 +3,7 @@
 use picoformer::kernels::Native;
 use picoformer::{
     ArenaParts, ArenaSize, Build, Classifier, Decoder, Encoder, FormatError, Known, Model,
-    RunError, include_blob,
+    Progress, RunError, Seq2Seq, include_blob,
 };
 
 static INTENT_BLOB: &[u8] = include_blob!("../models/intent/model.pico");
@@ -21,6 +21,14 @@ const TALES: Model = match Model::parse(TALES_BLOB) {
     Err(_) => panic!("models/tales/model.pico is not a valid blob"),
 };
 
+static G2P_BLOB: &[u8] = include_blob!("../models/g2p/model.pico");
+
+#[allow(long_running_const_eval)]
+const G2P: Model = match Model::parse(G2P_BLOB) {
+    Ok(model) => model,
+    Err(_) => panic!("models/g2p/model.pico is not a valid blob"),
+};
+
 struct Intent;
 
 impl Build for Intent {
@@ -33,6 +41,13 @@ struct Tales;
 impl Build for Tales {
     type Kernels = Native;
     const MODEL: Option<Known> = Some(TALES.known());
+}
+
+struct G2p;
+
+impl Build for G2p {
+    type Kernels = Native;
+    const MODEL: Option<Known> = Some(G2P.known());
 }
 
 /// An arena on the heap.
@@ -79,6 +94,42 @@ fn a_known_decoder_gives_the_same_logits() {
     }
 }
 
+/// Logits of every step, and the target found; then those of a target given.
+fn translate<B: Build>(engine: &mut Seq2Seq<B>, source: &[u32]) -> (Vec<i32>, Vec<u32>) {
+    let mut seen = Vec::new();
+    engine.begin(source).unwrap();
+    while engine.step() == Progress::Working {
+        seen.extend(engine.logits().iter().step_by(7));
+    }
+    let mut tokens = vec![0; engine.found().unwrap().len];
+    engine.tokens(&mut tokens);
+    engine.score(source, &tokens, |_, _, logits| seen.extend(logits)).unwrap();
+    (seen, tokens)
+}
+
+#[test]
+fn a_known_encoder_decoder_gives_the_same_logits() {
+    // The build's beam is the blob's; a narrower one runs in the same buffers.
+    for beams in [G2P.config().beams, 1] {
+        let model = G2P.with_beams(beams);
+        let (mut a, mut b) = (Memory::new(G2P.arena()), Memory::new(G2P.arena()));
+        let mut any = Seq2Seq::new(&model, a.parts()).unwrap();
+        let mut known = Seq2Seq::<G2p>::new_for(&model, b.parts()).unwrap();
+        for source in [&[5u32, 9, 17, 3, 21, 8][..], &[12], &[7, 7, 23, 4, 15, 9, 30, 6, 11]] {
+            assert_eq!(translate(&mut any, source), translate(&mut known, source), "{beams}");
+        }
+    }
+}
+
+#[test]
+fn a_beam_wider_than_the_builds_is_refused() {
+    let widest = G2P.config().beams;
+    let model = G2P.with_beams(widest + 1);
+    let mut memory = Memory::new(model.arena());
+    let wrong = Seq2Seq::<G2p>::new_for(&model, memory.parts()).err();
+    assert_eq!(wrong, Some(RunError::BeamTooWide { needed: widest + 1, given: widest }));
+}
+
 #[test]
 fn a_flashed_blob_is_parsed_alike() {
     let model = Model::parse_for::<Tales>(TALES_BLOB).unwrap();
@@ -92,6 +143,8 @@ fn a_flashed_blob_is_parsed_alike() {
 fn another_model_is_not_run() {
     let mut memory = Memory::new(TALES.arena());
     let wrong = Encoder::<Intent>::new_for(&TALES, memory.parts()).err();
+    assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
+    let wrong = Seq2Seq::<G2p>::new_for(&TALES, memory.parts()).err();
     assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
     let wrong = Decoder::<Tales>::new_for(&INTENT, memory.parts()).err();
     assert!(matches!(wrong, Some(RunError::WrongModel { .. })));

@@ -121,18 +121,18 @@ fn sections(model: &Model) -> Vec<Item> {
     let (c, l) = (model.config(), model.layout());
     let starts = [
         ("header", 0),
-        ("embedding", l.embedding.0),
+        ("embedding", l.embedding.offset),
         ("positions", l.position),
         ("embedding_norm", l.embedding_norm),
         ("layers", l.layers),
         ("final_norm", l.final_norm),
-        ("pooler", l.pooler.0),
-        ("decoder embedding", l.decoder.embedding.0),
+        ("pooler", l.pooler.offset),
+        ("decoder embedding", l.decoder.embedding.offset),
         ("decoder positions", l.decoder.position),
         ("decoder embedding_norm", l.decoder.embedding_norm),
         ("decoder layers", l.decoder.layers),
         ("decoder final_norm", l.decoder.final_norm),
-        ("head", l.head.0),
+        ("head", l.head.offset),
         ("tokenizer", l.tokenizer.0),
         ("labels", l.labels.0),
         ("end", l.bytes),
@@ -143,7 +143,7 @@ fn sections(model: &Model) -> Vec<Item> {
         if pair[0].0 == "layers" {
             items.extend((0..c.n_layers).map(|i| item(format!("layer {i}"), l.layer.bytes)));
         } else if pair[0].0 == "decoder layers" {
-            let layer = |i| item(format!("decoder layer {i}"), l.decoder.cross.bytes);
+            let layer = |i| item(format!("decoder layer {i}"), l.decoder.layer_bytes);
             items.extend((0..c.decoder_layers).map(layer));
         } else if bytes > 0 {
             items.push(item(pair[0].0, bytes));

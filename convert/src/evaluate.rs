@@ -5,7 +5,7 @@ use crate::error_rates::targets;
 use crate::float_model::{FloatModel, softmax};
 use crate::host::HeapArena;
 use picoformer::config::{Architecture, Head};
-use picoformer::decoder::log_probability;
+use picoformer::probability::log_probability;
 use picoformer::sampler::greedy;
 use picoformer::{Decoder, Encoder, Model};
 use serde::{Deserialize, Serialize};

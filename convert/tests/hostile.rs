@@ -108,16 +108,17 @@ fn run(model: &Model) {
 
 /// Offsets of every section of a blob, and of every part of a layer.
 fn edges(layout: &Layout) -> Vec<usize> {
-    let l = &layout.layer;
-    let parts = [l.q.0, l.k.0, l.v.0, l.o.0, l.norm_1, l.gate.0, l.up.0, l.down.0, l.norm_2];
+    let (l, a) = (&layout.layer, &layout.layer.attention);
+    let linear = [a.q, a.k, a.v, a.o, l.gate, l.up, l.down].map(|linear| linear.offset);
+    let parts = linear.into_iter().chain([a.norm, l.norm]);
     let mut edges = vec![
         HEADER_BYTES,
         layout.position,
         layout.embedding_norm,
         layout.layers,
         layout.final_norm,
-        layout.pooler.0,
-        layout.head.0,
+        layout.pooler.offset,
+        layout.head.offset,
         layout.tokenizer.0,
         layout.labels.0,
     ];

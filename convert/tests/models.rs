@@ -102,7 +102,7 @@ fn scores_equal_stepping() {
     let mut sum = 0;
     for pair in ids.windows(2) {
         decoder.advance(pair[0]).unwrap();
-        sum += picoformer::decoder::log_probability(decoder.logits(), pair[1] as usize) as i64;
+        sum += picoformer::probability::log_probability(decoder.logits(), pair[1] as usize) as i64;
     }
     assert_eq!(total, sum);
     let nll = -total as f64 / 65536.0 / 99.0;
@@ -118,7 +118,7 @@ fn wrong_blobs_are_refused() {
     let bytes = writer::write(&import(&checkpoint).unwrap(), writer::Wide::Auto).unwrap();
     let layout = *Blob::new(&bytes).parse().unwrap().layout();
     let mut cuts =
-        vec![0, 1, 127, 128, layout.position, layout.layers, layout.head.0, layout.labels.0];
+        vec![0, 1, 127, 128, layout.position, layout.layers, layout.head.offset, layout.labels.0];
     cuts.extend((0..bytes.len()).step_by(9973));
     for cut in cuts {
         assert!(Blob::new(&bytes[..cut]).parse().is_err(), "cut at {cut}");

@@ -5,7 +5,6 @@ mod common;
 
 use common::synthetic::Random;
 use picoformer::config::{Activation, KEY_BLOCK, Norm};
-use picoformer::decoder::log_probability;
 use picoformer::fixed::*;
 use picoformer::kernels::portable::weigh;
 use picoformer::kernels::{Channels, Kernels, Portable, Softmax};
@@ -15,6 +14,7 @@ use picoformer::nn::head::unit_length;
 use picoformer::nn::norm::{apply, normalized};
 use picoformer::nn::position::{rotary_table, sinusoid};
 use picoformer::nn::row::renormalize;
+use picoformer::probability::log_probability;
 use picoformer_convert::float_model::erf;
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, LOG2_E, PI, TAU};
 

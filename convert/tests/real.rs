@@ -71,8 +71,7 @@ fn hidden(part: &FloatModel, ids: &[u32]) -> Vec<Vec<f32>> {
     let parsed = blob.parse().unwrap();
     let mut arena = HeapArena::new(parsed.arena());
     let mut encoder = Encoder::new(&parsed, arena.parts()).unwrap();
-    encoder.begin(ids).unwrap();
-    encoder.finish_steps(Mask::Causal);
+    encoder.begin_masked(ids, Mask::Causal).unwrap().finish();
     (0..ids.len())
         .map(|row| {
             let (x, exponent) = encoder.hidden(row);

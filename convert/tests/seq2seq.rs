@@ -225,7 +225,8 @@ fn wrong_blobs_are_refused() {
         let bytes = writer::write(&model(name), Wide::Auto).unwrap();
         let layout = *Blob::new(&bytes).parse().unwrap().layout();
         let d = layout.decoder;
-        let cuts = [d.embedding.0, d.position, d.embedding_norm, d.layers, d.final_norm, d.end];
+        let cuts =
+            [d.embedding.offset, d.position, d.embedding_norm, d.layers, d.final_norm, d.end];
         let cuts = cuts.into_iter().filter(|&cut| cut < bytes.len());
         for cut in cuts.chain((0..bytes.len()).step_by(997)) {
             assert!(Blob::new(&bytes[..cut]).parse().is_err(), "{name}: cut at {cut}");

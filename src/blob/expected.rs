@@ -34,9 +34,9 @@ impl Expected {
     }
 
     /// Where a header first differs, in what is not of one blob alone: lengths, checksum, epsilon,
-    /// the unit of frames, the number of parameters.
+    /// the unit of frames, the number of parameters; nor in the beam width, which is the build's.
     pub fn difference(&self, blob: &[u8]) -> Option<usize> {
-        let own = |i: &usize| matches!(i, 8..16 | 80..94 | 96..100);
+        let own = |i: &usize| matches!(i, 8..16 | 80..94 | 96..100 | 102..104);
         let pairs = self.bytes.iter().zip(blob).enumerate();
         pairs.filter(|(i, (expected, found))| expected != found && !own(i)).map(|(i, _)| i).next()
     }

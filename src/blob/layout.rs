@@ -64,6 +64,22 @@ impl LinearLayout {
     }
 }
 
+/// A linear layer and where it begins: in the blob, or in its transformer layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its first byte.
+    pub offset: usize,
+    /// Its shape.
+    pub layout: LinearLayout,
+}
+
+impl Placed {
+    /// Offset of what follows.
+    pub const fn end(&self) -> usize {
+        self.offset + self.layout.bytes()
+    }
+}
+
 /// Bytes of a norm with explicit gain (and bias for LayerNorm):
 ///
 /// ```text
@@ -103,38 +119,78 @@ pub const fn relative_bytes(config: &Config) -> usize {
     config.n_heads * (2 * config.relative_distance + 1) * 2
 }
 
+/// Where the parts of an attention lie, relative to the beginning of its layer, in this order.
+///
+/// ```text
+/// scores      16 bytes: u16 score_multiplier, i16 score_exponent, 12 zero bytes
+/// q k v o     linear layers; k and v of a cross-attention read the encoder's last rows
+/// norm        post-norm only
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttentionLayout {
+    /// Score in log2 units = `q·k · max|q| · max|k| · multiplier · 2^exponent`.
+    pub scores: usize,
+    /// Query projection.
+    pub q: Placed,
+    /// Key projection.
+    pub k: Placed,
+    /// Value projection.
+    pub v: Placed,
+    /// Output projection.
+    pub o: Placed,
+    /// Norm after attention (post-norm).
+    pub norm: usize,
+    /// Offset of what follows.
+    pub end: usize,
+}
+
+impl AttentionLayout {
+    /// An attention that begins at `scores`. A cross-attention's is the same: its query reads a row that
+    /// a pre-norm has normalised, so it has a bias as the layer's own.
+    const fn new(c: &Config, scores: usize) -> Self {
+        let q = Placed {
+            offset: scores + META_BYTES,
+            layout: LinearLayout::new(c.q_dim(), c.d_model, c.qkv_bias, c.packing),
+        };
+        let k = Placed {
+            offset: q.end(),
+            layout: LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias, c.packing),
+        };
+        let v = Placed { offset: k.end(), layout: k.layout };
+        let o = Placed {
+            offset: v.end(),
+            layout: LinearLayout::new(c.d_model, c.q_dim(), c.output_bias, c.packing),
+        };
+        let norm = o.end();
+        Self { scores, q, k, v, o, norm, end: norm + post_norm_bytes(c) }
+    }
+}
+
+/// Bytes of the norm after a part of a layer: none in a pre-norm model.
+const fn post_norm_bytes(c: &Config) -> usize {
+    if matches!(c.norm_order, NormOrder::Post) { norm_bytes(c) } else { 0 }
+}
+
 /// Where the parts of one layer lie, relative to its beginning, in this order.
 ///
 /// ```text
-/// attention   16 bytes: u16 score_multiplier, i16 score_exponent, 12 zero bytes
-/// q k v o     linear layers
-/// norm_1      post-norm only
+/// attention   see [`AttentionLayout`]
 /// gate        gated only
 /// up down     linear layers
-/// norm_2      post-norm only
+/// norm        post-norm only
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerLayout {
-    /// Attention parameters.
-    pub attention: usize,
-    /// Query projection.
-    pub q: (usize, LinearLayout),
-    /// Key projection.
-    pub k: (usize, LinearLayout),
-    /// Value projection.
-    pub v: (usize, LinearLayout),
-    /// Output projection.
-    pub o: (usize, LinearLayout),
-    /// Norm after attention (post-norm).
-    pub norm_1: usize,
+    /// Self-attention.
+    pub attention: AttentionLayout,
     /// Gate of the feed-forward part.
-    pub gate: (usize, LinearLayout),
+    pub gate: Placed,
     /// First linear layer of the feed-forward part.
-    pub up: (usize, LinearLayout),
+    pub up: Placed,
     /// Second linear layer of the feed-forward part.
-    pub down: (usize, LinearLayout),
+    pub down: Placed,
     /// Norm after the feed-forward part (post-norm).
-    pub norm_2: usize,
+    pub norm: usize,
     /// Bytes of the layer.
     pub bytes: usize,
 }
@@ -142,67 +198,19 @@ pub struct LayerLayout {
 impl LayerLayout {
     /// Layout of every layer of a model.
     pub const fn new(c: &Config) -> Self {
-        let norm = if matches!(c.norm_order, NormOrder::Post) { norm_bytes(c) } else { 0 };
-        let attention = 0;
-        let q = (META_BYTES, LinearLayout::new(c.q_dim(), c.d_model, c.qkv_bias, c.packing));
-        let k =
-            (q.0 + q.1.bytes(), LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias, c.packing));
-        let v = (k.0 + k.1.bytes(), k.1);
-        let o =
-            (v.0 + v.1.bytes(), LinearLayout::new(c.d_model, c.q_dim(), c.output_bias, c.packing));
-        let norm_1 = o.0 + o.1.bytes();
-        let gate = (norm_1 + norm, LinearLayout::new(c.d_ff, c.d_model, c.up_bias, c.packing));
-        let up = (gate.0 + if c.gated { gate.1.bytes() } else { 0 }, gate.1);
-        let down =
-            (up.0 + up.1.bytes(), LinearLayout::new(c.d_model, c.d_ff, c.down_bias, c.packing));
-        let norm_2 = down.0 + down.1.bytes();
-        Self { attention, q, k, v, o, norm_1, gate, up, down, norm_2, bytes: norm_2 + norm }
-    }
-}
-
-/// Where the parts of a decoder layer's cross-attention lie, relative to the layer's beginning. They
-/// follow the parts of [`LayerLayout`].
-///
-/// ```text
-/// attention   as in a layer
-/// q k v o     linear layers; k and v read the encoder's last rows
-/// norm        post-norm only
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CrossLayout {
-    /// Attention parameters.
-    pub attention: usize,
-    /// Query projection.
-    pub q: (usize, LinearLayout),
-    /// Key projection.
-    pub k: (usize, LinearLayout),
-    /// Value projection.
-    pub v: (usize, LinearLayout),
-    /// Output projection.
-    pub o: (usize, LinearLayout),
-    /// Norm after cross-attention (post-norm).
-    pub norm: usize,
-    /// Bytes of the whole decoder layer.
-    pub bytes: usize,
-}
-
-impl CrossLayout {
-    /// Layout of the cross-attention of every decoder layer. Its query reads a row that a pre-norm has
-    /// normalised, so it has a bias as the layer's own; keys and values read what the encoder left.
-    pub const fn new(c: &Config) -> Self {
-        let norm_bytes = if matches!(c.norm_order, NormOrder::Post) { norm_bytes(c) } else { 0 };
-        let attention = LayerLayout::new(c).bytes;
-        let q = (
-            attention + META_BYTES,
-            LinearLayout::new(c.q_dim(), c.d_model, c.qkv_bias, c.packing),
-        );
-        let k =
-            (q.0 + q.1.bytes(), LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias, c.packing));
-        let v = (k.0 + k.1.bytes(), k.1);
-        let o =
-            (v.0 + v.1.bytes(), LinearLayout::new(c.d_model, c.q_dim(), c.output_bias, c.packing));
-        let norm = o.0 + o.1.bytes();
-        Self { attention, q, k, v, o, norm, bytes: norm + norm_bytes }
+        let attention = AttentionLayout::new(c, 0);
+        let gate = Placed {
+            offset: attention.end,
+            layout: LinearLayout::new(c.d_ff, c.d_model, c.up_bias, c.packing),
+        };
+        let up =
+            Placed { offset: if c.gated { gate.end() } else { gate.offset }, layout: gate.layout };
+        let down = Placed {
+            offset: up.end(),
+            layout: LinearLayout::new(c.d_model, c.d_ff, c.down_bias, c.packing),
+        };
+        let norm = down.end();
+        Self { attention, gate, up, down, norm, bytes: norm + post_norm_bytes(c) }
     }
 }
 
@@ -210,15 +218,17 @@ impl CrossLayout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecoderLayout {
     /// The decoder's own embedding table, if separate.
-    pub embedding: (usize, LinearLayout),
+    pub embedding: Placed,
     /// Learned positions (`target_context` rows) or relative ones; sinusoids are the encoder's.
     pub position: usize,
     /// Norm of the embedding, if any.
     pub embedding_norm: usize,
     /// The first decoder layer.
     pub layers: usize,
-    /// Cross-attention within a layer.
-    pub cross: CrossLayout,
+    /// Cross-attention within a layer; it follows the parts of [`LayerLayout`].
+    pub cross: AttentionLayout,
+    /// Bytes of a decoder layer.
+    pub layer_bytes: usize,
     /// Norm of the last rows, if any.
     pub final_norm: usize,
     /// End of the decoder.
@@ -229,16 +239,17 @@ impl DecoderLayout {
     const fn new(c: &Config, start: usize) -> Self {
         let both = c.decoder_layers > 0;
         let norm = norm_bytes(c);
-        let embedding = (start, Layout::embedding_layout(c));
-        let position = start + if c.separate_embedding { embedding.1.bytes() } else { 0 };
+        let embedding = Placed { offset: start, layout: Layout::embedding_layout(c) };
+        let position = if c.separate_embedding { embedding.end() } else { start };
         let has_position = both && matches!(c.position, Position::Learned | Position::Relative);
         let position_len = if has_position { position_bytes(&c.decoder_side()) } else { 0 };
         let embedding_norm = position + position_len;
         let layers = embedding_norm + if both && c.embedding_norm { norm } else { 0 };
-        let cross = CrossLayout::new(c);
-        let final_norm = layers + cross.bytes * c.decoder_layers;
+        let cross = AttentionLayout::new(c, LayerLayout::new(c).bytes);
+        let layer_bytes = cross.end;
+        let final_norm = layers + layer_bytes * c.decoder_layers;
         let end = final_norm + if both && c.final_norm { norm } else { 0 };
-        Self { embedding, position, embedding_norm, layers, cross, final_norm, end }
+        Self { embedding, position, embedding_norm, layers, cross, layer_bytes, final_norm, end }
     }
 }
 
@@ -247,7 +258,7 @@ impl DecoderLayout {
 pub struct Layout {
     /// Embedding table (token input: a linear layer of `vocab_size` outputs and `d_model` inputs,
     /// its rows are looked up) or frame projection (`d_model` outputs, `frame_len` inputs, bias).
-    pub embedding: (usize, LinearLayout),
+    pub embedding: Placed,
     /// Positions, see [`position_bytes`].
     pub position: usize,
     /// Norm of the embedding, if any.
@@ -259,11 +270,11 @@ pub struct Layout {
     /// Norm of the last rows, if any.
     pub final_norm: usize,
     /// Pooler, if any: `d_model` → `d_model` with bias.
-    pub pooler: (usize, LinearLayout),
+    pub pooler: Placed,
     /// The decoder of an encoder-decoder.
     pub decoder: DecoderLayout,
     /// Head: an untied vocabulary matrix or a classifier.
-    pub head: (usize, LinearLayout),
+    pub head: Placed,
     /// Tokenizer section; its length is in the header.
     pub tokenizer: (usize, usize),
     /// Label names; its length is in the header.
@@ -281,21 +292,23 @@ impl Layout {
             return None;
         }
         let norm = norm_bytes(c);
-        let embedding = (HEADER_BYTES, Self::embedding_layout(c));
-        let position = embedding.0 + embedding.1.bytes();
+        let embedding = Placed { offset: HEADER_BYTES, layout: Self::embedding_layout(c) };
+        let position = embedding.end();
         let embedding_norm = position + position_bytes(c);
         let layers = embedding_norm + if c.embedding_norm { norm } else { 0 };
         let layer = LayerLayout::new(c);
         let final_norm = layers + layer.bytes * c.n_layers;
-        let pooler = (
-            final_norm + if c.final_norm { norm } else { 0 },
-            LinearLayout::new(c.d_model, c.d_model, true, c.packing),
-        );
-        let decoder = DecoderLayout::new(c, pooler.0 + if c.pooler { pooler.1.bytes() } else { 0 });
-        let head =
-            (decoder.end, LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias, c.packing));
+        let pooler = Placed {
+            offset: final_norm + if c.final_norm { norm } else { 0 },
+            layout: LinearLayout::new(c.d_model, c.d_model, true, c.packing),
+        };
+        let decoder = DecoderLayout::new(c, if c.pooler { pooler.end() } else { pooler.offset });
+        let head = Placed {
+            offset: decoder.end,
+            layout: LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias, c.packing),
+        };
         let has_head = matches!(c.head, Head::Vocabulary | Head::Classifier | Head::TokenLabels);
-        let tokenizer = head.0 + if has_head { head.1.bytes() } else { 0 };
+        let tokenizer = if has_head { head.end() } else { head.offset };
         let mut layout = Self {
             embedding,
             position,

@@ -23,7 +23,6 @@ mod arm_mve;
 #[cfg(all(target_arch = "arm", feature = "arm-v6m"))]
 mod arm_v6m;
 pub mod check;
-mod fit;
 mod lanes;
 pub mod portable;
 #[cfg(all(target_arch = "riscv32", target_feature = "m"))]
@@ -34,7 +33,6 @@ mod weights;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(crate) use fit::fits;
 pub use lanes::*;
 pub use portable::Portable;
 pub(crate) use rows::interpolate;

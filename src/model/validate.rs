@@ -1,9 +1,8 @@
 //! What [`Model::parse`](super::Model::parse) checks inside the sections, so that nothing can fail later.
 
-use super::part;
 use crate::blob::{
-    Header, LayerLayout, Layout, LinearLayout, META_BYTES, norm_bytes, position_bytes, read_i16,
-    read_u8, read_u16, relative_bytes,
+    AttentionLayout, Header, LayerLayout, Layout, META_BYTES, Placed, norm_bytes, part,
+    position_bytes, read_i16, read_u8, read_u16, relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
@@ -42,7 +41,7 @@ pub(super) const fn validate<B: Build>(
     if c.decoder_layers > 0 {
         sections.decoder(layout, c);
     }
-    if tokenizer.0 - layout.head.0 >= META_BYTES {
+    if tokenizer.0 - layout.head.offset >= META_BYTES {
         sections.linear(0, &layout.head, "head");
     }
     if tokenizer.1 > 0 {
@@ -112,13 +111,8 @@ impl Sections<'_> {
     }
 
     /// The scales of an attention and its linear layers.
-    const fn attention(
-        &mut self,
-        base: usize,
-        attention: usize,
-        layers: [&(usize, LinearLayout); 4],
-    ) {
-        let offset = base + attention;
+    const fn attention(&mut self, base: usize, at: &AttentionLayout) {
+        let offset = base + at.scores;
         if read_u16(self.bytes, offset) > 1 << 15 {
             self.bad("attention", offset);
         }
@@ -126,23 +120,22 @@ impl Sections<'_> {
             self.bad("attention", offset + 2);
         }
         self.meta(offset, 0, 4, "attention");
-        let [q, k, v, o] = layers;
-        self.linear(base, q, "q");
-        self.linear(base, k, "k");
-        self.linear(base, v, "v");
-        self.linear(base, o, "o");
+        self.linear(base, &at.q, "q");
+        self.linear(base, &at.k, "k");
+        self.linear(base, &at.v, "v");
+        self.linear(base, &at.o, "o");
     }
 
     const fn layer(&mut self, base: usize, l: &LayerLayout, c: &Config) {
-        self.attention(base, l.attention, [&l.q, &l.k, &l.v, &l.o]);
+        self.attention(base, &l.attention);
         if c.gated {
             self.linear(base, &l.gate, "gate");
         }
         self.linear(base, &l.up, "up");
         self.linear(base, &l.down, "down");
         if matches!(c.norm_order, NormOrder::Post) {
-            self.norm(base + l.norm_1, c, "norm_1");
-            self.norm(base + l.norm_2, c, "norm_2");
+            self.norm(base + l.attention.norm, c, "norm_1");
+            self.norm(base + l.norm, c, "norm_2");
         }
     }
 
@@ -160,9 +153,9 @@ impl Sections<'_> {
         }
         let mut i = 0;
         while i < c.decoder_layers {
-            let (base, cross) = (at.layers + i * at.cross.bytes, &at.cross);
+            let (base, cross) = (at.layers + i * at.layer_bytes, &at.cross);
             self.layer(base, &layout.layer, c);
-            self.attention(base, cross.attention, [&cross.q, &cross.k, &cross.v, &cross.o]);
+            self.attention(base, cross);
             if matches!(c.norm_order, NormOrder::Post) {
                 self.norm(base + cross.norm, c, "cross norm");
             }
@@ -200,8 +193,8 @@ impl Sections<'_> {
     }
 
     #[inline(never)]
-    const fn linear(&mut self, base: usize, at: &(usize, LinearLayout), section: &'static str) {
-        let (offset, layout) = (base + at.0, &at.1);
+    const fn linear(&mut self, base: usize, at: &Placed, section: &'static str) {
+        let (offset, layout) = (base + at.offset, &at.layout);
         self.meta(offset, 3, 8, section);
         let bits = read_u16(self.bytes, offset + 6);
         if bits != 8 && bits != 12 {

@@ -1,134 +1,27 @@
-//! Views of the weights in flash, one struct a part of the model.
+//! The weights of a model as a [`Build`] sees them: which of the blob's sections is which part.
 
-use super::Model;
-use crate::blob::{read_i16, read_u16};
-use crate::config::{NormOrder, Position};
-use crate::kernels::{Channels, Weights};
-use crate::target::Build;
+use super::section::{Linear, NormWeights, Section};
+use crate::blob::{Header, Layout, META_BYTES, position_bytes, relative_bytes};
+use crate::config::{Architecture, Config, Head, Position, Side};
+use crate::target::{self, Build};
+use core::marker::PhantomData;
 
-/// One linear layer: `y = W x + b`, weights int8 with a scale per output.
-#[derive(Clone, Copy, Debug)]
-pub struct Linear<'a> {
-    /// The packed matrix, a scale for every output, and perhaps biases.
-    pub weights: Weights<'a>,
-    /// Outputs; the matrix has up to three more.
-    pub out_dim: usize,
-    /// Real weight = `w · multiplier · 2^weight_exponent`.
-    pub weight_exponent: i32,
-    /// Real bias = `bias · 2^bias_exponent`.
-    pub bias_exponent: i32,
-    /// Unit of 16-bit results.
-    pub output_exponent: i32,
-    /// Input rows have 12 bits instead of 8.
-    pub wide: bool,
+/// All weights. For a build that knows its model, hyperparameters and offsets are constants.
+#[derive(Debug)]
+pub struct Weights<'m, B: Build> {
+    blob: Section<'m>,
+    header: &'m Header,
+    layout: &'m Layout,
+    build: PhantomData<B>,
 }
 
-/// Gain and bias of an explicit norm.
-#[derive(Clone, Copy, Debug)]
-pub struct NormWeights<'a> {
-    /// `(d_model)` gains, and biases but in an RMSNorm.
-    pub channels: Channels<'a>,
-    /// Real gain = `gain · 2^gain_exponent`.
-    pub gain_exponent: i32,
-    /// Real bias = `bias · 2^bias_exponent`.
-    pub bias_exponent: i32,
-}
-
-/// The weights of one layer, each view made when it is asked for: all at once would be most of a
-/// kilobyte of a small core's stack.
-#[derive(Clone, Copy, Debug)]
-pub struct LayerWeights<'a> {
-    pub(super) model: &'a Model<'a>,
-    /// Where the layer begins in the blob.
-    pub(super) base: usize,
-}
-
-impl<'a> LayerWeights<'a> {
-    /// Multiplier and exponent: score in log2 units = `q·k · max|q| · max|k| · multiplier · 2^exponent`.
-    pub fn score_scale<B: Build>(&self) -> (u16, i32) {
-        let offset = self.base + self.model.layout_of::<B>().layer.attention;
-        (read_u16(self.model.bytes, offset), read_i16(self.model.bytes, offset + 2) as i32)
-    }
-
-    /// Whether q, k and v read 12-bit rows.
-    pub fn wide<B: Build>(&self) -> bool {
-        read_u16(self.model.bytes, self.base + self.model.layout_of::<B>().layer.q.0 + 6) == 12
-    }
-
-    /// Unit of the values, and so of what attention gives.
-    pub fn value_exponent<B: Build>(&self) -> i32 {
-        read_i16(self.model.bytes, self.base + self.model.layout_of::<B>().layer.v.0 + 4) as i32
-    }
-
-    /// Query projection.
-    pub fn q<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.q)
-    }
-
-    /// Key projection.
-    pub fn k<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.k)
-    }
-
-    /// Value projection.
-    pub fn v<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.v)
-    }
-
-    /// Output projection.
-    pub fn o<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.o)
-    }
-
-    /// Gate of the feed-forward part; nothing sensible without one.
-    pub fn gate<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.gate)
-    }
-
-    /// First linear layer of the feed-forward part.
-    pub fn up<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.up)
-    }
-
-    /// Second linear layer of the feed-forward part.
-    pub fn down<B: Build>(&self) -> Linear<'a> {
-        self.model.linear::<B>(self.base, &self.model.layout_of::<B>().layer.down)
-    }
-
-    /// After attention (post-norm).
-    pub fn norm_1<B: Build>(&self) -> Option<NormWeights<'a>> {
-        self.norm::<B>(self.model.layout_of::<B>().layer.norm_1)
-    }
-
-    /// After the feed-forward part (post-norm).
-    pub fn norm_2<B: Build>(&self) -> Option<NormWeights<'a>> {
-        self.norm::<B>(self.model.layout_of::<B>().layer.norm_2)
-    }
-
-    fn norm<B: Build>(&self, offset: usize) -> Option<NormWeights<'a>> {
-        let post = matches!(self.model.config_of::<B>().norm_order, NormOrder::Post);
-        post.then(|| self.model.norm::<B>(self.base + offset))
+impl<B: Build> Clone for Weights<'_, B> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
-/// The weights of a decoder layer's cross-attention.
-#[derive(Clone, Copy, Debug)]
-pub struct CrossWeights<'a> {
-    /// As of [`LayerWeights::score_scale`].
-    pub score_multiplier: u16,
-    /// See `score_multiplier`.
-    pub score_exponent: i32,
-    /// Query projection.
-    pub q: Linear<'a>,
-    /// Key projection, of the encoder's rows.
-    pub k: Linear<'a>,
-    /// Value projection, of the encoder's rows.
-    pub v: Linear<'a>,
-    /// Output projection.
-    pub o: Linear<'a>,
-    /// After cross-attention (post-norm).
-    pub norm: Option<NormWeights<'a>>,
-}
+impl<B: Build> Copy for Weights<'_, B> {}
 
 /// What turns a token into a row: the table, the positions, the norm.
 #[derive(Clone, Copy, Debug)]
@@ -154,4 +47,130 @@ pub struct RelativeBias<'a> {
     pub exponent: i32,
     /// Distances told apart.
     pub distance: usize,
+}
+
+impl<'m, B: Build> Weights<'m, B> {
+    pub(super) const fn new(bytes: &'m [u8], header: &'m Header, layout: &'m Layout) -> Self {
+        Self { blob: Section(bytes), header, layout, build: PhantomData }
+    }
+
+    /// The hyperparameters.
+    #[inline(always)]
+    pub const fn config(&self) -> &'m Config {
+        target::config::<B>(&self.header.config)
+    }
+
+    /// Where everything lies.
+    #[inline(always)]
+    pub const fn layout(&self) -> &'m Layout {
+        target::layout::<B>(self.layout)
+    }
+
+    /// ε of the norms as `mantissa · 2^exponent`.
+    pub const fn epsilon(&self) -> (u16, i16) {
+        (self.header.epsilon_mantissa, self.header.epsilon_exponent)
+    }
+
+    /// Whether `side` is the second of two: the decoder of an encoder-decoder.
+    #[inline(always)]
+    pub const fn is_target(&self, side: Side) -> bool {
+        matches!(self.config().architecture, Architecture::EncoderDecoder)
+            && matches!(side, Side::Decoder)
+    }
+
+    /// What turns the tokens (or frames) of one side into rows.
+    pub fn embedding(&self, side: Side) -> EmbeddingWeights<'m> {
+        let (c, all, target) = (self.config(), self.layout(), self.is_target(side));
+        let own = &all.decoder;
+        let separate = target && c.separate_embedding;
+        let table = if separate { &own.embedding } else { &all.embedding };
+        // Sinusoids are the encoder's.
+        let (position, bytes) = match c.position {
+            Position::Learned if target => (own.position, position_bytes(&c.decoder_side())),
+            _ => (all.position, position_bytes(c)),
+        };
+        let norm = if target { own.embedding_norm } else { all.embedding_norm };
+        let (positions, position_exponent) =
+            self.blob.table(position, bytes.saturating_sub(META_BYTES));
+        EmbeddingWeights {
+            table: self.blob.linear(table),
+            kind: c.position,
+            positions,
+            position_exponent,
+            norm: c.embedding_norm.then(|| self.blob.norm(norm, c)),
+        }
+    }
+
+    /// Frequencies of rotary positions.
+    pub fn frequencies(&self) -> &'m [u8] {
+        self.blob.table(self.layout().position, self.config().head_dim / 2 * 4).0
+    }
+
+    /// The relative positions of one side.
+    pub fn relative_bias(&self, side: Side) -> Option<RelativeBias<'m>> {
+        let (c, all) = (self.config(), self.layout());
+        matches!(c.position, Position::Relative).then(|| {
+            let offset = if self.is_target(side) { all.decoder.position } else { all.position };
+            let (table, exponent) = self.blob.table(offset, relative_bytes(c));
+            RelativeBias { table, exponent, distance: c.relative_distance }
+        })
+    }
+
+    /// Layer `index` of one side.
+    pub fn layer(&self, side: Side, index: usize) -> LayerWeights<'m, B> {
+        let all = self.layout();
+        let offset = match self.is_target(side) {
+            true => all.decoder.layers + index * all.decoder.layer_bytes,
+            false => all.layers + index * all.layer.bytes,
+        };
+        LayerWeights { model: *self, section: self.blob.at(offset), side, index }
+    }
+
+    /// Norm of the last rows of one side.
+    pub fn final_norm(&self, side: Side) -> Option<NormWeights<'m>> {
+        let (c, all) = (self.config(), self.layout());
+        c.final_norm.then(|| {
+            let target = self.is_target(side);
+            self.blob.norm(if target { all.decoder.final_norm } else { all.final_norm }, c)
+        })
+    }
+
+    /// BERT's pooler.
+    pub fn pooler(&self) -> Option<Linear<'m>> {
+        self.config().pooler.then(|| self.blob.linear(&self.layout().pooler))
+    }
+
+    /// The matrix of the head: vocabulary (the embedding table when tied) or labels.
+    pub fn head(&self) -> Option<Linear<'m>> {
+        let (c, all) = (self.config(), self.layout());
+        let matrix = match c.head {
+            Head::TiedVocabulary if c.separate_embedding => &all.decoder.embedding,
+            Head::TiedVocabulary => &all.embedding,
+            Head::Vocabulary | Head::Classifier | Head::TokenLabels => &all.head,
+            Head::None | Head::Embedding => return None,
+        };
+        Some(self.blob.linear(matrix))
+    }
+}
+
+/// The weights of one layer, to whose beginning the offsets of
+/// [`LayerLayout`](crate::blob::LayerLayout) and of a
+/// [cross-attention](crate::blob::DecoderLayout::cross) are relative.
+#[derive(Debug)]
+pub struct LayerWeights<'m, B: Build> {
+    /// The model.
+    pub model: Weights<'m, B>,
+    /// The layer's bytes.
+    pub section: Section<'m>,
+    side: Side,
+    /// Which layer of its side.
+    pub index: usize,
+}
+
+impl<B: Build> LayerWeights<'_, B> {
+    /// Which side it is on.
+    #[inline(always)]
+    pub const fn side(&self) -> Side {
+        target::side::<B>(self.side)
+    }
 }

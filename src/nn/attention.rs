@@ -8,7 +8,7 @@
 //! Numbers: q, k and v are int8 with an 8-bit scale per position and head
 //! ([`scale_code`]); scores stay 32 bits; numerators are Q1.15.
 
-pub use super::mask::{Bidirectional, Mask, Prefix, Visibility};
+pub use super::mask::{Mask, Prefix, Visibility};
 
 use super::mask::visible;
 use crate::arena::Cache;
@@ -29,8 +29,8 @@ struct Block {
 }
 
 impl Block {
-    fn new(config: &Config, layer: usize, position: usize, head: usize) -> Self {
-        let blocks = config.cache_rows() / KEY_BLOCK;
+    fn new(config: &Config, rows: usize, layer: usize, position: usize, head: usize) -> Self {
+        let blocks = rows / KEY_BLOCK;
         let block = position / KEY_BLOCK;
         // Beyond the last only in a sliding window; small cores have no division.
         let block = if block < blocks { block } else { block % blocks.max(1) };
@@ -63,10 +63,12 @@ impl Block {
     }
 }
 
-/// Writes one position's keys or values (all heads, 16-bit `row` of `kv_dim`) into the cache.
+/// Writes one position's keys or values (all heads, 16-bit `row` of `kv_dim`) into the cache, a layer of
+/// which holds `cache_rows` positions.
 #[inline(never)]
 pub fn write<B: Build>(
     config: &Config,
+    cache_rows: usize,
     cache: &mut Cache,
     layer: usize,
     position: usize,
@@ -84,7 +86,8 @@ pub fn write<B: Build>(
         false => (&mut *cache.values, &mut *cache.value_scales, slot),
     };
     for (head, x) in row.chunks_exact(config.head_dim.max(1)).enumerate() {
-        let block = Block::new(config, layer, position, head);
+        let rows = target::cache_rows::<B>(cache_rows);
+        let block = Block::new(config, rows, layer, position, head);
         let scale = HeadScale::of_largest(<B::Kernels>::largest(x));
         if let Some(code) = scales.get_mut(block.scales()).and_then(|s| s.get_mut(slot)) {
             *code = scale.code();
@@ -131,6 +134,8 @@ pub struct Attention<'a, M: Visibility> {
     pub bias: Option<RelativeBias<'a>>,
     /// Which layer of the cache.
     pub layer_index: usize,
+    /// Positions that a layer of the cache holds.
+    pub cache_rows: usize,
     /// Who sees whom.
     pub mask: M,
     /// Position of the first query row.
@@ -206,19 +211,21 @@ impl<M: Visibility> Attention<'_, M> {
         for query in queries {
             (low, high) = (low.min(query.range.0), high.max(query.range.1));
         }
+        let cache_rows = target::cache_rows::<B>(self.cache_rows);
         // 15-bit numerators of up to 512 keys fit 32-bit sums of values; of more keys, fewer bits.
-        let bits = usize::BITS - (config.cache_rows() - 1).leading_zeros();
+        let bits = usize::BITS - (cache_rows - 1).leading_zeros();
         let shift = 15 + bits.saturating_sub(9);
         let from_first = M::FROM_FIRST
             || (self.mask.is_run()
-                && high <= config.cache_rows()
+                && high <= cache_rows
                 && queries.iter().all(|query| query.range.0 == 0));
         let own_factors = if bias.is_some() { [BIASED_FACTOR; 2] } else { factors };
         let state = Queries::new(lanes.lanes(), own_factors, sums);
         debug_assert!(state.is_some(), "no sums for a head of {head_dim}");
         let Some(mut state) = state else { return };
         if from_first && bias.is_none() {
-            let run = Block::new(config, self.layer_index, 0, kv_head).run(cache, config);
+            let run =
+                Block::new(config, cache_rows, self.layer_index, 0, kv_head).run(cache, config);
             let mut visible = [0; 2];
             for (visible, query) in visible.iter_mut().zip(queries) {
                 *visible = query.range.1;
@@ -258,7 +265,13 @@ impl<M: Visibility> Attention<'_, M> {
             if seen == [0; 2] {
                 continue;
             }
-            let run = Block::new(config, self.layer_index, first, kv_head).run(cache, config);
+            // Keys that begin with the first and have no biases are not for here.
+            if M::FROM_FIRST && self.bias.is_none() {
+                return;
+            }
+            let rows = target::cache_rows::<B>(self.cache_rows);
+            let block = Block::new(config, rows, self.layer_index, first, kv_head);
+            let run = block.run(cache, config);
             let biases = self.bias.map(|bias| {
                 for (biases, query) in biases.biases.iter_mut().zip(queries) {
                     for (entry, key) in biases.iter_mut().zip(first..) {

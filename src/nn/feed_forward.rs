@@ -3,20 +3,20 @@
 use super::activation::prepare;
 use super::linear::Rows;
 use super::row::pair_mut;
-use crate::config::Config;
 use crate::kernels::{CHUNK, Kernels};
 use crate::model::{LayerWeights, Linear};
+use crate::slices::rest_mut;
 use crate::target::Build;
 
 /// The hidden rows, 16 bits, into the first rows of `tile`, `stride` apart. Returns their exponent.
 pub fn hidden<B: Build>(
     rows: &mut Rows,
-    layer: &LayerWeights,
+    layer: &LayerWeights<B>,
     up: &Linear,
-    config: &Config,
     tile: &mut [i16],
     stride: usize,
 ) -> i32 {
+    let config = layer.model.config();
     let width = config.d_ff;
     if !config.gated {
         let activate = prepare(config.activation, up.output_exponent);
@@ -26,7 +26,7 @@ pub fn hidden<B: Build>(
         }
         return up.output_exponent;
     }
-    let gate = layer.gate::<B>();
+    let gate = layer.section.linear(&layer.model.layout().layer.gate);
     let activate = prepare(config.activation, gate.output_exponent);
     // `act(gate) · up / 2^15`, chunk by chunk, so that only one hidden row is ever held. There is room
     // for the chunks of two rows, or for one twice as long.
@@ -35,7 +35,7 @@ pub fn hidden<B: Build>(
     let mut first = 0;
     while first < width {
         let len = (width - first).min(chunk);
-        let part = tile.get_mut(first..).unwrap_or_default();
+        let part = rest_mut(tile, first);
         rows.forward::<B>(&gate, first, pair_mut(part, 0, count, stride, len));
         rows.forward::<B>(up, first, pair_mut(&mut factors, 0, count, chunk, len));
         let factors = pair_mut(&mut factors, 0, count, chunk, len);

@@ -3,9 +3,11 @@
 use super::activation::tanh;
 use super::linear::Rows;
 use super::row::{Input, renormalize};
+use crate::arena::{Residual, RunState};
 use crate::fixed::{round_shift, rsqrt, saturate, shift_by};
 use crate::kernels::Kernels;
-use crate::model::Linear;
+use crate::model::{Linear, Weights};
+use crate::slices::first_mut;
 use crate::target::Build;
 
 /// Unit of every logit that the engine gives out: Q15.16.
@@ -24,29 +26,33 @@ pub fn logits<B: Build>(
     rows.forward_32::<B>(layer, [LOGIT_EXPONENT; 2], out);
 }
 
-/// The mean of rows, into the first of them. Returns its exponent. `sums` is scratch of `d`.
-pub fn mean<K: Kernels>(
-    residual: &mut [i16],
-    exponents: &[i16],
-    d: usize,
-    rows: usize,
-    sums: &mut [i32],
-) -> i16 {
-    let sums = sums.get_mut(..d).unwrap_or_default();
+/// The head's logits of row `row` of the residual stream, which has had its last norm, into
+/// `state.outputs`. Nothing without a head.
+pub fn row_logits<B: Build>(weights: &Weights<B>, state: &mut RunState, row: usize) {
+    let Some(head) = weights.head() else { return };
+    let (x, exponent) = state.residual.row(row, weights.config().d_model);
+    logits::<B>(&head, x, exponent, state.lanes, state.outputs);
+}
+
+/// The mean of the first `rows` rows of width `d`, into the first of them. `sums` is scratch of `d`.
+pub fn mean<K: Kernels>(residual: &mut Residual, d: usize, rows: usize, sums: &mut [i32]) {
+    let sums = first_mut(sums, d);
     sums.fill(0);
-    let largest = exponents.iter().take(rows).copied().max().unwrap_or(0) as i32;
+    let largest = residual.exponents.iter().take(rows).copied().max().unwrap_or(0) as i32;
     // 15 bits a row, 2^20 rows at most: keep as many guard bits as fit beside the count.
     let guard = 15 - (usize::BITS - rows.leading_zeros()) as i32;
-    for (row, &exponent) in residual.chunks_exact(d.max(1)).zip(exponents).take(rows) {
-        K::add(row, largest - guard - exponent as i32, sums);
+    for i in 0..rows {
+        let (row, exponent) = residual.row(i, d);
+        K::add(row, largest - guard - exponent, sums);
     }
     // 2^31 / rows keeps the division out of the loop.
     let reciprocal = (1u64 << 31).checked_div(rows as u64).unwrap_or(0) as i64;
     for sum in sums.iter_mut() {
         *sum = saturate(round_shift(*sum as i64 * reciprocal, 31));
     }
-    let first = residual.get_mut(..d).unwrap_or_default();
-    renormalize::<K>(sums, largest - guard, first)
+    if let Some((first, exponent)) = residual.row_mut(0, d) {
+        *exponent = renormalize::<K>(sums, largest - guard, first);
+    }
 }
 
 /// BERT's pooler: `tanh(W row + b)` into `row` in Q0.15; returns its exponent.
@@ -57,7 +63,7 @@ pub fn pool<B: Build>(
     lanes: &mut [i16],
     sums: &mut [i32],
 ) -> i16 {
-    let sums = sums.get_mut(..row.len()).unwrap_or_default();
+    let sums = first_mut(sums, row.len());
     logits::<B>(layer, row, exponent, lanes, sums);
     for (x, &sum) in row.iter_mut().zip(sums.iter()) {
         *x = tanh(shift_by(sum, 4), LOGIT_EXPONENT + 4);
@@ -73,12 +79,6 @@ pub fn unit_length(row: &[i16], out: &mut [i32]) {
     for (out, &x) in out.iter_mut().zip(row) {
         *out = saturate(round_shift(x as i64 * root as i64, right));
     }
-}
-
-/// Index of the largest logit; the first of equals.
-pub fn argmax(logits: &[i32]) -> usize {
-    let best = logits.iter().enumerate().reduce(|a, b| if b.1 > a.1 { b } else { a });
-    best.map_or(0, |(index, _)| index)
 }
 
 #[cfg(test)]
@@ -98,17 +98,12 @@ mod tests {
 
     #[test]
     fn means_respect_each_rows_exponent() {
-        let mut rows = [1000i16, -2000, 4000, 8000];
-        let mut sums = [0; 2];
-        let exponent = mean::<crate::kernels::Portable>(&mut rows, &[-3, -5], 2, 2, &mut sums);
-        let real = |x: i16| x as f64 * 2f64.powi(exponent as i32);
-        assert!((real(rows[0]) - (1000.0 / 8.0 + 4000.0 / 32.0) / 2.0).abs() < 0.01);
-        assert!((real(rows[1]) - (-2000.0 / 8.0 + 8000.0 / 32.0) / 2.0).abs() < 0.01);
-    }
-
-    #[test]
-    fn argmax_takes_the_first_of_equals() {
-        assert_eq!(argmax(&[3, 9, 9, -1]), 1);
-        assert_eq!(argmax(&[]), 0);
+        let (mantissas, exponents) = (&mut [1000i16, -2000, 4000, 8000], &mut [-3, -5]);
+        let mut residual = Residual { mantissas, exponents };
+        mean::<crate::kernels::Portable>(&mut residual, 2, 2, &mut [0; 2]);
+        let (row, exponent) = residual.row(0, 2);
+        let real = |x: i16| x as f64 * 2f64.powi(exponent);
+        assert!((real(row[0]) - (1000.0 / 8.0 + 4000.0 / 32.0) / 2.0).abs() < 0.01);
+        assert!((real(row[1]) - (-2000.0 / 8.0 + 8000.0 / 32.0) / 2.0).abs() < 0.01);
     }
 }

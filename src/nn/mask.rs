@@ -53,21 +53,16 @@ pub trait Visibility: Copy {
     }
 }
 
-/// [`Mask::Bidirectional`].
-#[derive(Clone, Copy, Debug)]
-pub struct Bidirectional;
-
-impl Visibility for Bidirectional {
-    const FROM_FIRST: bool = true;
-
-    fn range(&self, _: usize, keys: usize) -> (usize, usize) {
-        (0, keys)
-    }
-}
-
-/// [`Mask::Prefix`]; of length 0, [`Mask::Causal`].
+/// [`Mask::Prefix`].
 #[derive(Clone, Copy, Debug)]
 pub struct Prefix(pub usize);
+
+impl Prefix {
+    /// [`Mask::Causal`].
+    pub const NONE: Self = Self(0);
+    /// [`Mask::Bidirectional`].
+    pub const ALL: Self = Self(usize::MAX);
+}
 
 impl Visibility for Prefix {
     const FROM_FIRST: bool = true;

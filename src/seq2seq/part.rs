@@ -1,8 +1,4 @@
-//! What is taken, what a step works on, and what the steps find.
-
-use crate::config::Config;
-use crate::error::RunError;
-use crate::tokenizer::Token;
+//! What a step works on, and what the steps find.
 
 /// What one step works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +30,4 @@ pub struct Found {
     pub log_probability: i64,
     /// The model ended it; otherwise it was cut at the limit.
     pub complete: bool,
-}
-
-/// Refuses what cannot be a source or a target.
-pub(super) fn check(tokens: &[Token], context: usize, config: &Config) -> Result<(), RunError> {
-    if tokens.is_empty() {
-        return Err(RunError::EmptyInput);
-    }
-    if tokens.len() > context {
-        return Err(RunError::TooLong { needed: tokens.len(), given: context });
-    }
-    match tokens.iter().find(|&&token| token as usize >= config.vocab_size) {
-        Some(&token) => Err(RunError::TokenOutOfRange { token, vocab_size: config.vocab_size }),
-        None => Ok(()),
-    }
 }

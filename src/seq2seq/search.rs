@@ -15,7 +15,8 @@
 //! little as possible, and nothing is ever overwritten before it was copied.
 
 use crate::config::{Config, MAX_BEAMS};
-use crate::decoder::log_sum_exp;
+use crate::probability::log_sum_exp;
+use crate::slices::{at, first_mut, part, rest_mut};
 use crate::tokenizer::Token;
 
 /// Bits of a token in an entry of the history; the slot that it continues stands above.
@@ -113,7 +114,7 @@ impl Search {
 
     /// Takes the logits (Q15.16) of what follows slot `slot`.
     pub fn add(&mut self, config: &Config, slot: usize, logits: &[i32]) {
-        let score = self.scores.get(slot).copied().unwrap_or(0);
+        let score = at(&self.scores, slot);
         if self.len == 0 && config.forced_token > 0 {
             self.insert(Candidate { score, slot, token: config.forced_token as Token - 1 });
             return;
@@ -133,15 +134,10 @@ impl Search {
         if self.found == limit && worst.is_some_and(|worst| worst.score >= new.score) {
             return;
         }
-        let list = self.candidates.get(..self.found).unwrap_or_default();
-        let at = list.partition_point(|c| c.score >= new.score);
+        let list = part(&self.candidates, 0, self.found);
+        let rank = list.partition_point(|c| c.score >= new.score);
         self.found = (self.found + 1).min(limit);
-        if let Some(rest) = self.candidates.get_mut(at..self.found) {
-            rest.rotate_right(1);
-            if let Some(place) = rest.first_mut() {
-                *place = new;
-            }
-        }
+        insert(first_mut(&mut self.candidates, self.found), rank, new);
     }
 
     /// Goes one token on, when the logits of every live slot were added. `copy(from, to)` is called for
@@ -167,7 +163,7 @@ impl Search {
             }
         }
         self.found = 0;
-        let next = next.get(..n).unwrap_or_default();
+        let next = part(&next, 0, n);
         self.settle(next, history, &mut copy);
         let best = next.first().map_or(i64::MIN >> 20, |best| best.score);
         let worst = self.ended.checked_sub(1).and_then(|last| self.finished.get(last));
@@ -186,17 +182,10 @@ impl Search {
             slot: candidate.slot,
             last: cut.then_some(candidate.token),
         };
-        let list = self.finished.get(..self.ended).unwrap_or_default();
-        let at = list.partition_point(|f| f.quality >= new.quality);
+        let list = part(&self.finished, 0, self.ended);
+        let rank = list.partition_point(|f| f.quality >= new.quality);
         self.ended = (self.ended + 1).min(self.beams);
-        if let Some(rest) = self.finished.get_mut(at..self.ended)
-            && !rest.is_empty()
-        {
-            rest.rotate_right(1);
-            if let Some(place) = rest.first_mut() {
-                *place = new;
-            }
-        }
+        insert(first_mut(&mut self.finished, self.ended), rank, new);
     }
 
     /// Gives every continuation a slot: the first of each slot stays there, the others are copied.
@@ -220,7 +209,7 @@ impl Search {
                 copy(candidate.slot, *slot);
             }
         }
-        let row = history.get_mut(self.len * self.beams..).unwrap_or_default();
+        let row = rest_mut(history, self.len * self.beams);
         for (candidate, slot) in next.iter().zip(slots) {
             if let (Some(entry), Some(score)) = (row.get_mut(slot), self.scores.get_mut(slot)) {
                 *entry = (candidate.slot as i32) << TOKEN_BITS | candidate.token as i32;
@@ -245,13 +234,20 @@ impl Search {
         }
         let mut slot = best.slot;
         for step in (0..best.steps).rev() {
-            let entry = history.get(step * self.beams + slot).copied().unwrap_or(0);
+            let entry = at(history, step * self.beams + slot);
             if let Some(to) = out.get_mut(step) {
                 *to = (entry & TOKEN_MASK) as Token;
             }
             slot = (entry >> TOKEN_BITS) as usize;
         }
         best.steps + best.last.is_some() as usize
+    }
+}
+
+/// Puts `new` at `rank`; what stood there and behind moves on, the last one out of the list.
+fn insert<T>(list: &mut [T], rank: usize, mut new: T) {
+    for place in list.iter_mut().skip(rank) {
+        core::mem::swap(place, &mut new);
     }
 }
 

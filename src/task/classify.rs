@@ -2,11 +2,11 @@
 
 use super::{NO_TOKENIZER, TaskError, encode};
 use crate::arena::ArenaParts;
-use crate::decoder::log_probability;
 use crate::encoder::Encoder;
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
+use crate::probability::log_probability;
 use crate::sampler::greedy;
 use crate::target::Build;
 use crate::tokenizer::{Token, Tokenizer};

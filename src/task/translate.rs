@@ -3,16 +3,18 @@
 use super::{NO_TOKENIZER, TaskError, TextStream};
 use crate::arena::ArenaParts;
 use crate::error::RunError;
-use crate::kernels::{Kernels, Native};
+use crate::kernels::Native;
 use crate::model::Model;
+use crate::progress::Progress;
 use crate::seq2seq::{Found, Seq2Seq};
+use crate::target::{self, Build};
 use crate::tokenizer::{Token, Tokenizer};
 use core::fmt::{Result as Written, Write};
 
 /// An encoder-decoder with its tokenizer.
 #[derive(Debug)]
-pub struct Translator<'m, 'a, K: Kernels = Native> {
-    engine: Seq2Seq<'m, 'a, K>,
+pub struct Translator<'m, 'a, B: Build = Native> {
+    engine: Seq2Seq<'m, 'a, B>,
     tokenizer: Tokenizer<'m>,
 }
 
@@ -22,14 +24,25 @@ impl<'m, 'a> Translator<'m, 'a> {
     /// # Errors
     /// [`RunError::WrongModel`] (also without a tokenizer), [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
-        let tokenizer = model.tokenizer().ok_or(NO_TOKENIZER)?;
-        Ok(Self { engine: Seq2Seq::new(model, arena)?, tokenizer })
+        Self::new_for(model, arena)
     }
 }
 
-impl<'m, 'a, K: Kernels> Translator<'m, 'a, K> {
+impl<'m, 'a, B: Build> Translator<'m, 'a, B> {
+    /// A translator of another build: its kernels, the model that it is for.
+    ///
+    /// # Errors
+    /// As [`Translator::new`].
+    pub fn new_for(
+        model: &'m Model<'m>,
+        arena: impl Into<ArenaParts<'a>>,
+    ) -> Result<Self, RunError> {
+        let tokenizer = model.tokenizer().ok_or(NO_TOKENIZER)?;
+        Ok(Self { engine: Seq2Seq::new_for(model, arena)?, tokenizer })
+    }
+
     /// The encoder-decoder: its steps, its logits.
-    pub fn engine(&mut self) -> &mut Seq2Seq<'m, 'a, K> {
+    pub fn engine(&mut self) -> &mut Seq2Seq<'m, 'a, B> {
         &mut self.engine
     }
 
@@ -44,7 +57,11 @@ impl<'m, 'a, K: Kernels> Translator<'m, 'a, K> {
         if text.is_empty() {
             return Err(RunError::EmptyInput.into());
         }
-        let n = self.tokenizer.encode(text, tokens)?;
+        let n = self.tokenizer.encode_by(
+            target::tokenizer::<B>(self.tokenizer.kind()),
+            text,
+            tokens,
+        )?;
         Ok(self.engine.begin(tokens.get(..n).unwrap_or_default())?)
     }
 
@@ -81,7 +98,7 @@ impl<'m, 'a, K: Kernels> Translator<'m, 'a, K> {
         out: &mut dyn Write,
     ) -> Result<Found, TaskError> {
         self.begin(text, tokens)?;
-        while self.engine.step() == crate::decoder::Progress::Working {}
+        while self.engine.step() == Progress::Working {}
         self.write(tokens, out)
     }
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 /// Floors from the ground up, by the first part of a module's path.
 const FLOORS: &[&[&str]] = &[
-    &["config", "error", "matrix"],
+    &["config", "error", "matrix", "progress", "slices"],
     &["fixed"],
-    &["kernels", "blob", "tokenizer"],
-    &["arena", "model", "target"],
+    &["arena", "blob", "kernels", "probability", "tokenizer"],
+    &["target"],
+    &["model"],
     &["nn", "sampler"],
     &["decoder", "encoder", "seq2seq"],
     &["task"],

@@ -3,7 +3,7 @@
 use clap::Args;
 use miette::Result;
 use picoformer::config::{Architecture, Head};
-use picoformer::decoder::log_probability;
+use picoformer::probability::log_probability;
 use picoformer::sampler::{ONE, Sampling, greedy};
 use picoformer::task::{Event, Generator, Stop, TextStream};
 use picoformer::{Encoder, Model, RunError, Seq2Seq};

@@ -35,9 +35,9 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
             let row = row.get_mut(..head_dim).unwrap_or_default();
             for position in 0..keys {
                 random.row(row, LIMIT);
-                write::<Native>(&config, &mut cache, 0, position, row, true);
+                write::<Native>(&config, keys, &mut cache, 0, position, row, true);
                 random.row(row, LIMIT);
-                write::<Native>(&config, &mut cache, 0, position, row, false);
+                write::<Native>(&config, keys, &mut cache, 0, position, row, false);
             }
             let q: &mut [i16] = rest.take(keys * head_dim);
             let lanes: &mut [i16] = rest.take(2 * head_dim);
@@ -49,6 +49,7 @@ pub(crate) fn run<C: Counter>(memory: &mut Memory, counter: &mut C) {
                     score_scale: (score_multiplier, score_exponent),
                     bias: None,
                     layer_index: 0,
+                    cache_rows: keys,
                     mask: Mask::Bidirectional,
                     first_position: 0,
                     keys,

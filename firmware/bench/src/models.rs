@@ -1,11 +1,12 @@
 //! Whole models, from a blob: decoding, prefill, an inference.
 
 use picoformer::config::Architecture;
-use picoformer::decoder::Progress;
 use picoformer::kernels::Kernels;
 use picoformer::sampler::greedy;
 use picoformer::task::TaskError;
-use picoformer::{ArenaParts, ArenaSize, Classifier, Decoder, Encoder, Model, Translator};
+use picoformer::{
+    ArenaParts, ArenaSize, Classifier, Decoder, Encoder, Model, Progress, Translator,
+};
 
 use crate::flash::{CountWeights, loaded};
 use crate::memory::Memory;

@@ -3,9 +3,9 @@
 
 use core::fmt::Write;
 
-use picoformer::decoder::Progress;
 use picoformer::seq2seq::Part;
-use picoformer::{Arena, Model, Translator};
+use picoformer::kernels::Native;
+use picoformer::{Arena, Build, Known, Model, Progress, Translator};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
@@ -20,6 +20,14 @@ const MODEL: Model<'static> = match Model::parse(&BLOB.0) {
     Err(_) => panic!("models/g2p/model.pico is not a valid blob"),
 };
 type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
+
+/// This firmware runs this model only.
+struct G2p;
+
+impl Build for G2p {
+    type Kernels = Native;
+    const MODEL: Option<Known> = Some(MODEL.known());
+}
 
 /// The model in flash, not on the stack; and the same for one hypothesis.
 static BEAM: Model<'static> = MODEL;
@@ -59,7 +67,7 @@ fn pass(
     hash: &mut Hash,
     probe: &mut dyn Probe,
 ) -> Result<(), Failure> {
-    let mut engine = Translator::new(model, ram.parts());
+    let mut engine = Translator::<G2p>::new_for(model, ram.parts());
     let translator = engine.as_mut().map_err(|_| Failure("no encoder-decoder"))?;
     for word in WORDS {
         out.write_str(name)?;
@@ -74,7 +82,7 @@ fn pass(
 /// Checks that what is no word is refused.
 #[inline(never)]
 fn refuse(ram: &mut Ram) -> Result<(), Failure> {
-    let mut engine = Translator::new(&GREEDY, ram.parts());
+    let mut engine = Translator::<G2p>::new_for(&GREEDY, ram.parts());
     let translator = engine.as_mut().map_err(|_| Failure("no encoder-decoder"))?;
     for word in REFUSED {
         if translator.begin(word, &mut [0; 64]).is_ok() {
@@ -87,7 +95,7 @@ fn refuse(ram: &mut Ram) -> Result<(), Failure> {
 /// Writes the phonemes of one word.
 #[inline(never)]
 fn pronounce(
-    translator: &mut Translator,
+    translator: &mut Translator<G2p>,
     word: &str,
     out: &mut dyn Write,
     hash: &mut Hash,

@@ -1,0 +1,171 @@
+//! Multi-head attention (Vaswani et al. 2017, §3.2.2): from the rows of a sublayer to all heads' weighted
+//! values, side by side.
+
+use super::attention::{Attention, Visibility, write};
+use super::linear::Rows;
+use super::residual::{Pair, Tile};
+use crate::arena::{Cache, RunState};
+use crate::blob::{AttentionLayout, Placed};
+use crate::config::{Config, Position, Side};
+use crate::kernels::Kernels;
+use crate::model::LayerWeights;
+use crate::slices::{rest_mut, row};
+use crate::target::{self, Build};
+
+/// The rows that queries attend to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// Those of their own side.
+    Own,
+    /// The encoder's last ones (cross-attention).
+    Source,
+}
+
+/// An attention of a layer.
+pub struct MultiHead<'l, 'm, B: Build> {
+    /// The layer.
+    pub layer: &'l LayerWeights<'m, B>,
+    /// What it attends to.
+    pub memory: Memory,
+}
+
+impl<'m, B: Build> MultiHead<'_, 'm, B> {
+    #[inline(always)]
+    fn config(&self) -> &'m Config {
+        self.layer.model.config()
+    }
+
+    /// Where its weights lie.
+    #[inline(always)]
+    pub fn layout(&self) -> &'m AttentionLayout {
+        let all = self.layer.model.layout();
+        match self.memory {
+            Memory::Own => &all.layer.attention,
+            Memory::Source => &all.decoder.cross,
+        }
+    }
+
+    /// Keys and values of a pair of rows into a cache. `tile` is scratch.
+    #[inline(never)]
+    pub fn keys_and_values(
+        &self,
+        x: &mut Rows,
+        pair: Pair,
+        tile: &mut [i16],
+        rotary: &[i16],
+        cache: &mut Cache,
+    ) {
+        let (c, at) = (self.config(), self.layout());
+        for (linear, keys) in [(&at.k, true), (&at.v, false)] {
+            let rotary = if keys { rotary } else { &[] };
+            let rows = self.project(x, linear, c.kv_dim(), pair, tile, rotary);
+            for (i, row) in (pair.first..).zip(rows).take(pair.count) {
+                let (layer, position) = self.place(pair.tile, i);
+                write::<B>(c, self.cache_rows(), cache, layer, position, row, keys);
+            }
+        }
+    }
+
+    /// Queries of a pair of rows into `tile`.
+    pub fn queries(&self, x: &mut Rows, pair: Pair, tile: &mut [i16], rotary: &[i16]) {
+        self.project(x, &self.layout().q, self.config().q_dim(), pair, tile, rotary);
+    }
+
+    /// A projection of a pair of rows into `tile`, rotated where there are rotary positions.
+    #[inline(never)]
+    fn project<'t>(
+        &self,
+        x: &mut Rows,
+        at: &Placed,
+        width: usize,
+        pair: Pair,
+        tile: &'t mut [i16],
+        rotary: &[i16],
+    ) -> [&'t mut [i16]; 2] {
+        let (c, stride) = (self.config(), self.config().tile_width());
+        x.forward::<B>(&self.layer.section.linear(at), 0, pair.of(tile, stride, width));
+        let mut rows = pair.of(tile, stride, width);
+        if matches!(c.position, Position::Rotary) && !rotary.is_empty() {
+            for (i, x) in (pair.first..).zip(&mut rows).take(pair.count) {
+                <B::Kernels>::rotate(x, row(rotary, i, c.head_dim));
+            }
+        }
+        rows
+    }
+
+    /// `softmax(q kᵀ / √d) v` of the queries in `state.tile`, in their place, over `keys` positions of the
+    /// cache. Returns the exponent of the result.
+    pub fn forward<M: Visibility>(
+        &self,
+        state: &mut RunState,
+        tile: Tile,
+        mask: M,
+        keys: usize,
+    ) -> i32 {
+        let (config, at, stride) = (self.config(), self.layout(), self.config().tile_width());
+        let (model, section) = (&self.layer.model, self.layer.section);
+        let cache = match self.memory {
+            Memory::Own => &state.cache,
+            Memory::Source => &state.source,
+        };
+        // Hypotheses have caches of their own: one call each.
+        let (calls, rows) = if self.is_search(tile) { (tile.rows, 1) } else { (1, tile.rows) };
+        for first in 0..calls {
+            let (layer_index, first_position) = self.place(tile, first);
+            let attention = Attention {
+                config,
+                score_scale: section.score_scale(at),
+                bias: model.relative_bias(self.layer.side()).filter(|_| self.is_own()),
+                layer_index,
+                cache_rows: self.cache_rows(),
+                mask,
+                first_position,
+                keys,
+                rows,
+                stride,
+            };
+            let q = rest_mut(state.tile, first * stride);
+            attention.forward::<B>(cache, q, state.lanes, state.sums);
+        }
+        section.output_exponent(&at.v)
+    }
+
+    /// Whether a tile's own keys and values are to be added to the cache before it attends: in a
+    /// decoder's self-attention.
+    #[inline(always)]
+    pub fn adds_keys(&self) -> bool {
+        self.is_own() && matches!(self.layer.side(), Side::Decoder)
+    }
+
+    fn is_own(&self) -> bool {
+        matches!(self.memory, Memory::Own)
+    }
+
+    /// Whether the rows of a tile have a cache each.
+    #[inline(always)]
+    fn is_search(&self, tile: Tile) -> bool {
+        target::has_beams::<B>() && tile.beams && self.is_own()
+    }
+
+    /// Which layer of the cache and which position row `i` of a tile has.
+    fn place(&self, tile: Tile, i: usize) -> (usize, usize) {
+        match self.layer.side() {
+            // One cache for all layers.
+            Side::Encoder => (0, tile.first_position + i),
+            Side::Decoder if self.is_search(tile) => {
+                let hypothesis = (tile.first_row + i) * self.config().decoder_layers;
+                (hypothesis + self.layer.index, tile.first_position)
+            }
+            Side::Decoder => (self.layer.index, tile.first_position + i),
+        }
+    }
+
+    /// Positions that a layer of the cache holds.
+    fn cache_rows(&self) -> usize {
+        let c = self.config();
+        match self.is_own() && self.layer.model.is_target(self.layer.side()) {
+            true => c.decoder_side().cache_rows(),
+            false => c.cache_rows(),
+        }
+    }
+}
