@@ -29,6 +29,8 @@ pub mod portable;
 mod riscv;
 mod rows;
 mod streams;
+#[cfg(target_arch = "arm")]
+mod unrolled;
 mod weights;
 #[cfg(target_arch = "x86_64")]
 mod x86;

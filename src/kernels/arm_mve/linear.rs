@@ -10,6 +10,7 @@
 //! Halfwords of paired weights carry a borrow: adding 128 returns it to the odd weight and leaves the
 //! even one with its top bit flipped, which VEOR flips back. Plain weights need neither.
 
+use crate::kernels::unrolled::unrolled;
 use core::mem::MaybeUninit;
 
 /// What a product needs; the kernels write the rest.
@@ -232,6 +233,8 @@ macro_rules! two_rows {
                 multiply!("q4", "r0", "r4", "r8", "r12"),
                 multiply!("q5", "r2", "r6", "r10", "lr"),
                 ".endr",
+                "7:",
+                unrolled!("2b", "7b", "(1 << {log_blocks}) * {bytes}"),
                 "subs r7, #1",
                 "bne.w 2b",
                 "4:",
@@ -309,6 +312,8 @@ macro_rules! one_row {
                 $unpair,
                 multiply!("q4", "r8", "r10", "r12", "lr"),
                 ".endr",
+                "7:",
+                unrolled!("2b", "7b", "(1 << {log_blocks}) * {bytes}"),
                 "subs r7, #1",
                 "bne.w 2b",
                 "4:",

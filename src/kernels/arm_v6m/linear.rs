@@ -13,6 +13,7 @@
 //! picks it up. So `B += Q >> 16` is exact, and `A += Q` ends as `a + 2¹⁶ B`. With the extraction of
 //! the weights that is 11 instructions for 4 products, 10 with plain weights.
 
+use crate::kernels::unrolled::unrolled;
 use core::arch::naked_asm;
 
 /// Saves r4–r11 and lr: 36 bytes.
@@ -132,10 +133,12 @@ macro_rules! plain {
 }
 
 /// Four outputs of one row, then the next group, until `end`. A round is a word for every `$product`;
-/// `$odd` says where an odd number of words begins. `$prepare` makes of the lanes in r2–r5 what the
+/// `$odd` says where an odd number of words begins, in a round of
+/// `$bytes`. `$prepare` makes of the lanes in r2–r5 what the
 /// product reads.
 macro_rules! one_row {
-    ($(#[$doc:meta])* $name:ident, $odd:literal, $prepare:literal, $($product:ident)*) => {
+    ($(#[$doc:meta])* $name:ident, [$($odd:literal $bytes:literal)?] $prepare:literal,
+        $($product:ident)*) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -156,7 +159,7 @@ macro_rules! one_row {
                 "adr r7, 3f",
                 "adds r7, #1", // bit 0: Thumb
                 "lsls r4, r2, #31",
-                $odd,
+                $($odd,)?
                 "2:",
                 "lsls r2, r2, #4",
                 "subs r3, r3, r2", // from the end of a group to the next
@@ -183,6 +186,8 @@ macro_rules! one_row {
                     $product!("r10"),
                     $product!("r11"),
                 )*
+                "5:",
+                $(unrolled!("3b", "5b", $bytes),)?
                 "cmp r1, r12",
                 "bne 3b",
                 "mov r3, lr",
@@ -209,20 +214,21 @@ macro_rules! one_row {
 one_row! {
     /// `sums[o] = 256 Σ w x` of one row of 8-bit lanes.
     paired_1,
-    "beq 2f
-    adds r7, #106", // the second half of the round
+    // The second half of the round.
+    ["beq 2f
+    adds r7, #106" "2 * 106"]
     "",
     paired paired
 }
 
 one_row! {
     /// `sums[o] = Σ w x` of one row of 12-bit lanes.
-    paired_wide_1, "", "", wide
+    paired_wide_1, [] "", wide
 }
 
 one_row! {
     /// `sums[o] = 256 Σ w x` of one row of 8-bit lanes and plain weights.
-    plain_1, "",
+    plain_1, []
     // 256 times the inputs x1 x3 x0 x2
     "adds r4, r4, r2
     adds r5, r5, r3
@@ -233,7 +239,7 @@ one_row! {
 
 one_row! {
     /// `sums[o] = Σ w x` of one row of 12-bit lanes and plain weights.
-    plain_wide_1, "", "", plain
+    plain_wide_1, [] "", plain
 }
 
 /// Two products of two rows, of one half of the word at r0 + `$at`: the even input times r2, the odd one
@@ -342,6 +348,8 @@ macro_rules! two_rows_of {
                 ".p2align 2",
                 "3:",
                 two_outputs!("0", "4", $low, $high),
+                "5:",
+                unrolled!("3b", "5b", "{step}"),
                 two_outputs!("16", "20", $low, $high),
                 "adds r0, #32",
                 "cmp r1, r10",

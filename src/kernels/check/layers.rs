@@ -109,7 +109,11 @@ pub fn products<K: Kernels>(random: &mut Random) -> Verdict {
     let [mut a, mut b] = [Aligned([GUARD; 8 * WORDS + 8]); 2];
     shape.fill::<K>(random, [&mut a, &mut b])?;
     let groups = 1 + random.below(5);
-    let stride = 4 * shape.inputs + 16 * random.below(3);
+    // Groups apart, or (which nobody packs, but may be asked for) all in the same place.
+    let stride = match random.below(8) {
+        0 => 0,
+        _ => 4 * shape.inputs + 16 * random.below(3),
+    };
     let Aligned(weights) = &mut Aligned([0u8; 5 * 4 * (4 * WORDS + 8)]);
     // As many as there are, not a byte more.
     let bytes = (groups - 1) * stride + 4 * shape.inputs;

@@ -81,8 +81,8 @@ fn row_scale(random: &mut Random, least: usize) -> RowScale {
 
 #[cfg(test)]
 mod tests {
+    use super::super::*;
     use super::*;
-    use crate::kernels::{Native, Portable};
 
     /// A new backend is right on its first day.
     struct NewCore;
@@ -94,6 +94,77 @@ mod tests {
     fn the_native_backend_equals_portable() {
         assert_eq!(check::<Native>(2000), Ok(16000));
         assert_eq!(check::<NewCore>(100), Ok(800));
+    }
+
+    /// Default bodies honour how a backend packs its keys.
+    struct PlainKeys;
+    impl Kernels for PlainKeys {
+        const NAME: &'static str = "plain keys";
+        const KEY_PACKING: Packing = Packing::Plain;
+    }
+
+    /// Default bodies honour what a backend leaves in its products.
+    struct ShiftedProducts;
+    impl Kernels for ShiftedProducts {
+        const NAME: &'static str = "shifted products";
+        const PRODUCT_SHIFT: i32 = 0;
+
+        fn matmul(product: &Product<Self>, sums: &mut [i32]) {
+            portable::matmul(product, sums);
+            if matches!(product.lanes.bits, Bits::Eight) {
+                let len = 4 * product.groups(sums.len()) * product.rows().get();
+                sums.iter_mut().take(len).for_each(|sum| *sum >>= 8);
+            }
+        }
+    }
+
+    #[test]
+    fn default_bodies_are_right_for_any_constants() {
+        assert_eq!(check::<PlainKeys>(300), Ok(2400));
+        assert_eq!(check::<ShiftedProducts>(300), Ok(2400));
+    }
+
+    /// Operands that once led beyond their slices cannot be made.
+    #[test]
+    fn unsound_operands_are_refused() {
+        let bytes = crate::Aligned([1u8; 512]);
+        // A distance of groups that wraps to 0.
+        for stride in [usize::MAX - 3, usize::MAX / 2 + 1, 1 << (usize::BITS - 2)] {
+            assert!(Matrix::with_stride(&bytes.0, Packing::Plain, 32, 16, stride).is_none());
+        }
+        // No group, a group that ends beyond the slice, an address between words.
+        assert!(Matrix::new(&bytes.0, Packing::Plain, 0, 16).is_none());
+        assert!(Matrix::new(&bytes.0, Packing::Plain, 32, 17 * 4).is_none());
+        assert!(Matrix::new(&bytes.0[2..], Packing::Plain, 4, 16).is_none());
+        // Two rows with room for different numbers of results, more results than outputs.
+        let lanes = crate::Aligned([0i16; 32]);
+        let lanes = |rows| {
+            Lanes::<Portable>::new(&lanes.0, rows, 16, Packing::Paired, Bits::Eight).unwrap()
+        };
+        let matrix = Matrix::new(&bytes.0, Packing::Paired, 8, 16).unwrap();
+        let weights = Weights::new(matrix, Channels::new(&bytes.0[..16], &[]).unwrap()).unwrap();
+        let scales = [RowScale::new(1, 40, 0); 2];
+        let linear = |rows, a: usize, b: usize| {
+            let (mut x, mut y) = ([0i16; 16], [0i16; 16]);
+            Linear::new(lanes(rows), weights, scales, [&mut x[..a], &mut y[..b]]).is_some()
+        };
+        assert!(linear(RowCount::Two, 8, 8) && linear(RowCount::One, 8, 0));
+        assert!(!linear(RowCount::Two, 8, 7) && !linear(RowCount::One, 9, 0));
+        // Keys beyond the run, a second query that sees less than the first.
+        let mut sums = [0; 32];
+        let mut queries = Queries::new(lanes(RowCount::Two), [1; 2], &mut sums).unwrap();
+        let run = KeyRun {
+            keys: &bytes.0[..256],
+            key_codes: &bytes.0[..16],
+            values: &bytes.0[256..],
+            value_codes: &bytes.0[..16],
+            stride: 256,
+            code_stride: 16,
+        };
+        let mut sees = |first, second| {
+            Attend::new(&mut queries, run, Visible::First([first, second]), 15).is_some()
+        };
+        assert!(sees(0, 16) && !sees(0, 17) && !sees(2, 1) && !sees(0, usize::MAX));
     }
 
     #[test]

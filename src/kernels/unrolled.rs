@@ -1,0 +1,16 @@
+//! Guards of unrolled loops that assembly enters in their middle (Duff 1983).
+
+/// Behind an unrolled loop whose entry is computed: its bytes, between the labels `$from` and `$to`, on which
+/// that computation relies. A loop of another length does not assemble, as the difference has no room in a
+/// byte. (`.if` would say so better, but the linker, which reads the code a first time only for its names,
+/// cannot evaluate it.) The byte itself is not linked.
+macro_rules! unrolled {
+    ($from:literal, $to:literal, $bytes:literal) => {
+        concat!(
+            ".pushsection .unrolled, \"e\", %progbits\n",
+            concat!(".byte (", $to, " - ", $from, " - (", $bytes, ")) * 256\n"),
+            ".popsection\n",
+        )
+    };
+}
+pub(super) use unrolled;
