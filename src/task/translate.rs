@@ -52,7 +52,7 @@ impl<'m, 'a, K: Kernels> Translator<'m, 'a, K> {
     ///
     /// # Errors
     /// [`RunError::EmptyInput`] before a source was run, [`RunError::TooLong`] when the target does not
-    /// fit `tokens`. A writer that fails ends the text.
+    /// fit `tokens`; [`TaskError::Write`] when `out` takes no more, what it took before stays.
     #[inline(never)]
     pub fn write(&mut self, tokens: &mut [Token], out: &mut dyn Write) -> Result<Found, TaskError> {
         let found = self.engine.found().ok_or(RunError::EmptyInput)?;
@@ -62,10 +62,10 @@ impl<'m, 'a, K: Kernels> Translator<'m, 'a, K> {
         };
         let mut out = AfterSpaces { out, begun: false };
         let mut stream = TextStream::new();
-        let mut all = target.iter().map(|&token| stream.push(&self.tokenizer, token, &mut out));
-        if all.all(|written| written.is_ok()) {
-            let _ = stream.finish(&mut out);
+        for &token in target {
+            stream.push(&self.tokenizer, token, &mut out)?;
         }
+        stream.finish(&mut out)?;
         Ok(found)
     }
 
