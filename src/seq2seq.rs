@@ -18,18 +18,19 @@ use crate::arena::{ArenaParts, RunState};
 use crate::config::Architecture;
 use crate::decoder::{Progress, epsilon, log_probability};
 use crate::error::RunError;
-use crate::kernels::{self, Kernels, Native};
+use crate::kernels::{Kernels, Native};
 use crate::model::Model;
 use crate::nn::attention::{Bidirectional, Prefix};
 use crate::nn::embedding;
 use crate::nn::head::logits;
 use crate::nn::layer::{Layer, Tile, normalize_rows, project_source};
+use crate::target::{self, Build};
 use crate::tokenizer::Token;
 use core::marker::PhantomData;
 
 /// An encoder-decoder model with its state. A source in, a target out.
 #[derive(Debug)]
-pub struct Seq2Seq<'m, 'a, K: Kernels = Native> {
+pub struct Seq2Seq<'m, 'a, B: Build = Native> {
     model: &'m Model<'m>,
     state: RunState<'a>,
     search: Search,
@@ -41,7 +42,7 @@ pub struct Seq2Seq<'m, 'a, K: Kernels = Native> {
     layer: usize,
     tile: usize,
     second_pass: bool,
-    kernels: PhantomData<K>,
+    build: PhantomData<B>,
 }
 
 impl<'m, 'a> Seq2Seq<'m, 'a> {
@@ -55,8 +56,8 @@ impl<'m, 'a> Seq2Seq<'m, 'a> {
     }
 }
 
-impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
-    /// An encoder-decoder on the kernels of `K`.
+impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
+    /// An encoder-decoder of another build: its kernels, the model that it is for.
     ///
     /// # Errors
     /// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`], [`RunError::ArenaTooSmall`].
@@ -68,10 +69,10 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         if !matches!(config.architecture, Architecture::EncoderDecoder) {
             return Err(RunError::WrongModel { needed: "an encoder-decoder" });
         }
-        kernels::fits::<K>(config)?;
+        target::check::<B>(model)?;
         Ok(Self {
             model,
-            state: RunState::new::<K>(config, arena.into())?,
+            state: RunState::new::<B::Kernels>(config, arena.into())?,
             search: Search::new(config, config.target_context),
             limit: config.target_context,
             rows: 0,
@@ -79,7 +80,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
             layer: 0,
             tile: 0,
             second_pass: false,
-            kernels: PhantomData,
+            build: PhantomData,
         })
     }
 
@@ -107,16 +108,21 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     pub fn begin(&mut self, source: &[Token]) -> Result<(), RunError> {
         let config = self.model.config();
         check(source, config.context, config)?;
-        let weights = self.model.source_embedding::<K>();
+        let weights = self.model.source_embedding::<B::Kernels>();
         let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
         let rows = rows.zip(self.state.exponents.iter_mut()).enumerate();
         for ((position, (row, exponent)), &token) in rows.zip(source) {
-            *exponent =
-                embedding::token::<K>(&weights, token as usize, position, row, self.state.sums);
+            *exponent = embedding::token::<B::Kernels>(
+                &weights,
+                token as usize,
+                position,
+                row,
+                self.state.sums,
+            );
         }
         if let Some(norm) = weights.norm {
             let epsilon = epsilon(self.model);
-            normalize_rows::<K>(config, epsilon, &norm, &mut self.state, 0, source.len());
+            normalize_rows::<B::Kernels>(config, epsilon, &norm, &mut self.state, 0, source.len());
         }
         self.search.restart(config, self.limit);
         (self.rows, self.part) = (source.len(), Part::Encoder);
@@ -142,7 +148,7 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     fn encode(&mut self) {
         let side = self.model.config().encoder_side();
         let tile = self.next_tile(self.rows);
-        let layer = Layer::<K>::of_side(self.model, &side, self.layer);
+        let layer = Layer::<B::Kernels>::of_side(self.model, &side, self.layer);
         if self.second_pass {
             layer.attend(&mut self.state, tile, false, Bidirectional, self.rows);
             layer.feed_forward(&mut self.state, tile);
@@ -155,9 +161,9 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
         self.layer += self.second_pass as usize;
         self.second_pass = !self.second_pass;
         if self.layer >= side.n_layers {
-            if let Some(norm) = self.model.final_norm::<K>() {
+            if let Some(norm) = self.model.final_norm::<B::Kernels>() {
                 let epsilon = epsilon(self.model);
-                normalize_rows::<K>(&side, epsilon, &norm, &mut self.state, 0, self.rows);
+                normalize_rows::<B::Kernels>(&side, epsilon, &norm, &mut self.state, 0, self.rows);
             }
             (self.layer, self.part) = (0, Part::Source);
         }
@@ -168,8 +174,8 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     fn project(&mut self) {
         let side = self.model.config().encoder_side();
         let tile = self.next_tile(self.rows);
-        let weights = self.model.cross::<K>(self.layer);
-        project_source::<K>(&side, &weights, &mut self.state, tile, self.layer);
+        let weights = self.model.cross::<B::Kernels>(self.layer);
+        project_source::<B::Kernels>(&side, &weights, &mut self.state, tile, self.layer);
         if self.tile == 0 {
             self.layer += 1;
         }
@@ -202,14 +208,26 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     #[inline(never)]
     fn embed_row(&mut self, row: usize, token: Token, position: usize) {
         let config = self.model.config();
-        let weights = self.model.target_embedding::<K>();
+        let weights = self.model.target_embedding::<B::Kernels>();
         let rows = self.state.residual.chunks_exact_mut(config.d_model.max(1));
         for (x, exponent) in rows.zip(self.state.exponents.iter_mut()).skip(row).take(1) {
-            *exponent =
-                embedding::token::<K>(&weights, token as usize, position, x, self.state.sums);
+            *exponent = embedding::token::<B::Kernels>(
+                &weights,
+                token as usize,
+                position,
+                x,
+                self.state.sums,
+            );
         }
         if let Some(norm) = weights.norm {
-            normalize_rows::<K>(config, epsilon(self.model), &norm, &mut self.state, row, 1);
+            normalize_rows::<B::Kernels>(
+                config,
+                epsilon(self.model),
+                &norm,
+                &mut self.state,
+                row,
+                1,
+            );
         }
     }
 
@@ -240,13 +258,13 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     fn decode_part(&mut self, tile: Tile, keys: usize) {
         let config = self.model.config();
         let side = config.decoder_side();
-        let layer = Layer::<K>::of_side(self.model, &side, self.layer);
+        let layer = Layer::<B::Kernels>::of_side(self.model, &side, self.layer);
         match self.part {
             Part::SelfAttention => {
                 layer.attend(&mut self.state, tile, true, Prefix(0), keys);
             }
             Part::CrossAttention => {
-                attend_source::<K>(
+                attend_source::<B::Kernels>(
                     self.model,
                     self.layer,
                     &layer,
@@ -260,9 +278,16 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     }
 
     fn finish_rows(&mut self, rows: usize) {
-        if let Some(norm) = self.model.target_norm::<K>() {
+        if let Some(norm) = self.model.target_norm::<B::Kernels>() {
             let epsilon = epsilon(self.model);
-            normalize_rows::<K>(self.model.config(), epsilon, &norm, &mut self.state, 0, rows);
+            normalize_rows::<B::Kernels>(
+                self.model.config(),
+                epsilon,
+                &norm,
+                &mut self.state,
+                0,
+                rows,
+            );
         }
     }
 
@@ -270,10 +295,10 @@ impl<'m, 'a, K: Kernels> Seq2Seq<'m, 'a, K> {
     #[inline(never)]
     fn write_logits(&mut self, row: usize) {
         let d = self.model.config().d_model;
-        let Some(head) = self.model.head::<K>() else { return };
+        let Some(head) = self.model.head::<B::Kernels>() else { return };
         let x = self.state.residual.get(row * d..(row + 1) * d).unwrap_or_default();
         let exponent = self.state.exponents.get(row).copied().unwrap_or(0) as i32;
-        logits::<K>(&head, x, exponent, self.state.lanes, self.state.outputs);
+        logits::<B::Kernels>(&head, x, exponent, self.state.lanes, self.state.outputs);
     }
 
     /// Logits of one hypothesis; after the last, the next tokens of all.

@@ -3,16 +3,17 @@
 use super::{NO_TOKENIZER, TaskError, TextStream};
 use crate::arena::ArenaParts;
 use crate::error::RunError;
-use crate::kernels::{Kernels, Native};
+use crate::kernels::Native;
 use crate::model::Model;
 use crate::seq2seq::{Found, Seq2Seq};
+use crate::target::Build;
 use crate::tokenizer::{Token, Tokenizer};
 use core::fmt::{Result as Written, Write};
 
 /// An encoder-decoder with its tokenizer.
 #[derive(Debug)]
-pub struct Translator<'m, 'a, K: Kernels = Native> {
-    engine: Seq2Seq<'m, 'a, K>,
+pub struct Translator<'m, 'a, B: Build = Native> {
+    engine: Seq2Seq<'m, 'a, B>,
     tokenizer: Tokenizer<'m>,
 }
 
@@ -22,14 +23,25 @@ impl<'m, 'a> Translator<'m, 'a> {
     /// # Errors
     /// [`RunError::WrongModel`] (also without a tokenizer), [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
-        let tokenizer = model.tokenizer().ok_or(NO_TOKENIZER)?;
-        Ok(Self { engine: Seq2Seq::new(model, arena)?, tokenizer })
+        Self::new_for(model, arena)
     }
 }
 
-impl<'m, 'a, K: Kernels> Translator<'m, 'a, K> {
+impl<'m, 'a, B: Build> Translator<'m, 'a, B> {
+    /// A translator of another build: its kernels, the model that it is for.
+    ///
+    /// # Errors
+    /// As [`Translator::new`].
+    pub fn new_for(
+        model: &'m Model<'m>,
+        arena: impl Into<ArenaParts<'a>>,
+    ) -> Result<Self, RunError> {
+        let tokenizer = model.tokenizer().ok_or(NO_TOKENIZER)?;
+        Ok(Self { engine: Seq2Seq::new_for(model, arena)?, tokenizer })
+    }
+
     /// The encoder-decoder: its steps, its logits.
-    pub fn engine(&mut self) -> &mut Seq2Seq<'m, 'a, K> {
+    pub fn engine(&mut self) -> &mut Seq2Seq<'m, 'a, B> {
         &mut self.engine
     }
 
