@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 /// Floors from the ground up, by the first part of a module's path.
 const FLOORS: &[&[&str]] = &[
     &["config", "error", "matrix"],
-    &["fixed"],
+    &["fixed", "float"],
     &["kernels", "blob", "tokenizer"],
     &["arena", "model", "target"],
     &["nn", "sampler"],
     &["decoder", "encoder", "seq2seq"],
     &["task"],
+    &["macros"],
 ];
 
 fn floor(module: &str) -> Option<usize> {
