@@ -3,8 +3,9 @@
 use crate::config::*;
 use crate::error::RunError;
 use crate::slices;
+use crate::tokenizer::Token;
 
-/// Exact need of RAM, in elements of the arena's three parts.
+/// Exact need of RAM, in elements of the arena's four parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ArenaSize {
@@ -14,6 +15,9 @@ pub struct ArenaSize {
     pub halves: usize,
     /// Sums and logits, 32 bits each; a multiple of 4.
     pub words: usize,
+    /// The tokens of a text, 32 bits each; a multiple of 4. Only the types of [`task`](crate::task) need
+    /// them: an [`Encoder`](crate::Encoder) or a [`Decoder`](crate::Decoder) runs without.
+    pub tokens: usize,
 }
 
 /// One line of the RAM bill.
@@ -36,7 +40,11 @@ impl Buffer {
 }
 
 /// Number of buffers in a [`RunState`].
-pub const BUFFERS: usize = 16;
+pub const BUFFERS: usize = 17;
+/// Which of them is the arena's part `tokens`; the others of four bytes an element are `words`.
+const TOKENS: usize = BUFFERS - 1;
+/// Room beyond the context for the characters of a word before they are merged into tokens.
+const UNMERGED: usize = 32;
 
 /// Every buffer of a model, in the order in which the arena is carved. The single source of RAM sizes.
 pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
@@ -82,7 +90,17 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
         buffer!("sums", 4, max(2 * c.d_model, 2 * c.head_dim)),
         buffer!("outputs", 4, outputs),
         buffer!("history", 4, c.beams * c.target_context),
+        buffer!("tokens", 4, text_tokens(c)),
     ]
+}
+
+/// Tokens that a text, or the answer to it, may have while it is encoded: as many as the cache has
+/// positions, and a word that is not merged yet. Frame input has no text.
+pub(crate) const fn text_tokens(c: &Config) -> usize {
+    match c.input {
+        Input::Tokens => max(c.cache_rows(), round_up(c.target_context, 4)) + UNMERGED,
+        Input::Frames => 0,
+    }
 }
 
 const fn max(a: usize, b: usize) -> usize {
@@ -101,7 +119,7 @@ impl ArenaSize {
 
     /// All parts together, in bytes.
     pub const fn total_bytes(&self) -> usize {
-        self.bytes + 2 * self.halves + 4 * self.words
+        self.bytes + 2 * self.halves + 4 * (self.words + self.tokens)
     }
 }
 
@@ -116,7 +134,7 @@ impl Lengths {
     /// Those of a configuration.
     pub const fn new(config: &Config) -> Self {
         let all = buffers(config);
-        let mut arena = ArenaSize { bytes: 0, halves: 0, words: 0 };
+        let mut arena = ArenaSize { bytes: 0, halves: 0, words: 0, tokens: 0 };
         let mut buffers = [0; BUFFERS];
         let mut i = 0;
         while i < BUFFERS {
@@ -124,6 +142,7 @@ impl Lengths {
             match all[i].width {
                 1 => arena.bytes += all[i].len,
                 2 => arena.halves += all[i].len,
+                _ if i == TOKENS => arena.tokens = all[i].len,
                 _ => arena.words += all[i].len,
             }
             i += 1;
@@ -132,45 +151,62 @@ impl Lengths {
     }
 }
 
-/// Static memory for one model. All zeros, so a `static` lies in `.bss`.
+impl Config {
+    /// The exact need of RAM, as [`Model::arena`](crate::Model::arena) tells it of a parsed model.
+    pub const fn arena(&self) -> ArenaSize {
+        ArenaSize::new(self)
+    }
+}
+
+/// Static memory for one model. All zeros, so a `static` lies in `.bss`. [`arena!`](crate::arena!) writes
+/// the type down; without `TOKENS` it serves an encoder or a decoder, but no text.
 ///
 /// ```
 /// # use picoformer::{Arena, ArenaSize};
-/// const SIZE: ArenaSize = ArenaSize { bytes: 64, halves: 32, words: 16 }; // from `MODEL.arena()`
-/// let mut arena: Arena<{ SIZE.bytes }, { SIZE.halves }, { SIZE.words }> = Arena::new();
+/// const SIZE: ArenaSize = ArenaSize { bytes: 64, halves: 32, words: 16, tokens: 8 };
+/// let mut arena = Arena::<{ SIZE.bytes }, { SIZE.halves }, { SIZE.words }, { SIZE.tokens }>::new();
 /// let parts = arena.parts();
 /// ```
 #[derive(Debug)]
 #[repr(C, align(16))]
-pub struct Arena<const BYTES: usize, const HALVES: usize, const WORDS: usize> {
+pub struct Arena<
+    const BYTES: usize,
+    const HALVES: usize,
+    const WORDS: usize,
+    const TOKENS: usize = 0,
+> {
     bytes: [u8; BYTES],
     halves: [i16; HALVES],
     words: [i32; WORDS],
+    tokens: [Token; TOKENS],
 }
 
-impl<const BYTES: usize, const HALVES: usize, const WORDS: usize> Arena<BYTES, HALVES, WORDS> {
+impl<const BYTES: usize, const HALVES: usize, const WORDS: usize, const TOKENS: usize>
+    Arena<BYTES, HALVES, WORDS, TOKENS>
+{
     /// An arena of zeros.
     pub const fn new() -> Self {
-        Self { bytes: [0; BYTES], halves: [0; HALVES], words: [0; WORDS] }
+        Self { bytes: [0; BYTES], halves: [0; HALVES], words: [0; WORDS], tokens: [0; TOKENS] }
     }
 
     /// Lends the memory.
     pub fn parts(&mut self) -> ArenaParts<'_> {
-        ArenaParts { bytes: &mut self.bytes, halves: &mut self.halves, words: &mut self.words }
+        let Self { bytes, halves, words, tokens } = self;
+        ArenaParts { bytes, halves, words, tokens }
     }
 }
 
-impl<const BYTES: usize, const HALVES: usize, const WORDS: usize> Default
-    for Arena<BYTES, HALVES, WORDS>
+impl<const BYTES: usize, const HALVES: usize, const WORDS: usize, const TOKENS: usize> Default
+    for Arena<BYTES, HALVES, WORDS, TOKENS>
 {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// Borrowed memory for one model; on a host, three vectors of the sizes in [`ArenaSize`].
+/// Borrowed memory for one model; on a host, four vectors of the sizes in [`ArenaSize`].
 /// What it holds at first does not matter.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ArenaParts<'a> {
     /// See [`ArenaSize::bytes`].
     pub bytes: &'a mut [u8],
@@ -178,12 +214,14 @@ pub struct ArenaParts<'a> {
     pub halves: &'a mut [i16],
     /// See [`ArenaSize::words`].
     pub words: &'a mut [i32],
+    /// See [`ArenaSize::tokens`]. May be more than that, for texts with longer words.
+    pub tokens: &'a mut [Token],
 }
 
-impl<'a, const BYTES: usize, const HALVES: usize, const WORDS: usize>
-    From<&'a mut Arena<BYTES, HALVES, WORDS>> for ArenaParts<'a>
+impl<'a, const BYTES: usize, const HALVES: usize, const WORDS: usize, const TOKENS: usize>
+    From<&'a mut Arena<BYTES, HALVES, WORDS, TOKENS>> for ArenaParts<'a>
 {
-    fn from(arena: &'a mut Arena<BYTES, HALVES, WORDS>) -> Self {
+    fn from(arena: &'a mut Arena<BYTES, HALVES, WORDS, TOKENS>) -> Self {
         arena.parts()
     }
 }
@@ -318,6 +356,7 @@ impl<'a> RunState<'a> {
             sums,
             outputs,
             history,
+            _,
         ] = lengths.buffers;
         let (mut bytes, mut halves, mut words) = (arena.bytes, arena.halves, arena.words);
         Ok(Self {

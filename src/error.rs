@@ -72,6 +72,25 @@ pub enum FormatError {
     Misaligned,
 }
 
+impl FormatError {
+    /// What it is in a few words, without numbers: what [`model!`](crate::model!) can say while compiling.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::TooShort { .. } => "bad blob: too short for a header",
+            Self::BadMagic { .. } => "bad blob: wrong magic, it does not begin with `PICO`",
+            Self::UnsupportedVersion { .. } => "bad blob: unsupported version of the format",
+            Self::BadConfig { .. } => "bad blob: a field of the header is out of range",
+            Self::OtherModel { .. } => "bad blob: not the model that this build is for",
+            Self::WrongLength { .. } => "bad blob: wrong length, not what the header says",
+            Self::BadPadding { .. } => "bad blob: a byte of padding is not zero",
+            Self::BadSection { .. } => "bad blob: a section holds a value outside its range",
+            Self::BadTokenizer { .. } => "bad blob: a field of the tokenizer is out of range",
+            Self::BadChecksum { .. } => "bad blob: wrong checksum",
+            Self::Misaligned => "bad blob: misaligned, it must begin at a multiple of 4 bytes",
+        }
+    }
+}
+
 impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

@@ -16,17 +16,19 @@
 //! | tokens | other tokens, by greedy or beam search | [`Seq2Seq`] |
 //!
 //! ```
-//! use picoformer::{Arena, Classifier, Model, include_blob};
+//! use picoformer::{Classifier, Model, arena, model};
 //!
-//! let model = Model::parse_checked(include_blob!("../models/intent/model.pico"))?;
-//! let mut ram = Arena::<16_384, 8_192, 512>::new(); // at least `model.arena()`
-//! let mut classifier = Classifier::new(&model, &mut ram)?;
-//! let answer = classifier.classify("how do you say thank you in italian", &mut [0; 64])?;
+//! static MODEL: Model = model!("../models/intent/model.pico"); // parsed while compiling
+//!
+//! let mut ram = <arena!(MODEL)>::new(); // in firmware a static
+//! let mut classifier = Classifier::new(&MODEL, &mut ram)?;
+//! let answer = classifier.classify("how do you say thank you in italian")?;
 //! assert_eq!(answer.name, "translate");
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
-//! Firmware for one model says so by [`Build`]: what others need is then not linked.
+//! Firmware that runs a single model declares it by [`specialize!`]: code that only other models need is then
+//! left out.
 //!
 //! ## Data flow
 //! `tokens → nn::embedding → nn::layer × n → nn::head → logits`, driven by [`Encoder`], [`Decoder`] or
@@ -45,8 +47,8 @@
 //! A module imports only from floors below it (`cargo xtask floors` checks):
 //!
 //! ```text
-//! 7  task    6  encoder decoder seq2seq    5  nn sampler    4  model    3  target
-//! 2  arena blob kernels probability tokenizer    1  fixed    0  config error matrix progress slices
+//! 8  macros    7  task    6  encoder decoder seq2seq    5  nn sampler    4  model    3  target
+//! 2  arena blob kernels probability tokenizer    1  fixed float    0  config error matrix progress slices
 //! ```
 #![no_std]
 #![deny(unsafe_code)]
@@ -58,7 +60,9 @@ pub mod decoder;
 pub mod encoder;
 pub mod error;
 pub mod fixed;
+pub mod float;
 pub mod kernels;
+mod macros;
 pub mod matrix;
 pub mod model;
 pub mod nn;
@@ -76,6 +80,7 @@ pub use config::Config;
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use error::{FormatError, RunError};
+pub use float::FloatError;
 pub use model::Model;
 pub use progress::Progress;
 pub use sampler::{Sampler, Sampling};
@@ -93,17 +98,3 @@ pub struct Readme;
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(16))]
 pub struct Aligned<T: ?Sized>(pub T);
-
-/// The bytes of a file as `&'static [u8]`, aligned so that kernels can read words in place.
-///
-/// ```
-/// static BLOB: &[u8] = picoformer::include_blob!("../models/intent/model.pico");
-/// assert!(BLOB.as_ptr().addr().is_multiple_of(16));
-/// ```
-#[macro_export]
-macro_rules! include_blob {
-    ($path:expr) => {{
-        static BLOB: &$crate::Aligned<[u8]> = &$crate::Aligned(*include_bytes!($path));
-        &BLOB.0
-    }};
-}

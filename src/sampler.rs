@@ -2,6 +2,7 @@
 //! same tokens on every core.
 
 use crate::fixed::{LOG2_E_Q30, exp2_fine};
+use crate::float::{FloatError, within};
 
 /// 1.0 in Q16.16.
 pub const ONE: u32 = 1 << 16;
@@ -37,6 +38,18 @@ impl Sampling {
         Self { temperature, ..self }
     }
 
+    /// With another temperature, as a float; the nearest in Q16.16, but never 0 for more than 0.
+    ///
+    /// # Errors
+    /// [`FloatError`] of what is not within 0 and 2¹⁶.
+    pub const fn with_temperature_f32(self, temperature: f32) -> Result<Self, FloatError> {
+        match within(temperature, -16, 0, u32::MAX as i64, 0) {
+            Ok(0) if temperature.to_bits() << 1 != 0 => Ok(self.with_temperature(1)),
+            Ok(temperature) => Ok(self.with_temperature(temperature as u32)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Among the `top_k` likeliest.
     pub const fn with_top_k(self, top_k: usize) -> Self {
         Self { top_k, ..self }
@@ -45,6 +58,17 @@ impl Sampling {
     /// Among the nucleus of probability `top_p`, Q16.16.
     pub const fn with_top_p(self, top_p: u32) -> Self {
         Self { top_p, ..self }
+    }
+
+    /// Among the nucleus of probability `top_p`, as a float; the nearest in Q16.16.
+    ///
+    /// # Errors
+    /// [`FloatError`] of what is not within 0 and 1.
+    pub const fn with_top_p_f32(self, top_p: f32) -> Result<Self, FloatError> {
+        match within(top_p, -16, 0, ONE as i64, 0) {
+            Ok(top_p) => Ok(self.with_top_p(top_p as u32)),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -212,6 +236,20 @@ mod tests {
         close(&draw(Sampling::seeded(4).with_top_p(ONE * 3 / 10)), &softmax(1.0, &[2]));
         close(&draw(Sampling::seeded(4).with_top_p(ONE * 7 / 10)), &softmax(1.0, &[2, 4]));
         close(&draw(Sampling::seeded(4).with_top_p(ONE * 8 / 10)), &softmax(1.0, &[0, 2, 4]));
+    }
+
+    #[test]
+    fn floats_are_taken_or_refused() {
+        let temperature = |x| Sampling::greedy().with_temperature_f32(x).map(|s| s.temperature);
+        let top_p = |x| Sampling::greedy().with_top_p_f32(x).map(|s| s.top_p);
+        assert_eq!([0.0, -0.0, 0.7, 1.0].map(temperature), [Ok(0), Ok(0), Ok(45875), Ok(ONE)]);
+        // What is not zero is not greedy.
+        assert_eq!([1e-6, f32::from_bits(1)].map(temperature), [Ok(1), Ok(1)]);
+        assert_eq!([0.0, 0.9, 1.0].map(top_p), [Ok(0), Ok(58982), Ok(ONE)]);
+        for x in [f32::NAN, f32::INFINITY, -1.0, 65536.0] {
+            assert!(temperature(x).is_err() && top_p(x).is_err(), "{x}");
+        }
+        assert!(top_p(1.001).is_err());
     }
 
     #[test]

@@ -12,28 +12,8 @@ use crate::kernels::Kernels;
 use crate::tokenizer::Kind;
 use core::marker::PhantomData;
 
-/// What an engine is compiled for: a set of kernels and, optionally, the one model that it will run. Every
-/// set of [`Kernels`] is itself a build that runs any model. Firmware for a single model declares it, and
-/// code that only other models need is left out:
-///
-/// ```
-/// use picoformer::{Arena, Build, Classifier, Known, Model, include_blob, kernels::Native};
-///
-/// const MODEL: Model = match Model::parse(include_blob!("../models/intent/model.pico")) {
-///     Ok(model) => model,
-///     Err(_) => panic!("not a valid blob"),
-/// };
-/// struct Intent;
-/// impl Build for Intent {
-///     type Kernels = Native;
-///     const MODEL: Option<Known> = Some(MODEL.known());
-/// }
-/// # type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
-/// let mut ram = Ram::new();
-/// let mut classifier = Classifier::<Intent>::new_for(&MODEL, &mut ram)?;
-/// # assert_eq!(classifier.classify("what time is it", &mut [0; 64])?.name, "time");
-/// # Ok::<(), Box<dyn core::error::Error>>(())
-/// ```
+/// What an engine is compiled for: a set of kernels and, optionally, the one model that it runs. All
+/// [`Kernels`] are builds for any model; [`specialize!`](crate::specialize!) declares one for a single model.
 pub trait Build {
     /// The inner loops.
     type Kernels: Kernels;

@@ -1,84 +1,43 @@
 //! A build that knows its model gives the same bits as one that runs every model, and refuses others.
 
-use picoformer::kernels::Native;
+use picoformer::sampler::{ONE, Sampling};
 use picoformer::{
-    ArenaParts, ArenaSize, Build, Classifier, Decoder, Encoder, FormatError, Known, Model,
-    Progress, RunError, Seq2Seq, include_blob,
+    Arena, Build, Classifier, Decoder, Encoder, FormatError, Generator, Model, Progress, RunError,
+    Seq2Seq, Translator, arena, include_blob, model, specialize,
 };
 
-static INTENT_BLOB: &[u8] = include_blob!("../models/intent/model.pico");
 static TALES_BLOB: &[u8] = include_blob!("../models/tales/model.pico");
+static INTENT_BLOB: &[u8] = include_blob!("../models/intent/model.pico");
 
-#[allow(long_running_const_eval)]
-const INTENT: Model = match Model::parse(INTENT_BLOB) {
-    Ok(model) => model,
-    Err(_) => panic!("models/intent/model.pico is not a valid blob"),
-};
+static INTENT: Model = model!(bytes: INTENT_BLOB);
+static TALES: Model = model!(bytes: TALES_BLOB);
+const G2P: Model = model!("../models/g2p/model.pico");
 
-#[allow(long_running_const_eval)]
-const TALES: Model = match Model::parse(TALES_BLOB) {
-    Ok(model) => model,
-    Err(_) => panic!("models/tales/model.pico is not a valid blob"),
-};
-
-static G2P_BLOB: &[u8] = include_blob!("../models/g2p/model.pico");
-
-#[allow(long_running_const_eval)]
-const G2P: Model = match Model::parse(G2P_BLOB) {
-    Ok(model) => model,
-    Err(_) => panic!("models/g2p/model.pico is not a valid blob"),
-};
-
-struct Intent;
-
-impl Build for Intent {
-    type Kernels = Native;
-    const MODEL: Option<Known> = Some(INTENT.known());
-}
-
-struct Tales;
-
-impl Build for Tales {
-    type Kernels = Native;
-    const MODEL: Option<Known> = Some(TALES.known());
-}
-
-struct G2p;
-
-impl Build for G2p {
-    type Kernels = Native;
-    const MODEL: Option<Known> = Some(G2P.known());
-}
-
-/// An arena on the heap.
-struct Memory(Vec<u8>, Vec<i16>, Vec<i32>);
-
-impl Memory {
-    fn new(size: ArenaSize) -> Self {
-        Self(vec![0; size.bytes], vec![0; size.halves], vec![0; size.words])
-    }
-
-    fn parts(&mut self) -> ArenaParts<'_> {
-        ArenaParts { bytes: &mut self.0, halves: &mut self.1, words: &mut self.2 }
-    }
-}
+specialize!(Intent, INTENT);
+specialize!(
+    /// By its hyperparameters, as for a model that is flashed on its own.
+    Tales,
+    *TALES.config(),
+    TALES.known().tokenizer
+);
+specialize!(Words, G2P);
 
 #[test]
 fn a_known_encoder_gives_the_same_logits() {
-    let (mut a, mut b) = (Memory::new(INTENT.arena()), Memory::new(INTENT.arena()));
-    let mut any = Classifier::new(&INTENT, a.parts()).unwrap();
-    let mut known = Classifier::<Intent>::new_for(&INTENT, b.parts()).unwrap();
+    let (mut a, mut b) = (<arena!(INTENT)>::new(), <arena!(INTENT)>::new());
+    let mut any = Classifier::new(&INTENT, &mut a).unwrap();
+    let mut known = Classifier::<Intent>::new_for(&INTENT, &mut b).unwrap();
     for text in ["how do you say thank you in italian", "stop", "is it raining in Oslo today?"] {
-        let expected = any.outputs(text, &mut [0; 64]).unwrap().to_vec();
-        assert_eq!(known.outputs(text, &mut [0; 64]).unwrap(), expected, "{text}");
+        let expected = any.outputs(text).unwrap().to_vec();
+        assert_eq!(known.outputs(text).unwrap(), expected, "{text}");
     }
 }
 
 #[test]
 fn a_known_decoder_gives_the_same_logits() {
-    let (mut a, mut b) = (Memory::new(TALES.arena()), Memory::new(TALES.arena()));
-    let mut any = Decoder::new(&TALES, a.parts()).unwrap();
-    let mut known = Decoder::<Tales>::new_for(&TALES, b.parts()).unwrap();
+    let (mut a, mut b) = (<arena!(TALES)>::new(), <arena!(TALES)>::new());
+    let mut any = Decoder::new(&TALES, &mut a).unwrap();
+    let mut known = Decoder::<Tales>::new_for(&TALES, &mut b).unwrap();
     for prefix in [0, 2] {
         any.reset();
         known.reset();
@@ -112,9 +71,9 @@ fn a_known_encoder_decoder_gives_the_same_logits() {
     // The build's beam is the blob's; a narrower one runs in the same buffers.
     for beams in [G2P.config().beams, 1] {
         let model = G2P.with_beams(beams);
-        let (mut a, mut b) = (Memory::new(G2P.arena()), Memory::new(G2P.arena()));
-        let mut any = Seq2Seq::new(&model, a.parts()).unwrap();
-        let mut known = Seq2Seq::<G2p>::new_for(&model, b.parts()).unwrap();
+        let (mut a, mut b) = (<arena!(G2P)>::new(), <arena!(G2P)>::new());
+        let mut any = Seq2Seq::new(&model, &mut a).unwrap();
+        let mut known = Seq2Seq::<Words>::new_for(&model, &mut b).unwrap();
         for source in [&[5u32, 9, 17, 3, 21, 8][..], &[12], &[7, 7, 23, 4, 15, 9, 30, 6, 11]] {
             assert_eq!(translate(&mut any, source), translate(&mut known, source), "{beams}");
         }
@@ -125,9 +84,46 @@ fn a_known_encoder_decoder_gives_the_same_logits() {
 fn a_beam_wider_than_the_builds_is_refused() {
     let widest = G2P.config().beams;
     let model = G2P.with_beams(widest + 1);
-    let mut memory = Memory::new(model.arena());
-    let wrong = Seq2Seq::<G2p>::new_for(&model, memory.parts()).err();
+    let mut ram = <arena!(G2P)>::new();
+    let wrong = Seq2Seq::<Words>::new_for(&model, &mut ram).err();
     assert_eq!(wrong, Some(RunError::BeamTooWide { needed: widest + 1, given: widest }));
+}
+
+#[test]
+fn known_tasks_give_the_same_text() {
+    let sampling = Sampling::seeded(3).with_temperature(ONE / 2);
+    let (mut a, mut b) = (<arena!(TALES)>::new(), <arena!(TALES)>::new());
+    let mut any = Generator::new(&TALES, &mut a, sampling).unwrap();
+    let mut known = Generator::<Tales>::new_for(&TALES, &mut b, sampling).unwrap();
+    let (mut expected, mut found) = (String::new(), String::new());
+    any.generate("The king", 20, &mut expected).unwrap();
+    known.generate("The king", 20, &mut found).unwrap();
+    assert_eq!(found, expected);
+
+    let (mut a, mut b) = (<arena!(G2P)>::new(), <arena!(G2P)>::new());
+    let mut any = Translator::new(&G2P, &mut a).unwrap();
+    let mut known = Translator::<Words>::new_for(&G2P, &mut b).unwrap();
+    let (mut expected, mut found) = (String::new(), String::new());
+    assert_eq!(
+        known.translate("picoformer", &mut found),
+        any.translate("picoformer", &mut expected)
+    );
+    assert_eq!(found, expected);
+}
+
+/// An arena is as large as its type says, and one without tokens serves a decoder alone.
+#[test]
+fn arenas_are_exact() {
+    type Ram = arena!(TALES);
+    assert_eq!(size_of::<Ram>(), TALES.arena().total_bytes());
+    assert_eq!(size_of::<arena!(G2P)>(), G2P.arena().total_bytes());
+    let size = TALES.arena();
+    let mut ram =
+        Arena::<{ TALES.arena().bytes }, { TALES.arena().halves }, { TALES.arena().words }>::new();
+    assert!(Decoder::new(&TALES, &mut ram).is_ok());
+    let error = Generator::new(&TALES, &mut ram, Sampling::greedy()).unwrap_err();
+    let (needed, given) = (size.tokens, 0);
+    assert_eq!(error, RunError::ArenaTooSmall { part: "tokens", needed, given });
 }
 
 #[test]
@@ -141,13 +137,54 @@ fn a_flashed_blob_is_parsed_alike() {
 
 #[test]
 fn another_model_is_not_run() {
-    let mut memory = Memory::new(TALES.arena());
-    let wrong = Encoder::<Intent>::new_for(&TALES, memory.parts()).err();
+    let mut ram = <arena!(TALES)>::new();
+    let wrong = Encoder::<Intent>::new_for(&TALES, &mut ram).err();
     assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
-    let wrong = Seq2Seq::<G2p>::new_for(&TALES, memory.parts()).err();
+    let wrong = Decoder::<Tales>::new_for(&INTENT, &mut ram).err();
     assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
-    let wrong = Decoder::<Tales>::new_for(&INTENT, memory.parts()).err();
+    let wrong = Translator::<Words>::new_for(&TALES, &mut ram).err();
     assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
+}
+
+/// Every way to be no blob has a name of its own, which the compiler prints where `model!` meets it.
+#[test]
+fn bad_blobs_are_named() {
+    let name = |at: usize, byte: u8| {
+        let mut bytes = INTENT_BLOB.to_vec();
+        bytes[at] = byte;
+        Model::parse(&bytes).map(|_| ()).unwrap_err().name()
+    };
+    let tokenizer = INTENT.layout().tokenizer.0;
+    let mut names = vec![
+        Model::parse(b"PICO").map(|_| ()).unwrap_err().name(),
+        Model::parse(&INTENT_BLOB[..1000]).map(|_| ()).unwrap_err().name(),
+        Model::parse_checked(&[INTENT_BLOB, &[0; 16]].concat()).map(|_| ()).unwrap_err().name(),
+        Model::parse_for::<Tales>(INTENT_BLOB).map(|_| ()).unwrap_err().name(),
+        name(0, b'X'),
+        name(4, 99),
+        name(16, 99),
+        name(25, 1),
+        name(129, 0x7f),
+        name(tokenizer, 99),
+    ];
+    let expected = [
+        "too short",
+        "wrong length",
+        "wrong length",
+        "not the model",
+        "wrong magic",
+        "version",
+        "header",
+        "padding",
+        "section",
+        "tokenizer",
+    ];
+    for (name, expected) in names.iter().zip(expected) {
+        assert!(name.starts_with("bad blob: ") && name.contains(expected), "{name}: {expected}");
+    }
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), expected.len() - 1);
 }
 
 /// A changed blob is refused, with or without knowing the model, behind the header for the same reason.

@@ -50,8 +50,8 @@ pub struct Bill {
     pub layout: &'static str,
     /// Whether the blob has a tokenizer.
     pub tokenizer: bool,
-    /// Elements of the arena's three parts, for [`picoformer::Arena`].
-    pub arena: [usize; 3],
+    /// Elements of the arena's four parts, for [`picoformer::Arena`].
+    pub arena: [usize; 4],
     /// Flash by section.
     pub sections: Vec<Item>,
     /// RAM by buffer.
@@ -106,7 +106,7 @@ pub fn bill(model: &Model) -> Bill {
         tile_rows: c.tile_rows,
         layout: c.packing.name(),
         tokenizer: model.header().tokenizer_bytes > 0,
-        arena: [size.bytes, size.halves, size.words],
+        arena: [size.bytes, size.halves, size.words, size.tokens],
         sections: sections(model),
         buffers: buffers(&c)
             .iter()
@@ -195,7 +195,7 @@ impl std::fmt::Display for Bill {
         for item in &self.buffers {
             writeln!(f, "  {:<24}{:>11}", item.name, item.bytes)?;
         }
-        let [bytes, halves, words] = self.arena;
-        write!(f, "\nstatic ARENA: Arena<{bytes}, {halves}, {words}>")
+        let [bytes, halves, words, tokens] = self.arena;
+        write!(f, "\nstatic ARENA: Arena<{bytes}, {halves}, {words}, {tokens}>")
     }
 }

@@ -61,6 +61,7 @@ pub struct HeapArena {
     bytes: Vec<u8>,
     halves: Vec<i16>,
     words: Vec<i32>,
+    tokens: Vec<u32>,
 }
 
 impl HeapArena {
@@ -70,11 +71,13 @@ impl HeapArena {
             bytes: vec![0xA5; size.bytes],
             halves: vec![-23131; size.halves],
             words: vec![-1515870811; size.words],
+            tokens: vec![0xA5A5_A5A5; size.tokens],
         }
     }
 
     /// Lends it.
     pub fn parts(&mut self) -> ArenaParts<'_> {
-        ArenaParts { bytes: &mut self.bytes, halves: &mut self.halves, words: &mut self.words }
+        let Self { bytes, halves, words, tokens } = self;
+        ArenaParts { bytes, halves, words, tokens }
     }
 }

@@ -41,7 +41,12 @@ fn prefill(model: &Model, ids: &[u32], fill: u8) -> Vec<i32> {
     let mut bytes = vec![fill; size.bytes];
     let mut halves = vec![i16::from_ne_bytes([fill; 2]); size.halves];
     let mut words = vec![i32::from_ne_bytes([fill; 4]); size.words];
-    let parts = ArenaParts { bytes: &mut bytes, halves: &mut halves, words: &mut words };
+    let parts = ArenaParts {
+        bytes: &mut bytes,
+        halves: &mut halves,
+        words: &mut words,
+        ..Default::default()
+    };
     let mut decoder = Decoder::new(model, parts).unwrap();
     decoder.prefill(ids).unwrap();
     decoder.logits().to_vec()
@@ -165,7 +170,12 @@ fn bad_input_is_a_typed_error() {
         let mut bytes = vec![0; size.bytes - cut[0]];
         let mut halves = vec![0; size.halves - cut[1]];
         let mut words = vec![0; size.words - cut[2]];
-        let parts = ArenaParts { bytes: &mut bytes, halves: &mut halves, words: &mut words };
+        let parts = ArenaParts {
+            bytes: &mut bytes,
+            halves: &mut halves,
+            words: &mut words,
+            ..Default::default()
+        };
         match Decoder::new(&parsed, parts) {
             Err(RunError::ArenaTooSmall { part: found, needed, given }) => {
                 assert_eq!((found, needed), (part, given + 1));
@@ -176,7 +186,12 @@ fn bad_input_is_a_typed_error() {
     let mut halves = vec![0i16; size.halves + 2];
     let (mut bytes, mut words) = (vec![0; size.bytes], vec![0; size.words]);
     let odd = if halves.as_ptr().addr().is_multiple_of(4) { 1 } else { 0 };
-    let parts = ArenaParts { bytes: &mut bytes, halves: &mut halves[odd..], words: &mut words };
+    let parts = ArenaParts {
+        bytes: &mut bytes,
+        halves: &mut halves[odd..],
+        words: &mut words,
+        ..Default::default()
+    };
     let misaligned = Decoder::new(&parsed, parts).unwrap_err();
     assert_eq!(misaligned, RunError::MisalignedArena { part: "halves" });
 

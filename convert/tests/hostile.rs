@@ -88,7 +88,7 @@ fn run(model: &Model) {
     let ids = &ids[..n.min(model.config().context)];
     if let Ok(decoder) = Decoder::new(model, arena.parts()) {
         let sampling = Sampling::seeded(1).with_temperature(ONE / 2).with_top_k(9);
-        let mut generator = Generator::from_decoder(decoder, sampling);
+        let mut generator = Generator::from_decoder(decoder, &mut [], sampling);
         if generator.prompt_ids(ids).is_ok() {
             for _ in 0..4 {
                 let _ = generator.next_token();

@@ -4,7 +4,7 @@ mod common;
 
 use common::synthetic::*;
 use common::*;
-use picoformer::config::Config;
+use picoformer::config::{Config, Head};
 use picoformer::sampler::{ONE, Sampler, Sampling, greedy};
 use picoformer::task::{Event, Stop, TaskError};
 use picoformer::tokenizer::EncodeError;
@@ -29,7 +29,7 @@ fn write(blob: &Blob) -> (Vec<u32>, Stop) {
     let model = blob.parse().unwrap();
     let mut arena = HeapArena::new(model.arena());
     let mut generator = Generator::new(&model, arena.parts(), Sampling::greedy()).unwrap();
-    generator.prompt("once", &mut [0; 8]).unwrap();
+    generator.prompt("once").unwrap();
     let mut tokens = Vec::new();
     loop {
         match generator.next_token().unwrap() {
@@ -60,53 +60,45 @@ fn what_does_not_fit_is_an_error() {
     let model = blob.parse().unwrap();
     let mut arena = HeapArena::new(model.arena());
     let mut classifier = Classifier::new(&model, arena.parts()).unwrap();
-    let mut tokens = [0; 600];
     let empty = TaskError::Run(RunError::EmptyInput);
-    assert_eq!(classifier.classify("", &mut tokens), Err(empty));
-    assert_eq!(classifier.classify(" \n\t ", &mut tokens), Err(empty));
+    assert_eq!(classifier.classify(""), Err(empty));
+    assert_eq!(classifier.classify(" \n\t "), Err(empty));
     let context = model.config().context;
-    let long = classifier.classify(&"timer ".repeat(500), &mut tokens).unwrap_err();
-    assert_eq!(long, TaskError::Run(RunError::TooLong { needed: 502, given: context }));
-    let room = classifier.classify("set a timer", &mut [0; 3]).unwrap_err();
-    assert_eq!(room, TaskError::Encode(EncodeError::TooLong { needed: 5, given: 3 }));
-    assert_eq!(classifier.classify("set a timer", &mut tokens).unwrap().name, "timer");
+    let long = classifier.classify(&"timer ".repeat(context - 1)).unwrap_err();
+    assert_eq!(long, TaskError::Run(RunError::TooLong { needed: context + 1, given: context }));
+    let longer = classifier.classify(&"timer ".repeat(500)).unwrap_err();
+    let given = model.arena().tokens;
+    assert_eq!(longer, TaskError::Encode(EncodeError::TooLong { needed: 502, given }));
+    assert_eq!(classifier.classify("set a timer").unwrap().name, "timer");
 
     let blob = shipped("tales");
     let model = blob.parse().unwrap();
     let mut arena = HeapArena::new(model.arena());
     let mut generator = Generator::new(&model, arena.parts(), Sampling::greedy()).unwrap();
     assert_eq!(generator.step(), Err(RunError::EmptyInput));
-    assert_eq!(generator.prompt("", &mut tokens), Err(empty));
-    let mut tokens = [0; 4000];
-    let long = generator.prompt(&"a king ".repeat(1000), &mut tokens);
+    assert_eq!(generator.prompt(""), Err(empty));
+    let long = generator.prompt(&"a king ".repeat(1000));
     assert!(matches!(long, Err(TaskError::Encode(EncodeError::TooLong { .. }))));
 }
 
-/// The same answers from buffers of known capacity.
+/// Tags of known capacity are those that `tag` tells, or an error.
 #[test]
-fn heapless_buffers_give_the_same() {
-    let blob = shipped("intent");
+fn tags_are_told_or_refused() {
+    let config = Config { head: Head::TokenLabels, n_labels: 3, vocab_size: 256, ..bert() };
+    let mut model = random(config, 22);
+    model.tokenizer = from_bytes(256).unwrap();
+    let blob = blob(&model);
     let model = blob.parse().unwrap();
-    let tokenizer = model.tokenizer().unwrap();
-    let mut slice = [0; 32];
-    let n = tokenizer.encode("turn the lights on", &mut slice).unwrap();
-    assert_eq!(tokenizer.tokens::<32>("turn the lights on").unwrap(), slice[..n]);
-    let full = tokenizer.tokens::<4>("turn the lights on");
-    assert_eq!(full, Err(EncodeError::TooLong { needed: n, given: 4 }));
     let mut arena = HeapArena::new(model.arena());
     let mut classifier = Classifier::new(&model, arena.parts()).unwrap();
-    let answer = classifier.classify("turn the lights on", &mut slice).unwrap();
-    assert_eq!(classifier.classify_sized::<32>("turn the lights on").unwrap(), answer);
-
-    let blob = shipped("tales");
-    let model = blob.parse().unwrap();
-    let mut arena = HeapArena::new(model.arena());
-    let mut generator = Generator::new(&model, arena.parts(), Sampling::greedy()).unwrap();
-    let mut expected = String::new();
-    generator.generate("Once upon a time", &mut [0; 32], 20, &mut expected).unwrap();
-    let text = generator.text::<32, 256>("Once upon a time", 20).unwrap();
-    assert_eq!(text, expected.as_str());
-    assert_eq!(generator.text::<32, 8>("Once upon a time", 20), Err(TaskError::Write));
+    let mut expected = Vec::new();
+    classifier.tag("once", |token, label, _| expected.push((token, label))).unwrap();
+    assert_eq!(expected.len(), 4);
+    assert_eq!(classifier.tags::<4>("once").unwrap()[..], expected[..]);
+    let full = EncodeError::TooLong { needed: 4, given: 3 };
+    assert_eq!(classifier.tags::<3>("once"), Err(full.into()));
+    let wrong = RunError::WrongModel { needed: "a model with labels for a text" };
+    assert_eq!(classifier.classify("once"), Err(wrong.into()));
 }
 
 /// Softmax in f64 with its cuts: a token's probability, and whether the cuts may keep it when sums are

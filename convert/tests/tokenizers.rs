@@ -260,7 +260,8 @@ fn a_full_buffer_is_an_error() {
     let tokenizer = Tokenizer::parse(&section).unwrap();
     assert_eq!(
         tokenizer.encode("a long text", &mut [0; 3]),
-        Err(EncodeError::TooLong { needed: 13, given: 3 })
+        // Begin token, "▁a" merged, ten characters.
+        Err(EncodeError::TooLong { needed: 12, given: 3 })
     );
     // The room that the error asks for is enough, whatever the rules.
     for json in [
@@ -286,6 +287,23 @@ fn a_full_buffer_is_an_error() {
                     assert!(room >= exact, "{text:?}");
                 }
             }
+        }
+    }
+}
+
+/// A buffer needs room for the tokens and for one word before it is merged.
+#[test]
+fn words_are_merged_as_they_come() {
+    for json in [models().join("tales/checkpoint/tokenizer.json"), byte_level()] {
+        let section = from_json(&json).unwrap();
+        let tokenizer = Tokenizer::parse(&section).unwrap();
+        for text in tales() {
+            let mut whole = vec![0; 4 * text.len() + 8];
+            let n = tokenizer.encode(&text, &mut whole).unwrap();
+            let longest = text.split(' ').map(str::len).max().unwrap() + 4;
+            let mut tokens = vec![0; n + longest];
+            assert_eq!(tokenizer.encode(&text, &mut tokens), Ok(n), "{text}");
+            assert_eq!(tokens[..n], whole[..n]);
         }
     }
 }

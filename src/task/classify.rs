@@ -1,14 +1,15 @@
 //! Classification, tags and embeddings of a text.
 
-use super::{NO_TOKENIZER, TaskError, encode};
+use super::{NO_TOKENIZER, TaskError, encode, text_room};
 use crate::arena::ArenaParts;
+use crate::config::Head;
 use crate::encoder::Encoder;
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
 use crate::probability::log_probability;
 use crate::sampler::greedy;
-use crate::target::Build;
+use crate::target::{self, Build};
 use crate::tokenizer::{Token, Tokenizer};
 
 /// The likeliest label.
@@ -19,31 +20,33 @@ pub struct Answer<'m> {
     pub label: usize,
     /// Its name; empty if the model has none.
     pub name: &'m str,
-    /// Its probability's natural logarithm, Q15.16; `probability` (feature `libm`) gives a float.
+    /// Its probability's natural logarithm, Q15.16; `probability` (feature `libm` or `micromath`) gives a
+    /// float.
     pub log_probability: i32,
 }
 
 impl Answer<'_> {
     /// The probability, for display.
-    #[cfg(feature = "libm")]
+    #[cfg(any(feature = "libm", feature = "micromath"))]
     pub fn probability(&self) -> f32 {
-        libm::expf(self.log_probability as f32 / 65536.0)
+        crate::float::probability(self.log_probability.into())
     }
 }
 
-/// An encoder with its tokenizer.
+/// An encoder with its tokenizer: labels of texts or of their tokens, embeddings.
 #[derive(Debug)]
 pub struct Classifier<'m, 'a, B: Build = Native> {
     encoder: Encoder<'m, 'a, B>,
-    model: &'m Model<'m>,
     tokenizer: Tokenizer<'m>,
+    tokens: &'a mut [Token],
 }
 
 impl<'m, 'a> Classifier<'m, 'a> {
     /// A classifier on the kernels that this crate was built with.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`] (also without a tokenizer), [`RunError::ArenaTooSmall`].
+    /// [`RunError::WrongModel`] (also without a tokenizer), [`RunError::UnsupportedPacking`],
+    /// [`RunError::ArenaTooSmall`].
     pub fn new(model: &'m Model<'m>, arena: impl Into<ArenaParts<'a>>) -> Result<Self, RunError> {
         Self::new_for(model, arena)
     }
@@ -59,34 +62,54 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {
         let tokenizer = model.tokenizer().ok_or(NO_TOKENIZER)?;
-        Ok(Self { encoder: Encoder::new_for(model, arena)?, model, tokenizer })
+        let mut arena = arena.into();
+        let tokens = text_room::<B>(model, &mut arena)?;
+        Ok(Self { encoder: Encoder::new_for(model, arena)?, tokenizer, tokens })
     }
 
-    /// The encoder: its steps, its hidden rows.
+    /// The encoder: its steps, its hidden rows, inputs of tokens instead of a text.
     pub fn encoder(&mut self) -> &mut Encoder<'m, 'a, B> {
         &mut self.encoder
     }
 
-    /// The outputs for a text: logits in Q15.16, or an embedding of length one in Q1.30. `tokens` is
-    /// room for the encoded text; longer texts than that or than the context are an error, and so is an
-    /// empty one.
+    /// The outputs for a text: logits of the labels in Q15.16, or an embedding of length one in Q1.30.
+    /// A text that is longer than the context is an error, and so is an empty one.
     ///
     /// # Errors
-    /// The tokenizer's and the encoder's.
-    pub fn outputs(&mut self, text: &str, tokens: &mut [Token]) -> Result<&[i32], TaskError> {
-        Ok(self.encoder.run(encode::<B>(&self.tokenizer, text, tokens)?)?)
+    /// The tokenizer's and the encoder's; [`RunError::WrongModel`] for a model that does not answer a
+    /// text as a whole.
+    pub fn outputs(&mut self, text: &str) -> Result<&[i32], TaskError> {
+        if !matches!(self.head(), Head::Classifier | Head::Embedding) {
+            return Err(wrong("a model with one answer for a text"));
+        }
+        Ok(self.encoder.run(encode::<B>(&self.tokenizer, text, self.tokens)?)?)
     }
 
     /// The likeliest label of a text.
     ///
     /// # Errors
-    /// As [`Classifier::outputs`].
-    pub fn classify(&mut self, text: &str, tokens: &mut [Token]) -> Result<Answer<'m>, TaskError> {
-        let model = self.model;
-        let logits = self.outputs(text, tokens)?;
+    /// As [`Classifier::outputs`]; [`RunError::WrongModel`] without labels for a text.
+    pub fn classify(&mut self, text: &str) -> Result<Answer<'m>, TaskError> {
+        if !matches!(self.head(), Head::Classifier) {
+            return Err(wrong("a model with labels for a text"));
+        }
+        let model = self.encoder.model();
+        let logits = self.outputs(text)?;
         let label = greedy(logits) as usize;
         let name = model.label(label).unwrap_or("");
         Ok(Answer { label, name, log_probability: log_probability(logits, label) })
+    }
+
+    /// The embedding of a text, a vector of length one in Q1.30: the cosine of two texts is the sum of
+    /// their products.
+    ///
+    /// # Errors
+    /// As [`Classifier::outputs`]; [`RunError::WrongModel`] for a model without embeddings.
+    pub fn embed(&mut self, text: &str) -> Result<&[i32], TaskError> {
+        if !matches!(self.head(), Head::Embedding) {
+            return Err(wrong("a model that embeds texts"));
+        }
+        self.outputs(text)
     }
 
     /// Labels every token of a text: `each(token, label index, label name)`, specials included.
@@ -96,15 +119,26 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     pub fn tag(
         &mut self,
         text: &str,
-        tokens: &mut [Token],
         mut each: impl FnMut(Token, usize, &'m str),
     ) -> Result<(), TaskError> {
-        let tokens = encode::<B>(&self.tokenizer, text, tokens)?;
+        if !matches!(self.head(), Head::TokenLabels) {
+            return Err(wrong("a model with per-token labels"));
+        }
+        let model = self.encoder.model();
+        let tokens = encode::<B>(&self.tokenizer, text, self.tokens)?;
         self.encoder.run(tokens)?;
         for (row, &token) in tokens.iter().enumerate() {
             let label = greedy(self.encoder.label_logits(row)?) as usize;
-            each(token, label, self.model.label(label).unwrap_or(""));
+            each(token, label, model.label(label).unwrap_or(""));
         }
         Ok(())
     }
+
+    fn head(&self) -> Head {
+        target::config::<B>(self.encoder.model().config()).head
+    }
+}
+
+fn wrong(needed: &'static str) -> TaskError {
+    RunError::WrongModel { needed }.into()
 }

@@ -1,13 +1,13 @@
 //! Text generation: a prompt, then token after token.
 
-use super::{NO_TOKENIZER, TaskError, TextStream, encode};
+use super::{NO_TOKENIZER, TaskError, TextStream, encode, text_room};
 use crate::arena::ArenaParts;
 use crate::decoder::Decoder;
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
 use crate::sampler::{Sampler, Sampling};
-use crate::target::{self, Build};
+use crate::target::Build;
 use crate::tokenizer::{Token, Tokenizer};
 
 /// Why a text ended.
@@ -37,6 +37,7 @@ pub enum Event {
 pub struct Generator<'m, 'a, B: Build = Native> {
     decoder: Decoder<'m, 'a, B>,
     tokenizer: Option<Tokenizer<'m>>,
+    tokens: &'a mut [Token],
     sampler: Sampler,
     stopped: Option<Stop>,
     /// The token drawn last, not yet fed.
@@ -47,22 +48,43 @@ impl<'m, 'a> Generator<'m, 'a> {
     /// A generator on the kernels that this crate was built with.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`], [`RunError::ArenaTooSmall`].
+    /// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`], [`RunError::ArenaTooSmall`].
     pub fn new(
         model: &'m Model<'m>,
         arena: impl Into<ArenaParts<'a>>,
         sampling: Sampling,
     ) -> Result<Self, RunError> {
-        Ok(Self::from_decoder(Decoder::new(model, arena)?, sampling))
+        Self::new_for(model, arena, sampling)
     }
 }
 
 impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
-    /// On a decoder that may have been fed already.
-    pub fn from_decoder(decoder: Decoder<'m, 'a, B>, sampling: Sampling) -> Self {
+    /// A generator of another build: its kernels, the model that it is for.
+    ///
+    /// # Errors
+    /// As [`Generator::new`].
+    pub fn new_for(
+        model: &'m Model<'m>,
+        arena: impl Into<ArenaParts<'a>>,
+        sampling: Sampling,
+    ) -> Result<Self, RunError> {
+        let mut arena = arena.into();
+        let tokens = match model.tokenizer() {
+            Some(_) => text_room::<B>(model, &mut arena)?,
+            None => &mut [], // takes and gives ids
+        };
+        Ok(Self::from_decoder(Decoder::new_for(model, arena)?, tokens, sampling))
+    }
+
+    /// On a decoder that may have been fed already; `tokens` is room for a prompt's tokens.
+    pub fn from_decoder(
+        decoder: Decoder<'m, 'a, B>,
+        tokens: &'a mut [Token],
+        sampling: Sampling,
+    ) -> Self {
         let tokenizer = decoder.model().tokenizer();
         let sampler = Sampler::new(sampling);
-        Self { decoder, tokenizer, sampler, stopped: None, pending: None }
+        Self { decoder, tokenizer, tokens, sampler, stopped: None, pending: None }
     }
 
     /// The decoder: its logits, its cache.
@@ -75,28 +97,19 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         self.tokenizer.as_ref()
     }
 
-    /// Starts afresh with a prompt, encoded into `tokens`; returns how many there are. To start from
-    /// nothing, give the begin token alone to [`Generator::prompt_ids`].
+    /// Starts afresh with a prompt; returns its tokens. To start from nothing, give the begin token alone
+    /// to [`Generator::prompt_ids`].
     ///
     /// # Errors
     /// The tokenizer's, the decoder's ([`RunError::TooLong`] and so on), [`RunError::EmptyInput`] for an
     /// empty text, [`RunError::WrongModel`] without a tokenizer.
-    pub fn prompt(&mut self, text: &str, tokens: &mut [Token]) -> Result<usize, TaskError> {
+    pub fn prompt(&mut self, text: &str) -> Result<&[Token], TaskError> {
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
-        let tokens = encode::<B>(&tokenizer, text, tokens)?;
-        self.prompt_ids(tokens)?;
-        Ok(tokens.len())
-    }
-
-    /// The tokens of a text, for [`Generator::prompt_ids`]; those of an empty one are the special tokens
-    /// alone.
-    ///
-    /// # Errors
-    /// The tokenizer's, [`RunError::WrongModel`] without one.
-    pub fn encode(&self, text: &str, tokens: &mut [Token]) -> Result<usize, TaskError> {
-        let tokenizer = self.tokenizer.as_ref().ok_or(NO_TOKENIZER)?;
-        let kind = target::tokenizer::<B>(tokenizer.kind());
-        Ok(tokenizer.encode_by(kind, text, tokens)?)
+        let tokens = encode::<B>(&tokenizer, text, self.tokens)?;
+        (self.stopped, self.pending) = (None, None);
+        self.decoder.reset();
+        self.decoder.prefill(tokens)?;
+        Ok(tokens)
     }
 
     /// Starts afresh with exactly these tokens.
@@ -171,23 +184,18 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     }
 
     /// Prompt in, text out: writes at most `max_tokens` tokens' text to `out`, without the prompt.
-    /// `tokens` is room for the encoded prompt. `None` means that there is more to come.
+    /// `None` means that there is more to come.
     ///
     /// # Errors
     /// As [`Generator::prompt`]; [`TaskError::Write`] when `out` takes no more, what it took before stays.
     pub fn generate(
         &mut self,
         text: &str,
-        tokens: &mut [Token],
         max_tokens: usize,
         out: &mut dyn core::fmt::Write,
     ) -> Result<Option<Stop>, TaskError> {
-        let n = self.prompt(text, tokens)?;
+        let mut stream = TextStream::after(self.prompt(text)?);
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
-        let mut stream = match n.checked_sub(1).and_then(|last| tokens.get(last)) {
-            Some(&last) => TextStream::after(last),
-            None => TextStream::new(),
-        };
         let mut stopped = None;
         for _ in 0..max_tokens {
             match self.next_token()? {

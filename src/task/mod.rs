@@ -1,4 +1,9 @@
 //! Text in, answer out: a model, its tokenizer and its RAM as one thing.
+//!
+//! A text's tokens lie in the arena's part [`tokens`](crate::ArenaSize::tokens), which has room for a
+//! context of them. Where longer words are to be read, or the tokens shall lie elsewhere, lend another
+//! part: `ArenaParts { tokens: &mut mine, ..ram.parts() }`. Tokens instead of a text go to the engine
+//! itself: [`Classifier::encoder`], [`Generator::prompt_ids`], [`Translator::engine`].
 
 mod classify;
 mod generate;
@@ -14,7 +19,9 @@ pub use sized::{Text, Tokens};
 pub use text::TextStream;
 pub use translate::Translator;
 
+use crate::arena::{ArenaParts, text_tokens};
 use crate::error::RunError;
+use crate::model::Model;
 use crate::target::{self, Build};
 use crate::tokenizer::{EncodeError, Token, Tokenizer};
 
@@ -57,6 +64,19 @@ impl From<RunError> for TaskError {
 impl From<core::fmt::Error> for TaskError {
     fn from(_: core::fmt::Error) -> Self {
         Self::Write
+    }
+}
+
+/// Takes the room for a text's tokens off an arena.
+fn text_room<'a, B: Build>(
+    model: &Model,
+    arena: &mut ArenaParts<'a>,
+) -> Result<&'a mut [Token], RunError> {
+    let needed = text_tokens(target::config::<B>(model.config()));
+    let tokens = core::mem::take(&mut arena.tokens);
+    match tokens.len() {
+        given if given < needed => Err(RunError::ArenaTooSmall { part: "tokens", needed, given }),
+        _ => Ok(tokens),
     }
 }
 

@@ -1,7 +1,6 @@
-//! Tokens and texts in buffers of known capacity (feature `heapless`): no allocation, and no slice to be
-//! lent for every call. What does not fit is an error, never cut off.
+//! Answers as values of known capacity (feature `heapless`). What does not fit is an error, never cut off.
 
-use super::{Answer, Classifier, Generator, TaskError};
+use super::{Classifier, Generator, TaskError, Translator};
 use crate::target::Build;
 use crate::tokenizer::{EncodeError, Token, Tokenizer};
 
@@ -25,45 +24,52 @@ impl Tokenizer<'_> {
     }
 }
 
-impl<'m, B: Build> Classifier<'m, '_, B> {
-    /// As [`Classifier::classify`], for texts of at most `N` tokens.
+impl<B: Build> Classifier<'_, '_, B> {
+    /// As [`Classifier::tag`]: token and label index of each token, specials included.
     ///
     /// # Errors
-    /// As [`Classifier::classify`].
-    pub fn classify_sized<const N: usize>(&mut self, text: &str) -> Result<Answer<'m>, TaskError> {
-        self.classify(text, &mut [0; N])
-    }
-
-    /// As [`Classifier::tag`]: token and label index of each of at most `N` tokens, specials included.
-    ///
-    /// # Errors
-    /// As [`Classifier::tag`].
+    /// As [`Classifier::tag`]; [`EncodeError::TooLong`] for a text of more than `N` tokens.
     pub fn tags<const N: usize>(
         &mut self,
         text: &str,
     ) -> Result<heapless::Vec<(Token, usize), N>, TaskError> {
-        let mut labels = heapless::Vec::new();
-        self.tag(text, &mut [0; N], |token, label, _| {
-            // There are at most N tokens.
+        let (mut labels, mut needed) = (heapless::Vec::new(), 0);
+        self.tag(text, |token, label, _| {
+            needed += 1;
+            // What finds no room is counted, and refused below.
             let _ = labels.push((token, label));
         })?;
+        if needed > N {
+            return Err(EncodeError::TooLong { needed, given: N }.into());
+        }
         Ok(labels)
     }
 }
 
 impl<B: Build> Generator<'_, '_, B> {
-    /// As [`Generator::generate`], from a prompt of at most `TOKENS` tokens into a text of its own of at
-    /// most `BYTES` bytes.
+    /// As [`Generator::generate`], into a text of its own.
     ///
     /// # Errors
-    /// As [`Generator::generate`]; [`TaskError::Write`] for a text beyond `BYTES`.
-    pub fn text<const TOKENS: usize, const BYTES: usize>(
+    /// As [`Generator::generate`]; [`TaskError::Write`] for a text of more than `N` bytes.
+    pub fn text<const N: usize>(
         &mut self,
         prompt: &str,
         max_tokens: usize,
-    ) -> Result<Text<BYTES>, TaskError> {
+    ) -> Result<Text<N>, TaskError> {
         let mut text = Text::new();
-        self.generate(prompt, &mut [0; TOKENS], max_tokens, &mut text)?;
+        self.generate(prompt, max_tokens, &mut text)?;
+        Ok(text)
+    }
+}
+
+impl<B: Build> Translator<'_, '_, B> {
+    /// As [`Translator::translate`], into a text of its own.
+    ///
+    /// # Errors
+    /// As [`Translator::translate`]; [`TaskError::Write`] for a text of more than `N` bytes.
+    pub fn text<const N: usize>(&mut self, source: &str) -> Result<Text<N>, TaskError> {
+        let mut text = Text::new();
+        self.translate(source, &mut text)?;
         Ok(text)
     }
 }

@@ -17,9 +17,13 @@ impl TextStream {
         Self { previous: None, pending: [0; 4], len: 0 }
     }
 
-    /// Goes on behind `token`, whose text was shown elsewhere (a prompt's last).
-    pub const fn after(token: Token) -> Self {
-        Self { previous: Some(token), pending: [0; 4], len: 0 }
+    /// Continues the text of `tokens`, which was shown elsewhere (a prompt).
+    pub const fn after(tokens: &[Token]) -> Self {
+        let previous = match tokens.last() {
+            Some(&last) => Some(last),
+            None => None,
+        };
+        Self { previous, pending: [0; 4], len: 0 }
     }
 
     /// Writes what `token` completes. A token outside the vocabulary writes U+FFFD.

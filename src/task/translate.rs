@@ -1,13 +1,13 @@
 //! Text in, text out, by an encoder-decoder: translation, pronunciation.
 
-use super::{NO_TOKENIZER, TaskError, TextStream};
+use super::{NO_TOKENIZER, TaskError, TextStream, encode, text_room};
 use crate::arena::ArenaParts;
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
 use crate::progress::Progress;
 use crate::seq2seq::{Found, Seq2Seq};
-use crate::target::{self, Build};
+use crate::target::Build;
 use crate::tokenizer::{Token, Tokenizer};
 use core::fmt::{Result as Written, Write};
 
@@ -16,6 +16,7 @@ use core::fmt::{Result as Written, Write};
 pub struct Translator<'m, 'a, B: Build = Native> {
     engine: Seq2Seq<'m, 'a, B>,
     tokenizer: Tokenizer<'m>,
+    tokens: &'a mut [Token],
 }
 
 impl<'m, 'a> Translator<'m, 'a> {
@@ -38,7 +39,9 @@ impl<'m, 'a, B: Build> Translator<'m, 'a, B> {
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {
         let tokenizer = model.tokenizer().ok_or(NO_TOKENIZER)?;
-        Ok(Self { engine: Seq2Seq::new_for(model, arena)?, tokenizer })
+        let mut arena = arena.into();
+        let tokens = text_room::<B>(model, &mut arena)?;
+        Ok(Self { engine: Seq2Seq::new_for(model, arena)?, tokenizer, tokens })
     }
 
     /// The encoder-decoder: its steps, its logits.
@@ -46,60 +49,46 @@ impl<'m, 'a, B: Build> Translator<'m, 'a, B> {
         &mut self.engine
     }
 
-    /// Takes a text, encoded into `tokens`, as the source. Then [`Seq2Seq::step`] until done, and
-    /// [`Translator::write`].
+    /// Takes a text as the source. Then [`Seq2Seq::step`] until done, and [`Translator::write`].
     ///
     /// # Errors
     /// The tokenizer's (a character that the model does not know, by name) and the engine's
     /// ([`RunError::EmptyInput`], [`RunError::TooLong`]). Nothing is guessed or cut.
     #[inline(never)]
-    pub fn begin(&mut self, text: &str, tokens: &mut [Token]) -> Result<(), TaskError> {
-        if text.is_empty() {
-            return Err(RunError::EmptyInput.into());
-        }
-        let n = self.tokenizer.encode_by(
-            target::tokenizer::<B>(self.tokenizer.kind()),
-            text,
-            tokens,
-        )?;
-        Ok(self.engine.begin(tokens.get(..n).unwrap_or_default())?)
+    pub fn begin(&mut self, text: &str) -> Result<(), TaskError> {
+        Ok(self.engine.begin(encode::<B>(&self.tokenizer, text, self.tokens)?)?)
     }
 
-    /// Writes the text of the best target once the steps are done, its tokens into `tokens`.
+    /// Writes the text of the best target once the steps are done.
     ///
     /// # Errors
-    /// [`RunError::EmptyInput`] before a source was run, [`RunError::TooLong`] when the target does not
-    /// fit `tokens`. A writer that fails ends the text.
+    /// [`RunError::EmptyInput`] before a source was run; [`TaskError::Write`] when `out` takes no more,
+    /// what it took before stays.
     #[inline(never)]
-    pub fn write(&mut self, tokens: &mut [Token], out: &mut dyn Write) -> Result<Found, TaskError> {
+    pub fn write(&mut self, out: &mut dyn Write) -> Result<Found, TaskError> {
         let found = self.engine.found().ok_or(RunError::EmptyInput)?;
-        self.engine.tokens(tokens);
-        let Some(target) = tokens.get(..found.len) else {
-            return Err(RunError::TooLong { needed: found.len, given: tokens.len() }.into());
+        self.engine.tokens(self.tokens);
+        let given = self.tokens.len();
+        let Some(target) = self.tokens.get(..found.len) else {
+            return Err(RunError::TooLong { needed: found.len, given }.into());
         };
         let mut out = AfterSpaces { out, begun: false };
         let mut stream = TextStream::new();
-        let mut all = target.iter().map(|&token| stream.push(&self.tokenizer, token, &mut out));
-        if all.all(|written| written.is_ok()) {
-            let _ = stream.finish(&mut out);
+        for &token in target {
+            stream.push(&self.tokenizer, token, &mut out)?;
         }
+        stream.finish(&mut out)?;
         Ok(found)
     }
 
-    /// Text in, text out: `begin`, all steps, `write`. `tokens` is room for the encoded text and for the
-    /// answer's tokens, whichever are more.
+    /// Text in, text out: `begin`, all steps, `write`.
     ///
     /// # Errors
     /// As [`Translator::begin`] and [`Translator::write`].
-    pub fn translate(
-        &mut self,
-        text: &str,
-        tokens: &mut [Token],
-        out: &mut dyn Write,
-    ) -> Result<Found, TaskError> {
-        self.begin(text, tokens)?;
+    pub fn translate(&mut self, text: &str, out: &mut dyn Write) -> Result<Found, TaskError> {
+        self.begin(text)?;
         while self.engine.step() == Progress::Working {}
-        self.write(tokens, out)
+        self.write(out)
     }
 }
 

@@ -11,12 +11,13 @@ const SPACE: &str = "\u{2581}";
 
 /// The tokens of `text`, without specials, appended to `out`.
 pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(), EncodeError> {
-    let start = out.len;
+    let mut start = out.len;
     let space = if v.find(SPACE.as_bytes()).is_some() { SPACE } else { " " };
     let begun = v.flag(FLAG_PREFIX_ONCE) && (text.starts_with(' ') || text.starts_with(SPACE));
     if v.flag(FLAG_PREFIX) && !begun && !text.is_empty() {
         character(v, space, out)?;
     }
+    let (by_words, mut after_space) = (merges_within_words(v, space), true);
     for c in text.chars() {
         let mut buffer = [0; 4];
         let lower = v
@@ -24,10 +25,24 @@ pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(),
             .and_then(|(class, place)| char::from_u32(class.checked_sub(16)?.wrapping_add(place)));
         let c = lower.unwrap_or(c);
         let piece = if c == ' ' { space } else { c.encode_utf8(&mut buffer) };
+        if by_words && piece == space && !after_space {
+            merge(v, out, start);
+            start = out.len;
+        }
+        after_space = piece == space;
         character(v, piece, out)?;
     }
     merge(v, out, start);
     Ok(())
+}
+
+/// Whether no merge joins a space to what stands before it. Then merging word by word gives the tokens
+/// of the whole text with room for one unmerged word, and without comparing all pairs again and again.
+fn merges_within_words(v: &Vocabulary, space: &str) -> bool {
+    let begins = |right| v.piece(right).is_some_and(|piece| piece.starts_with(space.as_bytes()));
+    let ends = |left| v.piece(left).is_some_and(|piece| piece.ends_with(space.as_bytes()));
+    v.find(space.as_bytes()).is_some()
+        && v.merges().all(|(left, right)| !begins(right) || ends(left))
 }
 
 /// One character: its own piece, or its bytes, or the unknown token.

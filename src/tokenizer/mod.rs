@@ -191,16 +191,6 @@ impl<'a> Tokenizer<'a> {
         self.vocabulary.end().filter(|_| self.vocabulary.flag(FLAG_ADD_END))
     }
 
-    /// The tokens of `text` alone.
-    ///
-    /// # Errors
-    /// [`EncodeError`].
-    pub fn encode_raw(&self, text: &str, tokens: &mut [Token]) -> Result<usize, EncodeError> {
-        let mut out = Output::new(tokens);
-        self.append(self.kind, text, &mut out)?;
-        out.finish()
-    }
-
     fn append(&self, kind: Kind, text: &str, out: &mut Output) -> Result<(), EncodeError> {
         match kind {
             Kind::Bytes => text.bytes().try_for_each(|b| {

@@ -227,6 +227,14 @@ impl<'a> Vocabulary<'a> {
         None
     }
 
+    /// The pairs of tokens that are merged.
+    pub(super) fn merges(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        (0..self.merges).map(|i| {
+            let at = self.merges_start() + 8 * i;
+            (read_u16(self.section, at) as u32, read_u16(self.section, at + 2) as u32)
+        })
+    }
+
     /// `(rank, result)` of merging two tokens, by binary search.
     pub fn merge(&self, left: u32, right: u32) -> Option<(u16, u32)> {
         let (mut low, mut high) = (0, self.merges);

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 /// Floors from the ground up, by the first part of a module's path.
 const FLOORS: &[&[&str]] = &[
     &["config", "error", "matrix", "progress", "slices"],
-    &["fixed"],
+    &["fixed", "float"],
     &["arena", "blob", "kernels", "probability", "tokenizer"],
     &["target"],
     &["model"],
     &["nn", "sampler"],
     &["decoder", "encoder", "seq2seq"],
     &["task"],
+    &["macros"],
 ];
 
 fn floor(module: &str) -> Option<usize> {

@@ -174,7 +174,7 @@ fn generate(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Valu
     generator.prompt_ids(ids).map_err(Error::from)?;
     let tokenizer = model.tokenizer();
     let (mut new, mut text) = (Vec::new(), String::new());
-    let mut stream = ids.last().map_or(TextStream::new(), |&last| TextStream::after(last));
+    let mut stream = TextStream::after(ids);
     let mut stop = "max_tokens";
     while new.len() < arguments.max_tokens.unwrap_or(model.config().context) {
         match generator.next_token().map_err(Error::from)? {

@@ -29,6 +29,12 @@ unsafe impl Integer for i16 {
         bits as i16
     }
 }
+// SAFETY: 32 bits.
+unsafe impl Integer for u32 {
+    fn from_bits(bits: u32) -> Self {
+        bits
+    }
+}
 // SAFETY: they are.
 unsafe impl Integer for i32 {
     fn from_bits(bits: u32) -> Self {

@@ -54,6 +54,7 @@ fn load<'b, 'm>(
         bytes: rest.take(size.bytes),
         halves: rest.take(size.halves),
         words: rest.take(size.words),
+        tokens: rest.take(size.tokens),
     };
     Ok((model, arena))
 }
@@ -123,10 +124,9 @@ fn generate(decoder: &mut Decoder, tokens: &mut [u32]) -> Result<(), Failure> {
 /// One sentence, tokenised on the device.
 fn classify<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Result<(), Failure> {
     let mut classifier = Classifier::new(model, arena).map_err(|_| TOO_LARGE)?;
-    let mut tokens = [0; PROMPT];
     let case = Case { name: Name::new("classify/*"), per: 1, unit: "inference" };
     counter
-        .count(case, || classifier.outputs(SENTENCE, &mut tokens).map(|logits| logits.len()))
+        .count(case, || classifier.outputs(SENTENCE).map(|logits| logits.len()))
         .transpose()
         .map(|_| ())
         .map_err(|_| Failure("the sentence cannot be classified"))
@@ -150,11 +150,10 @@ fn encode<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Resu
 fn pronounce<C: Counter>(model: &Model, arena: ArenaParts, counter: &mut C) -> Result<(), Failure> {
     let mut translator =
         Translator::new(model, arena).map_err(|_| Failure("the model needs more RAM"))?;
-    let mut tokens = [0; PROMPT];
     let case = Case { name: Name::new("pronounce/*"), per: 1, unit: "word" };
     counter
         .count(case, || {
-            translator.begin(WORD, &mut tokens)?;
+            translator.begin(WORD)?;
             while translator.engine().step() == Progress::Working {}
             Ok::<_, TaskError>(translator.engine().found().map(|found| found.len))
         })

@@ -4,8 +4,7 @@
 use core::fmt::Write;
 
 use picoformer::seq2seq::Part;
-use picoformer::kernels::Native;
-use picoformer::{Arena, Build, Known, Model, Progress, Translator};
+use picoformer::{Arena, Model, Progress, Translator, arena, model, specialize};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
@@ -13,26 +12,16 @@ use crate::{Failure, Phase, Probe, Summary, blob, text};
 
 blob!(BLOB, "../../../models/g2p/model.pico");
 
-/// A blob that is wrong fails the build.
-#[allow(long_running_const_eval)]
-const MODEL: Model<'static> = match Model::parse(&BLOB.0) {
-    Ok(model) => model,
-    Err(_) => panic!("models/g2p/model.pico is not a valid blob"),
-};
-type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
-
-/// This firmware runs this model only.
-struct G2p;
-
-impl Build for G2p {
-    type Kernels = Native;
-    const MODEL: Option<Known> = Some(MODEL.known());
-}
-
-/// The model in flash, not on the stack; and the same for one hypothesis.
-static BEAM: Model<'static> = MODEL;
-static GREEDY: Model<'static> = MODEL.with_beams(1);
-static RAM: Lend<Ram> = Lend::new(Ram::new());
+/// The model, and the same for one hypothesis.
+static BEAM: Model = model!(bytes: &BLOB.0);
+static GREEDY: Model = BEAM.with_beams(1);
+type Ram = arena!(BEAM);
+static RAM: Lend<Ram> = Lend::new(Arena::new());
+specialize!(
+    /// This firmware runs this model only.
+    Words,
+    BEAM
+);
 
 const WORDS: [&str; 4] = ["hello", "transformer", "microcontroller", "pronunciation"];
 /// What cannot be pronounced is refused.
@@ -67,7 +56,7 @@ fn pass(
     hash: &mut Hash,
     probe: &mut dyn Probe,
 ) -> Result<(), Failure> {
-    let mut engine = Translator::<G2p>::new_for(model, ram.parts());
+    let mut engine = Translator::<Words>::new_for(model, ram.parts());
     let translator = engine.as_mut().map_err(|_| Failure("no encoder-decoder"))?;
     for word in WORDS {
         out.write_str(name)?;
@@ -82,10 +71,10 @@ fn pass(
 /// Checks that what is no word is refused.
 #[inline(never)]
 fn refuse(ram: &mut Ram) -> Result<(), Failure> {
-    let mut engine = Translator::<G2p>::new_for(&GREEDY, ram.parts());
+    let mut engine = Translator::<Words>::new_for(&GREEDY, ram.parts());
     let translator = engine.as_mut().map_err(|_| Failure("no encoder-decoder"))?;
     for word in REFUSED {
-        if translator.begin(word, &mut [0; 64]).is_ok() {
+        if translator.begin(word).is_ok() {
             return Err(Failure("a text that is no word was taken"));
         }
     }
@@ -95,16 +84,15 @@ fn refuse(ram: &mut Ram) -> Result<(), Failure> {
 /// Writes the phonemes of one word.
 #[inline(never)]
 fn pronounce(
-    translator: &mut Translator<G2p>,
+    translator: &mut Translator<Words>,
     word: &str,
     out: &mut dyn Write,
     hash: &mut Hash,
     probe: &mut dyn Probe,
 ) -> Result<(), Failure> {
     let greedy = translator.engine().model().config().beams == 1;
-    let mut tokens = [0; 32];
     probe.begin();
-    let begun = translator.begin(word, &mut tokens);
+    let begun = translator.begin(word);
     probe.end(if greedy { Phase::Word } else { Phase::Beam });
     begun.map_err(|_| Failure("the word cannot be taken"))?;
     loop {
@@ -119,7 +107,7 @@ fn pronounce(
             break;
         }
     }
-    let found = translator.write(&mut tokens, out);
+    let found = translator.write(out);
     let found = found.map_err(|_| Failure("the phonemes cannot be written"))?;
     if found.complete { Ok(()) } else { Err(Failure("a word without end")) }
 }

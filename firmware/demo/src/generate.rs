@@ -2,10 +2,9 @@
 
 use core::fmt::Write;
 
-use picoformer::kernels::Native;
 use picoformer::sampler::{ONE, Sampling};
 use picoformer::task::{Event, Generator, TextStream};
-use picoformer::{Arena, Build, Decoder, Known, Model};
+use picoformer::{Arena, Build, Model, arena, model, specialize};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
@@ -13,25 +12,13 @@ use crate::{Failure, Phase, Probe, Summary, blob};
 
 blob!(BLOB, "../../../models/tales/model.pico");
 
-/// A blob that is wrong fails the build.
-#[allow(long_running_const_eval)]
-const MODEL: Model<'static> = match Model::parse(&BLOB.0) {
-    Ok(model) => model,
-    Err(_) => panic!("models/tales/model.pico is not a valid blob"),
-};
-type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
-
-/// This firmware runs this model only.
-struct Tales;
-
-impl Build for Tales {
-    type Kernels = Native;
-    const MODEL: Option<Known> = Some(MODEL.known());
-}
-
-/// The model in flash, not on the stack.
-static TALES: Model<'static> = MODEL;
-static RAM: Lend<Ram> = Lend::new(Ram::new());
+static MODEL: Model = model!(bytes: &BLOB.0);
+static RAM: Lend<arena!(MODEL)> = Lend::new(Arena::new());
+specialize!(
+    /// This firmware runs this model only.
+    Tales,
+    MODEL
+);
 
 const PROMPT: &str = "Once upon a time there was a";
 const SAMPLING: Sampling =
@@ -43,37 +30,28 @@ const SAMPLING: Sampling =
 /// Names what failed.
 pub fn generate(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let decoder = Decoder::<Tales>::new_for(&TALES, ram).map_err(|_| Failure("no decoder"))?;
-    story(decoder, PROMPT, SAMPLING, 128, out, probe)?;
-    Ok(Summary { arena_bytes: size_of::<Ram>(), blob_bytes: TALES.flash_bytes() })
+    let generator = Generator::<Tales>::new_for(&MODEL, ram, SAMPLING);
+    story(generator.map_err(|_| Failure("no decoder"))?, PROMPT, 128, out, probe)?;
+    Ok(Summary { arena_bytes: MODEL.arena().total_bytes(), blob_bytes: MODEL.flash_bytes() })
 }
 
 /// Writes a prompt and what the model makes of it, then the hash of all logits.
 #[inline(never)] // its frame must not be that of parsing
 pub fn story<B: Build>(
-    decoder: Decoder<B>,
+    mut generator: Generator<B>,
     prompt: &str,
-    sampling: Sampling,
     max_tokens: usize,
     out: &mut dyn Write,
     probe: &mut dyn Probe,
 ) -> Result<(), Failure> {
-    let mut generator = Generator::from_decoder(decoder, sampling);
-    let mut tokens = [0; 32];
     probe.begin();
-    // By ids, so that an empty prompt is the begin token alone.
-    let n = generator.encode(prompt, &mut tokens).map_err(|_| Failure("no room for the prompt"))?;
-    let fed = generator.prompt_ids(tokens.get(..n).unwrap_or_default());
+    let fed = generator.prompt(prompt);
     probe.end(Phase::Prefill);
-    fed.map_err(|_| Failure("the prompt cannot be taken"))?;
+    let mut stream = TextStream::after(fed.map_err(|_| Failure("the prompt cannot be taken"))?);
     let tokenizer = generator.tokenizer().copied().ok_or(Failure("the model has no tokenizer"))?;
     let mut hash = Hash::new();
     hash.add(generator.decoder().logits());
     out.write_str(prompt)?;
-    let mut stream = TextStream::new();
-    if let Some(&last) = n.checked_sub(1).and_then(|last| tokens.get(last)) {
-        stream = TextStream::after(last);
-    }
     for _ in 0..max_tokens {
         // Drawing the token and running it: what a token costs.
         probe.begin();

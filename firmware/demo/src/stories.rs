@@ -4,11 +4,10 @@
 use core::fmt::Write;
 
 use picoformer::config::{Activation, Architecture, Config, Head, Norm, Position};
-use picoformer::kernels::Native;
 use picoformer::sampler::greedy;
 use picoformer::task::TextStream;
 use picoformer::tokenizer::{Kind, Token};
-use picoformer::{Arena, ArenaSize, Build, Decoder, Known, Model};
+use picoformer::{Arena, ArenaSize, Decoder, Model, specialize};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
@@ -36,16 +35,17 @@ const CONFIG: Config = Config {
     ..Config::base(Architecture::Decoder)
 };
 
-/// This firmware runs this model only.
-struct Stories;
+specialize!(
+    /// This firmware runs this model only.
+    Stories,
+    CONFIG,
+    Some(Kind::Bpe)
+);
 
-impl Build for Stories {
-    type Kernels = Native;
-    const MODEL: Option<Known> = Some(Known { config: CONFIG, tokenizer: Some(Kind::Bpe) });
-}
-
-const SIZE: ArenaSize = ArenaSize::new(&CONFIG);
-static RAM: Lend<Arena<{ SIZE.bytes }, { SIZE.halves }, { SIZE.words }>> = Lend::new(Arena::new());
+const SIZE: ArenaSize = CONFIG.arena();
+/// A decoder reads no text, so there is no room for one.
+type Ram = Arena<{ SIZE.bytes }, { SIZE.halves }, { SIZE.words }>;
+static RAM: Lend<Ram> = Lend::new(Arena::new());
 
 /// The model parsed: too large for the stack of a small core.
 static MODEL: Lend<Option<Model<'static>>> = Lend::new(None);
@@ -65,7 +65,7 @@ pub fn stories(
     probe.end(Phase::Parse);
     let model = parsed?;
     run(model, out, probe)?;
-    Ok(Summary { arena_bytes: SIZE.total_bytes(), blob_bytes: model.flash_bytes() })
+    Ok(Summary { arena_bytes: size_of::<Ram>(), blob_bytes: model.flash_bytes() })
 }
 
 #[inline(never)] // the decoder is not on the stack while parsing
@@ -81,7 +81,7 @@ fn run(
     let begin = tokenizer.vocabulary().begin().ok_or(Failure("no token to begin with"))?;
     let mut hash = Hash::new();
     let mut token = feed(decoder, begin, Phase::Prefill, &mut hash, probe)?;
-    let mut stream = TextStream::after(begin);
+    let mut stream = TextStream::after(&[begin]);
     for _ in 0..TOKENS {
         if Some(token) == tokenizer.vocabulary().end() {
             break;

@@ -7,33 +7,28 @@ use core::fmt::Write;
 
 use cortex_m as _; // its critical section
 use defmt_semihosting as _;
-use picoformer::{Arena, Classifier, Model, include_blob};
+use picoformer::{Arena, ArenaParts, Classifier, Model, arena, include_blob, model};
 use picoformer_board::{exit, report};
 use picoformer_demo::{Failure, lend::Lend};
 
-const BLOB: &[u8] = include_blob!("../../../../models/intent/model.pico");
-#[allow(long_running_const_eval)] // checking a blob while compiling takes its time
-static INTENT: Model<'static> = MODEL;
-const MODEL: Model<'static> = match Model::parse(BLOB) {
-    Ok(model) => model,
-    Err(_) => panic!("models/intent/model.pico is not a valid blob"),
-};
-type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
-static RAM: Lend<Ram> = Lend::new(Ram::new());
+static BLOB: &[u8] = include_blob!("../../../../models/intent/model.pico");
+static INTENT: Model = model!(bytes: BLOB);
+static RAM: Lend<arena!(INTENT)> = Lend::new(Arena::new());
 
 fn log() -> Result<(), Failure> {
     defmt::info!("flash {} bytes, {}", INTENT.flash_bytes(), INTENT.arena());
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let mut classifier = Classifier::new(&INTENT, ram).map_err(|_| Failure("no classifier"))?;
-    let mut tokens = [0; 64];
+    let classifier = Classifier::new(&INTENT, ram.parts());
+    let mut classifier = classifier.map_err(|_| Failure("no classifier"))?;
     for sentence in ["where is the nearest gas station", "turn the volume up"] {
-        match classifier.classify(sentence, &mut tokens) {
+        match classifier.classify(sentence) {
             Ok(answer) => defmt::info!("{=str}: {}", sentence, answer),
             Err(error) => defmt::error!("{=str}: {}", sentence, error),
         }
     }
     // What goes wrong is told with what was needed and given.
-    if let Err(error) = classifier.classify("more words than there is room for", &mut tokens[..4]) {
+    let no_text = ArenaParts { tokens: &mut [], ..ram.parts() };
+    if let Err(error) = Classifier::new(&INTENT, no_text) {
         defmt::warn!("{}", error);
     }
     if let Err(error) = Model::parse_checked(BLOB.get(..1000).unwrap_or_default()) {

@@ -11,7 +11,7 @@ use core::fmt::Write;
 
 use cortex_m as _; // its critical section
 use embedded_alloc::LlffHeap as Heap;
-use picoformer::{Arena, Classifier, Model, include_blob};
+use picoformer::{Arena, Classifier, Model, arena, model};
 use picoformer_demo::{Failure, Probe, Summary, lend::Lend};
 
 picoformer_cortex_m::program!(with_heap);
@@ -19,15 +19,8 @@ picoformer_cortex_m::program!(with_heap);
 #[global_allocator]
 static HEAP: Heap = Heap::empty();
 
-#[allow(long_running_const_eval)] // checking a blob while compiling takes its time
-static INTENT: Model<'static> = MODEL;
-const MODEL: Model<'static> =
-    match Model::parse(include_blob!("../../../../models/intent/model.pico")) {
-        Ok(model) => model,
-        Err(_) => panic!("models/intent/model.pico is not a valid blob"),
-    };
-type Ram = Arena<{ MODEL.arena().bytes }, { MODEL.arena().halves }, { MODEL.arena().words }>;
-static RAM: Lend<Ram> = Lend::new(Ram::new());
+static INTENT: Model = model!("../../../../models/intent/model.pico");
+static RAM: Lend<arena!(INTENT)> = Lend::new(Arena::new());
 
 const SENTENCES: [&str; 4] = [
     "set an alarm for seven",
@@ -46,7 +39,7 @@ fn with_heap(out: &mut dyn Write, _: &mut dyn Probe) -> Result<Summary, Failure>
     let mut by_intent: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for sentence in SENTENCES {
         let before = HEAP.used();
-        let answer = classifier.classify(sentence, &mut [0; 64]);
+        let answer = classifier.classify(sentence);
         if HEAP.used() != before {
             return Err(Failure("the engine used the heap"));
         }
@@ -59,5 +52,5 @@ fn with_heap(out: &mut dyn Write, _: &mut dyn Probe) -> Result<Summary, Failure>
         out.write_str(&sentences.join(", "))?;
         out.write_str("\n")?;
     }
-    Ok(Summary { arena_bytes: MODEL.arena().total_bytes(), blob_bytes: MODEL.flash_bytes() })
+    Ok(Summary { arena_bytes: INTENT.arena().total_bytes(), blob_bytes: INTENT.flash_bytes() })
 }
