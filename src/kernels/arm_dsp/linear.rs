@@ -115,7 +115,7 @@ pub unsafe extern "C" fn paired_1(
     cursor: *const u8,
     end: *const u8,
     tail: Tail,
-    by: *const u8,
+    rescale: *const u8,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn wide_1(
     cursor: *const u8,
     end: *const u8,
     tail: Tail,
-    by: *const u8,
+    rescale: *const u8,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",
@@ -259,7 +259,7 @@ pub unsafe extern "C" fn paired_2(
     cursor: *const u8,
     end: *const u8,
     tail: Tail,
-    by: *const u8,
+    rescale: *const u8,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",
@@ -320,7 +320,7 @@ pub unsafe extern "C" fn wide_2(
     cursor: *const u8,
     end: *const u8,
     tail: Tail,
-    by: *const u8,
+    rescale: *const u8,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",

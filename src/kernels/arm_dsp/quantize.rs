@@ -1,22 +1,63 @@
-//! From 16-bit rows to lanes, see [`Quantizer`](crate::kernels::Quantizer).
+//! From 16-bit rows to lanes, see [`Quantizer`].
 
-/// What [`quantize`] and [`quantize_plain`] need besides pointers.
+use super::ArmDsp;
+use crate::kernels::{Quantizer, RowLanes, portable};
+
+/// See [`Kernels::quantize`](crate::kernels::Kernels::quantize).
+pub fn run(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<ArmDsp>) {
+    // A shift to the left is part of the factor, as far as that has room, or of the first one.
+    let up = quantizer.bits + 1 + quantizer.shift.min(0).unsigned_abs();
+    let over = up.saturating_sub(quantizer.inverse().leading_zeros().saturating_sub(1)).min(15);
+    let multiply = quantizer.multiply << over;
+    let fits = multiply >> 15 == 0 && x.as_ptr().addr().is_multiple_of(4);
+    let fours = if fits { (x.len() / 4).min(lanes.words) } else { 0 };
+    let rows = lanes.rows.get();
+    if fours > 0 {
+        let parameters = Quantize {
+            wide: (quantizer.bits != 8) as usize,
+            fours,
+            multiply,
+            offset: quantizer.subtract.wrapping_neg() << over,
+            shift: quantizer.shift.max(0) as u32,
+            inverse: quantizer.inverse << (up - over),
+            stride: 8 * rows,
+        };
+        let scaled =
+            quantizer.shift <= 0 && quantizer.bits == 8 && multiply == 1 && quantizer.subtract == 0;
+        let at = lanes.data.as_mut_ptr().wrapping_add(4 * lanes.row);
+        // SAFETY: `fours` of them lie in both; `RowLanes` begin at a multiple of four bytes, as `x` does.
+        unsafe {
+            if scaled {
+                quantize_scaled(x.as_ptr(), at, &parameters);
+            } else {
+                quantize(x.as_ptr(), at, &parameters);
+            }
+        }
+    }
+    // The last inputs, and rows that are next to nothing.
+    if let Some(rest) = x.get(4 * fours..).filter(|rest| !rest.is_empty()) {
+        let data = lanes.data.get_mut(4 * rows * fours..).unwrap_or_default();
+        portable::quantize(rest, quantizer, RowLanes { data, words: lanes.words - fours, ..lanes });
+    }
+}
+
+/// What [`quantize`] and [`quantize_scaled`] need besides pointers.
 #[repr(C)]
-pub struct Quantize {
+struct Quantize {
     /// Whether lanes have 12 bits instead of 8.
-    pub wide: usize,
+    wide: usize,
     /// Fours of inputs, at least 1.
-    pub fours: usize,
-    /// See [`Quantizer`](crate::kernels::Quantizer); below 2¹⁵.
-    pub multiply: i32,
+    fours: usize,
+    /// See [`Quantizer`]; below 2¹⁵.
+    multiply: i32,
     /// `−subtract`.
-    pub offset: i32,
+    offset: i32,
     /// Shift right.
-    pub shift: u32,
+    shift: u32,
     /// Multiplies the shifted number; the upper word of the product, rounded, is the result.
-    pub inverse: i32,
+    inverse: i32,
     /// Bytes from one four of lanes to the next.
-    pub stride: usize,
+    stride: usize,
 }
 
 /// Any quantiser.
@@ -24,7 +65,7 @@ pub struct Quantize {
 /// # Safety
 /// `x` holds `4 · fours` numbers and `lanes` four at every stride, both aligned to four bytes.
 #[unsafe(naked)]
-pub unsafe extern "C" fn quantize(x: *const i16, lanes: *mut i16, by: &Quantize) {
+unsafe extern "C" fn quantize(x: *const i16, lanes: *mut i16, parameters: &Quantize) {
     naked_asm!(
         "push {{r4-r12, lr}}",
         "ldm r2, {{r2, r3, r8-r12}}",
@@ -57,7 +98,7 @@ pub unsafe extern "C" fn quantize(x: *const i16, lanes: *mut i16, by: &Quantize)
     )
 }
 
-/// Four inputs of [`quantize_plain`].
+/// Four inputs of [`quantize_scaled`].
 macro_rules! quantize_step {
     () => {
         "ldrd r5, r7, [r0], #8
@@ -75,13 +116,13 @@ macro_rules! quantize_step {
     };
 }
 
-/// 8-bit lanes of `round(x · inverse / 2^32)`: SMLAW leaves the result in the upper halfword. `by` needs
-/// only fours, inverse and stride.
+/// 8-bit lanes of `round(x · inverse / 2^32)`: SMLAW leaves the result in the upper halfword. Of the parameters it
+/// needs only fours, inverse and stride.
 ///
 /// # Safety
 /// As for [`quantize`].
 #[unsafe(naked)]
-pub unsafe extern "C" fn quantize_plain(x: *const i16, lanes: *mut i16, by: &Quantize) {
+unsafe extern "C" fn quantize_scaled(x: *const i16, lanes: *mut i16, parameters: &Quantize) {
     naked_asm!(
         "push {{r4-r9, lr}}",
         "ldr r3, [r2, #4]",
