@@ -19,6 +19,23 @@ macro_rules! lines {
     ($($line:expr,)*) => { concat!($($line, "\n",)*) };
 }
 
+/// After an unrolled loop that is entered in the middle, between labels 2 (or another) and 3: its bytes, on
+/// which the jump into it relies. A loop of another length does not assemble, as the difference has no room
+/// in a byte. (`.if` would say so better, but the linker, which reads the code a first time only for its
+/// names, cannot evaluate it.) The byte itself is not linked.
+macro_rules! unrolled {
+    ($bytes:literal) => {
+        unrolled!($bytes, "2")
+    };
+    ($bytes:literal, $from:literal) => {
+        lines!(
+            ".pushsection .unrolled, \"e\", %progbits",
+            concat!(".byte (3b - ", $from, "b - ", $bytes, ") * 256"),
+            ".popsection",
+        )
+    };
+}
+
 mod attention;
 mod curves;
 mod dense;
