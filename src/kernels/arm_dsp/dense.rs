@@ -1,8 +1,8 @@
 //! Matrix products and whole linear layers: between the operands and the assembly.
 
-use super::ArmDsp;
 use super::linear::{Multiply, Tail, paired_1, paired_2, store, wide_1, wide_2};
 use super::rescale::{self, Rescale, Row};
+use super::{ArmDsp, slow};
 use crate::kernels::{Bits, Channels, Linear, Product, RowCount, RowScale};
 use core::mem::MaybeUninit;
 
@@ -37,40 +37,48 @@ pub fn matmul(product: &Product<ArmDsp>, sums: &mut [i32]) {
     unsafe { multiply(weights, lanes, matrix.words, step, start, end, store, none) };
 }
 
-/// The outputs of a layer in 16 bits, see [`Kernels::linear`](crate::kernels::Kernels::linear). Returns how many
-/// are done, a multiple of four; the assembly may not be able to do any.
+/// See [`Kernels::linear`](crate::kernels::Kernels::linear).
 #[inline(always)]
-pub fn halves(linear: &mut Linear<ArmDsp, i16>) -> usize {
+pub fn halves(mut linear: Linear<ArmDsp, i16>) {
+    for scale in &mut linear.scales {
+        scale.bias_shift = scale.bias_shift.max(0);
+    }
     let tail = match (linear.product.lanes.rows, linear.channels.has_biases()) {
         (RowCount::One, false) => rescale::halves_1,
         (RowCount::One, true) => rescale::biased_halves_1,
         (RowCount::Two, false) => rescale::halves_2,
         (RowCount::Two, true) => rescale::biased_halves_2,
     };
-    layer(linear, tail)
+    layer(&mut linear, tail);
 }
 
-/// As [`halves`] in 32 bits, see [`Kernels::linear_32`](crate::kernels::Kernels::linear_32).
+/// See [`Kernels::linear_32`](crate::kernels::Kernels::linear_32).
 #[inline(always)]
-pub fn words(linear: &mut Linear<ArmDsp, i32>) -> usize {
+pub fn words(mut linear: Linear<ArmDsp, i32>) {
     let tail = match (linear.product.lanes.rows, linear.channels.has_biases()) {
         (RowCount::One, false) => rescale::words_1,
         (RowCount::One, true) => rescale::biased_words_1,
         (RowCount::Two, false) => rescale::words_2,
         (RowCount::Two, true) => rescale::biased_words_2,
     };
-    layer(linear, tail)
+    layer(&mut linear, tail);
 }
 
+/// Outputs by the assembly, then those that it has left.
 #[inline(always)]
-fn layer<T>(linear: &mut Linear<ArmDsp, T>, tail: Tail) -> usize {
-    let outputs = linear.len() & !3;
+fn layer<T>(linear: &mut Linear<ArmDsp, T>, tail: Tail) {
+    let (len, width) = (linear.len(), size_of::<T>() / 2);
     let out = linear.out.each_mut().map(|out| out.as_mut_ptr().cast());
     let Linear { product, channels, scales, .. } = linear;
-    run(product, channels, scales, outputs, out, size_of::<T>() / 2, tail)
+    let done = run(product, channels, scales, len & !3, out, width, tail);
+    if done < len {
+        // SAFETY: `Linear`: each `out` of a row has room for `len` numbers of this width.
+        unsafe { slow::outputs(product, channels, scales, done..len, out, width) };
+    }
 }
 
-/// `tail` writes `outputs` numbers of `width` halfwords to each `out`.
+/// `tail` writes `outputs` (a multiple of four) numbers of `width` halfwords to each `out`. Returns how
+/// many: all or none.
 #[inline(never)]
 fn run(
     product: &Product<ArmDsp>,
@@ -106,11 +114,7 @@ fn run(
                 return 0;
             }
         }
-        let bias_shift = match (biased, width) {
-            (false, _) => 0,
-            (true, 1) => scale.bias_shift.max(0),
-            (true, _) => scale.bias_shift,
-        };
+        let bias_shift = if biased { scale.bias_shift } else { 0 };
         let factor = 1 << (17 - bias_shift.min(17));
         // Of 16 bits, both rows have the same unit.
         if bias_shift < -13 || (width == 1 && *bias.get_or_insert(factor) != factor) {

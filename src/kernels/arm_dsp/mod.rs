@@ -107,19 +107,13 @@ impl Kernels for ArmDsp {
     }
 
     #[inline(always)]
-    fn linear(mut linear: Linear<Self, i16>) {
-        let done = dense::halves(&mut linear);
-        if let Some(rest) = linear.skip(done) {
-            portable::linear(rest);
-        }
+    fn linear(linear: Linear<Self, i16>) {
+        dense::halves(linear);
     }
 
     #[inline(always)]
-    fn linear_32(mut linear: Linear<Self, i32>) {
-        let done = dense::words(&mut linear);
-        if let Some(rest) = linear.skip(done) {
-            portable::linear_32(rest);
-        }
+    fn linear_32(linear: Linear<Self, i32>) {
+        dense::words(linear);
     }
 
     #[inline(never)]

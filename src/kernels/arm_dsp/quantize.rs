@@ -1,47 +1,38 @@
 //! From 16-bit rows to lanes, see [`Quantizer`].
 
-use super::ArmDsp;
-use crate::kernels::{Quantizer, RowLanes, portable};
+use super::{ArmDsp, slow};
+use crate::kernels::{Quantizer, RowLanes};
 
 /// See [`Kernels::quantize`](crate::kernels::Kernels::quantize).
 pub fn run(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<ArmDsp>) {
+    let Quantizer { multiply, subtract, shift, inverse, bits } = *quantizer;
     // A shift to the left is part of the factor, as far as that has room, or of the first one.
-    let up = quantizer.bits + 1 + quantizer.shift.min(0).unsigned_abs();
-    let over = up.saturating_sub(quantizer.inverse().leading_zeros().saturating_sub(1)).min(15);
-    let multiply = quantizer.multiply << over;
-    let fits = multiply >> 15 == 0 && x.as_ptr().addr().is_multiple_of(4);
+    let up = bits + 1 + shift.min(0).unsigned_abs();
+    let over = (up + 1).saturating_sub(quantizer.inverse().leading_zeros()).min(15);
+    let first = multiply << over;
+    let fits = first >> 15 == 0 && x.as_ptr().addr().is_multiple_of(4);
     let fours = if fits { (x.len() / 4).min(lanes.words) } else { 0 };
-    let rows = lanes.rows.get();
     if fours > 0 {
-        let parameters = Quantize {
-            wide: (quantizer.bits != 8) as usize,
-            fours,
-            multiply,
-            offset: quantizer.subtract.wrapping_neg() << over,
-            shift: quantizer.shift.max(0) as u32,
-            inverse: quantizer.inverse << (up - over),
-            stride: 8 * rows,
-        };
-        let scaled =
-            quantizer.shift <= 0 && quantizer.bits == 8 && multiply == 1 && quantizer.subtract == 0;
-        let at = lanes.data.as_mut_ptr().wrapping_add(4 * lanes.row);
+        let inverse = inverse << (up - over);
+        let stride = 8 * lanes.rows.get();
+        let (from, to) = (x.as_ptr(), lanes.data.as_mut_ptr().wrapping_add(4 * lanes.row));
         // SAFETY: `fours` of them lie in both; `RowLanes` begin at a multiple of four bytes, as `x` does.
-        unsafe {
-            if scaled {
-                quantize_scaled(x.as_ptr(), at, &parameters);
-            } else {
-                quantize(x.as_ptr(), at, &parameters);
-            }
+        if shift <= 0 && bits == 8 && first == 1 && subtract == 0 {
+            unsafe { quantize_scaled(from, to, stride, fours, inverse) };
+        } else {
+            let (wide, offset) = ((bits != 8) as usize, subtract.wrapping_neg() << over);
+            let shift = shift.max(0) as u32;
+            let parameters =
+                Quantize { wide, fours, multiply: first, offset, shift, inverse, stride };
+            unsafe { quantize(from, to, &parameters) };
         }
     }
-    // The last inputs, and rows that are next to nothing.
-    if let Some(rest) = x.get(4 * fours..).filter(|rest| !rest.is_empty()) {
-        let data = lanes.data.get_mut(4 * rows * fours..).unwrap_or_default();
-        portable::quantize(rest, quantizer, RowLanes { data, words: lanes.words - fours, ..lanes });
+    if 4 * fours < x.len() {
+        slow::quantize(x, quantizer, lanes, fours);
     }
 }
 
-/// What [`quantize`] and [`quantize_scaled`] need besides pointers.
+/// What [`quantize`] needs besides pointers.
 #[repr(C)]
 struct Quantize {
     /// Whether lanes have 12 bits instead of 8.
@@ -116,17 +107,21 @@ macro_rules! quantize_step {
     };
 }
 
-/// 8-bit lanes of `round(x · inverse / 2^32)`: SMLAW leaves the result in the upper halfword. Of the parameters it
-/// needs only fours, inverse and stride.
+/// 8-bit lanes of `round(x · inverse / 2^32)`: SMLAW leaves the result in the upper halfword.
 ///
 /// # Safety
 /// As for [`quantize`].
 #[unsafe(naked)]
-unsafe extern "C" fn quantize_scaled(x: *const i16, lanes: *mut i16, parameters: &Quantize) {
+unsafe extern "C" fn quantize_scaled(
+    x: *const i16,
+    lanes: *mut i16,
+    stride: usize,
+    fours: usize,
+    inverse: i32,
+) {
     naked_asm!(
         "push {{r4-r9, lr}}",
-        "ldr r3, [r2, #4]",
-        "ldrd r8, r2, [r2, #20]",
+        "ldr r8, [sp, #28]",
         "mov.w r9, #0x8000",
         // Four times a round; what is left of a round comes first.
         "and r4, r3, #3",

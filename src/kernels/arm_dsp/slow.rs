@@ -1,8 +1,12 @@
 //! What the assembly does not take: odd numbers of results, shifts beyond its range, rows of several
 //! segments. Small, since it hardly ever runs.
 
+use super::{ArmDsp, dense};
 use crate::fixed::{round_shift, saturate, saturate_16};
-use crate::kernels::{Channels, Curve, Ratio, RowScale, Sums, interpolate};
+use crate::kernels::{
+    Channels, Curve, Product, Quantizer, Ratio, RowLanes, RowScale, Sums, interpolate,
+};
+use core::ops::Range;
 
 /// `out[i] = narrow(saturate(round(x[i] · (factors[i] · scale) / 2^shift)) + round(biases[i] /
 /// 2^bias_shift))`.
@@ -24,6 +28,44 @@ fn rescale_one(x: i32, factor: i16, bias: i16, scale: &RowScale) -> i32 {
     value.saturating_add(shifted(bias as i32, scale.bias_shift))
 }
 
+/// Some outputs of a layer, from a multiple of four on.
+///
+/// # Safety
+/// The matrix has these outputs, and each `out` room for them: numbers of `width` halfwords.
+#[inline(never)]
+pub unsafe fn outputs(
+    product: &Product<ArmDsp>,
+    channels: &Channels,
+    scales: &[RowScale; 2],
+    outputs: Range<usize>,
+    out: [*mut u8; 2],
+    width: usize,
+) {
+    let rows = product.lanes.rows.get();
+    let factors = channels.factors.as_ptr().cast::<i16>();
+    let biases = channels.biases.as_ptr().cast::<i16>();
+    let mut sums = [0; 8];
+    for output in outputs {
+        if output.is_multiple_of(4) {
+            let Some(matrix) = product.matrix.skip(output) else { return };
+            dense::matmul(&Product { matrix, ..*product }, &mut sums);
+        }
+        let sums = sums.iter().skip(output % 4 * rows);
+        for ((&sum, scale), out) in sums.zip(scales).zip(out).take(rows) {
+            // SAFETY: as promised by the caller; every output has a factor, and perhaps a bias.
+            unsafe {
+                let factor = factors.add(output).read();
+                let bias = if channels.has_biases() { biases.add(output).read() } else { 0 };
+                let value = rescale_one(sum, factor, bias, scale);
+                match width {
+                    1 => out.cast::<i16>().add(output).write(saturate_16(value)),
+                    _ => out.cast::<i32>().add(output).write(value),
+                }
+            }
+        }
+    }
+}
+
 /// `round(x · factor / 2^shift)`, saturated: what every pass does, where its assembly does not.
 #[inline(never)]
 fn scaled(x: i32, factor: i64, shift: u32) -> i32 {
@@ -34,6 +76,28 @@ fn scaled(x: i32, factor: i64, shift: u32) -> i32 {
 #[inline(never)]
 fn shifted(x: i32, shift: i32) -> i32 {
     scaled(x, 1 << shift.min(0).unsigned_abs().min(32), shift.max(0) as u32)
+}
+
+/// Inputs that the assembly leaves, from four `from` on: the last ones, and rows that are next to nothing.
+#[inline(never)]
+pub fn quantize(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<ArmDsp>, from: usize) {
+    let RowLanes { data, rows, row, words, .. } = lanes;
+    for four in from..words.min(x.len().div_ceil(4)) {
+        let Some(lane) = data.as_chunks_mut::<4>().0.get_mut(four * rows.get() + row) else {
+            return;
+        };
+        let [x0, x1, x2, x3] = [0, 1, 2, 3].map(|i| quantize_one(x, 4 * four + i, quantizer));
+        *lane = match quantizer.bits {
+            8 => [x1, x3, (x0 << 8).wrapping_sub(x1), (x2 << 8).wrapping_sub(x3)],
+            _ => [x1, x3, x0, x2],
+        };
+    }
+}
+
+/// A quantised number, 0 beyond the end.
+#[inline(never)]
+fn quantize_one(x: &[i16], i: usize, quantizer: &Quantizer) -> i16 {
+    x.get(i).map_or(0, |&x| quantizer.quantize(x))
 }
 
 /// An activation of each number, times its factor in Q0.15 if there are any.
