@@ -322,11 +322,13 @@ pub unsafe extern "C" fn weighted_2(
         "bx r12",
         ".p2align 2",
         // From the last four keys to the first.
+        "6:",
         four_keys!("[r0, #28]", "[r0, #12]"),
         four_keys!("[r0, #24]", "[r0, #8]"),
         four_keys!("[r0, #20]", "[r0, #4]"),
         four_keys!("[r0, #16]", "[r0], #32"),
         "3:",
+        unrolled!("4 * 60", "6"),
         "stm.w lr!, {{r2, r3, r10, r11}}",
         "ldr r7, [sp, #8]",
         "cmp lr, r7",

@@ -115,7 +115,7 @@ pub unsafe extern "C" fn paired_1(
     cursor: *const u8,
     end: *const u8,
     tail: Tail,
-    by: *const u8,
+    rescale: *const u8,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",
@@ -168,6 +168,7 @@ pub unsafe extern "C" fn paired_1(
         word!("r12", "lr"),
         ".endr",
         "3:",
+        unrolled!("4 * 108"),
         "ldr r4, [sp, #28]",
         "cmp r1, r4",
         "bne.w 2b",
@@ -211,7 +212,7 @@ pub unsafe extern "C" fn wide_1(
     cursor: *const u8,
     end: *const u8,
     tail: Tail,
-    by: *const u8,
+    rescale: *const u8,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",
@@ -259,7 +260,7 @@ pub unsafe extern "C" fn paired_2(
     cursor: *const u8,
     end: *const u8,
     tail: Tail,
-    by: *const u8,
+    rescale: *const u8,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",
@@ -301,6 +302,7 @@ pub unsafe extern "C" fn paired_2(
         "smlad r11, r9, r7, r11",
         ".endr",
         "3:",
+        unrolled!("16 * 48"),
         "cmp r1, r12",
         "bne 2b",
         "ldr pc, [sp, #88]",
@@ -320,7 +322,7 @@ pub unsafe extern "C" fn wide_2(
     cursor: *const u8,
     end: *const u8,
     tail: Tail,
-    by: *const u8,
+    rescale: *const u8,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",

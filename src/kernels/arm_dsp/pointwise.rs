@@ -1,126 +1,4 @@
-//! Activations, rotations, explicit norms, and vectors on their way into the cache.
-
-/// An activation; see [`Activate`](crate::kernels::Activate).
-#[repr(C)]
-pub struct Curve {
-    /// 257 entries below 2¹⁵.
-    pub table: *const u16,
-    /// From this magnitude on, the activation is the positive part.
-    pub limit: u32,
-    /// A magnitude shifted left by this is a table position with 23 fraction bits.
-    pub position: u32,
-    /// Shift of an interpolated value with 12 fraction bits to the unit of x; 12 at least.
-    pub down: u32,
-    /// Half of the last place of the interpolation and of the shift.
-    pub half: u32,
-}
-
-/// What is taken from the positive part of the magnitude in a register; r5 is scratch. r1, r2, r3, r10, r11
-/// hold the curve, r7 is 4096 and r9 65535: a fraction f times r9 plus r7 is f in the upper halfword,
-/// 4096 − f in the lower.
-macro_rules! taken_off {
-    ($x:literal, $end:literal, $beyond:literal) => {
-        lines!(
-            concat!("cmp ", $x, ", r2"),
-            concat!("bhs ", $beyond, "f"),
-            concat!("lsl ", $x, ", ", $x, ", r3"),
-            concat!("ubfx r5, ", $x, ", #11, #12"),
-            concat!("lsr ", $x, ", ", $x, ", #23"),
-            concat!("ldr ", $x, ", [r1, ", $x, ", lsl #1]"),
-            "mla r5, r5, r9, r7",
-            concat!("smlad ", $x, ", ", $x, ", r5, r11"),
-            concat!("lsr ", $x, ", ", $x, ", r10"),
-            concat!($end, ":"),
-        )
-    };
-}
-
-/// The activations of two numbers at r0 in r6; r4, r5, r8 are scratch.
-macro_rules! activated {
-    () => {
-        concat!(
-            "ldr r4, [r0]\n",
-            "usat16 r6, #15, r4\n",
-            "ssub16 r8, r6, r4\n", // the negative part
-            "uadd16 r8, r8, r6\n",
-            "uxth r4, r8\n",
-            taken_off!("r4", "3", "5"),
-            "lsr r8, r8, #16\n",
-            taken_off!("r8", "4", "6"),
-            "pkhbt r4, r4, r8, lsl #16\n",
-            "qsub16 r6, r6, r4\n",
-        )
-    };
-}
-
-/// `pairs` ≥ 1 of numbers in place.
-///
-/// # Safety
-/// `x` holds as many numbers; `by` is as its fields say.
-#[unsafe(naked)]
-pub unsafe extern "C" fn activate(x: *mut i16, pairs: usize, by: &Curve) {
-    naked_asm!(
-        "push {{r4-r11, lr}}",
-        "mov r12, r1",
-        "ldm r2, {{r1, r2, r3, r10, r11}}",
-        "movw r9, #0xffff",
-        "mov.w r7, #4096",
-        "2:",
-        activated!(),
-        "str r6, [r0], #4",
-        "subs.w r12, r12, #1",
-        "bne 2b",
-        "pop {{r4-r11, pc}}",
-        // Beyond the table nothing is taken off.
-        "5:",
-        "movs r4, #0",
-        "b 3b",
-        "6:",
-        "mov.w r8, #0",
-        "b 4b",
-    )
-}
-
-/// `pairs` ≥ 1 of numbers in place, times `factors` in Q0.15.
-///
-/// # Safety
-/// As for [`activate`]; `factors` holds as many numbers.
-#[unsafe(naked)]
-pub unsafe extern "C" fn activate_gated(
-    x: *mut i16,
-    pairs: usize,
-    by: &Curve,
-    factors: *const i16,
-) {
-    naked_asm!(
-        "push {{r4-r11, lr}}",
-        "mov r12, r1",
-        "mov lr, r3",
-        "ldm r2, {{r1, r2, r3, r10, r11}}",
-        "movw r9, #0xffff",
-        "mov.w r7, #4096",
-        "2:",
-        activated!(),
-        "ldr r4, [lr], #4",
-        "lsls r5, r7, #2",
-        "smlabb r8, r6, r4, r5",
-        "smlatt r6, r6, r4, r5",
-        "ssat r8, #16, r8, asr #15",
-        "ssat r6, #16, r6, asr #15",
-        "pkhbt r6, r8, r6, lsl #16",
-        "str r6, [r0], #4",
-        "subs.w r12, r12, #1",
-        "bne 2b",
-        "pop {{r4-r11, pc}}",
-        // Beyond the table nothing is taken off.
-        "5:",
-        "movs r4, #0",
-        "b 3b",
-        "6:",
-        "mov.w r8, #0",
-        "b 4b",
-    )
-}
+//! Rotations, explicit norms, and vectors on their way into the cache.
 
 /// Rotates pairs: `pairs` of one head, then the next, until `end`.
 ///
@@ -231,19 +109,19 @@ pub struct Gain {
     /// Shift right of the centred number.
     pub shift: u32,
     /// Below 2¹⁵.
-    pub mantissa: u32,
+    pub scale: u32,
     /// Two biases a word.
     pub biases: *const u8,
     /// `2^(17 − t)`, `t` being the biases' shift, −13 … 17; or 0 without biases.
     pub bias: i32,
 }
 
-/// `sums[i] = saturate(round(shifted(x[i]) · gains[i] · mantissa / 2^15) + round(biases[i] / 2^t))`.
+/// `sums[i] = saturate(round(shifted(x[i]) · gains[i] · scale / 2^15) + round(biases[i] / 2^t))`.
 ///
 /// # Safety
-/// All slices hold `2 · by.pairs` numbers.
+/// All slices hold `2 · parameters.pairs` numbers.
 #[unsafe(naked)]
-pub unsafe extern "C" fn gain(x: *const i16, gains: *const u8, sums: *mut i32, by: &Gain) {
+pub unsafe extern "C" fn gain(x: *const i16, gains: *const u8, sums: *mut i32, parameters: &Gain) {
     naked_asm!(
         "push {{r4-r11, lr}}",
         "ldm r3, {{r3-r9}}",

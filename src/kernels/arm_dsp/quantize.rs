@@ -1,22 +1,54 @@
-//! From 16-bit rows to lanes, see [`Quantizer`](crate::kernels::Quantizer).
+//! From 16-bit rows to lanes, see [`Quantizer`].
 
-/// What [`quantize`] and [`quantize_plain`] need besides pointers.
+use super::{ArmDsp, slow};
+use crate::kernels::{Quantizer, RowLanes};
+
+/// See [`Kernels::quantize`](crate::kernels::Kernels::quantize).
+pub fn run(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<ArmDsp>) {
+    let Quantizer { multiply, subtract, shift, inverse, bits } = *quantizer;
+    // A shift to the left is part of the factor, as far as that has room, or of the first one.
+    let up = bits + 1 + shift.min(0).unsigned_abs();
+    let over = (up + 1).saturating_sub(quantizer.inverse().leading_zeros()).min(15);
+    let first = multiply << over;
+    let fits = first >> 15 == 0 && x.as_ptr().addr().is_multiple_of(4);
+    let fours = if fits { (x.len() / 4).min(lanes.words) } else { 0 };
+    if fours > 0 {
+        let inverse = inverse << (up - over);
+        let stride = 8 * lanes.rows.get();
+        let (from, to) = (x.as_ptr(), lanes.data.as_mut_ptr().wrapping_add(4 * lanes.row));
+        // SAFETY: `fours` of them lie in both; `RowLanes` begin at a multiple of four bytes, as `x` does.
+        if shift <= 0 && bits == 8 && first == 1 && subtract == 0 {
+            unsafe { quantize_scaled(from, to, stride, fours, inverse) };
+        } else {
+            let (wide, offset) = ((bits != 8) as usize, subtract.wrapping_neg() << over);
+            let shift = shift.max(0) as u32;
+            let parameters =
+                Quantize { wide, fours, multiply: first, offset, shift, inverse, stride };
+            unsafe { quantize(from, to, &parameters) };
+        }
+    }
+    if 4 * fours < x.len() {
+        slow::quantize(x, quantizer, lanes, fours);
+    }
+}
+
+/// What [`quantize`] needs besides pointers.
 #[repr(C)]
-pub struct Quantize {
+struct Quantize {
     /// Whether lanes have 12 bits instead of 8.
-    pub wide: usize,
+    wide: usize,
     /// Fours of inputs, at least 1.
-    pub fours: usize,
-    /// See [`Quantizer`](crate::kernels::Quantizer); below 2¹⁵.
-    pub multiply: i32,
+    fours: usize,
+    /// See [`Quantizer`]; below 2¹⁵.
+    multiply: i32,
     /// `−subtract`.
-    pub offset: i32,
+    offset: i32,
     /// Shift right.
-    pub shift: u32,
+    shift: u32,
     /// Multiplies the shifted number; the upper word of the product, rounded, is the result.
-    pub inverse: i32,
+    inverse: i32,
     /// Bytes from one four of lanes to the next.
-    pub stride: usize,
+    stride: usize,
 }
 
 /// Any quantiser.
@@ -24,7 +56,7 @@ pub struct Quantize {
 /// # Safety
 /// `x` holds `4 · fours` numbers and `lanes` four at every stride, both aligned to four bytes.
 #[unsafe(naked)]
-pub unsafe extern "C" fn quantize(x: *const i16, lanes: *mut i16, by: &Quantize) {
+unsafe extern "C" fn quantize(x: *const i16, lanes: *mut i16, parameters: &Quantize) {
     naked_asm!(
         "push {{r4-r12, lr}}",
         "ldm r2, {{r2, r3, r8-r12}}",
@@ -57,7 +89,7 @@ pub unsafe extern "C" fn quantize(x: *const i16, lanes: *mut i16, by: &Quantize)
     )
 }
 
-/// Four inputs of [`quantize_plain`].
+/// Four inputs of [`quantize_scaled`].
 macro_rules! quantize_step {
     () => {
         "ldrd r5, r7, [r0], #8
@@ -75,17 +107,21 @@ macro_rules! quantize_step {
     };
 }
 
-/// 8-bit lanes of `round(x · inverse / 2^32)`: SMLAW leaves the result in the upper halfword. `by` needs
-/// only fours, inverse and stride.
+/// 8-bit lanes of `round(x · inverse / 2^32)`: SMLAW leaves the result in the upper halfword.
 ///
 /// # Safety
 /// As for [`quantize`].
 #[unsafe(naked)]
-pub unsafe extern "C" fn quantize_plain(x: *const i16, lanes: *mut i16, by: &Quantize) {
+unsafe extern "C" fn quantize_scaled(
+    x: *const i16,
+    lanes: *mut i16,
+    stride: usize,
+    fours: usize,
+    inverse: i32,
+) {
     naked_asm!(
         "push {{r4-r9, lr}}",
-        "ldr r3, [r2, #4]",
-        "ldrd r8, r2, [r2, #20]",
+        "ldr r8, [sp, #28]",
         "mov.w r9, #0x8000",
         // Four times a round; what is left of a round comes first.
         "and r4, r3, #3",

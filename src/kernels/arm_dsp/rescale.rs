@@ -23,14 +23,14 @@ pub struct Row {
     /// `2^(17 − t)`, `t` being the biases' shift, −13 … 17; of 16 bits, the same for both rows.
     pub bias: i32,
     /// Of 16 bits, the outputs' address less the moved cursor's; of 32 bits, less twice that.
-    pub out: usize,
+    pub out: *mut u8,
 }
 
 /// What a tail needs: tails of two rows with biases are given the whole, others its rows.
 #[repr(C)]
 pub struct Rescale {
     /// The biases' address less the moved cursor's.
-    pub biases: usize,
+    pub biases: *const u8,
     /// Of 16 bits, the first row's [`Row::bias`].
     pub bias: i32,
     /// 1.

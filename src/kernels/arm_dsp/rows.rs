@@ -36,7 +36,7 @@ macro_rules! packed {
 
 /// What [`statistics`] finds.
 #[repr(C)]
-pub struct Statistics {
+pub struct Found {
     /// Sum of squares.
     pub squares: u64,
     /// Sum.
@@ -50,7 +50,7 @@ pub struct Statistics {
 /// # Safety
 /// `n` ≥ 1; `x` holds `n` numbers; `found` may be written.
 #[unsafe(naked)]
-pub unsafe extern "C" fn statistics(x: *const i16, n: usize, found: *mut Statistics) {
+pub unsafe extern "C" fn statistics(x: *const i16, n: usize, found: *mut Found) {
     naked_asm!(
         "push {{r2, r4-r11, lr}}",
         "ldrh r4, [r0]",
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn range(x: *const i16, n: usize) -> u32 {
 /// # Safety
 /// Both slices hold `n` numbers.
 #[unsafe(naked)]
-pub unsafe extern "C" fn add(x: *const i16, sums: *mut i32, n: usize, by: &[i32; 3]) {
+pub unsafe extern "C" fn add(x: *const i16, sums: *mut i32, n: usize, shifts: &[i32; 3]) {
     naked_asm!(
         "push {{r4-r8, lr}}",
         "ldm r3, {{r6-r8}}", // up, half, down

@@ -1,9 +1,9 @@
 //! The blocks of one head, one after another, for one or two queries.
 
-use super::{aligned, attention, linear};
+use super::{ArmDsp, attention, linear};
 use crate::config::KEY_BLOCK;
 use crate::fixed::{EXP2, exp2_negative};
-use crate::kernels::{KeyRun, Softmax};
+use crate::kernels::{Attend, Queries, Softmax};
 use core::mem::{MaybeUninit, offset_of};
 
 /// One query on its way through the blocks.
@@ -70,51 +70,21 @@ struct Walk {
 /// Keys whose numerators of 15 bits add up to less than 2³¹.
 pub const MAX_KEYS: usize = (1 << 16) - 1;
 
-/// See [`Kernels::stream`](crate::kernels::Kernels::stream): nothing changes where the assembly cannot do
-/// it.
+/// See [`Kernels::attend`](crate::kernels::Kernels::attend): the first `left` keys of the run.
 #[inline(never)]
-pub fn stream(
-    lanes: &[i16],
-    run: &KeyRun,
-    visible: [usize; 2],
-    shift: u32,
-    queries: &mut [Softmax],
-    sums: &mut [i32],
-) {
-    let rows = queries.len();
-    let words = lanes.len() / 4 / rows.max(1);
-    let bytes = 4 * words * KEY_BLOCK;
-    let [first, second] = visible;
-    let left = if rows == 1 { [first; 2] } else { visible };
-    let Some(before) = left[1].div_ceil(KEY_BLOCK).checked_sub(1) else { return };
-    let data = before.saturating_mul(run.stride).saturating_add(bytes);
-    let codes = before.saturating_mul(run.code_stride).saturating_add(KEY_BLOCK);
-    let fits = (rows == 1 || (rows == 2 && first <= second))
-        && words > 0
-        && lanes.len() == 4 * words * rows
-        && sums.len() == lanes.len()
-        && run.keys.len().min(run.values.len()) >= data
-        && run.key_codes.len().min(run.value_codes.len()) >= codes
-        && run.stride.is_multiple_of(4)
-        // Numerators have 15 bits, so that no sum overflows.
-        && queries.iter().all(|query| query.sum >> 31 == 0)
-        && left[1] <= MAX_KEYS
-        && (1..32).contains(&shift)
-        && aligned(lanes)
-        && aligned(run.keys)
-        && aligned(run.values);
-    if !fits {
-        return;
-    }
-    let (Some(a), Some(b)) = (queries.first(), queries.last()) else { return };
+pub fn stream(attend: Attend<ArmDsp>, left: [usize; 2]) {
+    let Attend { queries, run, shift, blocks: 1.., .. } = attend else { return };
+    let Queries { lanes, states, sums } = queries;
+    let (words, rows) = (lanes.words, lanes.rows.get());
+    let two = rows == 2;
     let mut products = MaybeUninit::<[i32; 2 * KEY_BLOCK]>::uninit();
     let products = products.as_mut_ptr().cast::<i32>();
     let mut weights = MaybeUninit::<[i16; 2 * KEY_BLOCK]>::uninit();
     let core::ops::Range { start, end } = sums.as_mut_ptr_range();
-    let two = rows == 2;
+    let [a, b] = &*states;
     let mut walk = Walk {
         keys: run.keys.as_ptr(),
-        lanes: lanes.as_ptr(),
+        lanes: lanes.data.as_ptr(),
         words,
         group_bytes: if two { 16 * words } else { 0 },
         values: run.values.as_ptr(),
@@ -136,11 +106,12 @@ pub fn stream(
         last: products.wrapping_add(rows - 1),
         queries: [Query::new(a, shift, start), Query::new(b, shift, start.wrapping_add(1))],
     };
-    // SAFETY: the lengths and alignments of all blocks were checked above; products and weights have
-    // room for a block, and what is read of them was written before.
+    // SAFETY: `Attend`: the blocks that are seen lie in the run, aligned to four bytes, and the first query
+    // sees no more than the second; `Queries`: lanes and sums are as long as a head. Products and weights
+    // have room for a block, and what is read of them was written before.
     unsafe { blocks(&mut walk) };
-    for (query, found) in queries.iter_mut().zip(&walk.queries) {
-        (query.maximum, query.sum) = (found.weigh.maximum, found.weigh.sum);
+    for (state, found) in states.iter_mut().zip(&walk.queries) {
+        (state.maximum, state.sum) = (found.weigh.maximum, found.weigh.sum);
     }
 }
 
@@ -296,18 +267,18 @@ unsafe extern "C" fn blocks(walk: &mut Walk) {
     )
 }
 
-/// See [`Softmax::raise`]; `words` is a quarter of the head's dimensions.
+/// Takes a larger maximum, see [`portable::raise`](crate::kernels::portable::raise); `words` is a quarter of the head's dimensions.
 ///
 /// # Safety
 /// `query.sums` begins with the row's first sum, of which every `rows`th is its own.
 unsafe extern "C" fn raise(query: &mut Query, maximum: i32, rows: usize, words: usize) {
-    let by = &mut query.weigh;
-    if by.sum > 0 {
-        let distance = maximum.wrapping_sub(by.maximum) as u32;
-        let shrink = exp2_negative(((distance as u64 * by.factor as u64) >> 32) as u32);
-        by.sum = ((by.sum as u64 * shrink as u64 + (1 << 14)) >> 15) as u32;
+    let weigh = &mut query.weigh;
+    if weigh.sum > 0 {
+        let distance = maximum.wrapping_sub(weigh.maximum) as u32;
+        let shrink = exp2_negative(((distance as u64 * weigh.factor as u64) >> 32) as u32);
+        weigh.sum = ((weigh.sum as u64 * shrink as u64 + (1 << 14)) >> 15) as u32;
         // SAFETY: as promised by the caller.
         unsafe { attention::shrink(query.sums, 4 * rows, 4 * words, shrink) };
     }
-    by.maximum = maximum;
+    weigh.maximum = maximum;
 }

@@ -1,0 +1,150 @@
+//! Matrix products and whole linear layers: between the operands and the assembly.
+
+use super::linear::{Multiply, Tail, paired_1, paired_2, store, wide_1, wide_2};
+use super::rescale::{self, Rescale, Row};
+use super::{ArmDsp, slow};
+use crate::kernels::{Bits, Channels, Linear, Product, RowCount, RowScale};
+use core::mem::MaybeUninit;
+
+/// What multiplies, and how it is told the distance of groups.
+#[inline(always)]
+fn multiply(product: &Product<ArmDsp>) -> (Multiply, usize) {
+    let stride = product.matrix.stride;
+    let left_out = stride.wrapping_sub(16 * product.matrix.words);
+    match (product.lanes.rows, product.lanes.bits) {
+        (RowCount::One, Bits::Eight) => (paired_1, left_out),
+        (RowCount::One, Bits::Twelve) => (wide_1, left_out),
+        (RowCount::Two, Bits::Eight) => (paired_2, stride),
+        (RowCount::Two, Bits::Twelve) => (wide_2, stride),
+    }
+}
+
+/// See [`Kernels::matmul`](crate::kernels::Kernels::matmul).
+#[inline(never)]
+pub fn matmul(product: &Product<ArmDsp>, sums: &mut [i32]) {
+    let Product { lanes, matrix } = *product;
+    let groups = product.groups(sums.len());
+    if groups == 0 {
+        return;
+    }
+    let (multiply, step) = multiply(product);
+    let (weights, lanes, rows) = (matrix.bytes.as_ptr(), lanes.data.as_ptr(), lanes.rows.get());
+    let start = sums.as_mut_ptr();
+    let (start, end) = (start.cast(), start.wrapping_add(4 * rows * groups).cast());
+    let none = core::ptr::null();
+    // SAFETY: `Lanes` and `Matrix` hold `words` ≥ 1 words (of so many groups), aligned to four bytes, and
+    // `sums` has room for `groups` ≥ 1 groups.
+    unsafe { multiply(weights, lanes, matrix.words, step, start, end, store, none) };
+}
+
+/// See [`Kernels::linear`](crate::kernels::Kernels::linear).
+#[inline(always)]
+pub fn halves(mut linear: Linear<ArmDsp, i16>) {
+    for scale in &mut linear.scales {
+        scale.bias_shift = scale.bias_shift.max(0);
+    }
+    let tail = match (linear.product.lanes.rows, linear.channels.has_biases()) {
+        (RowCount::One, false) => rescale::halves_1,
+        (RowCount::One, true) => rescale::biased_halves_1,
+        (RowCount::Two, false) => rescale::halves_2,
+        (RowCount::Two, true) => rescale::biased_halves_2,
+    };
+    layer(&mut linear, tail);
+}
+
+/// See [`Kernels::linear_32`](crate::kernels::Kernels::linear_32).
+#[inline(always)]
+pub fn words(mut linear: Linear<ArmDsp, i32>) {
+    let tail = match (linear.product.lanes.rows, linear.channels.has_biases()) {
+        (RowCount::One, false) => rescale::words_1,
+        (RowCount::One, true) => rescale::biased_words_1,
+        (RowCount::Two, false) => rescale::words_2,
+        (RowCount::Two, true) => rescale::biased_words_2,
+    };
+    layer(&mut linear, tail);
+}
+
+/// Outputs by the assembly, then those that it has left.
+#[inline(always)]
+fn layer<T>(linear: &mut Linear<ArmDsp, T>, tail: Tail) {
+    let (len, width) = (linear.len(), size_of::<T>() / 2);
+    let out = linear.out.each_mut().map(|out| out.as_mut_ptr().cast());
+    let Linear { product, channels, scales, .. } = linear;
+    let done = run(product, channels, scales, len & !3, out, width, tail);
+    if done < len {
+        // SAFETY: `Linear`: each `out` of a row has room for `len` numbers of this width.
+        unsafe { slow::outputs(product, channels, scales, done..len, out, width) };
+    }
+}
+
+/// `tail` writes `outputs` (a multiple of four) numbers of `width` halfwords to each `out`. Returns how
+/// many: all or none.
+#[inline(never)]
+fn run(
+    product: &Product<ArmDsp>,
+    channels: &Channels,
+    scales: &[RowScale; 2],
+    outputs: usize,
+    out: [*mut u8; 2],
+    width: usize,
+    tail: Tail,
+) -> usize {
+    let Product { lanes, matrix } = *product;
+    let (words, two) = (matrix.words, lanes.rows == RowCount::Two);
+    if outputs == 0 {
+        return 0;
+    }
+    let biased = channels.has_biases();
+    // The cursor has moved on when a tail looks for biases and outputs: by their distance from it.
+    let cursor = channels.factors.as_ptr();
+    let moved = cursor.expose_provenance() + if two { 4 } else { 8 };
+    let mut rescale = MaybeUninit::<Rescale>::uninit();
+    let rescale = rescale.as_mut_ptr();
+    let mut bias = None;
+    for (row, (scale, out)) in scales.iter().zip(out).enumerate().take(lanes.rows.get()) {
+        // A scale of 2^15 is one of 2^14 with a shift less.
+        let over = (scale.scale >> 15) as u32;
+        let (mut shift, mut up) = (scale.shift - over, 0);
+        if shift < 33 {
+            // Sums of 8-bit lanes, times 256, are below 2²² for every input, those of 12-bit lanes below
+            // 2¹⁸; of 32 bits, the rest makes up for too small a shift.
+            let bits = if lanes.bits == Bits::Eight { 22 } else { 18 } + usize::BITS;
+            (up, shift) = (33 - shift, 33);
+            if width == 1 || bits - (4 * words - 1).leading_zeros() + up > 31 {
+                return 0;
+            }
+        }
+        let bias_shift = if biased { scale.bias_shift } else { 0 };
+        let factor = 1 << (17 - bias_shift.min(17));
+        // Of 16 bits, both rows have the same unit.
+        if bias_shift < -13 || (width == 1 && *bias.get_or_insert(factor) != factor) {
+            return 0;
+        }
+        // SAFETY: there are two rows.
+        unsafe {
+            (&raw mut (*rescale).rows[row & 1]).write(Row {
+                scale: (scale.scale >> over) as u32,
+                half: 1 << (shift - 33),
+                shift: shift - 32,
+                up,
+                bias: factor,
+                out: out.wrapping_sub(width * moved),
+            });
+        }
+    }
+    // SAFETY: as above; of one row, the second is neither written nor read.
+    let rescale = unsafe {
+        (&raw mut (*rescale).biases).write(channels.biases.as_ptr().wrapping_sub(moved));
+        (&raw mut (*rescale).bias).write(bias.unwrap_or(0));
+        (&raw mut (*rescale).one).write(1);
+        let rows_only = &raw const (*rescale).rows;
+        if two && biased { rescale.cast_const().cast() } else { rows_only.cast() }
+    };
+    let (multiply, step) = multiply(product);
+    let (weights, lanes, end) =
+        (matrix.bytes.as_ptr(), lanes.data.as_ptr(), cursor.wrapping_add(2 * outputs));
+    // SAFETY: as for `matmul`; `Linear`: the matrix, the channels and each `out` have as many outputs, and
+    // factors and biases are aligned to four bytes.
+    unsafe { multiply(weights, lanes, words, step, cursor, end, tail, rescale) };
+    outputs
+}
