@@ -2,6 +2,7 @@
 //! first.
 
 use crate::fixed::decode_scale;
+use crate::kernels::unrolled::unrolled;
 
 /// The scale of every code, see [`decode_scale`]. (Codes from 192 on are never written, but memory
 /// that was never written may hold them.)
@@ -328,7 +329,7 @@ pub unsafe extern "C" fn weighted_2(
         four_keys!("[r0, #20]", "[r0, #4]"),
         four_keys!("[r0, #16]", "[r0], #32"),
         "3:",
-        unrolled!("4 * 60", "6"),
+        unrolled!("6b", "3b", "4 * 60"),
         "stm.w lr!, {{r2, r3, r10, r11}}",
         "ldr r7, [sp, #8]",
         "cmp lr, r7",

@@ -19,6 +19,8 @@
 //!     80   cursor, its end, the tail, what the tail needs
 //! ```
 
+use crate::kernels::unrolled::unrolled;
+
 /// What follows four sums; not a function to be called.
 pub type Tail = unsafe extern "C" fn();
 
@@ -168,7 +170,7 @@ pub unsafe extern "C" fn paired_1(
         word!("r12", "lr"),
         ".endr",
         "3:",
-        unrolled!("4 * 108"),
+        unrolled!("2b", "3b", "4 * 108"),
         "ldr r4, [sp, #28]",
         "cmp r1, r4",
         "bne.w 2b",
@@ -302,7 +304,7 @@ pub unsafe extern "C" fn paired_2(
         "smlad r11, r9, r7, r11",
         ".endr",
         "3:",
-        unrolled!("16 * 48"),
+        unrolled!("2b", "3b", "16 * 48"),
         "cmp r1, r12",
         "bne 2b",
         "ldr pc, [sp, #88]",

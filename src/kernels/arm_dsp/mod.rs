@@ -19,23 +19,6 @@ macro_rules! lines {
     ($($line:expr,)*) => { concat!($($line, "\n",)*) };
 }
 
-/// After an unrolled loop that is entered in the middle, between labels 2 (or another) and 3: its bytes, on
-/// which the jump into it relies. A loop of another length does not assemble, as the difference has no room
-/// in a byte. (`.if` would say so better, but the linker, which reads the code a first time only for its
-/// names, cannot evaluate it.) The byte itself is not linked.
-macro_rules! unrolled {
-    ($bytes:literal) => {
-        unrolled!($bytes, "2")
-    };
-    ($bytes:literal, $from:literal) => {
-        lines!(
-            ".pushsection .unrolled, \"e\", %progbits",
-            concat!(".byte (3b - ", $from, "b - ", $bytes, ") * 256"),
-            ".popsection",
-        )
-    };
-}
-
 mod attention;
 mod curves;
 mod dense;
@@ -48,7 +31,7 @@ mod slow;
 mod stream;
 
 use super::{
-    Attend, Channels, Curve, HeadScale, Kernels, Linear, Product, Quantizer, Ratio, RowLanes,
+    Attend, Channels, Curve, HeadScale, Kernels, LanesMut, Linear, Product, Quantizer, Ratio,
     RowScale, Statistics, Sums, Visible, portable,
 };
 use crate::config::KEY_BLOCK;
@@ -89,8 +72,8 @@ impl Kernels for ArmDsp {
     }
 
     #[inline(never)]
-    fn quantize(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<Self>) {
-        quantize::run(x, quantizer, lanes);
+    fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
+        quantize::run(x, quantizer, lanes.row(row), lanes);
     }
 
     fn matmul(product: &Product<Self>, sums: &mut [i32]) {

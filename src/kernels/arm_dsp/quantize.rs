@@ -1,10 +1,10 @@
 //! From 16-bit rows to lanes, see [`Quantizer`].
 
 use super::{ArmDsp, slow};
-use crate::kernels::{Quantizer, RowLanes};
+use crate::kernels::{LanesMut, Quantizer};
 
 /// See [`Kernels::quantize`](crate::kernels::Kernels::quantize).
-pub fn run(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<ArmDsp>) {
+pub fn run(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<ArmDsp>) {
     let Quantizer { multiply, subtract, shift, inverse, bits } = *quantizer;
     // A shift to the left is part of the factor, as far as that has room, or of the first one.
     let up = bits + 1 + shift.min(0).unsigned_abs();
@@ -15,8 +15,8 @@ pub fn run(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<ArmDsp>) {
     if fours > 0 {
         let inverse = inverse << (up - over);
         let stride = 8 * lanes.rows.get();
-        let (from, to) = (x.as_ptr(), lanes.data.as_mut_ptr().wrapping_add(4 * lanes.row));
-        // SAFETY: `fours` of them lie in both; `RowLanes` begin at a multiple of four bytes, as `x` does.
+        let (from, to) = (x.as_ptr(), lanes.data.as_mut_ptr().wrapping_add(4 * row));
+        // SAFETY: `fours` of them lie in both; `LanesMut` begin at a multiple of four bytes, as `x` does.
         if shift <= 0 && bits == 8 && first == 1 && subtract == 0 {
             unsafe { quantize_scaled(from, to, stride, fours, inverse) };
         } else {
@@ -28,7 +28,7 @@ pub fn run(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<ArmDsp>) {
         }
     }
     if 4 * fours < x.len() {
-        slow::quantize(x, quantizer, lanes, fours);
+        slow::quantize(x, quantizer, row, lanes, fours);
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{ArmDsp, dense};
 use crate::fixed::{round_shift, saturate, saturate_16};
 use crate::kernels::{
-    Channels, Curve, Product, Quantizer, Ratio, RowLanes, RowScale, Sums, interpolate,
+    Channels, Curve, LanesMut, Product, Quantizer, Ratio, RowScale, Sums, interpolate,
 };
 use core::ops::Range;
 
@@ -80,10 +80,16 @@ fn shifted(x: i32, shift: i32) -> i32 {
 
 /// Inputs that the assembly leaves, from four `from` on: the last ones, and rows that are next to nothing.
 #[inline(never)]
-pub fn quantize(x: &[i16], quantizer: &Quantizer, lanes: RowLanes<ArmDsp>, from: usize) {
-    let RowLanes { data, rows, row, words, .. } = lanes;
+pub fn quantize(
+    x: &[i16],
+    quantizer: &Quantizer,
+    row: usize,
+    lanes: &mut LanesMut<ArmDsp>,
+    from: usize,
+) {
+    let (rows, words) = (lanes.rows, lanes.words);
     for four in from..words.min(x.len().div_ceil(4)) {
-        let Some(lane) = data.as_chunks_mut::<4>().0.get_mut(four * rows.get() + row) else {
+        let Some(lane) = lanes.data.as_chunks_mut::<4>().0.get_mut(four * rows.get() + row) else {
             return;
         };
         let [x0, x1, x2, x3] = [0, 1, 2, 3].map(|i| quantize_one(x, 4 * four + i, quantizer));
