@@ -5,7 +5,9 @@ mod attention;
 mod linear;
 mod rows;
 
-pub use attention::{attend, attend_block, raise, scores, weigh, write_key, write_value};
+pub use attention::{
+    attend, attend_block, numerators, raise, scores, weigh, write_key, write_value,
+};
 pub use linear::{linear, linear_32, matmul, quantize, rescale, rescale_32};
 pub use rows::{
     activate, activate_gated, add, divide, gain, largest, magnitude, moments, narrow, range,
