@@ -89,10 +89,12 @@ impl Quantizer {
         let bits = bits.get();
         let shift = 17 - largest.leading_zeros() as i32;
         let normal = if shift >= 0 { largest >> shift } else { largest << -shift };
-        match (((1u32 << (bits - 1)) - 1) << (31 - bits)).checked_div(normal) {
-            Some(inverse) => Self { multiply, subtract, shift, inverse: inverse as i32, bits },
-            None => Self { multiply: 0, subtract: 0, shift: 0, inverse: 0, bits },
-        }
+        let inverse = (((1u32 << (bits - 1)) - 1) << (31 - bits)).checked_div(normal);
+        let inverse = match inverse {
+            Some(inverse) => inverse as i32,
+            None => 0,
+        };
+        Self { multiply, subtract, shift, inverse, bits }
     }
 
     /// For a head's vector. Shifting first would lose bits, so the product is brought to the kernel's

@@ -41,9 +41,6 @@ impl<'a> Input<'a> {
     ) -> Self {
         let bits = Bits::of(wide);
         let quantizer = Quantizer::new(multiply, subtract, largest, bits);
-        if largest == 0 {
-            return Self { x, quantizer, scale: Scale::ZERO };
-        }
         let shift = quantizer.shift();
         let normal = if shift >= 0 { largest >> shift } else { largest << -shift };
         // One quantised unit is M / (2^(bits−1) − 1) = M · 2^(1−bits) · (1 + 1/(2^(bits−1) − 1)).

@@ -1,8 +1,7 @@
 //! Cortex-M4, M7, M33, M55: two 16-bit products an instruction (SMLAD).
 //!
 //! The assembly relies on what the types of operands prove. What they do not is checked here (pairs of
-//! numbers, shifts that fit its instructions); the rest goes through the small loops of [`slow`] or to
-//! [`portable`].
+//! numbers, shifts that fit its instructions); the rest goes through the small loops of [`slow`].
 //!
 //! Rows of 16-bit numbers may begin at any halfword. They are read and written with LDR and STR, which
 //! take every address as long as CCR.UNALIGN_TRP is 0, as it is after a reset.
@@ -32,7 +31,7 @@ mod stream;
 
 use super::{
     Attend, Channels, Curve, HeadScale, Kernels, LanesMut, Linear, Product, Quantizer, Ratio,
-    RowScale, Statistics, Sums, Visible, portable,
+    RowScale, Statistics, Sums, Visible,
 };
 use crate::config::KEY_BLOCK;
 use crate::fixed::saturate_16;
@@ -216,7 +215,7 @@ impl Kernels for ArmDsp {
     fn attend(attend: Attend<Self>) {
         match attend.visible {
             Visible::First(keys) => stream::stream(attend, keys),
-            Visible::Block { .. } => portable::attend(attend),
+            Visible::Block { .. } => stream::masked(attend),
         }
     }
 }

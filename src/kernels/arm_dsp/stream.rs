@@ -1,9 +1,10 @@
 //! The blocks of one head, one after another, for one or two queries.
 
 use super::{ArmDsp, attention, linear};
+use crate::Aligned;
 use crate::config::KEY_BLOCK;
 use crate::fixed::{EXP2, exp2_negative};
-use crate::kernels::{Attend, Queries, Softmax};
+use crate::kernels::{Attend, Queries, Softmax, portable};
 use core::mem::{MaybeUninit, offset_of};
 
 /// One query on its way through the blocks.
@@ -113,6 +114,34 @@ pub fn stream(attend: Attend<ArmDsp>, left: [usize; 2]) {
     for (state, found) in states.iter_mut().zip(&walk.queries) {
         (state.maximum, state.sum) = (found.weigh.maximum, found.weigh.sum);
     }
+}
+
+/// One block of any mask or with biases, see [`Kernels::attend`](crate::kernels::Kernels::attend).
+#[inline(never)]
+pub fn masked(attend: Attend<ArmDsp>) {
+    let shift = attend.shift;
+    attend.by_blocks(|queries, block, seen, biases| {
+        let numerators = portable::numerators(queries, block, seen, shift, biases);
+        // As the assembly wants them: 0 2 1 3 of every four, those of two queries in turn.
+        let rows = queries.lanes.rows.get();
+        let mut lanes = Aligned([0; 2 * KEY_BLOCK]);
+        for (row, numerators) in numerators.iter().enumerate().take(rows) {
+            let fours = lanes.0.as_chunks_mut::<4>().0.iter_mut().skip(row).step_by(rows);
+            for (lane, &[a, b, c, d]) in fours.zip(numerators.as_chunks().0) {
+                *lane = [a, c, b, d];
+            }
+        }
+        let core::ops::Range { start, end } = queries.sums.as_mut_ptr_range();
+        let (values, lanes) = (block.values.as_ptr(), lanes.0.as_ptr());
+        // SAFETY: `Queries` and `KeyBlock`: a sum for each query and each dimension, which are a multiple
+        // of four and not 0, and sixteen values for every dimension, at a multiple of four bytes.
+        unsafe {
+            match rows {
+                1 => attention::weighted_1(values, start, lanes, end, 4),
+                _ => attention::weighted_2(values, start, lanes, end, 4),
+            }
+        }
+    });
 }
 
 /// Block after block: products, scores, new maxima, numerators, weighted values.

@@ -37,7 +37,7 @@ pub fn attend<K: Kernels>(attend: Attend<K>) {
     });
 }
 
-/// One block: products, scores, new maxima, numerators, weighted values.
+/// One block: [`numerators`], and the values weighted by them.
 #[inline(never)]
 pub fn attend_block<K: Kernels>(
     queries: &mut Queries<K>,
@@ -46,16 +46,39 @@ pub fn attend_block<K: Kernels>(
     shift: u32,
     biases: Option<&Biases>,
 ) {
+    let weights = numerators(queries, block, seen, shift, biases);
+    let sums = queries.sums.chunks_exact_mut(queries.lanes.rows.get());
+    for (sums, values) in sums.zip(block.values.as_chunks::<KEY_BLOCK>().0) {
+        for (sum, weights) in sums.iter_mut().zip(&weights) {
+            for (&weight, &value) in weights.iter().zip(values) {
+                *sum = sum.wrapping_add(weight as i32 * (value as i8) as i32);
+            }
+        }
+    }
+}
+
+/// One block: products, scores, new maxima, and each query's numerators times the scales of the values, see
+/// [`weigh`].
+#[inline(always)]
+pub fn numerators<K: Kernels>(
+    queries: &mut Queries<K>,
+    block: &KeyBlock,
+    seen: [u16; 2],
+    shift: u32,
+    biases: Option<&Biases>,
+) -> [[i16; KEY_BLOCK]; 2] {
+    let mut numerators = [[0; KEY_BLOCK]; 2];
     let rows = queries.lanes.rows;
     let mut products = [0i32; 2 * KEY_BLOCK];
     let products = products.get_mut(..KEY_BLOCK * rows.get()).unwrap_or_default();
-    let Some(matrix) = block.matrix::<K>() else { return };
+    let Some(matrix) = block.matrix::<K>() else { return numerators };
     K::matmul(&Product { lanes: queries.lanes, matrix }, products);
     for product in products.iter_mut() {
         *product <<= 8 - K::PRODUCT_SHIFT;
     }
     let (key_scales, value_scales) = (block.key_scales(), block.value_scales());
-    for (row, (state, seen)) in queries.states.iter_mut().zip(seen).enumerate() {
+    let states = queries.states.iter_mut().zip(seen).zip(&mut numerators);
+    for (row, ((state, seen), numerators)) in states.enumerate() {
         let (Some(sums), true) = (Sums::new(products, rows, row), seen != 0) else { continue };
         let mut found = scores(&sums, &key_scales);
         if let Some(biases) = biases
@@ -71,13 +94,9 @@ pub fn attend_block<K: Kernels>(
         }
         let (weights, sum) = weigh(&found, state, &value_scales, seen, shift);
         state.sum = state.sum.saturating_add(sum);
-        let sums = queries.sums.chunks_exact_mut(rows.get()).filter_map(|sums| sums.get_mut(row));
-        for (sum, values) in sums.zip(block.values.as_chunks::<KEY_BLOCK>().0) {
-            for (&weight, &value) in weights.iter().zip(values) {
-                *sum = sum.wrapping_add(weight as i32 * (value as i8) as i32);
-            }
-        }
+        *numerators = weights;
     }
+    numerators
 }
 
 /// Scores of a block's keys from their products: `products[j] · scales[j] / 2¹⁷` (floor: scores are only

@@ -6,7 +6,7 @@ mod linear;
 mod rows;
 
 pub use attention::{
-    attend, attend_block, largest_seen, raise, scores, weigh, write_key, write_value,
+    attend, attend_block, largest_seen, numerators, raise, scores, weigh, write_key, write_value,
 };
 pub use linear::{lane, linear, linear_32, matmul, quantize, rescale, rescale_32};
 pub use rows::{
