@@ -83,9 +83,9 @@ impl Quantizer {
     /// 2²⁹; more gives numbers without a meaning.
     ///
     /// With `largest` shifted to 15 bits as M, `inverse = floor((2^(bits−1) − 1) · 2^(31 − bits) / M)`; so
-    /// the largest element becomes ±127 (±2047) and no product needs more than 31 bits.
+    /// the largest element becomes ±127 (±2047) and no product needs more than 31 bits. Also returns M.
     #[inline(always)]
-    pub const fn new(multiply: i32, subtract: i32, largest: u32, bits: Bits) -> Self {
+    pub const fn new(multiply: i32, subtract: i32, largest: u32, bits: Bits) -> (Self, u32) {
         let bits = bits.get();
         let shift = 17 - largest.leading_zeros() as i32;
         let normal = if shift >= 0 { largest >> shift } else { largest << -shift };
@@ -94,7 +94,7 @@ impl Quantizer {
             Some(inverse) => inverse as i32,
             None => 0,
         };
-        Self { multiply, subtract, shift, inverse, bits }
+        (Self { multiply, subtract, shift, inverse, bits }, normal)
     }
 
     /// For a head's vector. Shifting first would lose bits, so the product is brought to the kernel's

@@ -40,12 +40,10 @@ impl<'a> Input<'a> {
         wide: bool,
     ) -> Self {
         let bits = Bits::of(wide);
-        let quantizer = Quantizer::new(multiply, subtract, largest, bits);
-        let shift = quantizer.shift();
-        let normal = if shift >= 0 { largest >> shift } else { largest << -shift };
+        let (quantizer, normal) = Quantizer::new(multiply, subtract, largest, bits);
         // One quantised unit is M / (2^(bits−1) − 1) = M · 2^(1−bits) · (1 + 1/(2^(bits−1) − 1)).
         let correction: u32 = if wide { 32784 } else { 33026 };
-        let step = Scale::new(normal * correction, shift - 14 - bits.get() as i32);
+        let step = Scale::new(normal * correction, quantizer.shift() - 14 - bits.get() as i32);
         Self { x, quantizer, scale: step.times(unit) }
     }
 }

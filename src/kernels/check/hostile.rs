@@ -161,7 +161,7 @@ fn quantizer(random: &mut Random) -> Quantizer {
     let (multiply, subtract) = (random.below(1 << 14) as i32, random.next() as i32);
     let (right, largest) = (random.below(32), random.next());
     let bits = bits(random);
-    Quantizer::new(multiply, subtract >> right, largest >> random.below(32), bits)
+    Quantizer::new(multiply, subtract >> right, largest >> random.below(32), bits).0
 }
 
 fn row_scale(random: &mut Random) -> RowScale {

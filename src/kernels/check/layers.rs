@@ -29,7 +29,7 @@ fn input(random: &mut Random, x: &mut [i16], bits: Bits) -> Quantizer {
     let multiply = if subtract == 0 { 1 } else { x.len() as i32 };
     let centred = |&x: &i16| (x as i32 * multiply - subtract).unsigned_abs();
     let largest = x.iter().map(centred).max().unwrap_or(0);
-    Quantizer::new(multiply, subtract, largest, bits)
+    Quantizer::new(multiply, subtract, largest, bits).0
 }
 
 /// The shape of some quantised rows.
