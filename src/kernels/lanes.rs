@@ -258,7 +258,7 @@ impl<'a, K: Kernels> Lanes<'a, K> {
             && buffer.as_ptr().addr().is_multiple_of(4)
             && multiplies::<K>(packing);
         let (words, kernels) = (inputs / 4, PhantomData);
-        fits.then_some(Self { data: buffer, rows, words, packing, bits, kernels })
+        if fits { Some(Self { data: buffer, rows, words, packing, bits, kernels }) } else { None }
     }
 
     /// How many rows.
@@ -274,17 +274,21 @@ impl<'a, K: Kernels> Lanes<'a, K> {
     }
 }
 
-/// Whether `K` multiplies weights in `packing`; decided while compiling where it knows a single one.
+/// Whether `K` multiplies weights in `packing`.
 #[inline(always)]
 pub const fn multiplies<K: Kernels>(packing: Packing) -> bool {
-    let mut i = 0;
-    while i < K::PACKINGS.len() {
-        if K::PACKINGS[i] as u8 == packing as u8 {
-            return true;
-        }
+    let multiplied = const { bits_of(K::PACKINGS) };
+    multiplied >> packing as u32 & 1 != 0
+}
+
+/// A bit for each packing.
+const fn bits_of(packings: &[Packing]) -> u32 {
+    let (mut bits, mut i) = (0, 0);
+    while i < packings.len() {
+        bits |= 1 << packings[i] as u32;
         i += 1;
     }
-    false
+    bits
 }
 
 /// The packing itself; a constant where `K` multiplies a single one, so that nothing else is linked.

@@ -156,7 +156,7 @@ impl<'q, 'a, K: Kernels> Attend<'q, 'a, K> {
             && run.key_codes.len().min(run.value_codes.len()) >= codes
             && addresses.is_multiple_of(4)
             && (15..=31).contains(&shift);
-        fits.then_some(Self { queries, run, visible, shift, blocks })
+        if fits { Some(Self { queries, run, visible, shift, blocks }) } else { None }
     }
 
     /// Calls `attend` for one block after another, with the keys that each query sees of it.

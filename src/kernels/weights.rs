@@ -54,7 +54,7 @@ impl<'a> Matrix<'a> {
             && (outputs | inputs | stride).is_multiple_of(4)
             && bytes.as_ptr().addr().is_multiple_of(4)
             && before.checked_add(packing.group_bytes(inputs))? <= bytes.len();
-        fits.then_some(Self { bytes, packing, words, groups, stride })
+        if fits { Some(Self { bytes, packing, words, groups, stride }) } else { None }
     }
 
     /// Outputs, a multiple of four.
@@ -93,7 +93,7 @@ impl<'a> Matrix<'a> {
             && inputs > 0
             && (first | inputs).is_multiple_of(4);
         let bytes = self.bytes.get(self.packing.word_offset(0, first / 4, self.inputs())..)?;
-        fits.then_some(Self { bytes, words: inputs / 4, ..self })
+        if fits { Some(Self { bytes, words: inputs / 4, ..self }) } else { None }
     }
 
     /// The four weights of word `word` of output `output`; zeros beyond the last.
@@ -129,7 +129,7 @@ impl<'a> Channels<'a> {
         let fits = aligned(factors)
             && aligned(biases)
             && (biases.is_empty() || biases.len() >= factors.len());
-        fits.then_some(Self { factors, biases })
+        if fits { Some(Self { factors, biases }) } else { None }
     }
 
     /// How many.
@@ -235,7 +235,7 @@ impl<'a> Weights<'a> {
     /// `None` if there is not a channel for every output.
     #[inline(always)]
     pub fn new(matrix: Matrix<'a>, channels: Channels<'a>) -> Option<Self> {
-        (channels.len() >= matrix.outputs()).then_some(Self { matrix, channels })
+        if channels.len() >= matrix.outputs() { Some(Self { matrix, channels }) } else { None }
     }
 
     /// The matrix.
@@ -285,7 +285,7 @@ impl<'a, K: Kernels> Product<'a, K> {
     #[inline(always)]
     pub fn new(lanes: Lanes<'a, K>, matrix: Matrix<'a>) -> Option<Self> {
         let fits = lanes.words == matrix.words && lanes.packing as u8 == matrix.packing as u8;
-        fits.then_some(Self { lanes, matrix })
+        if fits { Some(Self { lanes, matrix }) } else { None }
     }
 
     /// Groups of four outputs whose sums have room in `sums` numbers.
@@ -336,7 +336,7 @@ impl<'a, K: Kernels, T> Linear<'a, K, T> {
         let len = out[0].len();
         let fits = len <= weights.matrix.outputs()
             && (matches!(lanes.rows, RowCount::One) || out[1].len() == len);
-        fits.then_some(Self { product, channels: weights.channels, scales, out })
+        if fits { Some(Self { product, channels: weights.channels, scales, out }) } else { None }
     }
 
     /// Results of each row.

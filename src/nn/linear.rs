@@ -32,6 +32,7 @@ impl<'a, 'l> Rows<'a, 'l> {
     }
 
     /// Quantises inputs `from .. from + len` of every row into the lanes.
+    #[inline(never)]
     fn quantize<K: Kernels>(&mut self, layer: &Linear, from: usize, len: usize) {
         let bits = Bits::of(layer.wide);
         let packing = layer.weights.matrix().packing();
