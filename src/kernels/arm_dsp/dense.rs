@@ -6,7 +6,7 @@ use super::{ArmDsp, slow};
 use crate::kernels::{Bits, Channels, Linear, Product, RowCount, RowScale};
 use core::mem::MaybeUninit;
 
-/// What multiplies, and how it is told the distance of groups.
+/// The loop for a product, and the distance between groups as this loop wants it.
 #[inline(always)]
 fn multiply(product: &Product<ArmDsp>) -> (Multiply, usize) {
     let stride = product.matrix.stride;
@@ -71,11 +71,11 @@ fn layer<T>(mut linear: Linear<ArmDsp, T>, tail: Tail) {
     unsafe { outputs(product, channels, scales, len, out, size_of::<T>() / 2, tail) };
 }
 
-/// Outputs by the assembly, then those that it has left.
+/// All outputs: by the assembly where it can, else one at a time.
 ///
 /// # Safety
 /// The matrix and the channels have `len` outputs, and each row's `out` room for so many numbers of `width`
-/// halfwords, which are what `tail` writes.
+/// halfwords, the width that `tail` writes.
 #[inline(never)]
 unsafe fn outputs(
     product: &Product<ArmDsp>,
