@@ -113,7 +113,7 @@ pub unsafe extern "C" fn scores_1(
     )
 }
 
-/// What [`weigh_1`] and [`weigh_2`] need besides registers.
+/// Parameters of [`weigh_1`] and [`weigh_2`].
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Weigh {
@@ -127,13 +127,13 @@ pub struct Weigh {
     pub scales: *const u16,
     /// Shift of the products, below 32.
     pub shift: u32,
-    /// What is added before the shift.
+    /// Half of the last place: added before the shift.
     pub half: u32,
     /// Sum of the numerators so far.
     pub sum: u32,
 }
 
-/// One key, the last but those done.
+/// One key: the one before the keys that are done.
 macro_rules! weigh_step {
     ($step:literal, $at:expr) => {
         concat!(

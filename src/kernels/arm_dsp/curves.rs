@@ -60,9 +60,9 @@ impl Parameters {
     }
 }
 
-/// What is taken from the positive part of the magnitude in a register; r5 is scratch. r1, r2, r3, r10, r11
-/// hold the curve, r7 is 4096 and r9 65535: a fraction f times r9 plus r7 is f in the upper halfword,
-/// 4096 − f in the lower.
+/// `h(|x|)`, to be subtracted from `max(x, 0)`; |x| is in `$x`. Clobbers r5. r1, r2, r3, r10, r11 hold the
+/// curve, r7 is 4096 and r9 65535: a fraction f times r9 plus r7 is f in the upper halfword, 4096 − f in the
+/// lower.
 macro_rules! taken_off {
     ($x:literal, $end:literal, $beyond:literal) => {
         lines!(

@@ -6,7 +6,7 @@ use super::{ArmDsp, slow};
 use crate::kernels::{Bits, Channels, Linear, Product, RowCount, RowScale};
 use core::mem::MaybeUninit;
 
-/// What multiplies, and how it is told the distance of groups.
+/// The loop for a product, and the distance between groups as this loop wants it.
 #[inline(always)]
 fn multiply(product: &Product<ArmDsp>) -> (Multiply, usize) {
     let stride = product.matrix.stride;
@@ -39,48 +39,72 @@ pub fn matmul(product: &Product<ArmDsp>, sums: &mut [i32]) {
 
 /// See [`Kernels::linear`](crate::kernels::Kernels::linear).
 #[inline(always)]
-pub fn halves(mut linear: Linear<ArmDsp, i16>) {
-    for scale in &mut linear.scales {
-        scale.bias_shift = scale.bias_shift.max(0);
-    }
+pub fn halves(linear: Linear<ArmDsp, i16>) {
     let tail = match (linear.product.lanes.rows, linear.channels.has_biases()) {
         (RowCount::One, false) => rescale::halves_1,
         (RowCount::One, true) => rescale::biased_halves_1,
         (RowCount::Two, false) => rescale::halves_2,
         (RowCount::Two, true) => rescale::biased_halves_2,
     };
-    layer(&mut linear, tail);
+    layer(linear, tail);
 }
 
 /// See [`Kernels::linear_32`](crate::kernels::Kernels::linear_32).
 #[inline(always)]
-pub fn words(mut linear: Linear<ArmDsp, i32>) {
+pub fn words(linear: Linear<ArmDsp, i32>) {
     let tail = match (linear.product.lanes.rows, linear.channels.has_biases()) {
         (RowCount::One, false) => rescale::words_1,
         (RowCount::One, true) => rescale::biased_words_1,
         (RowCount::Two, false) => rescale::words_2,
         (RowCount::Two, true) => rescale::biased_words_2,
     };
-    layer(&mut linear, tail);
+    layer(linear, tail);
 }
 
-/// Outputs by the assembly, then those that it has left.
 #[inline(always)]
-fn layer<T>(linear: &mut Linear<ArmDsp, T>, tail: Tail) {
-    let (len, width) = (linear.len(), size_of::<T>() / 2);
+fn layer<T>(mut linear: Linear<ArmDsp, T>, tail: Tail) {
+    let len = linear.len();
     let out = linear.out.each_mut().map(|out| out.as_mut_ptr().cast());
-    let Linear { product, channels, scales, .. } = linear;
-    let done = run(product, channels, scales, len & !3, out, width, tail);
-    if done < len {
-        // SAFETY: `Linear`: each `out` of a row has room for `len` numbers of this width.
-        unsafe { slow::outputs(product, channels, scales, done..len, out, width) };
+    let Linear { product, channels, scales, .. } = &mut linear;
+    // SAFETY: `Linear`: each `out` of a row has room for `len` numbers of this width, and the matrix has so
+    // many outputs, each with a factor.
+    unsafe { outputs(product, channels, scales, len, out, size_of::<T>() / 2, tail) };
+}
+
+/// All outputs: by the assembly where it can, else one at a time.
+///
+/// # Safety
+/// The matrix and the channels have `len` outputs, and each row's `out` room for so many numbers of `width`
+/// halfwords, the width that `tail` writes.
+#[inline(never)]
+unsafe fn outputs(
+    product: &Product<ArmDsp>,
+    channels: &Channels,
+    scales: &mut [RowScale; 2],
+    len: usize,
+    out: [*mut u8; 2],
+    width: usize,
+    tail: Tail,
+) {
+    if width == 1 {
+        scales.iter_mut().for_each(|scale| scale.bias_shift = scale.bias_shift.max(0));
+    }
+    // SAFETY: as promised by the caller.
+    unsafe {
+        let done = run(product, channels, scales, len & !3, out, width, tail);
+        if done < len {
+            slow::outputs(product, channels, scales, done..len, out, width);
+        }
     }
 }
 
 /// `tail` writes `outputs` (a multiple of four) numbers of `width` halfwords to each `out`. Returns how
 /// many: all or none.
-#[inline(never)]
-fn run(
+///
+/// # Safety
+/// As for [`outputs`].
+#[inline(always)]
+unsafe fn run(
     product: &Product<ArmDsp>,
     channels: &Channels,
     scales: &[RowScale; 2],
@@ -115,9 +139,12 @@ fn run(
             }
         }
         let bias_shift = if biased { scale.bias_shift } else { 0 };
+        if bias_shift < -13 {
+            return 0;
+        }
         let factor = 1 << (17 - bias_shift.min(17));
         // Of 16 bits, both rows have the same unit.
-        if bias_shift < -13 || (width == 1 && *bias.get_or_insert(factor) != factor) {
+        if width == 1 && *bias.get_or_insert(factor) != factor {
             return 0;
         }
         // SAFETY: there are two rows.
@@ -143,8 +170,8 @@ fn run(
     let (multiply, step) = multiply(product);
     let (weights, lanes, end) =
         (matrix.bytes.as_ptr(), lanes.data.as_ptr(), cursor.wrapping_add(2 * outputs));
-    // SAFETY: as for `matmul`; `Linear`: the matrix, the channels and each `out` have as many outputs, and
-    // factors and biases are aligned to four bytes.
+    // SAFETY: as for `matmul` and as promised by the caller; `Channels`: factors and biases are aligned to
+    // four bytes, and there are no fewer of these.
     unsafe { multiply(weights, lanes, words, step, cursor, end, tail, rescale) };
     outputs
 }

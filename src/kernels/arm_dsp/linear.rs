@@ -6,8 +6,8 @@
 //! so no length has a slow tail. The loop over the outputs is inside too: the blocks of keys of a small
 //! head are so short that a call per group would double their cost.
 //!
-//! What becomes of four sums (r2, r3, r10, r11) is the affair of a [`Tail`], to which the loops jump with
-//! a cursor in lr: [`store`] writes them, those of [`rescale`](super::rescale) make outputs of them. It
+//! When four sums (r2, r3, r10, r11) are complete, the loops jump to a [`Tail`] with a cursor in lr:
+//! [`store`] writes the sums, the tails of [`rescale`](super::rescale) turn them into outputs. A tail
 //! then begins the next group or returns. For that, all functions here lay out their stack alike, in the
 //! order of the registers that a new group needs, so that one LDM clears the sums and rewinds the lanes:
 //!
@@ -16,15 +16,16 @@
 //!          r12 end of the lanes
 //!     32   where a group begins; two more addresses of this kind
 //!     44   saved registers
-//!     80   cursor, its end, the tail, what the tail needs
+//!     80   cursor, its end, the tail, parameters of the tail
 //! ```
 
 use crate::kernels::unrolled::unrolled;
 
-/// What follows four sums; not a function to be called.
+/// The code that follows four sums; not a function to be called.
 pub type Tail = unsafe extern "C" fn();
 
-/// The functions of this module: weights, lanes, words, step, cursor, its end, tail, what that needs.
+/// The functions of this module: weights, lanes, words, step, cursor, its end, tail, parameters of
+/// the tail.
 pub type Multiply = unsafe extern "C" fn(
     *const u8,
     *const i16,
@@ -106,8 +107,8 @@ macro_rules! word {
 /// # Safety
 /// `words` ≥ 1 and `cursor` reaches `end` in whole groups, as the tail moves it; `lanes` holds
 /// `4 · words` numbers; `weights` holds `16 · words` bytes for each group, groups being
-/// `16 · words + skip` bytes apart. All addresses and `skip` are multiples of four. What the tail assumes
-/// holds too.
+/// `16 · words + skip` bytes apart. All addresses and `skip` are multiples of four. The assumptions of
+/// the tail hold too.
 #[unsafe(naked)]
 pub unsafe extern "C" fn paired_1(
     weights: *const u8,

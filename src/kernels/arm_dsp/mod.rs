@@ -1,7 +1,7 @@
 //! Cortex-M4, M7, M33, M55: two 16-bit products an instruction (SMLAD).
 //!
-//! The assembly relies on what the types of operands prove. What they do not is checked here (pairs of
-//! numbers, shifts that fit its instructions); the rest goes through the small loops of [`slow`].
+//! The types of the operands prove lengths and alignment. Even counts and shifts that fit the instructions
+//! are checked here; other operands go through the small loops of [`slow`].
 //!
 //! Rows of 16-bit numbers may begin at any halfword. They are read and written with LDR and STR, which
 //! take every address as long as CCR.UNALIGN_TRP is 0, as it is after a reset.

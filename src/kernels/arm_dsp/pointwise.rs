@@ -97,7 +97,7 @@ pub unsafe extern "C" fn write_value(
     )
 }
 
-/// What [`gain`] needs besides pointers.
+/// Parameters of [`gain`].
 #[repr(C)]
 pub struct Gain {
     /// Pairs of elements, at least 1.

@@ -32,7 +32,7 @@ pub fn run(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Ar
     }
 }
 
-/// What [`quantize`] needs besides pointers.
+/// Parameters of [`quantize`].
 #[repr(C)]
 struct Quantize {
     /// Whether lanes have 12 bits instead of 8.
@@ -123,7 +123,7 @@ unsafe extern "C" fn quantize_scaled(
         "push {{r4-r9, lr}}",
         "ldr r8, [sp, #28]",
         "mov.w r9, #0x8000",
-        // Four times a round; what is left of a round comes first.
+        // Four fours a round; an incomplete round comes first.
         "and r4, r3, #3",
         "tbb [pc, r4]",
         "7:",

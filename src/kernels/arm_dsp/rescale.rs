@@ -26,7 +26,7 @@ pub struct Row {
     pub out: *mut u8,
 }
 
-/// What a tail needs: tails of two rows with biases are given the whole, others its rows.
+/// Parameters of a tail: tails of two rows with biases are given the whole, others only the rows.
 #[repr(C)]
 pub struct Rescale {
     /// The biases' address less the moved cursor's.
@@ -39,7 +39,7 @@ pub struct Rescale {
     pub rows: [Row; 2],
 }
 
-/// Outputs `$a` and `$b` of one row of two: multipliers in r9, what `$add` needs in r4 and r8.
+/// Outputs `$a` and `$b` of one row of two: multipliers in r9, biases for `$add` in r4 and r8.
 macro_rules! row_of_two {
     ($a:literal, $b:literal, $up:expr, $add:expr, $write:expr) => {
         lines!(

@@ -34,7 +34,7 @@ macro_rules! packed {
     };
 }
 
-/// What [`statistics`] finds.
+/// The result of [`statistics`].
 #[repr(C)]
 pub struct Found {
     /// Sum of squares.

@@ -1,5 +1,5 @@
-//! What the assembly does not take: odd numbers of results, shifts beyond its range, rows of several
-//! segments. Small, since it hardly ever runs.
+//! Loops for the cases without assembly: odd numbers of results, shifts beyond the range of the instructions,
+//! rows of several segments. Small rather than fast, as they hardly ever run.
 
 use super::{ArmDsp, dense};
 use crate::fixed::{round_shift, saturate, saturate_16};
@@ -66,7 +66,7 @@ pub unsafe fn outputs(
     }
 }
 
-/// `round(x · factor / 2^shift)`, saturated: what every pass does, where its assembly does not.
+/// `round(x · factor / 2^shift)`, saturated: the arithmetic of every pass here.
 #[inline(never)]
 fn scaled(x: i32, factor: i64, shift: u32) -> i32 {
     saturate(round_shift(x as i64 * factor, shift))

@@ -32,14 +32,14 @@ impl Query {
     }
 }
 
-/// What [`blocks`] works on. Addresses are those of the present block.
+/// Operands of [`blocks`]. Addresses are those of the present block.
 #[repr(C)]
 struct Walk {
     // The arguments of `multiply`.
     keys: *const u8,
     lanes: *const i16,
     words: usize,
-    /// Bytes from one group to the next; of one query, those left out between them.
+    /// Bytes from one group to the next; of one query, the bytes between two groups.
     group_bytes: usize,
     // The arguments of `sum_up`.
     values: *const u8,
@@ -109,7 +109,7 @@ pub fn stream(attend: Attend<ArmDsp>, left: [usize; 2]) {
     };
     // SAFETY: `Attend`: the blocks that are seen lie in the run, aligned to four bytes, and the first query
     // sees no more than the second; `Queries`: lanes and sums are as long as a head. Products and weights
-    // have room for a block, and what is read of them was written before.
+    // have room for a block, and are written before they are read.
     unsafe { blocks(&mut walk) };
     for (state, found) in states.iter_mut().zip(&walk.queries) {
         (state.maximum, state.sum) = (found.weigh.maximum, found.weigh.sum);
@@ -122,7 +122,7 @@ pub fn masked(attend: Attend<ArmDsp>) {
     let shift = attend.shift;
     attend.by_blocks(|queries, block, seen, biases| {
         let numerators = portable::numerators(queries, block, seen, shift, biases);
-        // As the assembly wants them: 0 2 1 3 of every four, those of two queries in turn.
+        // In the order of the assembly: 0 2 1 3 of every four; fours of two queries alternate.
         let rows = queries.lanes.rows.get();
         let mut lanes = Aligned([0; 2 * KEY_BLOCK]);
         for (row, numerators) in numerators.iter().enumerate().take(rows) {
