@@ -41,6 +41,13 @@ pub fn first_mut<T>(buffer: &mut [T], len: usize) -> &mut [T] {
     buffer.get_mut(..len).unwrap_or_default()
 }
 
+/// `buffer[offset .. offset + len]`.
+#[inline(always)]
+pub fn part_mut<T>(buffer: &mut [T], offset: usize, len: usize) -> &mut [T] {
+    debug_assert!(offset + len <= buffer.len(), "{offset} + {len} of {}", buffer.len());
+    buffer.get_mut(offset..offset + len).unwrap_or_default()
+}
+
 /// Row `index` of a matrix of rows of `width` elements.
 #[inline(always)]
 pub fn row<T>(buffer: &[T], index: usize, width: usize) -> &[T] {
@@ -76,6 +83,7 @@ mod tests {
         assert_eq!(rest_mut(&mut x, 5), [6]);
         assert_eq!(first_mut(&mut x, 1), [1]);
         assert_eq!(row_mut(&mut x, 1, 3), [4, 5, 6]);
+        assert_eq!(part_mut(&mut x, 2, 2), [3, 4]);
     }
 
     /// Debug builds, as tests are: a wrong index never becomes an empty slice.
@@ -89,6 +97,7 @@ mod tests {
         assert!(catch_unwind(|| at(&x, 6)).is_err());
         assert!(catch_unwind(|| rest_mut(&mut [0u8; 6], 7).len()).is_err());
         assert!(catch_unwind(|| first_mut(&mut [0u8; 6], 7).len()).is_err());
+        assert!(catch_unwind(|| part_mut(&mut [0u8; 6], 5, 2).len()).is_err());
         assert!(catch_unwind(|| row_mut(&mut [0u8; 6], 2, 3).len()).is_err());
     }
 }

@@ -20,6 +20,7 @@ use crate::kernels::{
 };
 use crate::model::RelativeBias;
 use crate::nn::position::relative;
+use crate::slices::{part, part_mut, rest, rest_mut};
 use crate::target::{self, Build};
 
 /// Where one block of one head of one layer lies in the cache.
@@ -53,10 +54,10 @@ impl Block {
     fn run<'a>(&self, cache: &'a Cache, config: &Config) -> KeyRun<'a> {
         let (data, codes) = (self.data().start, self.scales().start);
         KeyRun {
-            keys: cache.keys.get(data..).unwrap_or_default(),
-            key_codes: cache.key_scales.get(codes..).unwrap_or_default(),
-            values: cache.values.get(data..).unwrap_or_default(),
-            value_codes: cache.value_scales.get(codes..).unwrap_or_default(),
+            keys: rest(cache.keys, data),
+            key_codes: rest(cache.key_scales, codes),
+            values: rest(cache.values, data),
+            value_codes: rest(cache.value_scales, codes),
             stride: config.n_kv_heads * KEY_BLOCK * self.head_dim,
             code_stride: config.n_kv_heads * KEY_BLOCK,
         }
@@ -92,8 +93,8 @@ pub fn write<B: Build>(
         if let Some(code) = scales.get_mut(block.scales()).and_then(|s| s.get_mut(slot)) {
             *code = scale.code();
         }
-        let data = data.get_mut(block.data()).unwrap_or_default();
-        let data = data.get_mut(offset..).unwrap_or_default();
+        let block = block.data();
+        let data = rest_mut(part_mut(data, block.start, block.len()), offset);
         match keys {
             true => <B::Kernels>::write_key(x, scale, data),
             false => <B::Kernels>::write_value(x, scale, data),
@@ -201,7 +202,7 @@ impl<M: Visibility> Attention<'_, M> {
         let Some(mut lanes) = lanes else { return };
         let mut factors = [0; 2];
         for (row, (query, to)) in queries.iter().zip(&mut factors).enumerate() {
-            let x = q.get(query.offset..query.offset + head_dim).unwrap_or_default();
+            let x = part(q, query.offset, head_dim);
             let scale = HeadScale::of_largest(<B::Kernels>::largest(x));
             *to = factor(scale.code(), self.score_scale);
             <B::Kernels>::quantize(x, &Quantizer::of_head(scale), row, &mut lanes);
@@ -235,7 +236,7 @@ impl<M: Visibility> Attention<'_, M> {
             self.blocks::<B>(kv_head, low..high, queries, cache, shift, factors, &mut state);
         }
         for (row, query) in queries.iter().enumerate() {
-            let out = q.get_mut(query.offset..query.offset + head_dim).unwrap_or_default();
+            let out = part_mut(q, query.offset, head_dim);
             if let Some((softmax, sums)) = state.query(row) {
                 divide::<B::Kernels>(&sums, softmax.sum, shift, out);
             }

@@ -5,6 +5,7 @@ use super::position::sinusoid;
 use super::row::{Input, add, halves, renormalize};
 use crate::config::Position;
 use crate::model::EmbeddingWeights;
+use crate::slices::{first_mut, rest};
 use crate::target::{self, Build};
 
 /// Writes the embedding of `token` at `position` into `row` (`d_model`); returns its exponent.
@@ -17,7 +18,7 @@ pub fn token<B: Build>(
     sums: &mut [i32],
 ) -> i16 {
     let table = &weights.table;
-    let sums = sums.get_mut(..row.len()).unwrap_or_default();
+    let sums = first_mut(sums, row.len());
     let matrix = table.weights.matrix();
     let multiplier = table.weights.channels().factor(token) as i32;
     // 7 + 15 bits; shifted to 28, so that a position fits beside it.
@@ -47,7 +48,7 @@ pub fn frame<B: Build>(
     sums: &mut [i32],
 ) -> i16 {
     let projection = &weights.table;
-    let sums = sums.get_mut(..row.len()).unwrap_or_default();
+    let sums = first_mut(sums, row.len());
     let input = Input::new::<B::Kernels>(features, exponent, projection.wide);
     let mut rows = Rows::new([Some(input), None], lanes);
     let from_position = position_exponent::<B>(weights).unwrap_or(i32::MIN + 13);
@@ -74,7 +75,7 @@ fn add_position<B: Build>(
     let (table, unit) = (weights.positions, weights.position_exponent);
     match target::position::<B>(weights.kind) {
         Position::Learned => {
-            let row = table.get(position * sums.len() * 2..).unwrap_or_default();
+            let row = rest(table, position * sums.len() * 2);
             add(halves(row), unit, sums, exponent);
         }
         Position::Sinusoidal => add(sinusoid(table, position), unit, sums, exponent),

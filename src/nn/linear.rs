@@ -8,6 +8,7 @@ use crate::kernels::{
 };
 use crate::matrix::Packing;
 use crate::model::Linear;
+use crate::slices::{part_mut, rest};
 use crate::target::{Build, has_biases, has_wide_rows};
 
 /// One or two rows about to be multiplied, and the buffer in which they are quantised. The lanes are
@@ -40,8 +41,9 @@ impl<'a, 'l> Rows<'a, 'l> {
         debug_assert!(lanes.is_some(), "no lanes for {len} inputs");
         let Some(mut lanes) = lanes else { return };
         for (row, input) in self.inputs.iter().flatten().enumerate() {
-            let rest = input.x.get(from..).unwrap_or_default();
-            let x = rest.get(..len).unwrap_or(rest);
+            // A frame may end before its last word does.
+            let x = rest(input.x, from);
+            let x = x.get(..len).unwrap_or(x);
             K::quantize(x, &input.quantizer, row, &mut lanes);
         }
     }
@@ -144,9 +146,8 @@ impl<'a, 'l> Rows<'a, 'l> {
             debug_assert!(done.is_some(), "segments of a layer that does not have them");
             let channels = layer.weights.channels().skip(first + from);
             for ((row, out), scale) in out.iter_mut().enumerate().zip(&scales) {
-                let out = out.get_mut(from..from + count).unwrap_or_default();
                 if let Some(sums) = Sums::new(&sums, self.count, row) {
-                    rescale(&sums, &channels, scale, out);
+                    rescale(&sums, &channels, scale, part_mut(out, from, count));
                 }
             }
         }

@@ -14,6 +14,7 @@ use crate::config::Norm;
 use crate::fixed::{Scale, rsqrt};
 use crate::kernels::{Kernels, RowScale, Statistics};
 use crate::model::NormWeights;
+use crate::slices::first_mut;
 
 /// ε as `mantissa · 2^exponent`.
 pub type Epsilon = (u16, i16);
@@ -83,7 +84,7 @@ pub fn apply<K: Kernels>(
     }
     let shift = new_exponent - unit.exponent - weights.gain_exponent;
     let scale = RowScale::new(unit.mantissa, shift, new_exponent - weights.bias_exponent);
-    let sums = sums.get_mut(..x.len()).unwrap_or_default();
+    let sums = first_mut(sums, x.len());
     K::gain(x, &input.quantizer, &channels, &scale, sums);
     renormalize::<K>(sums, new_exponent, x)
 }

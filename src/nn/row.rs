@@ -3,6 +3,7 @@
 
 use crate::fixed::{Scale, saturate_16, shift_by};
 use crate::kernels::{Bits, Kernels, Quantizer};
+use crate::slices::{first_mut, rest_mut};
 
 /// A row that a linear layer can read: 16-bit numbers, how to quantise them, and what one quantised
 /// unit is worth.
@@ -93,13 +94,10 @@ pub fn pair_mut(
     stride: usize,
     width: usize,
 ) -> [&mut [i16]; 2] {
-    let rest = buffer.get_mut(first * stride..).unwrap_or_default();
+    let rest = rest_mut(buffer, first * stride);
+    // The last row may be no longer than its width.
     let (a, b) = rest.split_at_mut_checked(stride.min(rest.len())).unwrap_or_default();
-    let b = if rows > 1 { b } else { &mut [] };
-    [a, b].map(|row| {
-        let width = width.min(row.len());
-        row.get_mut(..width).unwrap_or_default()
-    })
+    [first_mut(a, width), if rows > 1 { first_mut(b, width) } else { &mut [] }]
 }
 
 #[cfg(test)]
