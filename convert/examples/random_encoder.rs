@@ -4,7 +4,6 @@
 
 use picoformer::config::{Architecture, Config, Head, NormOrder, Position};
 use picoformer_convert::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
-use picoformer_convert::import::plain_config;
 use picoformer_convert::writer::{Wide, write};
 
 /// Numbers in −1…1: Knuth's linear congruential generator, the upper half of its bits.
@@ -62,7 +61,7 @@ fn main() {
         context: 64,
         n_labels: 2,
         tile_rows: 4, // as many as 40 KB of RAM allow
-        ..plain_config(Architecture::Encoder)
+        ..Config::base(Architecture::Encoder)
     };
     let (d, mut random) = (config.d_model, Random(1));
     let layers = (0..config.n_layers).map(|_| FloatLayer {

@@ -1,7 +1,7 @@
 //! An encoder-decoder against a list of sources with their targets: what it writes, letter for letter.
 
 use crate::error::{Result, input, read_text};
-use crate::evaluate::{Evaluation, Progress, at, encode, nonempty};
+use crate::evaluation::{Evaluation, Progress, at, encode, nonempty};
 use crate::float_model::FloatModel;
 use crate::host::HeapArena;
 use picoformer::task::TextStream;

@@ -2,87 +2,15 @@
 
 use crate::error::{Error, Result, input, read_text};
 use crate::error_rates::targets;
+use crate::evaluation::{Evaluation, Progress, at, encode, nonempty};
 use crate::float_model::{FloatModel, softmax};
 use crate::host::HeapArena;
 use picoformer::config::{Architecture, Head};
 use picoformer::probability::log_probability;
 use picoformer::sampler::greedy;
 use picoformer::{Decoder, Encoder, Model};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
-
-/// The figures; those that do not apply or need a reference are absent. The fields are the keys of
-/// `picoformer eval --json`.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(default)]
-pub struct Evaluation {
-    /// Documents, sentences or lines.
-    pub sequences: usize,
-    /// Decoder: predicted tokens.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<usize>,
-    /// Decoder: documents longer than the context, cut there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cut: Option<usize>,
-    /// Decoder: mean negative log-likelihood per predicted token, nats.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nll: Option<f64>,
-    /// The same in f32.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nll_reference: Option<f64>,
-    /// Share of positions with the same likeliest token (or label) as in f32.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top1_agreement: Option<f64>,
-    /// Classifier: share of right labels.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub accuracy: Option<f64>,
-    /// The same in f32.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub accuracy_reference: Option<f64>,
-    /// Classifier: largest difference of a logit from f32.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub logit_error_max: Option<f64>,
-    /// Classifier: root of the mean square of the differences.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub logit_error_rms: Option<f64>,
-    /// Embedding: mean cosine to f32.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cosine_mean: Option<f64>,
-    /// Embedding: smallest cosine to f32.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cosine_min: Option<f64>,
-    /// Encoder-decoder: hypotheses kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub beams: Option<usize>,
-    /// Encoder-decoder: phonemes wrong, missing or too many, per phoneme of the nearest pronunciation
-    /// listed; stress stripped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub per: Option<f64>,
-    /// Encoder-decoder: words whose pronunciation is none of those listed; stress stripped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wer: Option<f64>,
-    /// As `per`, with stress.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub per_stress: Option<f64>,
-    /// As `wer`, with stress.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wer_stress: Option<f64>,
-    /// The same in f32.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub per_reference: Option<f64>,
-    /// The same in f32.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wer_reference: Option<f64>,
-    /// The same in f32.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub per_stress_reference: Option<f64>,
-    /// The same in f32.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wer_stress_reference: Option<f64>,
-}
-
-/// Called with `(done, total)` sequences.
-pub type Progress<'a> = &'a mut dyn FnMut(usize, usize);
 
 /// Evaluates a blob on `data`, as its head asks for it; an encoder-decoder on the first `limit` lines.
 ///
@@ -118,25 +46,6 @@ pub fn evaluate(
     }
 }
 
-/// All tokens of a text. On a host there is room for everything.
-///
-/// # Errors
-/// [`Error::Input`] without a tokenizer or for characters that have no token.
-pub fn encode(model: &Model, text: &str) -> Result<Vec<u32>> {
-    let tokenizer = model.tokenizer().ok_or_else(|| {
-        input("this blob has no tokenizer", "give token ids: run --ids \"1,5,9\"")
-    })?;
-    let mut tokens = vec![0; 4 * text.len() + 8];
-    let n = tokenizer.encode(text, &mut tokens).map_err(|error| {
-        input(error.to_string(), "spell it with characters that the model knows")
-    })?;
-    if n <= tokenizer.specials() {
-        return Err(input("the text is empty: 1 token or more needed, 0 given", "give a text"));
-    }
-    tokens.truncate(n);
-    Ok(tokens)
-}
-
 /// The first `limit` tokens of a text, and whether that is all. A long text is encoded no further than
 /// needed, to the end of a word.
 fn encode_start(model: &Model, text: &str, limit: usize) -> Result<(Vec<u32>, bool)> {
@@ -157,17 +66,6 @@ fn encode_start(model: &Model, text: &str, limit: usize) -> Result<(Vec<u32>, bo
             return Ok((tokens, whole));
         }
         bytes *= 2;
-    }
-}
-
-/// Adds where an error happened.
-pub(crate) fn at(place: String) -> impl FnOnce(Error) -> Error {
-    move |error| match error {
-        Error::Input { message, help } => input(format!("{place}: {message}"), help),
-        Error::Run(run) => {
-            input(format!("{place}: {run}"), "shorten it, or convert with a larger --context")
-        }
-        other => other,
     }
 }
 
@@ -298,16 +196,6 @@ fn classifier(
         logit_error_rms: reference.map(|_| (squares / logit_count as f64).sqrt()),
         ..Evaluation::default()
     })
-}
-
-pub(crate) fn nonempty(lines: usize, data: &Path) -> Result<f64> {
-    if lines == 0 {
-        return Err(input(
-            format!("`{}` is empty", data.display()),
-            "one example a line is expected",
-        ));
-    }
-    Ok(lines as f64)
 }
 
 fn needs_reference<'a>(reference: Option<&'a FloatModel>, what: &str) -> Result<&'a FloatModel> {

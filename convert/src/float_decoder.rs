@@ -1,48 +1,12 @@
 //! The decoder of an encoder-decoder in f32, with cached keys and values: the reference of
 //! `picoformer::Seq2Seq`. It shares the engine's search, so only the logits can differ.
 
-use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm, dot, relative, softmax};
+pub use crate::float_weights::{FloatCross, FloatDecoder};
+
+use crate::float_model::{relative, softmax};
+use crate::float_weights::{FloatLinear, FloatModel, FloatNorm, dot};
 use picoformer::config::{Head, NormOrder};
 use picoformer::seq2seq::Search;
-
-/// The cross-attention of one decoder layer.
-#[derive(Clone, Debug, Default)]
-pub struct FloatCross {
-    /// Before cross-attention (pre-norm) or after it (post-norm).
-    pub norm: FloatNorm,
-    /// Query projection.
-    pub q: FloatLinear,
-    /// Key projection, of the encoder's rows.
-    pub k: FloatLinear,
-    /// Value projection, of the encoder's rows.
-    pub v: FloatLinear,
-    /// Output projection.
-    pub o: FloatLinear,
-    /// What `q · k` is multiplied with.
-    pub score_scale: f32,
-}
-
-/// A decoder beside the encoder that a [`FloatModel`] is. Factors that a family puts on embeddings or
-/// logits are folded into the weights by its importer.
-#[derive(Clone, Debug, Default)]
-pub struct FloatDecoder {
-    /// `(vocab_size, d_model)`; the encoder's if none.
-    pub embedding: Option<FloatLinear>,
-    /// `(target_context, d_model)` of learned positions.
-    pub positions: Option<Vec<f32>>,
-    /// Norm of the embedding.
-    pub embedding_norm: Option<FloatNorm>,
-    /// The layers, but for cross-attention.
-    pub layers: Vec<FloatLayer>,
-    /// Their cross-attention.
-    pub cross: Vec<FloatCross>,
-    /// Norm of the last rows.
-    pub final_norm: Option<FloatNorm>,
-    /// What relative positions add to the scores, in nats: `(n_heads, 2 · distance + 1)`.
-    pub relative: Vec<f32>,
-    /// Bias of a tied head.
-    pub head_bias: Option<Vec<f32>>,
-}
 
 /// Keys and values, a row a position.
 #[derive(Clone, Debug, Default)]

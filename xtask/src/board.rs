@@ -159,26 +159,41 @@ pub fn have(program: &str) -> bool {
     started.is_ok_and(|status| status.success())
 }
 
+/// The emulators, each with the Debian package that has it.
+const EMULATORS: [(&str, &str); 2] =
+    [("qemu-system-arm", "qemu-system-arm"), ("qemu-system-riscv32", "qemu-system-misc")];
+
 /// Installs what is missing: rustup targets, the emulators. Says so where it cannot.
 pub fn setup() -> Result<()> {
+    install(&TARGETS, &EMULATORS)
+}
+
+/// Installs what boards with an Arm core need.
+pub fn setup_arm(board: &Board) -> Result<()> {
+    install(&[&board.target], &EMULATORS[..1])
+}
+
+fn install(targets: &[&str], emulators: &[(&str, &str)]) -> Result<()> {
     let mut rustup = Command::new("rustup");
-    rustup.args(["--quiet", "target", "add"]).args(TARGETS).current_dir(root());
+    rustup.args(["--quiet", "target", "add"]).args(targets).current_dir(root());
     if !rustup.status().is_ok_and(|status| status.success()) {
-        eprintln!("rustup could not add {}", TARGETS.join(", "));
+        eprintln!("rustup could not add {}", targets.join(", "));
     }
-    if have("qemu-system-arm") && have("qemu-system-riscv32") {
+    let missing = || emulators.iter().filter(|(program, _)| !have(program)).map(|(_, p)| *p);
+    let packages: Vec<&str> = missing().collect();
+    if packages.is_empty() {
         return Ok(());
     }
-    eprintln!("installing QEMU (Debian packages qemu-system-arm, qemu-system-misc) …");
-    let install = "apt-get install -y --no-install-recommends qemu-system-arm qemu-system-misc";
+    eprintln!("installing QEMU (Debian packages {}) …", packages.join(", "));
+    let install = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     let sudo = if have("sudo") { "sudo -n " } else { "" };
-    let line = format!("{install} || ({sudo}apt-get update && {sudo}{install})");
+    let line = format!("{sudo}{install} || ({sudo}apt-get update && {sudo}{install})");
     let _ = Command::new("sh")
         .args(["-c", &line])
         .env("DEBIAN_FRONTEND", "noninteractive")
         .stdout(Stdio::null())
         .status();
-    if !have("qemu-system-arm") || !have("qemu-system-riscv32") {
+    if missing().next().is_some() {
         bail!("QEMU is not installed and could not be; install it by hand: {install}");
     }
     Ok(())

@@ -1,41 +1,55 @@
-//! `cargo xtask demo`: from a checkpoint to an emulated Cortex-M4, everything shown.
+//! `cargo xtask demo`: the shipped models on this computer and on an emulated Cortex-M4, then their
+//! checkpoints converted again. The engine goes first: it has no dependencies, while most of the time
+//! goes into compiling the converter's.
 
-use crate::board::setup;
+use crate::board::{Board, setup_arm};
 use crate::models;
-use crate::qemu::{Row, build, emulate, host};
+use crate::progress::Progress;
+use crate::qemu::{self, Row};
 use anyhow::{Result, bail};
 
 const BOARD: &str = "mps2-an386";
+const DEMOS: [(&str, &str); 2] = [
+    ("classify", "models/intent, a BERT of 0.3 M parameters, finds what a sentence wants:"),
+    ("generate", "models/tales, a Llama of 0.5 M parameters, goes on with a tale:"),
+];
 
-/// Converts the shipped checkpoints, runs them on the host and on the emulated Cortex-M4.
+/// Runs the shipped models here and on the emulated Cortex-M4, converts their checkpoints again.
 pub fn demo() -> Result<()> {
-    let emulator = setup();
-    if let Err(error) = &emulator {
-        eprintln!("{error:#}\nSo everything runs on this computer only.");
-    }
-    eprintln!("converting the checkpoints …");
-    models::fresh()?;
-    println!("The blobs in models/ are what their checkpoints convert to, byte for byte.");
-    for (name, what) in [
-        ("classify", "models/intent, a BERT of 0.3 M parameters, finds what a sentence wants:"),
-        ("generate", "models/tales, a Llama of 0.5 M parameters, goes on with a tale:"),
-    ] {
+    let shipped = models::shipped()?;
+    let mut progress = Progress::new(3 + 2 * DEMOS.len() + shipped.len());
+    let emulator = progress
+        .step("Rust's target and QEMU for the Cortex-M4", || setup_arm(&Board::read(BOARD)?));
+    progress.step("compiling the engine and the demos for this computer", qemu::build_host)?;
+    for (name, what) in DEMOS {
+        let on_host =
+            progress.step(&format!("{name} on this computer"), || qemu::host(name, None))?;
         println!("\n{what}\n");
-        let on_host = host(name, None)?;
         let (text, logits) = on_host.split_once("logits ").unwrap_or((&on_host, ""));
         println!("{}", indented(text));
         println!("  on this computer           logits {logits}", logits = logits.trim_end());
-        if emulator.is_err() {
+        if let Err(error) = &emulator {
+            println!("  (no Cortex-M4: {error:#})\n");
+            progress.skip();
             continue;
         }
-        let (row, on_board) = emulate(&build(BOARD, name)?, &on_host, None)?;
+        let (row, on_board) = progress.step(&format!("{name} on the Cortex-M4"), || {
+            qemu::emulate(&qemu::build(BOARD, name)?, &on_host, None)
+        })?;
         print!("  on an emulated {:<12}logits {}", row.core, row.logits_hash);
         if !row.equals_host {
             println!();
             bail!("the board differs from this computer; it printed\n{on_board}");
         }
-        println!("  (the text is equal, too)\n{}", bill(&row));
+        println!("  (the text is equal, too)\n{}\n", bill(&row));
     }
+    progress.step("compiling the converter and its dependencies", models::build_converter)?;
+    for folder in &shipped {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        progress.step(&format!("converting models/{name} again"), || models::check(folder))?;
+    }
+    println!("\nThe blobs in models/ are what their checkpoints convert to, byte for byte.");
+    println!("{}", progress.summary());
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 pub struct Image {
     /// Bytes of code and of constants, models not counted.
     pub text_bytes: u64,
-    /// Those of the engine.
+    /// Those of the engine, see [`engine`].
     pub engine_bytes: u64,
     /// Places that call a panic.
     pub panic_sites: usize,
@@ -74,7 +74,7 @@ pub fn read(path: &Path) -> Result<Image> {
 
 /// Place and target of every direct call and long jump, found by their encodings. Constants among the code may
 /// look like a call, but hardly like one of a panic.
-pub fn calls(code: &[u8], base: u64, thumb: bool) -> Vec<(u64, u64)> {
+fn calls(code: &[u8], base: u64, thumb: bool) -> Vec<(u64, u64)> {
     let half =
         |at: usize| code.get(at..at + 2).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]) as u32);
     let mut targets = Vec::new();

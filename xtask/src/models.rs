@@ -1,7 +1,8 @@
-//! The shipped models: their checkpoints, converted.
+//! The models that are run: those that are shipped, those that are made by the converter.
 
-use crate::steps::{execute, root};
+use crate::steps::{data, root, run};
 use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,29 +19,84 @@ pub fn shipped() -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Converts a checkpoint.
-pub fn convert(checkpoint: &Path, blob: &Path) -> Result<()> {
-    let mut command = Command::new("cargo");
-    command.args(["run", "--quiet", "--package", "picoformer-convert", "--", "convert"]);
-    command.arg(checkpoint).arg("--output").arg(blob).stdout(Stdio::null());
-    execute(command.current_dir(root()))
+/// The blob of stories260K, converted from the shared data; `None` (with a printed reason) without.
+pub fn stories() -> Result<Option<PathBuf>> {
+    let Some(data) = data() else {
+        eprintln!("stories260K: skipped, set PICOFORMER_DATA to a folder with it");
+        return Ok(None);
+    };
+    let blob = target("stories260K")?;
+    convert(&data.join("stories260K/stories260K.bin"), &blob)?;
+    Ok(Some(blob))
 }
 
-/// Converting the shipped checkpoints again gives the shipped blobs, to the byte.
+/// An encoder of the shape in which others were measured, with random weights.
+pub fn random_encoder(name: &str) -> Result<PathBuf> {
+    let blob = target(name)?;
+    converter(&["--example".as_ref(), "random_encoder".as_ref(), "--".as_ref(), blob.as_ref()])?;
+    Ok(blob)
+}
+
+/// Where a blob that is made anew goes.
+fn target(name: &str) -> Result<PathBuf> {
+    let folder = root().join("target");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder.join(format!("{name}.pico")))
+}
+
+/// Converts a checkpoint.
+fn convert(checkpoint: &Path, blob: &Path) -> Result<()> {
+    let arguments: [&OsStr; 7] = [
+        "--bin".as_ref(),
+        "picoformer".as_ref(),
+        "--".as_ref(),
+        "convert".as_ref(),
+        checkpoint.as_ref(),
+        "--output".as_ref(),
+        blob.as_ref(),
+    ];
+    converter(&arguments)
+}
+
+/// Runs a program of the converter.
+fn converter(arguments: &[&OsStr]) -> Result<()> {
+    let status = Command::new("cargo")
+        .args(["run", "--quiet", "--package", "picoformer-convert"])
+        .args(arguments)
+        .current_dir(root())
+        .stdout(Stdio::null())
+        .status()
+        .context("cargo cannot be started")?;
+    if !status.success() {
+        bail!("the converter fails: {arguments:?}");
+    }
+    Ok(())
+}
+
+/// Builds the converter; what is compiled is shown.
+pub fn build_converter() -> Result<()> {
+    let line = "cargo build --package picoformer-convert --bin picoformer";
+    run(line)
+}
+
+/// A shipped model, converted again, is what is shipped, to the byte.
+pub fn check(folder: &Path) -> Result<()> {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let fresh = target(name)?;
+    convert(&folder.join("checkpoint"), &fresh)?;
+    let kept = folder.join("model.pico");
+    let read = |path: &Path| std::fs::read(path).with_context(|| path.display().to_string());
+    if read(&fresh)? != read(&kept)? {
+        bail!("{} is not what its checkpoint converts to", kept.display());
+    }
+    Ok(())
+}
+
+/// All of them.
 pub fn fresh() -> Result<()> {
     let shipped = shipped()?;
     if shipped.is_empty() {
         bail!("no model is shipped");
     }
-    for folder in shipped {
-        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let fresh = root().join(format!("target/{name}.pico"));
-        convert(&folder.join("checkpoint"), &fresh)?;
-        let kept = folder.join("model.pico");
-        let read = |path: &Path| std::fs::read(path).with_context(|| path.display().to_string());
-        if read(&fresh)? != read(&kept)? {
-            bail!("{} is not what its checkpoint converts to", kept.display());
-        }
-    }
-    Ok(())
+    shipped.iter().try_for_each(|folder| check(folder))
 }

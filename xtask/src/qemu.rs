@@ -4,8 +4,8 @@
 use crate::board::{BOARDS, Board, setup};
 use crate::elf::{self, Image};
 use crate::image::close;
-use crate::models::convert;
-use crate::steps::{data, root};
+use crate::models::stories;
+use crate::steps::{root, run_in};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub struct Row {
     pub stack_bytes: u64,
     /// Code and constants of the image, models not counted.
     pub text_bytes: u64,
-    /// Those of the engine; the rest is the demo, the board and the vectors.
+    /// Those of the engine by their names, see `engine`.
     #[serde(default)]
     pub engine_bytes: u64,
     /// Flash of the model.
@@ -52,15 +52,12 @@ pub const DEMOS: [&str; 4] = ["classify", "g2p", "generate", "stories"];
 const PARTS: [&str; 6] =
     ["encoder", "source", "self_attention", "cross_attention", "feed_forward", "head"];
 
-/// The blob of stories260K, converted from the shared data; `None` (with a printed reason) without.
-pub fn stories_blob() -> Result<Option<PathBuf>> {
-    let Some(data) = data() else {
-        eprintln!("stories: skipped, set PICOFORMER_DATA to a folder with stories260K");
-        return Ok(None);
-    };
-    let blob = root().join("target/stories260K.pico");
-    convert(&data.join("stories260K/stories260K.bin"), &blob)?;
-    Ok(Some(blob))
+/// Compiles what runs demos on the host.
+pub fn build_host() -> Result<()> {
+    run_in(
+        "firmware",
+        "cargo build --quiet --release --package picoformer-host --bin picoformer-host",
+    )
 }
 
 /// What the host prints.
@@ -186,7 +183,7 @@ pub fn rows(board: Option<&str>, demo: Option<&str>, bless: bool) -> Result<Vec<
     }
     let mut rows = Vec::new();
     for name in DEMOS.into_iter().filter(|name| demo.is_none_or(|demo| demo == *name)) {
-        let blob = if name == "stories" { stories_blob()? } else { None };
+        let blob = if name == "stories" { stories()? } else { None };
         if name == "stories" && blob.is_none() {
             continue;
         }

@@ -1,28 +1,25 @@
-//! The measured figures in README.md, written from the records.
+//! The measured figures in README.md and docs/BENCHMARKS.md, written from the records.
 
-use crate::image;
+use crate::bench::document;
+use crate::figures::grouped;
 use crate::qemu::{Row, record};
 use crate::steps::root;
+use crate::{image, markers};
 use anyhow::{Context, Result, bail};
 use std::process::Command;
 
-const BEGIN: &str = "<!-- figures: written by `cargo xtask readme` from firmware/*.json -->\n";
-const END: &str = "<!-- end of figures -->\n";
+/// The command that writes what is checked here.
+const COMMAND: &str = "cargo xtask readme";
 
-/// Writes the figures into README.md, or checks that they are current.
+/// Writes the figures into README.md and docs/BENCHMARKS.md, or checks that they are current.
 pub fn figures(check: bool) -> Result<()> {
-    let path = root().join("README.md");
-    let text = std::fs::read_to_string(&path)?;
-    let (before, rest) = text.split_once(BEGIN).context("README.md: no place for the figures")?;
-    let (_, after) = rest.split_once(END).context("README.md: the figures have no end")?;
-    let new = format!("{before}{BEGIN}{}{END}{after}", tables()?);
-    if !check {
-        return Ok(std::fs::write(path, new)?);
-    }
-    if new != text {
-        bail!("README.md's figures are not those of the records; `cargo xtask readme` writes them");
-    }
-    Ok(())
+    markers::update("README.md", &[("figures", tables()?)], check, COMMAND)?;
+    benchmarks(check)
+}
+
+/// Those of docs/BENCHMARKS.md alone.
+pub fn benchmarks(check: bool) -> Result<()> {
+    markers::update("docs/BENCHMARKS.md", &document::tables()?, check, COMMAND)
 }
 
 /// Every command shown in README.md prints what is shown there. `…` stands for lines left out.
@@ -90,19 +87,6 @@ fn distinct(rows: &[Row], field: fn(&Row) -> &str) -> Vec<&str> {
     found
 }
 
-/// A number with a thin separator between thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn instructions(rows: &[Row]) -> Result<String> {
     let mut text = String::from("Guest instructions (`cargo xtask qemu`):\n\n| core |");
     let demos = distinct(rows, |row| &row.demo);
@@ -127,8 +111,8 @@ fn instructions(rows: &[Row]) -> Result<String> {
 
 fn memory(rows: &[Row]) -> String {
     let mut text = String::from(
-        "Memory in bytes (`cargo xtask qemu`); stack and code are the largest of all cores; the engine is \
-         what of a Cortex-M4's code is neither the demo's nor the board's:\n\n\
+        "Memory in bytes (`cargo xtask qemu`); stack and code are the largest of all cores; 'engine' is what the \
+         symbols and the debug information of the Cortex-M4's image attribute to the crate `picoformer`:\n\n\
          | demo | model in flash | code in flash | engine on a Cortex-M4 | RAM: arena | RAM: stack |\n\
          | --- | ---: | ---: | ---: | ---: | ---: |\n",
     );
@@ -175,11 +159,5 @@ mod tests {
     #[test]
     fn quotes_keep_words_together() {
         assert_eq!(words("run a \"b c\" -n 5"), ["run", "a", "b c", "-n", "5"]);
-    }
-
-    #[test]
-    fn thousands_are_grouped() {
-        let numbers = [0, 999, 1000, 12345, 1234567];
-        assert_eq!(numbers.map(grouped), ["0", "999", "1,000", "12,345", "1,234,567"]);
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::board::{BOARDS, Board, TARGETS, setup};
 use crate::qemu;
+use crate::source::floors;
 use crate::steps::{Report, run, run_in, run_with};
-use crate::{bench, examples, floors, image, models, readme};
+use crate::{bench, examples, image, models, readme};
 use anyhow::Result;
 
 /// The engine's optional dependencies: none is needed, each must build alone.
@@ -44,7 +45,7 @@ pub fn test(only: String) -> bool {
     });
     report.step("commands in README.md", readme::commands);
     report.step("instructions of kernels and models, and the record", bench::check);
-    report.step("figures in README.md", || readme::figures(true));
+    report.step("figures in README.md and docs/BENCHMARKS.md", || readme::figures(true));
     report.close()
 }
 
@@ -54,7 +55,7 @@ fn style(report: &mut Report) {
         run("cargo fmt --all --check")?;
         run_in("firmware", "cargo fmt --all --check")
     });
-    report.step("floors", floors::check);
+    report.step("floors, circles, addresses", floors::check);
     report.step("clippy", || {
         run("cargo clippy --quiet --workspace --all-targets -- -D warnings")?;
         run("cargo clippy --quiet --package picoformer --features heapless,libm,micromath -- -D warnings")?;
@@ -86,7 +87,7 @@ fn tests(report: &mut Report) {
     report.step("shipped blobs are what their checkpoints convert to", models::fresh);
     report.step("tests of the demos", || {
         // The stories demo needs a blob that is not shipped; without it that test says that it skips.
-        let blob = qemu::stories_blob()?.unwrap_or_default();
+        let blob = models::stories()?.unwrap_or_default();
         let line = "cargo test --release --package picoformer-bench --package picoformer-demo \
                     --package picoformer-host";
         run_with("firmware", line, &[("PICOFORMER_STORIES", blob.as_os_str())])

@@ -9,7 +9,7 @@ use picoformer::task::{Event, Generator, Stop, TextStream};
 use picoformer::{Encoder, Model, RunError, Seq2Seq};
 use picoformer_convert::error::{Error, input, read_text};
 use picoformer_convert::error_rates;
-use picoformer_convert::evaluate::encode;
+use picoformer_convert::evaluation::encode;
 use picoformer_convert::host::{Blob, HeapArena};
 use picoformer_convert::load::beam_width;
 use serde_json::{Value, json};

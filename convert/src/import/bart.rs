@@ -2,7 +2,8 @@
 //! "OPUS-MT"): post-norm layers with biases, one layout of names. BART has learned positions from 2 on
 //! and a norm of the embedding, Marian sinusoids.
 
-use super::{activation, head_dim, linear, norm, plain_config, unsupported};
+use super::common::{activation, beams, head_dim, linear, norm, target_context, unsupported};
+use super::llama::frequencies;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_decoder::{FloatCross, FloatDecoder};
@@ -73,7 +74,7 @@ fn read(c: &Checkpoint, bart: bool) -> Result<FloatModel> {
     };
     Ok(FloatModel {
         epsilon: 1e-5,
-        frequencies: if bart { Vec::new() } else { super::llama::frequencies(10000.0, d) },
+        frequencies: if bart { Vec::new() } else { frequencies(10000.0, d) },
         embedding,
         positions: positions(sides[0])?,
         embedding_norm: embedding_norm(sides[0])?,
@@ -142,13 +143,13 @@ fn config(c: &Checkpoint, bart: bool) -> Result<Config> {
         d_ff,
         context,
         decoder_layers: c.size("decoder_layers")?,
-        target_context: super::target_context(c, context),
-        beams: super::beams(c),
+        target_context: target_context(c, context),
+        beams: beams(c),
         start_token: c.generation("decoder_start_token_id")?,
         end_token: c.generation("eos_token_id")?,
         suppressed_token: suppressed(c)?,
         forced_token: c.generation("forced_bos_token_id").map_or(0, |token| token + 1),
-        ..plain_config(Architecture::EncoderDecoder)
+        ..Config::base(Architecture::EncoderDecoder)
     };
     validate(&config)?;
     Ok(config)

@@ -1,6 +1,6 @@
 //! BERT (Devlin et al. 2019): post-norm encoder; sequence and token classification, embeddings.
 
-use super::{activation, head_dim, linear, norm, plain_config, unsupported};
+use super::common::{activation, head_dim, linear, norm, unsupported};
 use crate::checkpoint::{Checkpoint, parse_json};
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
@@ -59,7 +59,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         d_ff: c.size("intermediate_size")?,
         context: c.size("max_position_embeddings")?,
         n_labels: labels.len(),
-        ..plain_config(Architecture::Encoder)
+        ..Config::base(Architecture::Encoder)
     };
     validate(&config)?;
     let mut layers = Vec::new();

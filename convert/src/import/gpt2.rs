@@ -1,6 +1,6 @@
 //! GPT-2 (Radford et al. 2019): LayerNorm before each part, learned positions, GELU.
 
-use super::{activation, head_dim, norm, plain_config};
+use super::common::{activation, head_dim, norm};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
@@ -33,7 +33,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         head_dim,
         d_ff: c.size("n_inner").unwrap_or(4 * d),
         context: c.size("n_positions")?,
-        ..plain_config(Architecture::Decoder)
+        ..Config::base(Architecture::Decoder)
     };
     validate(&config)?;
     let by_layer = c.flag("scale_attn_by_inverse_layer_idx", false);

@@ -1,7 +1,7 @@
 //! Llama (Touvron et al. 2023): RMSNorm, rotary positions, gated SiLU, grouped-query attention. Mistral
 //! (Jiang et al. 2023) is the same with a sliding window.
 
-use super::{activation, head_dim, linear, norm, plain_config, unsupported};
+use super::common::{activation, head_dim, linear, norm, unsupported};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
@@ -40,7 +40,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         context,
         // A window as long as the context is none.
         window: window.filter(|&n| n < context).unwrap_or(0),
-        ..plain_config(Architecture::Decoder)
+        ..Config::base(Architecture::Decoder)
     };
     validate(&config)?;
     let mut layers = Vec::new();

@@ -1,7 +1,6 @@
 //! llama2.c checkpoints (version 0): seven 32-bit integers, then all weights in f32, in one order.
 
 use super::llama::frequencies;
-use super::plain_config;
 use crate::error::{Error, Result, read};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
 use crate::pad::padded;
@@ -49,7 +48,7 @@ pub fn import(path: &Path) -> Result<FloatModel> {
         head_dim,
         d_ff: size(d_ff),
         context: size(context),
-        ..plain_config(Architecture::Decoder)
+        ..Config::base(Architecture::Decoder)
     };
     padded(&config).validate().map_err(|e| bad(format!("its header's {} is out of range", e.0)))?;
     let (layers, q, kv) = (config.n_layers, config.q_dim(), config.kv_dim());

@@ -1,6 +1,6 @@
 //! T5 (Raffel et al. 2020): RMSNorm, relative positions, no score scaling, ReLU or gated GELU.
 
-use super::{linear, norm, plain_config, unsupported};
+use super::common::{beams, linear, norm, target_context, unsupported};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_decoder::{FloatCross, FloatDecoder};
@@ -50,12 +50,12 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         d_ff: c.size("d_ff")?,
         context,
         decoder_layers: c.size("num_decoder_layers").unwrap_or(n_layers),
-        target_context: super::target_context(c, context),
-        beams: super::beams(c),
+        target_context: target_context(c, context),
+        beams: beams(c),
         relative_distance: distance,
         start_token: c.generation("decoder_start_token_id").or_else(|_| c.size("pad_token_id"))?,
         end_token: c.generation("eos_token_id")?,
-        ..plain_config(Architecture::EncoderDecoder)
+        ..Config::base(Architecture::EncoderDecoder)
     };
     validate(&config)?;
     let stack = |name: &str, layers: usize, decoder: bool| -> Result<Vec<FloatLayer>> {

@@ -1,7 +1,7 @@
 //! Byte-level BPE as in GPT-2, and plain bytes. What is a letter, a number or a space is asked of the
 //! `tokenizers` crate itself.
 
-use super::{Section, unsupported};
+use super::section::{Section, unsupported};
 use crate::error::{Error, Result};
 use picoformer::tokenizer::vocabulary::FLAG_BYTES;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! llama2.c's `tokenizer.bin`: the longest piece, then a score, a length and bytes for every piece.
 
-use super::Section;
+use super::section::Section;
 use crate::error::{Error, Result, read};
 use picoformer::tokenizer::vocabulary::{FLAG_BYTES, FLAG_PREFIX};
 use std::collections::{BTreeMap, HashMap};

@@ -1,7 +1,8 @@
 //! Byte-pair encodings of `tokenizer.json`: SentencePiece's way (Llama), characters without merges, and
 //! byte-level (GPT-2).
 
-use super::{Section, around, byte_level, id, pieces, unsupported};
+use super::byte_level;
+use super::section::{Section, around, id, pieces, unsupported};
 use crate::error::Result;
 use picoformer::tokenizer::vocabulary::{
     FLAG_ADD_END, FLAG_BYTES, FLAG_PREFIX, FLAG_PREFIX_ONCE, NONE,

@@ -3,97 +3,20 @@
 mod byte_level;
 mod llama2c;
 mod merges;
+mod section;
 mod word_piece;
 
 pub use byte_level::from_bytes;
 pub use llama2c::from_llama2c;
 
 use crate::checkpoint::parse_json;
-use crate::error::{Error, Result};
-use picoformer::tokenizer::vocabulary::NONE;
-use picoformer::tokenizer::{Tokenizer, Vocabulary};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use crate::error::Result;
+use picoformer::tokenizer::Vocabulary;
+use section::unsupported;
 use std::path::Path;
 
 /// Where the end token stands in a section.
 const END_OFFSET: usize = 12;
-
-/// Everything that a section holds.
-#[derive(Clone, Debug)]
-struct Section {
-    kind: u8,
-    flags: u8,
-    begin: u32,
-    end: u32,
-    unknown: u32,
-    bytes: u32,
-    pieces: Vec<Vec<u8>>,
-    /// `(left, right)` → `(rank, result)`.
-    merges: BTreeMap<(u16, u16), (u16, u16)>,
-    /// `(first, last, class)`, sorted.
-    characters: Vec<(u32, u32, u32)>,
-}
-
-impl Section {
-    fn new(kind: u8, pieces: Vec<Vec<u8>>) -> Self {
-        Self {
-            kind,
-            flags: 0,
-            begin: NONE,
-            end: NONE,
-            unknown: NONE,
-            bytes: NONE,
-            pieces,
-            merges: BTreeMap::new(),
-            characters: Vec::new(),
-        }
-    }
-
-    /// Writes it, and checks what was written with the engine's own eyes.
-    fn write(&self, path: &Path) -> Result<Vec<u8>> {
-        let malformed = |reason: String| Error::Malformed {
-            path: path.into(),
-            what: "tokenizer that the engine can read",
-            reason,
-        };
-        if self.pieces.len() > 1 << 16 || self.characters.len() > u16::MAX as usize {
-            return Err(malformed(format!("{} pieces, at most 65536 fit", self.pieces.len())));
-        }
-        let text: Vec<u8> = self.pieces.concat();
-        let mut section = vec![self.kind, self.flags];
-        section.extend((self.characters.len() as u16).to_le_bytes());
-        let words = [
-            self.pieces.len() as u32,
-            self.begin,
-            self.end,
-            self.unknown,
-            self.bytes,
-            text.len() as u32,
-            self.merges.len() as u32,
-        ];
-        words.iter().for_each(|word| section.extend(word.to_le_bytes()));
-        let mut offset = 0u32;
-        section.extend(offset.to_le_bytes());
-        for piece in &self.pieces {
-            offset += piece.len() as u32;
-            section.extend(offset.to_le_bytes());
-        }
-        let mut order: Vec<u16> = (0..self.pieces.len()).map(|i| i as u16).collect();
-        // Of equal pieces the first is found.
-        order.sort_by(|&a, &b| self.pieces[a as usize].cmp(&self.pieces[b as usize]));
-        order.iter().for_each(|id| section.extend(id.to_le_bytes()));
-        for (&(left, right), &(rank, result)) in &self.merges {
-            [left, right, rank, result].iter().for_each(|x| section.extend(x.to_le_bytes()));
-        }
-        for &(first, last, class) in &self.characters {
-            [first, last, class].iter().for_each(|x| section.extend(x.to_le_bytes()));
-        }
-        section.extend(text);
-        Tokenizer::parse(&section).map_err(|error| malformed(error.to_string()))?;
-        Ok(section)
-    }
-}
 
 /// The section of a `tokenizer.json`.
 ///
@@ -120,78 +43,4 @@ pub fn with_end(mut section: Vec<u8>, end: Option<u64>) -> Vec<u8> {
         section[END_OFFSET..END_OFFSET + 4].copy_from_slice(&(end as u32).to_le_bytes());
     }
     section
-}
-
-fn unsupported(key: &str, found: impl ToString, supported: &str) -> Error {
-    Error::Unsupported {
-        key: format!("(tokenizer.json) {key}"),
-        found: found.to_string(),
-        supported: supported.into(),
-    }
-}
-
-/// `model.vocab` as pieces by id; gaps are empty.
-fn pieces(json: &Value) -> Result<Vec<Vec<u8>>> {
-    let vocab = json["model"]["vocab"]
-        .as_object()
-        .ok_or_else(|| unsupported("model.vocab", "no object", "an object of pieces and ids"))?;
-    let added = json["added_tokens"].as_array().into_iter().flatten();
-    let added = added.filter_map(|token| Some((token["content"].as_str()?, token["id"].as_u64()?)));
-    let all = vocab.iter().filter_map(|(piece, id)| Some((piece.as_str(), id.as_u64()?)));
-    let mut pieces = Vec::new();
-    for (piece, id) in all.chain(added) {
-        if id >= 1 << 16 {
-            return Err(unsupported("model.vocab", format!("id {id}"), "at most 65536 pieces"));
-        }
-        if pieces.len() <= id as usize {
-            pieces.resize(id as usize + 1, Vec::new());
-        }
-        pieces[id as usize] = piece.as_bytes().to_vec();
-    }
-    Ok(pieces)
-}
-
-/// Id of a piece.
-fn id(json: &Value, piece: &str) -> Option<u32> {
-    let added = json["added_tokens"].as_array().into_iter().flatten();
-    let own = json["model"]["vocab"][piece].as_u64();
-    let found =
-        own.or_else(|| added.filter(|t| t["content"] == *piece).find_map(|t| t["id"].as_u64()));
-    found.and_then(|id| u32::try_from(id).ok())
-}
-
-/// The special tokens that the post-processor puts before and after a text.
-fn around(json: &Value) -> Result<(Option<u32>, Option<u32>)> {
-    let processor = &json["post_processor"];
-    let pair = |key: &str| processor[key][1].as_u64().map(|id| id as u32);
-    match processor["type"].as_str() {
-        None | Some("ByteLevel") => Ok((None, None)),
-        Some("BertProcessing" | "RobertaProcessing") => Ok((pair("cls"), pair("sep"))),
-        Some("TemplateProcessing") => {
-            let (mut before, mut after, mut seen) = (Vec::new(), Vec::new(), false);
-            for part in processor["single"].as_array().into_iter().flatten() {
-                match part["SpecialToken"]["id"].as_str() {
-                    None => seen = true,
-                    Some(name) => {
-                        let ids = &processor["special_tokens"][name]["ids"];
-                        let id = ids[0].as_u64().map(|id| id as u32).or_else(|| id(json, name));
-                        if seen { after.extend(id) } else { before.extend(id) }
-                    }
-                }
-            }
-            if before.len() > 1 || after.len() > 1 {
-                return Err(unsupported(
-                    "post_processor",
-                    format!("{} tokens before, {} after", before.len(), after.len()),
-                    "at most one special token before a text and one after it",
-                ));
-            }
-            Ok((before.pop(), after.pop()))
-        }
-        Some(other) => Err(unsupported(
-            "post_processor.type",
-            other,
-            "TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel or none",
-        )),
-    }
 }

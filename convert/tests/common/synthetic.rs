@@ -2,7 +2,6 @@
 
 use picoformer::config::*;
 use picoformer_convert::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
-use picoformer_convert::import::plain_config;
 
 /// SplitMix64.
 pub struct Random(pub u64);
@@ -66,7 +65,7 @@ pub fn llama() -> Config {
         head_dim: 8,
         d_ff: 24,
         context: 64,
-        ..plain_config(Architecture::Decoder)
+        ..Config::base(Architecture::Decoder)
     }
 }
 

@@ -1,8 +1,7 @@
 //! Counts on the host: the bench program under valgrind's callgrind, which emulates an x86-64 with
 //! AVX2 and counts its instructions, the same in every run.
 
-use super::Row;
-use super::count::read;
+use super::row::{Row, read};
 use crate::board::have;
 use crate::steps::root;
 use anyhow::{Context, Result, bail};

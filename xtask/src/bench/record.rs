@@ -1,7 +1,6 @@
 //! The record of our counts and that of others', in `bench/`.
 
-use super::Row;
-use super::profile::Profile;
+use super::row::Row;
 use crate::steps::root;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
@@ -29,32 +28,18 @@ pub fn rows() -> Result<Vec<Row>> {
     if path("record.json").exists() { read("record.json") } else { Ok(Vec::new()) }
 }
 
-/// Writes counts, profiles and the document.
-pub fn write(rows: &[Row], profiles: &[Profile], document: &str) -> Result<()> {
-    std::fs::write(path("record.json"), lines(rows)?)?;
-    std::fs::write(path("profiles.json"), lines(profiles)?)?;
-    let docs = root().join("docs");
-    std::fs::create_dir_all(&docs)?;
-    Ok(std::fs::write(docs.join("BENCHMARKS.md"), document)?)
-}
-
-/// JSON with an entry per line, so that changes are seen.
-fn lines<T: serde::Serialize>(entries: &[T]) -> Result<String> {
-    let line = |entry| Ok(format!("  {}", serde_json::to_string(entry)?));
-    let lines: Vec<String> = entries.iter().map(line).collect::<Result<_>>()?;
-    Ok(format!("[\n{}\n]\n", lines.join(",\n")))
-}
-
-/// The recorded row of the same core and case.
-pub fn find<'r>(rows: &'r [Row], row: &Row) -> Option<&'r Row> {
-    rows.iter().find(|r| (&r.core, &r.case) == (&row.core, &row.case))
+/// Writes our counts, a row per line, so that changes are seen.
+pub fn write(rows: &[Row]) -> Result<()> {
+    let line = |row| Ok(format!("  {}", serde_json::to_string(row)?));
+    let lines: Vec<String> = rows.iter().map(line).collect::<Result<_>>()?;
+    Ok(std::fs::write(path("record.json"), format!("[\n{}\n]\n", lines.join(",\n")))?)
 }
 
 /// Fails when a count has grown, or was never recorded, and says which.
 pub fn check(rows: &[Row], known: &[Row]) -> Result<()> {
     let mut wrong = Vec::new();
     for row in rows {
-        match find(known, row) {
+        match row.find(known) {
             None => wrong.push(format!("{} {}: not recorded", row.core, row.case)),
             Some(old) => {
                 let limit = old.instructions * row.per * (100 + GROWTH);

@@ -3,7 +3,7 @@
 //! LE) may leave a block early, so that the log tells of more than is run: on a core that has them, a
 //! block is one instruction (`-singlestep`).
 
-use super::symbols::{Part, Symbols};
+use crate::symbols::{Part, Symbols};
 use anyhow::{Context, Result, bail};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};

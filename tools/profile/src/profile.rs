@@ -1,17 +1,18 @@
 //! Where the instructions of one case go: by part of the transformer, by kind of instruction, by
 //! function; and what they may cost in cycles.
 
-use super::cycles::{Timing, class};
-use super::symbols::{PARTS, Symbols};
-use super::trace::{Counts, Trace};
-use crate::board::{Board, emulator};
-use crate::elf;
+use crate::cycles::{Timing, class};
+use crate::symbols::{PARTS, Symbols};
+use crate::trace::{Counts, Trace};
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSymbol};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
+use xtask::bench::{Row, read};
+use xtask::board::{Board, emulator};
+use xtask::elf;
 
 /// Instructions and, on a core with published timings, estimated cycles of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,30 @@ impl Profile {
     /// Whether it is of a token or an inference rather than of a kernel.
     pub fn whole_model(&self) -> bool {
         ["token/", "classify/", "encoder/"].iter().any(|kind| self.case.starts_with(kind))
+    }
+
+    /// For people: parts, kinds, and the functions that take at least 1 %.
+    pub fn table(&self) -> String {
+        let all = self.total.instructions.max(1) as f64;
+        let mut text = format!("\n{} {}\n", self.core, self.case);
+        let mut line = |name: &str, instructions: u64, cycles: Option<u64>| {
+            let share = 100.0 * instructions as f64 / all;
+            let cycles = cycles.map_or(String::new(), |cycles| format!("≈{cycles} cycles"));
+            text += &format!("  {instructions:>10}  {share:>5.1} %  {cycles:<20} {name}\n");
+        };
+        line("altogether", self.total.instructions, self.total.cycles);
+        for part in PARTS.iter().filter_map(|part| self.parts.get_key_value(*part)) {
+            line(part.0, part.1.instructions, part.1.cycles);
+        }
+        line("", 0, None);
+        for (kind, times) in &self.mix {
+            line(kind, *times, None);
+        }
+        line("", 0, None);
+        for (function, times) in &self.functions {
+            line(function, *times, None);
+        }
+        text
     }
 }
 
@@ -82,14 +107,14 @@ pub fn profiles(
     let trace = Trace::follow(log, &mut symbols, single);
     let output = child.wait_with_output()?;
     let (trace, text) = (trace?, String::from_utf8_lossy(&output.stdout).into_owned());
-    let rows = super::count::read(&text, &board.core, model.map_or("", |(name, _)| name))?;
+    let rows = read(&text, &board.core, model.map_or("", |(name, _)| name))?;
     // The first regions are the meters' own, by which they learn what measuring costs.
     let own = trace.regions.len().checked_sub(rows.len()).context("a case was not followed")?;
     let regions = trace.regions.get(own..).unwrap_or_default();
     if rows.is_empty() {
         bail!("no case begins with `{wanted}`:\n{text}");
     }
-    let profile = |(row, counts): (super::Row, &Counts)| {
+    let profile = |(row, counts): (Row, &Counts)| {
         let profile = sum(&trace, counts, &mut symbols, &board.core, row.case);
         let (found, counted) = (profile.total.instructions, row.instructions);
         // What begins and ends the region is followed but not counted.
@@ -127,28 +152,4 @@ fn sum(trace: &Trace, counts: &Counts, symbols: &mut Symbols, core: &str, case: 
     functions.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
     functions.retain(|(_, times)| 100 * times > total.instructions);
     Profile { core: core.into(), case, total, parts, mix, functions }
-}
-
-/// For people: parts, kinds, and the functions that take at least 1 %.
-pub fn table(profile: &Profile) -> String {
-    let all = profile.total.instructions.max(1) as f64;
-    let mut text = format!("\n{} {}\n", profile.core, profile.case);
-    let mut line = |name: &str, instructions: u64, cycles: Option<u64>| {
-        let share = 100.0 * instructions as f64 / all;
-        let cycles = cycles.map_or(String::new(), |cycles| format!("≈{cycles} cycles"));
-        text += &format!("  {instructions:>10}  {share:>5.1} %  {cycles:<20} {name}\n");
-    };
-    line("altogether", profile.total.instructions, profile.total.cycles);
-    for part in PARTS.iter().filter_map(|part| profile.parts.get_key_value(*part)) {
-        line(part.0, part.1.instructions, part.1.cycles);
-    }
-    line("", 0, None);
-    for (kind, times) in &profile.mix {
-        line(kind, *times, None);
-    }
-    line("", 0, None);
-    for (function, times) in &profile.functions {
-        line(function, *times, None);
-    }
-    text
 }

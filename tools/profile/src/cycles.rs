@@ -10,7 +10,7 @@
 //!   but load or store 2; of N registers 1 + N; `pop` into pc 3 + N; taken branch 2, `bl` 3, `bx` and
 //!   `blx` 2.
 
-use super::trace::Block;
+use crate::trace::Block;
 
 /// Cores with published timings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ fn hides(before: &str, load: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trace::{Block, Instruction};
+    use crate::trace::{Block, Instruction};
     use super::*;
 
     fn cycles(timing: Timing, texts: &[&str], branched: bool) -> u64 {
