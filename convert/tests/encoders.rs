@@ -254,7 +254,7 @@ impl Kernels for Counting {
     fn attend(attend: Attend<Self>) {
         // The products of the keys are counted by `matmul`, those of the values here.
         WORK.set(WORK.get() + attend.products() / 2);
-        portable::attend(attend);
+        portable::attend(attend, Self::matmul);
     }
 }
 

@@ -4,7 +4,7 @@
 //! An operand that exists is sound: its fields are private to [`kernels`](super), its constructor has
 //! checked every length and alignment, and a backend's assembly relies on that.
 
-use super::Kernels;
+use super::formats::Formats;
 use crate::config::SEGMENT;
 use crate::fixed::{INVERSE_SCALE, scale_code};
 use crate::matrix::Packing;
@@ -200,7 +200,7 @@ impl<K> Clone for Lanes<'_, K> {
 
 impl<K> Copy for Lanes<'_, K> {}
 
-impl<'a, K: Kernels> LanesMut<'a, K> {
+impl<'a, K: Formats> LanesMut<'a, K> {
     /// Room for `rows` rows of `inputs` numbers of `bits` bits, to be multiplied with weights in `packing`.
     ///
     /// `None` if `inputs` is not a multiple of 4 in 4 … [`SEGMENT`], if `buffer` does not hold two numbers
@@ -242,7 +242,7 @@ impl<'a, K: Kernels> LanesMut<'a, K> {
     }
 }
 
-impl<'a, K: Kernels> Lanes<'a, K> {
+impl<'a, K: Formats> Lanes<'a, K> {
     /// What a [`LanesMut`] of the same shape has left in `buffer`. `None` as there.
     #[inline(always)]
     pub fn new(
@@ -276,7 +276,7 @@ impl<'a, K: Kernels> Lanes<'a, K> {
 
 /// Whether `K` multiplies weights in `packing`.
 #[inline(always)]
-pub const fn multiplies<K: Kernels>(packing: Packing) -> bool {
+pub const fn multiplies<K: Formats>(packing: Packing) -> bool {
     let multiplied = const { bits_of(K::PACKINGS) };
     multiplied >> packing as u32 & 1 != 0
 }
@@ -293,7 +293,7 @@ const fn bits_of(packings: &[Packing]) -> u32 {
 
 /// The packing itself; a constant where `K` multiplies a single one, so that nothing else is linked.
 #[inline(always)]
-pub const fn only<K: Kernels>(packing: Packing) -> Packing {
+pub const fn only<K: Formats>(packing: Packing) -> Packing {
     match K::PACKINGS {
         [single] => *single,
         _ => packing,
@@ -338,6 +338,7 @@ impl<'a> Sums<'a> {
     }
 
     /// Those from `first` on.
+    #[allow(dead_code)] // not every backend leaves a rest
     #[inline(always)]
     pub(super) fn skip(self, first: usize) -> Self {
         Self { data: self.data.get(first * self.rows.get()..).unwrap_or_default(), ..self }

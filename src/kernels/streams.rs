@@ -1,6 +1,8 @@
 //! Attention: queries, the keys and values that they read, and what each of them sees.
 
-use super::{Bits, Kernels, Lanes, Matrix, RowCount, Sums};
+use super::formats::Formats;
+use super::lanes::{Bits, Lanes, RowCount, Sums};
+use super::weights::Matrix;
 use crate::config::KEY_BLOCK;
 use crate::fixed::decode_scale;
 
@@ -12,7 +14,7 @@ pub struct Softmax {
     pub maximum: i32,
     /// Sum of the numerators, relative to `maximum`.
     pub sum: u32,
-    /// From a distance of scores to 1/256 of log2, Q0.32; see [`Kernels::attend`].
+    /// From a distance of scores to 1/256 of log2, Q0.32; see [`Kernels::attend`](super::Kernels::attend).
     pub factor: u32,
 }
 
@@ -80,10 +82,10 @@ pub struct Queries<'a, K> {
     pub(super) sums: &'a mut [i32],
 }
 
-impl<'a, K: Kernels> Queries<'a, K> {
+impl<'a, K: Formats> Queries<'a, K> {
     /// Queries that have seen nothing yet. `factors`: see [`Softmax::factor`].
     ///
-    /// `None` if the lanes are not of 8 bits for [`Kernels::KEY_PACKING`], or if `sums` has no room for a
+    /// `None` if the lanes are not of 8 bits for [`Kernels::KEY_PACKING`](super::Kernels::KEY_PACKING), or if `sums` has no room for a
     /// number a query and dimension.
     #[inline(always)]
     pub fn new(lanes: Lanes<'a, K>, factors: [u32; 2], sums: &'a mut [i32]) -> Option<Self> {
@@ -122,10 +124,10 @@ pub struct Attend<'q, 'a, K> {
     pub(super) blocks: usize,
 }
 
-impl<'q, 'a, K: Kernels> Attend<'q, 'a, K> {
+impl<'q, 'a, K: Formats> Attend<'q, 'a, K> {
     /// `None` if the blocks that are seen do not lie within `run`, if keys, values or `run.stride` are not
     /// at multiples of four, if the second query sees less than the first or either more than
-    /// [`Kernels::MAX_KEYS`], or if `shift` is not in 15 … 31.
+    /// [`Kernels::MAX_KEYS`](super::Kernels::MAX_KEYS), or if `shift` is not in 15 … 31.
     #[inline(always)]
     pub fn new(
         queries: &'q mut Queries<'a, K>,
@@ -223,7 +225,7 @@ impl<'a> KeyBlock<'a> {
 
     /// The keys as a matrix of [`KEY_BLOCK`] outputs.
     #[inline(always)]
-    pub(super) fn matrix<K: Kernels>(&self) -> Option<Matrix<'a>> {
+    pub(super) fn matrix<K: Formats>(&self) -> Option<Matrix<'a>> {
         Matrix::new(self.keys, K::KEY_PACKING, KEY_BLOCK, self.keys.len() / KEY_BLOCK)
     }
 

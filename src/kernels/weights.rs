@@ -1,7 +1,8 @@
 //! Weights in flash and the linear layers that are made of them. As every operand, they are checked when
 //! they are made (see [`lanes`](super::Lanes)).
 
-use super::{Kernels, Lanes, RowCount, only};
+use super::formats::Formats;
+use super::lanes::{Lanes, RowCount, only};
 use crate::matrix::Packing;
 
 /// Inputs of a matrix at most, in words of four.
@@ -98,7 +99,7 @@ impl<'a> Matrix<'a> {
 
     /// The four weights of word `word` of output `output`; zeros beyond the last.
     #[inline(always)]
-    pub fn word<K: Kernels>(&self, output: usize, word: usize) -> [i16; 4] {
+    pub fn word<K: Formats>(&self, output: usize, word: usize) -> [i16; 4] {
         let packing = only::<K>(self.packing);
         let at = (output / 4) * self.stride + packing.word_offset(output % 4, word, 4 * self.words);
         let bytes = self.bytes.get(at..).and_then(|bytes| bytes.first_chunk::<4>());
@@ -280,7 +281,7 @@ impl<K> Clone for Product<'_, K> {
 
 impl<K> Copy for Product<'_, K> {}
 
-impl<'a, K: Kernels> Product<'a, K> {
+impl<'a, K: Formats> Product<'a, K> {
     /// `None` if the matrix has another number of inputs or another packing than the lanes are for.
     #[inline(always)]
     pub fn new(lanes: Lanes<'a, K>, matrix: Matrix<'a>) -> Option<Self> {
@@ -322,7 +323,7 @@ pub struct Linear<'a, K, T> {
     pub(super) out: [&'a mut [T]; 2],
 }
 
-impl<'a, K: Kernels, T> Linear<'a, K, T> {
+impl<'a, K: Formats, T> Linear<'a, K, T> {
     /// As many outputs as `out[0]` has room for. `None` where [`Product::new`] gives none, where there are
     /// more results than outputs, or where two rows have room for different numbers of results.
     #[inline(always)]
@@ -351,6 +352,7 @@ impl<'a, K: Kernels, T> Linear<'a, K, T> {
     }
 
     /// What is left behind the first `outputs` (a multiple of four) results; `None` if nothing is.
+    #[allow(dead_code)] // not every backend leaves a rest
     #[inline(always)]
     pub(super) fn skip(self, outputs: usize) -> Option<Self> {
         let matrix = self.product.matrix.skip(outputs)?;

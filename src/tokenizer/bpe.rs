@@ -3,8 +3,8 @@
 //! and llama2.c do it. A character table (see `word_piece`, classes from 16) maps letters that the
 //! tokenizer lower-cases.
 
+use super::output::{EncodeError, Output};
 use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX, FLAG_PREFIX_ONCE, Vocabulary};
-use super::{EncodeError, Output};
 
 /// U+2581, SentencePiece's visible space. llama2.c's vocabulary has plain spaces instead.
 const SPACE: &str = "\u{2581}";

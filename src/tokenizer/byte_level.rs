@@ -9,8 +9,8 @@
 //! 3; a character in no range is punctuation.
 
 use super::bpe::merge;
+use super::output::{EncodeError, Output};
 use super::vocabulary::Vocabulary;
-use super::{EncodeError, Output};
 
 const SPACE: u32 = 3;
 const CONTRACTIONS: [&str; 7] = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];

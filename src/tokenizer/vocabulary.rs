@@ -18,7 +18,7 @@
 //!     text                  the pieces' bytes
 //! ```
 
-use super::Kind;
+use super::output::Kind;
 use crate::blob::{read_u8, read_u16, read_u32};
 
 /// Length of the section's header.

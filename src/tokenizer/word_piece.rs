@@ -17,8 +17,8 @@
 //! A character in no range continues a word as itself. Characters that become several: the table goes
 //! on beyond Unicode; from `0x110000 + class − 2^31` on, the classes are the characters, until one is 0.
 
+use super::output::{EncodeError, Output};
 use super::vocabulary::Vocabulary;
-use super::{EncodeError, Output};
 
 /// Bytes of the longest word that is looked up; longer ones (BERT: beyond 100 characters) are unknown.
 const WORD: usize = 400;

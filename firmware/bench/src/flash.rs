@@ -33,7 +33,7 @@ impl Kernels for CountWeights {
 
     fn attend(attend: Attend<Self>) {
         let before = LOADED.load(Ordering::Relaxed);
-        portable::attend(attend);
+        portable::attend(attend, Self::matmul);
         LOADED.store(before, Ordering::Relaxed);
     }
 }

@@ -7,22 +7,14 @@
 //! take every address as long as CCR.UNALIGN_TRP is 0, as it is after a reset.
 #![allow(unsafe_code)]
 
-/// Code by hand for the Cortex-M4 and every core after it. It names its core, because the linker
-/// reads it once more knowing only the target, and Armv8-M alone does not say that there is DSP.
-macro_rules! naked_asm {
-    ($($line:tt)*) => { core::arch::naked_asm!(".cpu cortex-m4", $($line)*) };
-}
-
-/// Concatenates lines, each with its end.
-macro_rules! lines {
-    ($($line:expr,)*) => { concat!($($line, "\n",)*) };
-}
-
+#[macro_use]
+mod backend;
 mod attention;
 mod curves;
 mod dense;
 mod linear;
 mod pointwise;
+mod product;
 mod quantize;
 mod rescale;
 mod rows;
@@ -33,14 +25,12 @@ use super::{
     Attend, Channels, Curve, HeadScale, Kernels, LanesMut, Linear, Product, Quantizer, Ratio,
     RowScale, Statistics, Sums, Visible,
 };
+pub use backend::ArmDsp;
+
 use crate::config::KEY_BLOCK;
 use crate::fixed::saturate_16;
 use crate::matrix::Packing;
 use core::mem::MaybeUninit;
-
-/// The backend for cores with the DSP extension.
-#[derive(Clone, Copy, Debug)]
-pub struct ArmDsp;
 
 impl Kernels for ArmDsp {
     const NAME: &'static str = "arm-dsp";
@@ -76,7 +66,7 @@ impl Kernels for ArmDsp {
     }
 
     fn matmul(product: &Product<Self>, sums: &mut [i32]) {
-        dense::matmul(product, sums);
+        product::matmul(product, sums);
     }
 
     fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) {

@@ -1,6 +1,7 @@
 //! From 16-bit rows to lanes, see [`Quantizer`].
 
-use super::{ArmDsp, slow};
+use super::backend::ArmDsp;
+use super::slow;
 use crate::kernels::{LanesMut, Quantizer};
 
 /// See [`Kernels::quantize`](crate::kernels::Kernels::quantize).

@@ -1,7 +1,8 @@
 //! Loops for the cases without assembly: odd numbers of results, shifts beyond the range of the instructions,
 //! rows of several segments. Small rather than fast, as they hardly ever run.
 
-use super::{ArmDsp, dense};
+use super::backend::ArmDsp;
+use super::product;
 use crate::fixed::{round_shift, saturate, saturate_16};
 use crate::kernels::{
     Channels, Curve, LanesMut, Product, Quantizer, Ratio, RowScale, Sums, interpolate,
@@ -48,7 +49,7 @@ pub unsafe fn outputs(
     for output in outputs {
         if output.is_multiple_of(4) {
             let Some(matrix) = product.matrix.skip(output) else { return };
-            dense::matmul(&Product { matrix, ..*product }, &mut sums);
+            product::matmul(&Product { matrix, ..*product }, &mut sums);
         }
         let sums = sums.iter().skip(output % 4 * rows);
         for ((&sum, scale), out) in sums.zip(scales).zip(out).take(rows) {

@@ -1,6 +1,7 @@
 //! The blocks of one head, one after another, for one or two queries.
 
-use super::{ArmDsp, attention, linear};
+use super::backend::ArmDsp;
+use super::{attention, linear, product};
 use crate::Aligned;
 use crate::config::KEY_BLOCK;
 use crate::fixed::{EXP2, exp2_negative};
@@ -121,7 +122,7 @@ pub fn stream(attend: Attend<ArmDsp>, left: [usize; 2]) {
 pub fn masked(attend: Attend<ArmDsp>) {
     let shift = attend.shift;
     attend.by_blocks(|queries, block, seen, biases| {
-        let numerators = portable::numerators(queries, block, seen, shift, biases);
+        let numerators = portable::numerators(queries, block, seen, shift, biases, product::matmul);
         // In the order of the assembly: 0 2 1 3 of every four; fours of two queries alternate.
         let rows = queries.lanes.rows.get();
         let mut lanes = Aligned([0; 2 * KEY_BLOCK]);

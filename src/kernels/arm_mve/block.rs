@@ -2,10 +2,10 @@
 
 use core::mem::MaybeUninit;
 
-use super::ArmMve;
 use super::attention::{self, Weigh, decode};
+use super::backend::ArmMve;
 use super::linear::{Frame, Kernel};
-use super::product::{kernel, starts};
+use super::product::{self, kernel, starts};
 use crate::config::KEY_BLOCK;
 use crate::fixed::{EXP2, exp2_negative};
 use crate::kernels::{
@@ -239,7 +239,7 @@ pub fn attend(attend: Attend<ArmMve>) {
                 Walk::new(lanes, shift).block(block, keys.map(u32::from), states, sums)
             };
         }
-        Visible::Block { .. } => return portable::attend(attend),
+        Visible::Block { .. } => return portable::attend(attend, product::matmul),
     };
     let Queries { lanes, states, sums } = attend.queries;
     let states = states.get_mut(..lanes.rows.get()).unwrap_or_default();

@@ -3,12 +3,12 @@
 
 use core::mem::MaybeUninit;
 
-use super::ArmMve;
+use super::backend::ArmMve;
 use super::eights::{self, Eights};
 use super::linear::Frame;
-use super::product::{kernel, starts};
+use super::product::{self, kernel, starts};
 use super::sums::{HALVES, KernelSet, Rescaler, WORDS};
-use crate::kernels::{Bits, Linear, RowCount, portable};
+use crate::kernels::{Bits, Channels, Kernels, Linear, RowCount, RowScale, Sums, portable};
 
 /// Outputs of one row computed at a time; of two rows, half as many.
 const CHUNK: usize = 64;
@@ -20,7 +20,7 @@ pub fn linear(mut linear: Linear<ArmMve, i16>) {
     // SAFETY: `ready`.
     unsafe { halves(&mut linear, len) };
     if len < linear.len() {
-        remainder(linear, len, portable::linear);
+        remainder(linear, len, ArmMve::rescale);
     }
 }
 
@@ -30,16 +30,20 @@ pub fn linear_32(mut linear: Linear<ArmMve, i32>) {
     // SAFETY: `ready`; these kernels write 32 bits.
     unsafe { row_by_row(&WORDS, &mut linear, len, 4) };
     if len < linear.len() {
-        remainder(linear, len, portable::linear_32);
+        remainder(linear, len, ArmMve::rescale_32);
     }
 }
 
 /// The outputs from `len` on, by parts.
 #[cold]
 #[inline(never)]
-fn remainder<T>(linear: Linear<ArmMve, T>, len: usize, by_parts: fn(Linear<ArmMve, T>)) {
+fn remainder<T>(
+    linear: Linear<ArmMve, T>,
+    len: usize,
+    rescale: fn(&Sums, &Channels, &RowScale, &mut [T]),
+) {
     if let Some(rest) = linear.skip(len) {
-        by_parts(rest);
+        portable::linear(rest, product::matmul, rescale);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sums of a layer to 16 bits, eight outputs at a time: even ones and odd ones are taken apart while
 //! they are loaded, so that multipliers and biases need one load each and results one store.
 
-use super::ArmMve;
+use super::backend::ArmMve;
 use crate::kernels::Linear;
 
 /// How one or two rows are rescaled, and where the next eight outputs are.

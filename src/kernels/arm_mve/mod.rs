@@ -5,12 +5,8 @@
 //! shifts, outputs beyond a multiple of eight) is left to [`portable`].
 #![allow(unsafe_code)]
 
-/// The body of a function in assembly. Module-level assembly does not know the compiler's
-/// `target-cpu`, so the core is named in each.
-macro_rules! helium {
-    ($($line:tt)*) => { core::arch::naked_asm!(".cpu cortex-m55", $($line)*) };
-}
-
+#[macro_use]
+mod backend;
 mod attention;
 mod block;
 mod curves;
@@ -26,11 +22,9 @@ use super::{
     Attend, Channels, Curve, HeadScale, Kernels, LanesMut, Linear, Product, Quantizer, Ratio,
     RowScale, Statistics, Sums, portable,
 };
-use crate::matrix::Packing;
+pub use backend::ArmMve;
 
-/// The backend for cores with Helium.
-#[derive(Clone, Copy, Debug)]
-pub struct ArmMve;
+use crate::matrix::Packing;
 
 impl Kernels for ArmMve {
     const NAME: &'static str = "arm-mve";

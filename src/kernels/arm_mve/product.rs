@@ -1,6 +1,6 @@
 //! Products of int8 rows and packed weights.
 
-use super::ArmMve;
+use super::backend::ArmMve;
 use super::linear::{Frame, Kernel, paired_1, paired_2, plain_1, plain_2};
 use crate::kernels::{Bits, Lanes, Matrix, Product, RowCount};
 use crate::matrix::Packing;

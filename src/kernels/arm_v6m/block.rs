@@ -1,7 +1,7 @@
 //! One block of attention. Keys are cached as plain weights.
 
-use super::ArmV6m;
 use super::attention::{Weigh, Weighted, scores, weigh, weighted};
+use super::backend::ArmV6m;
 use super::linear::{plain_1, plain_2};
 use crate::config::KEY_BLOCK;
 use crate::fixed::EXP2;

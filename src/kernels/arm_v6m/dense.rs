@@ -1,8 +1,9 @@
 //! A whole linear layer: products and rescaling in turn, with nothing checked or cleared in between.
 
+use super::backend::ArmV6m;
 use super::rows::{self, Rescale};
-use super::{ArmV6m, passes, product};
-use crate::kernels::{Bits, CHUNK, Channels, Linear, Ratio, RowCount, RowScale, portable};
+use super::{passes, product};
+use crate::kernels::{Bits, CHUNK, Channels, Kernels, Linear, Ratio, RowCount, RowScale, portable};
 use core::mem::MaybeUninit;
 
 /// How one row's sums are rescaled, as the assembly wants it.
@@ -127,7 +128,7 @@ fn ordinary<T>(linear: &Linear<ArmV6m, T>) -> bool {
 pub fn linear(linear: Linear<ArmV6m, i16>) {
     let rows = linear.product.lanes.rows;
     if !ordinary(&linear) || linear.scales.iter().take(rows.get()).any(|scale| scale.shift < 33) {
-        return portable::linear(linear);
+        return portable::linear(linear, product::matmul, ArmV6m::rescale);
     }
     let rescalers = linear.scales.map(|scale| Rescaler::new(rows, &linear.channels, &scale));
     chunks(linear, |row, sums, channels, out| {
@@ -140,7 +141,7 @@ pub fn linear(linear: Linear<ArmV6m, i16>) {
 /// See [`Kernels::linear_32`](crate::kernels::Kernels::linear_32).
 pub fn linear_32(linear: Linear<ArmV6m, i32>) {
     if !ordinary(&linear) {
-        return portable::linear_32(linear);
+        return portable::linear(linear, product::matmul, ArmV6m::rescale_32);
     }
     let (rows, scales) = (linear.product.lanes.rows, linear.scales);
     let rescalers = scales.map(|scale| Rescaler::new(rows, &linear.channels, &scale));

@@ -6,8 +6,8 @@
 //! two rows, 8 bits     x0  x1  x2  x3, each x_a + 2¹⁶ x_b
 //! ```
 
+use super::backend::{ArmV6m, aligned};
 use super::linear::{restore, save};
-use super::{ArmV6m, aligned};
 use crate::kernels::{LanesMut, Quantizer, RowCount, portable};
 use core::arch::naked_asm;
 

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 mod attention;
+mod backend;
 mod block;
 mod dense;
 mod elements;
@@ -19,16 +20,9 @@ use super::{
     Attend, Channels, Curve, HeadScale, Kernels, LanesMut, Linear, Product, Quantizer, Ratio,
     RowScale, Statistics, Sums, portable,
 };
+pub use backend::ArmV6m;
+
 use crate::matrix::Packing;
-
-/// The backend for ARMv6-M.
-#[derive(Clone, Copy, Debug)]
-pub struct ArmV6m;
-
-/// Whether a slice begins at a multiple of four bytes.
-fn aligned<T>(x: &[T]) -> bool {
-    x.as_ptr().addr().is_multiple_of(4)
-}
 
 impl Kernels for ArmV6m {
     const NAME: &'static str = "arm-v6m";
@@ -148,7 +142,9 @@ impl Kernels for ArmV6m {
         let shift = attend.shift;
         attend.by_blocks(|queries, block, seen, biases| match biases {
             None => block::attend(queries, block, seen, shift),
-            Some(_) => portable::attend_block(queries, block, seen, shift, biases),
+            Some(_) => {
+                portable::attend_block(queries, block, seen, shift, biases, product::matmul);
+            }
         });
     }
 }

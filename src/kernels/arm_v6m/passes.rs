@@ -1,6 +1,6 @@
 //! Passes over one row that need no multiplication: extremes, residual sums, back to 16 bits.
 
-use super::aligned;
+use super::backend::aligned;
 use crate::kernels::{Channels, RowScale, portable};
 use core::arch::naked_asm;
 

@@ -1,6 +1,7 @@
 //! Which product a shape takes.
 
-use super::{ArmV6m, lanes, linear};
+use super::backend::ArmV6m;
+use super::{lanes, linear};
 use crate::kernels::{Bits, Product, RowCount};
 use crate::matrix::Packing;
 use core::mem::MaybeUninit;

@@ -83,6 +83,7 @@ fn row_scale(random: &mut Random, least: usize) -> RowScale {
 mod tests {
     use super::super::*;
     use super::*;
+    use crate::matrix::Packing;
 
     /// A new backend is right on its first day.
     struct NewCore;

@@ -74,13 +74,13 @@ impl<const METHOD: usize> Kernels for Wrong<METHOD> {
 
     fn linear(linear: Linear<Self, i16>) {
         let [a, b] = linear.out;
-        portable::linear(Linear { out: [&mut *a, b], ..linear });
+        portable::linear(Linear { out: [&mut *a, b], ..linear }, Self::matmul, Self::rescale);
         flip!(6, a);
     }
 
     fn linear_32(linear: Linear<Self, i32>) {
         let [a, b] = linear.out;
-        portable::linear_32(Linear { out: [&mut *a, b], ..linear });
+        portable::linear(Linear { out: [&mut *a, b], ..linear }, Self::matmul, Self::rescale_32);
         flip!(7, a);
     }
 
@@ -142,7 +142,7 @@ impl<const METHOD: usize> Kernels for Wrong<METHOD> {
 
     fn attend(attend: Attend<Self>) {
         let queries = attend.queries;
-        portable::attend(Attend { queries: &mut *queries, ..attend });
+        portable::attend(Attend { queries: &mut *queries, ..attend }, Self::matmul);
         flip!(18, queries.sums);
     }
 }

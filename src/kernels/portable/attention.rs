@@ -1,6 +1,9 @@
 //! Keys and values in the cache, and one block of attention made of a backend's own parts.
 
-use super::super::{Attend, Biases, HeadScale, Kernels, KeyBlock, Product, Queries, Softmax, Sums};
+use super::super::formats::Formats;
+use super::super::lanes::{HeadScale, Sums};
+use super::super::streams::{Attend, Biases, KeyBlock, Queries, Softmax};
+use super::super::weights::Product;
 use crate::config::KEY_BLOCK;
 use crate::fixed::{exp2_negative, round_shift, saturate};
 
@@ -10,8 +13,8 @@ fn int8(x: i16, scale: HeadScale) -> i8 {
     round_shift((x as i32 * scale.inverse as i32) as i64, scale.shift()) as i8
 }
 
-/// See [`Kernels::write_key`].
-pub fn write_key<K: Kernels>(x: &[i16], scale: HeadScale, out: &mut [u8]) {
+/// See [`Kernels::write_key`](super::super::Kernels::write_key).
+pub fn write_key<K: Formats>(x: &[i16], scale: HeadScale, out: &mut [u8]) {
     for (out, four) in out.chunks_mut(16).zip(x.as_chunks::<4>().0) {
         if let Some(out) = out.first_chunk_mut::<4>() {
             *out = K::KEY_PACKING.pack(four.map(|x| int8(x, scale))).to_le_bytes();
@@ -19,7 +22,7 @@ pub fn write_key<K: Kernels>(x: &[i16], scale: HeadScale, out: &mut [u8]) {
     }
 }
 
-/// See [`Kernels::write_value`].
+/// See [`Kernels::write_value`](super::super::Kernels::write_value).
 pub fn write_value(x: &[i16], scale: HeadScale, out: &mut [u8]) {
     for (out, &x) in out.chunks_mut(KEY_BLOCK).zip(x) {
         if let Some(out) = out.first_mut() {
@@ -28,25 +31,26 @@ pub fn write_value(x: &[i16], scale: HeadScale, out: &mut [u8]) {
     }
 }
 
-/// See [`Kernels::attend`].
+/// See [`Kernels::attend`](super::super::Kernels::attend).
 #[inline(never)]
-pub fn attend<K: Kernels>(attend: Attend<K>) {
+pub fn attend<K: Formats>(attend: Attend<K>, matmul: impl Fn(&Product<K>, &mut [i32])) {
     let shift = attend.shift;
     attend.by_blocks(|queries, block, seen, biases| {
-        attend_block(queries, block, seen, shift, biases);
+        attend_block(queries, block, seen, shift, biases, &matmul);
     });
 }
 
 /// One block: [`numerators`], and the values weighted by them.
 #[inline(never)]
-pub fn attend_block<K: Kernels>(
+pub fn attend_block<K: Formats>(
     queries: &mut Queries<K>,
     block: &KeyBlock,
     seen: [u16; 2],
     shift: u32,
     biases: Option<&Biases>,
+    matmul: impl Fn(&Product<K>, &mut [i32]),
 ) {
-    let weights = numerators(queries, block, seen, shift, biases);
+    let weights = numerators(queries, block, seen, shift, biases, matmul);
     let sums = queries.sums.chunks_exact_mut(queries.lanes.rows.get());
     for (sums, values) in sums.zip(block.values.as_chunks::<KEY_BLOCK>().0) {
         for (sum, weights) in sums.iter_mut().zip(&weights) {
@@ -60,19 +64,20 @@ pub fn attend_block<K: Kernels>(
 /// One block: products, scores, new maxima, and each query's numerators times the scales of the values, see
 /// [`weigh`].
 #[inline(always)]
-pub fn numerators<K: Kernels>(
+pub fn numerators<K: Formats>(
     queries: &mut Queries<K>,
     block: &KeyBlock,
     seen: [u16; 2],
     shift: u32,
     biases: Option<&Biases>,
+    matmul: impl Fn(&Product<K>, &mut [i32]),
 ) -> [[i16; KEY_BLOCK]; 2] {
     let mut numerators = [[0; KEY_BLOCK]; 2];
     let rows = queries.lanes.rows;
     let mut products = [0i32; 2 * KEY_BLOCK];
     let products = products.get_mut(..KEY_BLOCK * rows.get()).unwrap_or_default();
     let Some(matrix) = block.matrix::<K>() else { return numerators };
-    K::matmul(&Product { lanes: queries.lanes, matrix }, products);
+    matmul(&Product { lanes: queries.lanes, matrix }, products);
     for product in products.iter_mut() {
         *product <<= 8 - K::PRODUCT_SHIFT;
     }

@@ -1,15 +1,14 @@
 //! Linear layers: quantisation, products, rescaling.
 
-use super::super::{
-    Bits, CHUNK, Channels, Kernels, LanesMut, Linear, Product, Quantizer, RowCount, RowScale, Sums,
-    only,
-};
+use super::super::formats::Formats;
+use super::super::lanes::{Bits, LanesMut, Quantizer, RowCount, Sums, only};
+use super::super::weights::{Channels, Linear, Product, RowScale};
 use crate::fixed::{requantize, round_shift, saturate, saturate_16, shift_by};
 use crate::matrix::Packing;
 
-/// See [`Kernels::quantize`].
+/// See [`Kernels::quantize`](super::super::Kernels::quantize).
 #[inline(never)]
-pub fn quantize<K: Kernels>(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<K>) {
+pub fn quantize<K: Formats>(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<K>) {
     let (row, rows) = (lanes.row(row), lanes.rows.get());
     let words = lanes.data.as_chunks_mut::<4>().0.iter_mut().skip(row).step_by(rows);
     for (lane, x) in words.take(lanes.words).zip(x.chunks(4)) {
@@ -30,9 +29,9 @@ pub fn lane(x: &[i16], quantizer: &Quantizer) -> [i16; 4] {
     }
 }
 
-/// See [`Kernels::matmul`].
+/// See [`Kernels::matmul`](super::super::Kernels::matmul).
 #[inline(always)]
-pub fn matmul<K: Kernels>(product: &Product<K>, sums: &mut [i32]) {
+pub fn matmul<K: Formats>(product: &Product<K>, sums: &mut [i32]) {
     match product.lanes.rows {
         RowCount::One => groups::<K, 1>(product, sums),
         RowCount::Two => groups::<K, 2>(product, sums),
@@ -40,7 +39,7 @@ pub fn matmul<K: Kernels>(product: &Product<K>, sums: &mut [i32]) {
 }
 
 /// Sums of one group of four outputs after another.
-fn groups<K: Kernels, const ROWS: usize>(product: &Product<K>, sums: &mut [i32]) {
+fn groups<K: Formats, const ROWS: usize>(product: &Product<K>, sums: &mut [i32]) {
     let matrix = &product.matrix;
     let packing = only::<K>(matrix.packing);
     let lanes = product.lanes.data.as_chunks::<4>().0;
@@ -75,7 +74,7 @@ fn factors(packing: Packing, bits: Bits, word: [u8; 4]) -> [i32; 4] {
     }
 }
 
-/// See [`Kernels::rescale`].
+/// See [`Kernels::rescale`](super::super::Kernels::rescale).
 pub fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) {
     let bias_shift = scale.bias_shift.max(0) as u32;
     for ((out, sum), (factor, bias)) in out.iter_mut().zip(sums.iter()).zip(channels.iter()) {
@@ -87,7 +86,7 @@ pub fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i1
     }
 }
 
-/// See [`Kernels::rescale_32`].
+/// See [`Kernels::rescale_32`](super::super::Kernels::rescale_32).
 #[inline(never)]
 pub fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i32]) {
     for ((out, sum), (factor, bias)) in out.iter_mut().zip(sums.iter()).zip(channels.iter()) {
@@ -98,21 +97,17 @@ pub fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut 
     }
 }
 
-/// See [`Kernels::linear`].
-pub fn linear<K: Kernels>(linear: Linear<K, i16>) {
-    chunks(linear, K::rescale);
-}
+/// Outputs of a linear layer computed at a time; their sums live on the stack.
+pub const CHUNK: usize = 32;
 
-/// See [`Kernels::linear_32`].
-pub fn linear_32<K: Kernels>(linear: Linear<K, i32>) {
-    chunks(linear, K::rescale_32);
-}
-
-type Rescale<T> = fn(&Sums, &Channels, &RowScale, &mut [T]);
-
-/// Products and their rescaling, [`CHUNK`] outputs at a time.
+/// See [`Kernels::linear`](super::super::Kernels::linear) and [`Kernels::linear_32`](super::super::Kernels::linear_32): products and their rescaling, [`CHUNK`] outputs at a
+/// time.
 #[inline(never)]
-fn chunks<K: Kernels, T>(linear: Linear<K, T>, rescale: Rescale<T>) {
+pub fn linear<K: Formats, T>(
+    linear: Linear<K, T>,
+    matmul: impl Fn(&Product<K>, &mut [i32]),
+    rescale: impl Fn(&Sums, &Channels, &RowScale, &mut [T]),
+) {
     let Linear { product, channels, scales, out } = linear;
     let rows = product.lanes.rows;
     let [first, mut second] = out.map(|out| out.chunks_mut(CHUNK));
@@ -121,7 +116,7 @@ fn chunks<K: Kernels, T>(linear: Linear<K, T>, rescale: Rescale<T>) {
         let Some(matrix) = product.matrix.skip(index * CHUNK) else { return };
         let len = out.len().next_multiple_of(4) * rows.get();
         let sums = buffer.get_mut(..len).unwrap_or_default();
-        K::matmul(&Product { matrix, ..product }, sums);
+        matmul(&Product { matrix, ..product }, sums);
         let channels = channels.skip(index * CHUNK);
         let out = [Some(out), second.next()].into_iter().flatten();
         for ((row, out), scale) in out.enumerate().zip(&scales) {

@@ -8,16 +8,8 @@ mod rows;
 pub use attention::{
     attend, attend_block, largest_seen, numerators, raise, scores, weigh, write_key, write_value,
 };
-pub use linear::{lane, linear, linear_32, matmul, quantize, rescale, rescale_32};
+pub use linear::{CHUNK, lane, linear, matmul, quantize, rescale, rescale_32};
 pub use rows::{
     activate, activate_gated, add, divide, gain, largest, magnitude, moments, narrow, range,
     rotate, statistics,
 };
-
-/// The backend that runs everywhere and says what is right: the default bodies.
-#[derive(Clone, Copy, Debug)]
-pub struct Portable;
-
-impl super::Kernels for Portable {
-    const NAME: &'static str = "portable";
-}

@@ -1,9 +1,11 @@
 //! Passes over one row.
 
-use super::super::{Channels, Curve, Quantizer, Ratio, RowScale, Statistics, Sums};
+use super::super::lanes::{Quantizer, Sums};
+use super::super::rows::{Curve, Ratio, Statistics};
+use super::super::weights::{Channels, RowScale};
 use crate::fixed::{round_shift, saturate, saturate_16, shift_by};
 
-/// See [`Kernels::largest`].
+/// See [`Kernels::largest`](super::super::Kernels::largest).
 pub fn largest(x: &[i16]) -> u32 {
     x.iter().fold(0, |most, &x| most.max(x.unsigned_abs())) as u32
 }
@@ -30,13 +32,13 @@ pub fn range(x: &[i16]) -> (i16, i16) {
     x.iter().fold((i16::MAX, i16::MIN), |(low, high), &x| (low.min(x), high.max(x)))
 }
 
-/// See [`Kernels::statistics`].
+/// See [`Kernels::statistics`](super::super::Kernels::statistics).
 pub fn statistics(x: &[i16]) -> Statistics {
     let (sum, squares) = moments(x);
     Statistics { sum, squares, range: range(x) }
 }
 
-/// See [`Kernels::gain`].
+/// See [`Kernels::gain`](super::super::Kernels::gain).
 #[inline(never)]
 pub fn gain(
     x: &[i16],
@@ -55,26 +57,26 @@ pub fn gain(
     }
 }
 
-/// See [`Kernels::add`].
+/// See [`Kernels::add`](super::super::Kernels::add).
 pub fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
     for (sum, &x) in sums.iter_mut().zip(x) {
         *sum = sum.saturating_add(shift_by(x as i32, shift));
     }
 }
 
-/// See [`Kernels::magnitude`].
+/// See [`Kernels::magnitude`](super::super::Kernels::magnitude).
 pub fn magnitude(sums: &[i32]) -> u32 {
     sums.iter().fold(0, |bits, sum| bits | sum.unsigned_abs())
 }
 
-/// See [`Kernels::narrow`].
+/// See [`Kernels::narrow`](super::super::Kernels::narrow).
 pub fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) {
     for (out, &sum) in out.iter_mut().zip(sums) {
         *out = saturate_16(shift_by(sum, shift));
     }
 }
 
-/// See [`Kernels::activate`].
+/// See [`Kernels::activate`](super::super::Kernels::activate).
 #[inline(never)]
 pub fn activate(curve: &Curve, x: &mut [i16]) {
     for x in x {
@@ -82,7 +84,7 @@ pub fn activate(curve: &Curve, x: &mut [i16]) {
     }
 }
 
-/// See [`Kernels::activate_gated`].
+/// See [`Kernels::activate_gated`](super::super::Kernels::activate_gated).
 #[inline(never)]
 pub fn activate_gated(curve: &Curve, factors: &[i16], x: &mut [i16]) {
     for (x, &factor) in x.iter_mut().zip(factors) {
@@ -91,7 +93,7 @@ pub fn activate_gated(curve: &Curve, factors: &[i16], x: &mut [i16]) {
     }
 }
 
-/// See [`Kernels::rotate`].
+/// See [`Kernels::rotate`](super::super::Kernels::rotate).
 pub fn rotate(row: &mut [i16], table: &[i16]) {
     let (table, _) = table.as_chunks::<2>();
     for head in row.chunks_exact_mut((2 * table.len()).max(1)) {
@@ -107,7 +109,7 @@ pub fn rotate(row: &mut [i16], table: &[i16]) {
     }
 }
 
-/// See [`Kernels::divide`].
+/// See [`Kernels::divide`](super::super::Kernels::divide).
 pub fn divide(sums: &Sums, ratio: &Ratio, out: &mut [i16]) {
     for (out, sum) in out.iter_mut().zip(sums.iter()) {
         let value = round_shift(sum as i64 * ratio.factor as i64, ratio.shift);

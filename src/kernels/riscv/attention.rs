@@ -1,7 +1,7 @@
 //! One block of attention: products by [`paired_2`] of the keys that are visible, scores and
 //! numerators key by key, weighted values with sixteen weights in registers.
 
-use super::RiscV;
+use super::backend::RiscV;
 use super::linear::{extensions, paired_1, paired_2, restore, save};
 use crate::config::KEY_BLOCK;
 use crate::fixed::EXP2;

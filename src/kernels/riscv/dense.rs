@@ -1,21 +1,38 @@
 //! A whole linear layer: chunk after chunk of products and their rescaling.
 
-use super::{RiscV, assembly};
-use crate::kernels::{Bits, Channels, Linear, RowScale, Sums};
+use super::backend::RiscV;
+use super::{linear as products, plain};
+use crate::kernels::{
+    Bits, Channels, Kernels, Linear, Product, RowCount, RowScale, Sums, portable,
+};
+use crate::matrix::Packing;
 use core::mem::MaybeUninit;
+
+/// A product of 8-bit lanes, see [`products`] and [`plain`].
+pub type Assembly =
+    unsafe extern "C" fn(*const u8, *const i16, words: usize, stride: usize, *mut i32, usize);
+
+/// The assembly for a product of 8-bit lanes.
+pub fn assembly(product: &Product<RiscV>) -> Assembly {
+    match (product.matrix.packing, product.lanes.rows) {
+        (Packing::Paired, RowCount::Two) => products::paired_2,
+        (Packing::Paired, RowCount::One) => products::paired_1,
+        (Packing::Plain, RowCount::Two) => plain::plain_2,
+        (Packing::Plain, RowCount::One) => products::plain_1,
+    }
+}
 
 /// Sums on the stack: of 128 outputs of one row or 64 of two. Fewer cost more calls.
 const SUMS: usize = 128;
 
-/// See [`Kernels::linear`](crate::kernels::Kernels::linear); 12-bit lanes are left to `otherwise`.
+/// See [`Kernels::linear`](crate::kernels::Kernels::linear); 12-bit lanes are left to [`portable`].
 #[inline(always)]
 pub fn linear<T>(
     linear: Linear<RiscV, T>,
     rescale: impl Fn(&Sums, &Channels, &RowScale, &mut [T]),
-    otherwise: fn(Linear<RiscV, T>),
 ) {
     if matches!(linear.product.lanes.bits, Bits::Twelve) {
-        return otherwise(linear);
+        return portable::linear(linear, RiscV::matmul, rescale);
     }
     let Linear { product, channels, scales, mut out } = linear;
     let multiply = assembly(&product);

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 mod attention;
+mod backend;
 mod dense;
 mod linear;
 mod plain;
@@ -16,27 +17,11 @@ use super::{
     Attend, Bits, Channels, Kernels, LanesMut, Linear, Product, Quantizer, RowCount, RowScale,
     Statistics, Sums, portable,
 };
+pub use backend::RiscV;
+
 use crate::fixed::shift_by;
 use crate::matrix::Packing;
 use sums::Outputs;
-
-/// The backend for RV32IM.
-#[derive(Clone, Copy, Debug)]
-pub struct RiscV;
-
-/// A product of 8-bit lanes, see [`linear`] and [`plain`].
-type Assembly =
-    unsafe extern "C" fn(*const u8, *const i16, words: usize, stride: usize, *mut i32, usize);
-
-/// The assembly for a product of 8-bit lanes.
-fn assembly(product: &Product<RiscV>) -> Assembly {
-    match (product.matrix.packing, product.lanes.rows) {
-        (Packing::Paired, RowCount::Two) => linear::paired_2,
-        (Packing::Paired, RowCount::One) => linear::paired_1,
-        (Packing::Plain, RowCount::Two) => plain::plain_2,
-        (Packing::Plain, RowCount::One) => linear::plain_1,
-    }
-}
 
 /// The part of a slice that is not done yet.
 #[inline(always)]
@@ -140,7 +125,7 @@ impl Kernels for RiscV {
         let (x, w, to) = (lanes.data.as_ptr(), matrix.bytes.as_ptr(), sums.as_mut_ptr());
         // SAFETY: `Product`: lanes and weights hold `words` words for each row and group; the sums of so many
         // groups have room.
-        unsafe { assembly(product)(w, x, matrix.words, matrix.stride, to, groups) };
+        unsafe { dense::assembly(product)(w, x, matrix.words, matrix.stride, to, groups) };
     }
 
     fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) {
@@ -152,11 +137,11 @@ impl Kernels for RiscV {
     }
 
     fn linear(linear: Linear<Self, i16>) {
-        dense::linear(linear, rescale, portable::linear);
+        dense::linear(linear, rescale);
     }
 
     fn linear_32(linear: Linear<Self, i32>) {
-        dense::linear(linear, rescale_32, portable::linear_32);
+        dense::linear(linear, rescale_32);
     }
 
     fn gain(
@@ -211,7 +196,7 @@ impl Kernels for RiscV {
         let shift = attend.shift;
         attend.by_blocks(|queries, block, seen, biases| {
             if biases.is_some() || attention::attend(queries, block, seen, shift).is_none() {
-                portable::attend_block(queries, block, seen, shift, biases);
+                portable::attend_block(queries, block, seen, shift, biases, Self::matmul);
             }
         });
     }

@@ -6,7 +6,7 @@
 //! two multiplications and five additions and shifts for four products, 2.31 instructions each with the
 //! loads of the lanes.
 
-use super::RiscV;
+use super::backend::RiscV;
 use super::linear::{extensions, restore, save};
 use crate::kernels::{LanesMut, Quantizer};
 use core::arch::naked_asm;

@@ -1,6 +1,6 @@
 //! Passes over one row of 16-bit numbers, four at a time: range, moments, quantisation.
 
-use super::RiscV;
+use super::backend::RiscV;
 use crate::kernels::{LanesMut, Quantizer, RowCount};
 use crate::matrix::Packing;
 use core::arch::asm;

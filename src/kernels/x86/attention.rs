@@ -4,11 +4,11 @@
 //! SHUFPS as 0 2 1 3, distances as 0 1 2 3 again; numerators are looked up one by one, so they are put
 //! where the values need them, the eight even keys in one register and the eight odd ones in another.
 
+use super::backend::{X86, even_dwords, load, odd_dwords, store};
 use super::linear::tile;
-use super::{X86, even_dwords, load, odd_dwords, store};
 use crate::config::KEY_BLOCK;
 use crate::fixed::decode_scale;
-use crate::kernels::{Attend, KeyBlock, Queries, RowCount, Softmax, portable};
+use crate::kernels::{Attend, Kernels, KeyBlock, Queries, RowCount, Softmax, portable};
 use core::arch::x86_64::*;
 
 /// Largest code of a scale that the cache can hold: that of 2¹⁵.
@@ -233,7 +233,7 @@ pub fn attend(attend: Attend<X86>) {
         match (ordinary, queries.lanes.rows) {
             (true, RowCount::One) => unsafe { attend_block::<1>(queries, block, seen, shift) },
             (true, RowCount::Two) => unsafe { attend_block::<2>(queries, block, seen, shift) },
-            _ => portable::attend_block(queries, block, seen, shift, biases),
+            _ => portable::attend_block(queries, block, seen, shift, biases, X86::matmul),
         }
     });
 }

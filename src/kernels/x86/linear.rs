@@ -4,7 +4,7 @@
 //! operand of the odd inputs (see the module on lanes); two shifts extract the even ones. The sums of
 //! four outputs fill one register.
 
-use super::X86;
+use super::backend::X86;
 use crate::kernels::{Product, RowCount};
 use core::arch::x86_64::*;
 

@@ -1,7 +1,7 @@
 //! Passes over one row, eight numbers at a time. What does not fill an eight is left to
 //! [`portable`](crate::kernels::portable).
 
-use super::{even_dwords, load, odd_dwords, store};
+use super::backend::{even_dwords, load, odd_dwords, store};
 use crate::kernels::{Channels, Curve, Quantizer, RowCount, RowScale, Sums};
 use core::arch::x86_64::*;
 

@@ -1,0 +1,36 @@
+//! Matrix products: between the operands and the assembly.
+
+use super::backend::ArmDsp;
+use super::linear::{Multiply, paired_1, paired_2, store, wide_1, wide_2};
+use crate::kernels::{Bits, Product, RowCount};
+
+/// The loop for a product, and the distance between groups as this loop wants it.
+#[inline(always)]
+pub fn multiply(product: &Product<ArmDsp>) -> (Multiply, usize) {
+    let stride = product.matrix.stride;
+    let left_out = stride.wrapping_sub(16 * product.matrix.words);
+    match (product.lanes.rows, product.lanes.bits) {
+        (RowCount::One, Bits::Eight) => (paired_1, left_out),
+        (RowCount::One, Bits::Twelve) => (wide_1, left_out),
+        (RowCount::Two, Bits::Eight) => (paired_2, stride),
+        (RowCount::Two, Bits::Twelve) => (wide_2, stride),
+    }
+}
+
+/// See [`Kernels::matmul`](crate::kernels::Kernels::matmul).
+#[inline(never)]
+pub fn matmul(product: &Product<ArmDsp>, sums: &mut [i32]) {
+    let Product { lanes, matrix } = *product;
+    let groups = product.groups(sums.len());
+    if groups == 0 {
+        return;
+    }
+    let (multiply, step) = multiply(product);
+    let (weights, lanes, rows) = (matrix.bytes.as_ptr(), lanes.data.as_ptr(), lanes.rows.get());
+    let start = sums.as_mut_ptr();
+    let (start, end) = (start.cast(), start.wrapping_add(4 * rows * groups).cast());
+    let none = core::ptr::null();
+    // SAFETY: `Lanes` and `Matrix` hold `words` ≥ 1 words (of so many groups), aligned to four bytes, and
+    // `sums` has room for `groups` ≥ 1 groups.
+    unsafe { multiply(weights, lanes, matrix.words, step, start, end, store, none) };
+}

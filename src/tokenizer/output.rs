@@ -1,0 +1,92 @@
+//! What a tokenizer gives: tokens, or why there are none.
+
+/// The token of a piece of text.
+pub type Token = u32;
+
+/// Why a text cannot be encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum EncodeError {
+    /// The buffer is too small. Byte-pair encoding needs room for every character before it merges.
+    TooLong {
+        /// Room that is certainly enough.
+        needed: usize,
+        /// Tokens that the buffer holds.
+        given: usize,
+    },
+    /// A character has no token, and the tokenizer none for the unknown.
+    UnknownCharacter {
+        /// The character (WordPiece: the first of a word that has no pieces).
+        character: char,
+    },
+    /// The bytes are no UTF-8.
+    InvalidUtf8 {
+        /// How many bytes at the beginning are.
+        valid: usize,
+    },
+}
+
+impl core::fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::TooLong { needed, given } => {
+                write!(f, "the text needs room for {needed} tokens, there is room for {given}")
+            }
+            Self::UnknownCharacter { character } => {
+                write!(f, "the character {character:?} has no token in the model's vocabulary")
+            }
+            Self::InvalidUtf8 { valid } => {
+                write!(f, "the text is not UTF-8 from byte {valid} on")
+            }
+        }
+    }
+}
+
+impl core::error::Error for EncodeError {}
+
+/// Tokens being written. Those that find no room are counted, so that the error can tell the need.
+pub(super) struct Output<'a> {
+    pub(super) tokens: &'a mut [Token],
+    pub(super) len: usize,
+    pub(super) missing: usize,
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(tokens: &'a mut [Token]) -> Self {
+        Self { tokens, len: 0, missing: 0 }
+    }
+
+    pub(super) fn push(&mut self, token: Token) {
+        match self.tokens.get_mut(self.len) {
+            Some(to) => {
+                *to = token;
+                self.len += 1;
+            }
+            None => self.missing += 1,
+        }
+    }
+
+    /// The number of tokens, if all found room.
+    pub(super) fn finish(self) -> Result<usize, EncodeError> {
+        match self.missing {
+            0 => Ok(self.len),
+            missing => {
+                Err(EncodeError::TooLong { needed: self.len + missing, given: self.tokens.len() })
+            }
+        }
+    }
+}
+
+/// Which rules a tokenizer follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Kind {
+    /// Every byte is a token.
+    Bytes,
+    /// Byte-pair encoding over characters with byte fallback (SentencePiece, Llama).
+    Bpe,
+    /// WordPiece (BERT).
+    WordPiece,
+    /// Byte-pair encoding over bytes (GPT-2).
+    ByteLevel,
+}
