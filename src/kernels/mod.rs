@@ -22,6 +22,8 @@ mod arm_dsp;
 mod arm_mve;
 #[cfg(all(target_arch = "arm", feature = "arm-v6m"))]
 mod arm_v6m;
+#[cfg(target_arch = "arm")]
+mod asm;
 pub mod check;
 mod contract;
 mod formats;
@@ -31,8 +33,6 @@ pub mod portable;
 mod riscv;
 mod rows;
 mod streams;
-#[cfg(target_arch = "arm")]
-mod unrolled;
 mod weights;
 #[cfg(target_arch = "x86_64")]
 mod x86;

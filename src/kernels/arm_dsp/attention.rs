@@ -2,7 +2,7 @@
 //! first.
 
 use crate::fixed::decode_scale;
-use crate::kernels::unrolled::unrolled;
+use crate::kernels::asm::unrolled;
 
 /// The scale of every code, see [`decode_scale`]. (Codes from 192 on are never written, but memory
 /// that was never written may hold them.)

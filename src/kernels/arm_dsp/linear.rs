@@ -19,7 +19,7 @@
 //!     80   cursor, its end, the tail, parameters of the tail
 //! ```
 
-use crate::kernels::unrolled::unrolled;
+use crate::kernels::asm::unrolled;
 
 /// The code that follows four sums; not a function to be called.
 pub type Tail = unsafe extern "C" fn();

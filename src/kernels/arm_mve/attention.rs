@@ -1,5 +1,7 @@
 //! Scores, softmax numerators and weighted values of one block of keys.
 
+use crate::kernels::asm::lines;
+
 /// The scales of sixteen keys and values: `(16 + code mod 16) · 2^(code / 16)`.
 ///
 /// # Safety
@@ -209,21 +211,13 @@ pub unsafe extern "C" fn weighted_1(
 /// Sixteen values of one dimension for two rows.
 macro_rules! dimension {
     ($a:literal, $b:literal) => {
-        concat!(
-            "vldrb.s16 q4, [r7], #8\n",
-            "vmladava.s16 ",
-            $a,
-            ", q0, q4\n",
-            "vldrb.s16 q5, [r7], #8\n",
-            "vmladava.s16 ",
-            $b,
-            ", q2, q4\n",
-            "vmladava.s16 ",
-            $a,
-            ", q1, q5\n",
-            "vmladava.s16 ",
-            $b,
-            ", q3, q5\n",
+        lines!(
+            "vldrb.s16 q4, [r7], #8";
+            "vmladava.s16 " $a ", q0, q4";
+            "vldrb.s16 q5, [r7], #8";
+            "vmladava.s16 " $b ", q2, q4";
+            "vmladava.s16 " $a ", q1, q5";
+            "vmladava.s16 " $b ", q3, q5";
         )
     };
 }

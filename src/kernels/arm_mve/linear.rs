@@ -10,7 +10,7 @@
 //! Halfwords of paired weights carry a borrow: adding 128 returns it to the odd weight and leaves the
 //! even one with its top bit flipped, which VEOR flips back. Plain weights need neither.
 
-use crate::kernels::unrolled::unrolled;
+use crate::kernels::asm::{lines, unrolled};
 use core::mem::MaybeUninit;
 
 /// What a product needs; the kernels write the rest.
@@ -61,19 +61,11 @@ pub type Kernel = unsafe extern "C" fn(*const u8, *const u8, *mut i32, *mut Fram
 /// Sixteen inputs of four outputs.
 macro_rules! load {
     ($pointer:literal) => {
-        concat!(
-            "vld40.32 {{q0, q1, q2, q3}}, [",
-            $pointer,
-            "]\n",
-            "vld41.32 {{q0, q1, q2, q3}}, [",
-            $pointer,
-            "]\n",
-            "vld42.32 {{q0, q1, q2, q3}}, [",
-            $pointer,
-            "]\n",
-            "vld43.32 {{q0, q1, q2, q3}}, [",
-            $pointer,
-            "]!\n",
+        lines!(
+            "vld40.32 {{q0, q1, q2, q3}}, [" $pointer "]";
+            "vld41.32 {{q0, q1, q2, q3}}, [" $pointer "]";
+            "vld42.32 {{q0, q1, q2, q3}}, [" $pointer "]";
+            "vld43.32 {{q0, q1, q2, q3}}, [" $pointer "]!";
         )
     };
 }
@@ -81,16 +73,14 @@ macro_rules! load {
 /// The last one to three words of four outputs; lanes beyond are zero. q6 is scratch.
 macro_rules! load_tail {
     ($pointer:literal) => {
-        concat!(
-            "vldrw.u32 q6, [r9, #56]\n",
-            "vadd.i32 q6, q6, ",
-            $pointer,
-            "\n",
-            "vpstttt\n",
-            "vldrwt.u32 q0, [q6]\n",
-            "vldrwt.u32 q1, [q6, #4]\n",
-            "vldrwt.u32 q2, [q6, #8]\n",
-            "vldrwt.u32 q3, [q6, #12]\n",
+        lines!(
+            "vldrw.u32 q6, [r9, #56]";
+            "vadd.i32 q6, q6, " $pointer;
+            "vpstttt";
+            "vldrwt.u32 q0, [q6]";
+            "vldrwt.u32 q1, [q6, #4]";
+            "vldrwt.u32 q2, [q6, #8]";
+            "vldrwt.u32 q3, [q6, #12]";
         )
     };
 }
@@ -114,27 +104,11 @@ macro_rules! unpair {
 /// Four outputs times the inputs in `$x`, into four sums.
 macro_rules! multiply {
     ($x:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
-        concat!(
-            "vmladava.s8 ",
-            $s0,
-            ", q0, ",
-            $x,
-            "\n",
-            "vmladava.s8 ",
-            $s1,
-            ", q1, ",
-            $x,
-            "\n",
-            "vmladava.s8 ",
-            $s2,
-            ", q2, ",
-            $x,
-            "\n",
-            "vmladava.s8 ",
-            $s3,
-            ", q3, ",
-            $x,
-            "\n",
+        lines!(
+            "vmladava.s8 " $s0 ", q0, " $x;
+            "vmladava.s8 " $s1 ", q1, " $x;
+            "vmladava.s8 " $s2 ", q2, " $x;
+            "vmladava.s8 " $s3 ", q3, " $x;
         )
     };
 }
@@ -143,46 +117,45 @@ macro_rules! multiply {
 /// which are one round. `$inputs` puts the rows in r6 and r7 into the image, `$enter` enters the loop.
 macro_rules! begin {
     ($inputs:literal, $enter:literal) => {
-        concat!(
-            "push {{r4-r11, lr}}\n",
-            "vpush {{d8-d15}}\n",
-            "mov r9, r3\n",
-            "mov r11, r2\n",
-            "mov r5, r1\n",
-            "vmov.i32 q0, #0\n",
-            "vstrw.32 q0, [r9]\n",
-            "vstrw.32 q0, [r9, #16]\n",
-            "vstrw.32 q0, [r9, #32]\n",
-            "vmov.i16 q7, #128\n", // for paired weights
-            "ldrd r6, r7, [r9, #96]\n",
-            $inputs,
-            "ldr r1, [r9, #92]\n",
-            "adr.w r8, 4f + 1\n", // Thumb
-            "cbz r1, 1f\n",
-            "subs r2, r1, #1\n",
-            "lsrs r4, r2, #{log_blocks}\n",
-            "adds r4, #1\n",
-            "str r4, [r9, #{rounds}]\n",
-            "and r2, r2, #(1 << {log_blocks}) - 1\n",
-            "movs r4, #{bytes}\n",
-            "adr.w r8, 2f + ((1 << {log_blocks}) - 1) * {bytes} + 1\n",
-            "mls r8, r2, r4, r8\n",
-            "1:\n",
-            "ldr r2, [r9, #80]\n",
-            "mov r4, r8\n",
-            "cbz r2, 6f\n",
-            "add r6, r6, r1, lsl #4\n",
-            "add r7, r7, r1, lsl #4\n",
-            "strd r6, r7, [r9, #72]\n",
-            "lsls r2, r1, #5\n",
-            "vidup.u32 q0, r2, #8\n",
-            "vshl.i32 q0, q0, #1\n",
-            "vstrw.32 q0, [r9, #56]\n",
-            "adr.w r4, 3f + 1\n",
-            "6:\n",
-            "strd r4, r8, [r9, #48]\n",
-            "mov r1, r0\n",
-            $enter,
+        lines!(
+            "push {{r4-r11, lr}}";
+            "vpush {{d8-d15}}";
+            "mov r9, r3";
+            "mov r11, r2";
+            "mov r5, r1";
+            "vmov.i32 q0, #0";
+            "vstrw.32 q0, [r9]";
+            "vstrw.32 q0, [r9, #16]";
+            "vstrw.32 q0, [r9, #32]";
+            "vmov.i16 q7, #128"; // for paired weights
+            "ldrd r6, r7, [r9, #96]";
+            $inputs "ldr r1, [r9, #92]";
+            "adr.w r8, 4f + 1"; // Thumb
+            "cbz r1, 1f";
+            "subs r2, r1, #1";
+            "lsrs r4, r2, #{log_blocks}";
+            "adds r4, #1";
+            "str r4, [r9, #{rounds}]";
+            "and r2, r2, #(1 << {log_blocks}) - 1";
+            "movs r4, #{bytes}";
+            "adr.w r8, 2f + ((1 << {log_blocks}) - 1) * {bytes} + 1";
+            "mls r8, r2, r4, r8";
+            "1:";
+            "ldr r2, [r9, #80]";
+            "mov r4, r8";
+            "cbz r2, 6f";
+            "add r6, r6, r1, lsl #4";
+            "add r7, r7, r1, lsl #4";
+            "strd r6, r7, [r9, #72]";
+            "lsls r2, r1, #5";
+            "vidup.u32 q0, r2, #8";
+            "vshl.i32 q0, q0, #1";
+            "vstrw.32 q0, [r9, #56]";
+            "adr.w r4, 3f + 1";
+            "6:";
+            "strd r4, r8, [r9, #48]";
+            "mov r1, r0";
+            $enter;
         )
     };
 }

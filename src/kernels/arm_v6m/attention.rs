@@ -1,6 +1,7 @@
 //! Scores, softmax numerators and weighted values of one block of keys, in assembly.
 
 use super::linear::{restore, save};
+use crate::kernels::asm::lines;
 use core::arch::naked_asm;
 
 /// The scale in `$x` from its code, see [`decode_scale`](crate::fixed::decode_scale); `$t` is scratch.
@@ -156,32 +157,22 @@ pub unsafe extern "C" fn weigh(
 /// Four products of the word of values at r0 + `$at` into `$sum`; weights are in r2–r5.
 macro_rules! values {
     ($at:literal, $sum:literal) => {
-        concat!(
-            "ldr r6, [r0, #",
-            $at,
-            "]\n",
-            "sxtb r7, r6\n",
-            "muls r7, r2, r7\n",
-            "add ",
-            $sum,
-            ", r7\n",
-            "lsls r7, r6, #16\n",
-            "asrs r7, r7, #24\n",
-            "muls r7, r3, r7\n",
-            "add ",
-            $sum,
-            ", r7\n",
-            "lsls r7, r6, #8\n",
-            "asrs r7, r7, #24\n",
-            "muls r7, r4, r7\n",
-            "add ",
-            $sum,
-            ", r7\n",
-            "asrs r6, r6, #24\n",
-            "muls r6, r5, r6\n",
-            "add ",
-            $sum,
-            ", r6\n",
+        lines!(
+            "ldr r6, [r0, #" $at "]";
+            "sxtb r7, r6";
+            "muls r7, r2, r7";
+            "add " $sum ", r7";
+            "lsls r7, r6, #16";
+            "asrs r7, r7, #24";
+            "muls r7, r3, r7";
+            "add " $sum ", r7";
+            "lsls r7, r6, #8";
+            "asrs r7, r7, #24";
+            "muls r7, r4, r7";
+            "add " $sum ", r7";
+            "asrs r6, r6, #24";
+            "muls r6, r5, r6";
+            "add " $sum ", r6";
         )
     };
 }

@@ -13,7 +13,7 @@
 //! picks it up. So `B += Q >> 16` is exact, and `A += Q` ends as `a + 2¹⁶ B`. With the extraction of
 //! the weights that is 11 instructions for 4 products, 10 with plain weights.
 
-use crate::kernels::unrolled::unrolled;
+use crate::kernels::asm::{lines, unrolled};
 use core::arch::naked_asm;
 
 /// Saves r4–r11 and lr: 36 bytes.
@@ -45,28 +45,20 @@ pub(super) use restore;
 /// Four products of the word of weights at r0 into `$sum`; lanes x1 x3 z0 z2 are in r2–r5.
 macro_rules! paired {
     ($sum:literal) => {
-        concat!(
-            "ldmia r0!, {{r6}}\n",
-            "sxth r7, r6\n",
-            "muls r7, r2, r7\n",
-            "add ",
-            $sum,
-            ", r7\n",
-            "sxtb r7, r6\n",
-            "muls r7, r4, r7\n",
-            "add ",
-            $sum,
-            ", r7\n",
-            "asrs r6, r6, #16\n",
-            "sxtb r7, r6\n",
-            "muls r7, r5, r7\n",
-            "add ",
-            $sum,
-            ", r7\n",
-            "muls r6, r3, r6\n",
-            "add ",
-            $sum,
-            ", r6\n",
+        lines!(
+            "ldmia r0!, {{r6}}";
+            "sxth r7, r6";
+            "muls r7, r2, r7";
+            "add " $sum ", r7";
+            "sxtb r7, r6";
+            "muls r7, r4, r7";
+            "add " $sum ", r7";
+            "asrs r6, r6, #16";
+            "sxtb r7, r6";
+            "muls r7, r5, r7";
+            "add " $sum ", r7";
+            "muls r6, r3, r6";
+            "add " $sum ", r6";
         )
     };
 }
@@ -74,29 +66,25 @@ macro_rules! paired {
 /// As `paired` for lanes x1 x3 x0 x2; the odd weights are separated from the even ones.
 macro_rules! wide {
     ($sum:literal) => {
-        concat!(
-            "ldr r6, [r0]\n",
-            "sxth r6, r6\n",
-            "sxtb r7, r6\n",
-            "subs r6, r6, r7\n",
-            "asrs r6, r6, #8\n",
-            "muls r7, r4, r7\n",
-            "muls r6, r2, r6\n",
-            "adds r6, r6, r7\n",
-            "add ",
-            $sum,
-            ", r6\n",
-            "ldmia r0!, {{r6}}\n",
-            "asrs r6, r6, #16\n",
-            "sxtb r7, r6\n",
-            "subs r6, r6, r7\n",
-            "asrs r6, r6, #8\n",
-            "muls r7, r5, r7\n",
-            "muls r6, r3, r6\n",
-            "adds r6, r6, r7\n",
-            "add ",
-            $sum,
-            ", r6\n",
+        lines!(
+            "ldr r6, [r0]";
+            "sxth r6, r6";
+            "sxtb r7, r6";
+            "subs r6, r6, r7";
+            "asrs r6, r6, #8";
+            "muls r7, r4, r7";
+            "muls r6, r2, r6";
+            "adds r6, r6, r7";
+            "add " $sum ", r6";
+            "ldmia r0!, {{r6}}";
+            "asrs r6, r6, #16";
+            "sxtb r7, r6";
+            "subs r6, r6, r7";
+            "asrs r6, r6, #8";
+            "muls r7, r5, r7";
+            "muls r6, r3, r6";
+            "adds r6, r6, r7";
+            "add " $sum ", r6";
         )
     };
 }
@@ -104,30 +92,22 @@ macro_rules! wide {
 /// As `paired` for plain weights and lanes x1 x3 x0 x2.
 macro_rules! plain {
     ($sum:literal) => {
-        concat!(
-            "ldmia r0!, {{r6}}\n",
-            "sxtb r7, r6\n",
-            "muls r7, r4, r7\n",
-            "add ",
-            $sum,
-            ", r7\n",
-            "lsls r7, r6, #16\n",
-            "asrs r7, r7, #24\n",
-            "muls r7, r2, r7\n",
-            "add ",
-            $sum,
-            ", r7\n",
-            "lsls r7, r6, #8\n",
-            "asrs r7, r7, #24\n",
-            "muls r7, r5, r7\n",
-            "add ",
-            $sum,
-            ", r7\n",
-            "asrs r6, r6, #24\n",
-            "muls r6, r3, r6\n",
-            "add ",
-            $sum,
-            ", r6\n",
+        lines!(
+            "ldmia r0!, {{r6}}";
+            "sxtb r7, r6";
+            "muls r7, r4, r7";
+            "add " $sum ", r7";
+            "lsls r7, r6, #16";
+            "asrs r7, r7, #24";
+            "muls r7, r2, r7";
+            "add " $sum ", r7";
+            "lsls r7, r6, #8";
+            "asrs r7, r7, #24";
+            "muls r7, r5, r7";
+            "add " $sum ", r7";
+            "asrs r6, r6, #24";
+            "muls r6, r3, r6";
+            "add " $sum ", r6";
         )
     };
 }
@@ -246,21 +226,14 @@ one_row! {
 /// times r3.
 macro_rules! two_rows {
     ($at:literal, $extract:literal, $a:literal, $b:literal) => {
-        concat!(
-            "ldr r6, [r0, #",
-            $at,
-            "]\n",
-            $extract,
-            "muls r7, r2, r7\n",
-            "muls r6, r3, r6\n",
-            "adds r6, r6, r7\n",
-            "add ",
-            $a,
-            ", r6\n",
-            "asrs r6, r6, #16\n",
-            "adcs ",
-            $b,
-            ", r6\n",
+        lines!(
+            "ldr r6, [r0, #" $at "]";
+            $extract "muls r7, r2, r7";
+            "muls r6, r3, r6";
+            "adds r6, r6, r7";
+            "add " $a ", r6";
+            "asrs r6, r6, #16";
+            "adcs " $b ", r6";
         )
     };
 }
@@ -282,18 +255,12 @@ macro_rules! two_outputs {
 /// Stores the sums of one output: `$a` holds a + 2¹⁶ b, `$b` holds b.
 macro_rules! store_sums {
     ($a:literal, $b:literal) => {
-        concat!(
-            "mov r6, ",
-            $a,
-            "\nlsls r7, ",
-            $b,
-            ", #16\n",
-            "subs r6, r6, r7\n",
-            "lsls r6, r6, #8\n",
-            "lsls r7, ",
-            $b,
-            ", #8\n",
-            "stmia r3!, {{r6, r7}}\n",
+        lines!(
+            "mov r6, " $a "\nlsls r7, " $b ", #16";
+            "subs r6, r6, r7";
+            "lsls r6, r6, #8";
+            "lsls r7, " $b ", #8";
+            "stmia r3!, {{r6, r7}}";
         )
     };
 }

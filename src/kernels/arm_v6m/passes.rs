@@ -1,6 +1,7 @@
 //! Passes over one row that need no multiplication: extremes, residual sums, back to 16 bits.
 
 use super::backend::aligned;
+use crate::kernels::asm::lines;
 use crate::kernels::{Channels, RowScale, portable};
 use core::arch::naked_asm;
 
@@ -83,17 +84,9 @@ pub fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) -> bool {
 /// Keeps the smallest number in r2 and the largest in r3; r1 is the end.
 macro_rules! extremes {
     ($x:literal) => {
-        concat!(
-            "cmp ",
-            $x,
-            ", r2\nbge 3f\nmov r2, ",
-            $x,
-            "\n3:\n",
-            "cmp ",
-            $x,
-            ", r3\nble 3f\nmov r3, ",
-            $x,
-            "\n3:\n",
+        lines!(
+            "cmp " $x ", r2\nbge 3f\nmov r2, " $x "\n3:";
+            "cmp " $x ", r3\nble 3f\nmov r3, " $x "\n3:";
         )
     };
 }
@@ -156,21 +149,11 @@ unsafe extern "C" fn extremes_16(x: *const i16, end: *const i16) -> u64 {
 /// Adds `$x` to the sum r7 and its square to r2 (low) and r3 (high); r6 is 0.
 macro_rules! moment {
     ($x:literal) => {
-        concat!(
-            "add r7, ",
-            $x,
-            "\n",
-            "muls ",
-            $x,
-            ", ",
-            $x,
-            ", ",
-            $x,
-            "\n",
-            "adds r2, r2, ",
-            $x,
-            "\n",
-            "adcs r3, r6\n",
+        lines!(
+            "add r7, " $x;
+            "muls " $x ", " $x ", " $x;
+            "adds r2, r2, " $x;
+            "adcs r3, r6";
         )
     };
 }

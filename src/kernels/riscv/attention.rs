@@ -117,6 +117,17 @@ unsafe fn weigh(keys: &[Key], query: &Softmax, shift: u32, weights: *mut i16) ->
     sum
 }
 
+/// Sixteen weights at a2; the second eight lie `$gap` bytes further than they would.
+macro_rules! load_weights {
+    ($gap:literal) => {
+        concat!(
+            ".irp i, 0, 1, 2, 3, 4, 5, 6, 7\nlh s\\i, 2*\\i(a2)\n.endr\n",
+            concat!(".irp i, 8, 9, 10, 11\nlh s\\i, 2*\\i+", $gap, "(a2)\n.endr\n"),
+            concat!(".irp i, 3, 4, 5, 6\nlh t\\i, 2*\\i+18+", $gap, "(a2)\n.endr\n"),
+        )
+    };
+}
+
 /// `sums[2 d + r] += Σ weights[r][j] · values[d][j]` over eight keys.
 ///
 /// # Safety
@@ -156,22 +167,7 @@ unsafe extern "C" fn weighted_2(
         .endm",
         "addi sp, sp, -64",
         save!(),
-        "lh s0, 0(a2)",
-        "lh s1, 2(a2)",
-        "lh s2, 4(a2)",
-        "lh s3, 6(a2)",
-        "lh s4, 8(a2)",
-        "lh s5, 10(a2)",
-        "lh s6, 12(a2)",
-        "lh s7, 14(a2)",
-        "lh s8, 32(a2)",
-        "lh s9, 34(a2)",
-        "lh s10, 36(a2)",
-        "lh s11, 38(a2)",
-        "lh t3, 40(a2)",
-        "lh t4, 42(a2)",
-        "lh t5, 44(a2)",
-        "lh t6, 46(a2)",
+        load_weights!("16"),
         "2:",
         "dimension 0, 0",
         "dimension 16, 8",
@@ -223,22 +219,7 @@ unsafe extern "C" fn weighted_1(
         .endm",
         "addi sp, sp, -64",
         save!(),
-        "lh s0, 0(a2)",
-        "lh s1, 2(a2)",
-        "lh s2, 4(a2)",
-        "lh s3, 6(a2)",
-        "lh s4, 8(a2)",
-        "lh s5, 10(a2)",
-        "lh s6, 12(a2)",
-        "lh s7, 14(a2)",
-        "lh s8, 16(a2)",
-        "lh s9, 18(a2)",
-        "lh s10, 20(a2)",
-        "lh s11, 22(a2)",
-        "lh t3, 24(a2)",
-        "lh t4, 26(a2)",
-        "lh t5, 28(a2)",
-        "lh t6, 30(a2)",
+        load_weights!("0"),
         "2:",
         "dimension 0, 0",
         "dimension 16, 4",

@@ -29,18 +29,9 @@ macro_rules! extensions {
 macro_rules! save {
     () => {
         "sw ra, 0(sp)
-        sw s0, 4(sp)
-        sw s1, 8(sp)
-        sw s2, 12(sp)
-        sw s3, 16(sp)
-        sw s4, 20(sp)
-        sw s5, 24(sp)
-        sw s6, 28(sp)
-        sw s7, 32(sp)
-        sw s8, 36(sp)
-        sw s9, 40(sp)
-        sw s10, 44(sp)
-        sw s11, 48(sp)"
+        .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+        sw s\\i, 4*\\i+4(sp)
+        .endr"
     };
 }
 
@@ -48,18 +39,26 @@ macro_rules! save {
 macro_rules! restore {
     () => {
         "lw ra, 0(sp)
-        lw s0, 4(sp)
-        lw s1, 8(sp)
-        lw s2, 12(sp)
-        lw s3, 16(sp)
-        lw s4, 20(sp)
-        lw s5, 24(sp)
-        lw s6, 28(sp)
-        lw s7, 32(sp)
-        lw s8, 36(sp)
-        lw s9, 40(sp)
-        lw s10, 44(sp)
-        lw s11, 48(sp)"
+        .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+        lw s\\i, 4*\\i+4(sp)
+        .endr"
+    };
+}
+
+/// Stores eight or sixteen sums, from s0 on, at t1.
+macro_rules! store {
+    (8) => {
+        ".irp i, 0, 1, 2, 3, 4, 5, 6, 7
+        sw s\\i, 4*\\i(t1)
+        .endr"
+    };
+    (16) => {
+        ".irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+        sw s\\i, 4*\\i(t1)
+        .endr
+        .irp i, 3, 4, 5, 6
+        sw t\\i, 4*\\i+36(t1)
+        .endr"
     };
 }
 pub(super) use {extensions, restore, save};
@@ -152,22 +151,7 @@ pub unsafe extern "C" fn paired_2(
         "addi a2, a2, 32",
         "bne a1, a3, 3b",
         "lw a7, 56(sp)",
-        "sw s0, 0(t1)",
-        "sw s1, 4(t1)",
-        "sw s2, 8(t1)",
-        "sw s3, 12(t1)",
-        "sw s4, 16(t1)",
-        "sw s5, 20(t1)",
-        "sw s6, 24(t1)",
-        "sw s7, 28(t1)",
-        "sw s8, 32(t1)",
-        "sw s9, 36(t1)",
-        "sw s10, 40(t1)",
-        "sw s11, 44(t1)",
-        "sw t3, 48(t1)",
-        "sw t4, 52(t1)",
-        "sw t5, 56(t1)",
-        "sw t6, 60(t1)",
+        store!(16),
         "add a0, a0, a7",
         "addi t1, t1, 64",
         "addi t2, t2, -2",
@@ -185,14 +169,7 @@ pub unsafe extern "C" fn paired_2(
         "addi a0, a0, 16",
         "addi a1, a1, 16",
         "bne a1, a3, 6b",
-        "sw s0, 0(t1)",
-        "sw s1, 4(t1)",
-        "sw s2, 8(t1)",
-        "sw s3, 12(t1)",
-        "sw s4, 16(t1)",
-        "sw s5, 20(t1)",
-        "sw s6, 24(t1)",
-        "sw s7, 28(t1)",
+        store!(8),
         "7:",
         restore!(),
         "addi sp, sp, 64",
@@ -284,22 +261,7 @@ macro_rules! one_row {
                 "addi a4, a4, 16",
                 "bne a1, a5, 3b",
                 "lw a7, 56(sp)",
-                "sw s0, 0(t1)",
-                "sw s1, 4(t1)",
-                "sw s2, 8(t1)",
-                "sw s3, 12(t1)",
-                "sw s4, 16(t1)",
-                "sw s5, 20(t1)",
-                "sw s6, 24(t1)",
-                "sw s7, 28(t1)",
-                "sw s8, 32(t1)",
-                "sw s9, 36(t1)",
-                "sw s10, 40(t1)",
-                "sw s11, 44(t1)",
-                "sw t3, 48(t1)",
-                "sw t4, 52(t1)",
-                "sw t5, 56(t1)",
-                "sw t6, 60(t1)",
+        store!(16),
                 "add a0, a4, a7",
                 "addi t1, t1, 64",
                 "addi t2, t2, -4",

@@ -1,6 +1,14 @@
-//! Guards of unrolled loops that assembly enters in their middle (Duff 1983).
+//! How the text of assembly is put together.
 
-/// Behind an unrolled loop whose entry is computed: its bytes, between the labels `$from` and `$to`, on which
+/// One line of assembly from the literals before each semicolon.
+macro_rules! lines {
+    ($($($part:literal)+;)*) => {
+        concat!($($($part,)+ "\n",)*)
+    };
+}
+pub(super) use lines;
+
+/// Behind an unrolled loop (Duff 1983) whose entry is computed: its bytes, between the labels `$from` and `$to`, on which
 /// that computation relies. A loop of another length does not assemble, as the difference has no room in a
 /// byte. (`.if` would say so better, but the linker, which reads the code a first time only for its names,
 /// cannot evaluate it.) The byte itself is not linked.
