@@ -1,9 +1,12 @@
 //! How the text of assembly is put together.
 
-/// One line of assembly from the literals before each semicolon.
+/// One line of assembly from the literals before each semicolon, or from each expression.
 macro_rules! lines {
     ($($($part:literal)+;)*) => {
         concat!($($($part,)+ "\n",)*)
+    };
+    ($($line:expr,)*) => {
+        concat!($($line, "\n",)*)
     };
 }
 pub(super) use lines;

@@ -6,11 +6,6 @@ macro_rules! naked_asm {
     ($($line:tt)*) => { core::arch::naked_asm!(".cpu cortex-m4", $($line)*) };
 }
 
-/// Concatenates lines, each with its end.
-macro_rules! lines {
-    ($($line:expr,)*) => { concat!($($line, "\n",)*) };
-}
-
 /// The backend for cores with the DSP extension.
 #[derive(Clone, Copy, Debug)]
 pub struct ArmDsp;

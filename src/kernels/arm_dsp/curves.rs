@@ -2,6 +2,7 @@
 
 use super::slow;
 use crate::kernels::Curve;
+use crate::kernels::asm::lines;
 
 /// The activation of every number, times its factor if there are any: as many as numbers.
 pub fn activate(curve: &Curve, factors: Option<&[i16]>, x: &mut [i16]) {

@@ -8,6 +8,7 @@
 //! multipliers, and they find biases and outputs by their distance from it.
 
 use super::linear::next_group;
+use crate::kernels::asm::lines;
 
 /// How one row's sums become outputs.
 #[repr(C)]

@@ -3,6 +3,8 @@
 //! Rows that may begin at any halfword are read with LDR, which takes every address; LDM, LDRD and STRD do
 //! not.
 
+use crate::kernels::asm::lines;
+
 /// Two words of two numbers each, which become the extremes of a row: the larger and the smaller numbers
 /// of the two first, then each against one of the extremes.
 macro_rules! extremes {
