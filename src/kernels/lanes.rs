@@ -317,17 +317,13 @@ impl<'a> Sums<'a> {
     }
 
     /// How many the row has.
+    #[allow(dead_code)] // not every backend asks
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self.rows {
             RowCount::One => self.data.len(),
             RowCount::Two => self.data.len() / 2,
         }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// One after the other.

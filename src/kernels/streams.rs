@@ -199,6 +199,13 @@ impl<K> Queries<'_, K> {
     }
 }
 
+/// How many keys a query sees of a block, if they are the first ones.
+#[allow(dead_code)] // not every backend asks
+#[inline(always)]
+pub(super) fn prefix(seen: u16) -> Option<usize> {
+    (seen & seen.wrapping_add(1) == 0).then_some(seen.trailing_ones() as usize)
+}
+
 /// One block of a [`KeyRun`].
 #[derive(Clone, Copy, Debug)]
 pub struct KeyBlock<'a> {

@@ -135,13 +135,8 @@ impl<'a> Channels<'a> {
 
     /// How many.
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.factors.len() / 2
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Whether there are biases.
@@ -341,14 +336,10 @@ impl<'a, K: Formats, T> Linear<'a, K, T> {
     }
 
     /// Results of each row.
+    #[allow(dead_code)] // not every backend asks
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.out[0].len()
-    }
-
-    /// Whether there is nothing to compute.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// What is left behind the first `outputs` (a multiple of four) results; `None` if nothing is.

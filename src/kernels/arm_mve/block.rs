@@ -8,6 +8,7 @@ use super::linear::{Frame, Kernel};
 use super::product::{self, kernel, starts};
 use crate::config::KEY_BLOCK;
 use crate::fixed::{EXP2, exp2_negative};
+use crate::kernels::streams::prefix;
 use crate::kernels::{
     Attend, HeadScale, Lanes, Queries, RowCount, Softmax, Sums, Visible, portable,
 };
@@ -62,11 +63,6 @@ pub fn write_value(x: &[i16], scale: HeadScale, out: &mut [u8]) {
     let len = x.len().min(out.len().div_ceil(KEY_BLOCK));
     // SAFETY: a byte of every 16 lies in `out`.
     unsafe { value(x.as_ptr(), len, out.as_mut_ptr(), inverse, left) }
-}
-
-/// Number of keys if the ones that are seen are the first ones.
-fn prefix(seen: u32) -> Option<usize> {
-    (seen & seen.wrapping_add(1) == 0).then_some(seen.trailing_ones() as usize)
 }
 
 /// Every bit of 16 twice (Morton 1966).
@@ -181,7 +177,7 @@ impl Walk {
             // SAFETY: as above; products and scales are written.
             let maximum = unsafe {
                 let from = products.add(row);
-                match prefix(seen) {
+                match prefix(seen as u16) {
                     Some(keys) if matches!(self.rows, RowCount::One) => {
                         attention::scores_1(from, scales, scores, keys)
                     }

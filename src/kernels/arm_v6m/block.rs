@@ -5,13 +5,9 @@ use super::backend::ArmV6m;
 use super::linear::{plain_1, plain_2};
 use crate::config::KEY_BLOCK;
 use crate::fixed::EXP2;
+use crate::kernels::streams::prefix;
 use crate::kernels::{HeadScale, KeyBlock, Queries, RowCount, Softmax, Sums, portable};
 use core::mem::MaybeUninit;
-
-/// Number of keys if the ones that are seen are the first ones.
-fn prefix(seen: u16) -> Option<usize> {
-    (seen & seen.wrapping_add(1) == 0).then_some(seen.trailing_ones() as usize)
-}
 
 /// See [`Kernels::write_key`](super::Kernels::write_key); the words are plain.
 pub fn write_key(x: &[i16], scale: HeadScale, out: &mut [u8]) {

@@ -2,9 +2,10 @@
 //! numerators key by key, weighted values with sixteen weights in registers.
 
 use super::backend::RiscV;
-use super::linear::{extensions, paired_1, paired_2, restore, save};
+use super::linear::{extensions, forget, paired_1, paired_2, restore, save};
 use crate::config::KEY_BLOCK;
 use crate::fixed::EXP2;
+use crate::kernels::streams::prefix;
 use crate::kernels::{KeyBlock, Queries, Softmax, portable};
 use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
@@ -165,8 +166,7 @@ unsafe extern "C" fn weighted_2(
         sw a6, \\sum(a1)
         sw a7, \\sum+4(a1)
         .endm",
-        "addi sp, sp, -64",
-        save!(),
+        save!("64"),
         load_weights!("16"),
         "2:",
         "dimension 0, 0",
@@ -174,12 +174,8 @@ unsafe extern "C" fn weighted_2(
         "addi a0, a0, 32",
         "addi a1, a1, 16",
         "bne a1, a3, 2b",
-        restore!(),
-        "addi sp, sp, 64",
-        "ret",
-        ".purgem two",
-        ".purgem dimension",
-        ".option pop",
+        restore!("64"),
+        forget!("two, dimension"),
     )
 }
 
@@ -217,8 +213,7 @@ unsafe extern "C" fn weighted_1(
         two \\at+14, t5, t6
         sw a6, \\sum(a1)
         .endm",
-        "addi sp, sp, -64",
-        save!(),
+        save!("64"),
         load_weights!("0"),
         "2:",
         "dimension 0, 0",
@@ -226,18 +221,9 @@ unsafe extern "C" fn weighted_1(
         "addi a0, a0, 32",
         "addi a1, a1, 8",
         "bne a1, a3, 2b",
-        restore!(),
-        "addi sp, sp, 64",
-        "ret",
-        ".purgem two",
-        ".purgem dimension",
-        ".option pop",
+        restore!("64"),
+        forget!("two, dimension"),
     )
-}
-
-/// Number of keys if the ones that are seen are the first ones.
-fn prefix(seen: u16) -> Option<usize> {
-    (seen & seen.wrapping_add(1) == 0).then_some(seen.trailing_ones() as usize)
 }
 
 /// One block for [`Kernels::attend`](crate::kernels::Kernels::attend). Returns `None`, nothing done, where

@@ -25,23 +25,36 @@ macro_rules! extensions {
     };
 }
 
-/// The registers that a function must leave as they were, on the stack.
+/// Takes `$bytes` of the stack, the first 52 for the registers that a function must leave as they were.
 macro_rules! save {
-    () => {
-        "sw ra, 0(sp)
-        .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
-        sw s\\i, 4*\\i+4(sp)
-        .endr"
+    ($bytes:literal) => {
+        concat!(
+            concat!("addi sp, sp, -", $bytes, "\n"),
+            "sw ra, 0(sp)
+            .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+            sw s\\i, 4*\\i+4(sp)
+            .endr",
+        )
     };
 }
 
-/// The counterpart of [`save`].
+/// The counterpart of [`save`], and the return.
 macro_rules! restore {
-    () => {
-        "lw ra, 0(sp)
-        .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
-        lw s\\i, 4*\\i+4(sp)
-        .endr"
+    ($bytes:literal) => {
+        concat!(
+            "lw ra, 0(sp)
+            .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+            lw s\\i, 4*\\i+4(sp)
+            .endr\n",
+            concat!("addi sp, sp, ", $bytes, "\nret"),
+        )
+    };
+}
+
+/// Forgets macros of the assembler: their names are not a function's own.
+macro_rules! forget {
+    ($names:literal) => {
+        concat!(".irp name, ", $names, "\n.purgem \\name\n.endr\n.option pop")
     };
 }
 
@@ -61,7 +74,7 @@ macro_rules! store {
         .endr"
     };
 }
-pub(super) use {extensions, restore, save};
+pub(super) use {extensions, forget, restore, save};
 
 /// `sums[2 o + r] = 256 Σ w x` of two rows of 8-bit lanes: eight outputs at a time, then four.
 ///
@@ -117,8 +130,7 @@ pub unsafe extern "C" fn paired_2(
         li \\sum, 0
         .endr
         .endm",
-        "addi sp, sp, -64",
-        save!(),
+        save!("64"),
         "mv ra, a3",
         "mv t1, a4",
         "addi t2, a5, -2",
@@ -171,16 +183,8 @@ pub unsafe extern "C" fn paired_2(
         "bne a1, a3, 6b",
         store!(8),
         "7:",
-        restore!(),
-        "addi sp, sp, 64",
-        "ret",
-        // The names are the assembler's, not this function's.
-        ".purgem two",
-        ".purgem four",
-        ".purgem eight",
-        ".purgem word",
-        ".purgem clear",
-        ".option pop",
+        restore!("64"),
+        forget!("two, four, eight, word, clear"),
     )
 }
 
@@ -234,8 +238,7 @@ macro_rules! one_row {
                 li \\sum, 0
                 .endr
                 .endm",
-                "addi sp, sp, -64",
-                save!(),
+                save!("64"),
                 "sw a1, 52(sp)",
                 "mv ra, a3",
                 "mv t1, a4",
@@ -261,7 +264,7 @@ macro_rules! one_row {
                 "addi a4, a4, 16",
                 "bne a1, a5, 3b",
                 "lw a7, 56(sp)",
-        store!(16),
+                store!(16),
                 "add a0, a4, a7",
                 "addi t1, t1, 64",
                 "addi t2, t2, -4",
@@ -287,15 +290,8 @@ macro_rules! one_row {
                 "addi t2, t2, -1",
                 "bnez t2, 5b",
                 "7:",
-                restore!(),
-                "addi sp, sp, 64",
-                "ret",
-                ".purgem group",
-                ".purgem one",
-                ".purgem all",
-                ".purgem word",
-                ".purgem clear",
-                ".option pop",
+                restore!("64"),
+                forget!("group, one, all, word, clear"),
             )
         }
     };

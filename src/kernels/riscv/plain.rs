@@ -7,7 +7,7 @@
 //! loads of the lanes.
 
 use super::backend::RiscV;
-use super::linear::{extensions, restore, save};
+use super::linear::{extensions, forget, restore, save};
 use crate::kernels::{LanesMut, Quantizer};
 use core::arch::naked_asm;
 
@@ -80,8 +80,7 @@ pub unsafe extern "C" fn plain_2(
         store 16, s4, s5
         store 24, s6, s7
         .endm",
-        "addi sp, sp, -80",
-        save!(),
+        save!("80"),
         "sw a3, 64(sp)",
         "mv t1, a4",
         "addi t2, a5, -2",
@@ -139,18 +138,8 @@ pub unsafe extern "C" fn plain_2(
         "bne a1, a3, 6b",
         "store_four",
         "7:",
-        restore!(),
-        "addi sp, sp, 80",
-        "ret",
-        // The names are the assembler's, not this function's.
-        ".purgem two",
-        ".purgem four",
-        ".purgem eight",
-        ".purgem word",
-        ".purgem clear",
-        ".purgem store",
-        ".purgem store_four",
-        ".option pop",
+        restore!("80"),
+        forget!("two, four, eight, word, clear, store, store_four"),
     )
 }
 
