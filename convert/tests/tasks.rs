@@ -94,7 +94,7 @@ fn tags_are_told_or_refused() {
     let mut expected = Vec::new();
     classifier.tag("once", |token, label, _| expected.push((token, label))).unwrap();
     assert_eq!(expected.len(), 4);
-    assert_eq!(classifier.tags::<4>("once").unwrap()[..], expected[..]);
+    assert_eq!(classifier.tags::<4>("once").unwrap(), expected[..]);
     let full = EncodeError::TooLong { needed: 4, given: 3 };
     assert_eq!(classifier.tags::<3>("once"), Err(full.into()));
     let wrong = RunError::WrongModel { needed: "a model with labels for a text" };

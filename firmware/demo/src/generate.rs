@@ -30,15 +30,16 @@ const SAMPLING: Sampling =
 /// Names what failed.
 pub fn generate(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let generator = Generator::<Tales>::new_for(&MODEL, ram, SAMPLING);
-    story(generator.map_err(|_| Failure("no decoder"))?, PROMPT, 128, out, probe)?;
+    let mut generator = Generator::<Tales>::new_for(&MODEL, ram, SAMPLING);
+    let generator = generator.as_mut().map_err(|_| Failure("no decoder"))?;
+    story(generator, PROMPT, 128, out, probe)?;
     Ok(Summary { arena_bytes: MODEL.arena().total_bytes(), blob_bytes: MODEL.flash_bytes() })
 }
 
 /// Writes a prompt and what the model makes of it, then the hash of all logits.
 #[inline(never)] // its frame must not be that of parsing
 pub fn story<B: Build>(
-    mut generator: Generator<B>,
+    generator: &mut Generator<B>,
     prompt: &str,
     max_tokens: usize,
     out: &mut dyn Write,

@@ -22,6 +22,11 @@ fn classify() {
 }
 
 #[test]
+fn g2p() {
+    prints_what_is_expected("g2p", None);
+}
+
+#[test]
 fn generate() {
     prints_what_is_expected("generate", None);
 }
