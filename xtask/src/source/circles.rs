@@ -6,8 +6,6 @@ use std::collections::{BTreeSet, VecDeque};
 /// Files that use each other.
 #[derive(Debug)]
 pub struct Circle {
-    /// All files from which each other one of them is reached.
-    pub files: Vec<String>,
     /// The shortest way round: what each file uses of the next.
     pub message: String,
 }
@@ -25,8 +23,7 @@ pub fn circles(uses: &Uses) -> Vec<Circle> {
         let knot: BTreeSet<usize> = reached[file].iter().copied().filter(back).collect();
         let shortest = knot.iter().filter_map(|&start| way(uses, start)).min_by_key(Vec::len);
         let message = message(uses, &knot, &shortest.unwrap_or_default());
-        let files = knot.iter().map(|&file| uses.files[file].clone()).collect();
-        found.push(Circle { files, message });
+        found.push(Circle { message });
         told.extend(knot);
     }
     found
