@@ -1,6 +1,8 @@
 //! The header of a model that is known while compiling.
 
-use super::{HEADER_BYTES, Header, Layout};
+use super::bytes::HEADER_BYTES;
+use super::header::Header;
+use super::layout::Layout;
 use crate::config::Config;
 
 /// What the header of a blob with known hyperparameters must hold.
