@@ -1,11 +1,11 @@
 //! The inner loops, one implementation per instruction set.
 //!
 //! [`Portable`] defines every result; a backend overrides inner loops and must return the same
-//! integers. [`check`] compares a backend with `Portable`; it runs on every core.
+//! integers. [`check`] compares a backend with `Portable`, on a host and on every board.
 //!
 //! ## Lanes
-//! A linear layer's input is not read as int8: [`Kernels::quantize`] writes it once as *lanes*, in
-//! [`Portable`] four 16-bit numbers for every four inputs `x0 x1 x2 x3`:
+//! The input of a linear layer is not stored as int8: [`Kernels::quantize`] writes it once as
+//! *lanes*. In [`Portable`], these are four 16-bit numbers for every four inputs `x0 x1 x2 x3`:
 //!
 //! ```text
 //! 8-bit rows    x1  x3  256·x0 − x1  256·x2 − x3
@@ -13,8 +13,9 @@
 //! ```
 //!
 //! With the paired weights of [`matrix`](crate::matrix), halfword `H = 256·w1 + w0`, the sum
-//! `H·x1 + w0·(256·x0 − x1) = 256·(w0·x0 + w1·x1)` is exact, and only `w0` must be extracted. When
-//! two rows are multiplied at once their lanes alternate: four of row 0, four of row 1, and so on.
+//! `H·x1 + w0·(256·x0 − x1) = 256·(w0·x0 + w1·x1)` is exact, and only `w0` must be extracted. The
+//! lanes of two rows that are multiplied together alternate: four of row 0, four of row 1, and so
+//! on.
 
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 mod arm_dsp;
@@ -42,7 +43,7 @@ pub use rows::{Curve, Ratio, Statistics};
 pub use streams::*;
 pub use weights::*;
 
-// Where several are asked for, the core that can do the most wins.
+// If several features are on, the most capable core wins.
 core::cfg_select! {
     all(target_arch = "arm", feature = "arm-mve") => {
         pub use arm_mve::ArmMve;
@@ -77,31 +78,32 @@ core::cfg_select! {
 
 use crate::matrix::Packing;
 
-/// Outputs of a linear layer computed at a time; their sums live on the stack.
+/// Number of outputs of a linear layer that are computed at a time; their sums are on the stack.
 pub const CHUNK: usize = 32;
 
 /// The inner loops of the engine.
 ///
-/// **Safe and total**: operands are checked when they are made, so no call of any method with any operands
-/// leads to undefined behaviour or a panic; methods stop at the shortest slice. **Complete**: every method
-/// has a default body that is right on every core, so `impl Kernels for NewCore { const NAME: &'static str =
-/// "new"; }` works; a backend overrides what it can do faster, and returns the same integers as
-/// [`Portable`]. [`check`] is the judge.
+/// **Safe and total**: operands are checked when they are constructed, so no call of any method
+/// causes undefined behaviour or a panic; methods stop at the end of the shortest slice.
+/// **Complete**: every method has a default body that is right on every core, so
+/// `impl Kernels for NewCore { const NAME: &'static str = "new"; }` works; a backend overrides
+/// methods that it can do faster, and returns the same integers as [`Portable`], which [`check`]
+/// verifies.
 pub trait Kernels: Sized {
-    /// Name of the backend, as told in reports.
+    /// Name of the backend in reports and errors.
     const NAME: &'static str;
 
-    /// Packings of weights that this backend multiplies, the fastest (for one row) first. A model in
-    /// another one is refused.
+    /// Packings of weights that this backend multiplies, the fastest (for one row) first. A model
+    /// with another packing is refused.
     const PACKINGS: &'static [Packing] = &Packing::ALL;
 
     /// How [`Kernels::write_key`] packs the keys of a block; one of [`Kernels::PACKINGS`].
     const KEY_PACKING: Packing = Packing::Paired;
 
-    /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`; at most 8.
+    /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`; 0 … 8.
     const PRODUCT_SHIFT: i32 = 8;
 
-    /// Keys that a query can see at most; a model with a longer context is refused.
+    /// Maximum number of keys that a query can see; a model with a longer context is refused.
     const MAX_KEYS: usize = usize::MAX;
 
     /// Largest magnitude of a row; at most 2¹⁵.
@@ -114,26 +116,28 @@ pub trait Kernels: Sized {
         portable::statistics(x)
     }
 
-    /// Quantises row `row` (0 or 1, the first one first) into the lanes. `x` has as many numbers as the lanes
-    /// have inputs, or up to three fewer: the missing ones are 0.
+    /// Quantises row `row` into the lanes; of two rows, 0 comes before 1. `x` has as many numbers
+    /// as the lanes have inputs, or up to three fewer: the missing ones are 0.
     fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
         portable::quantize(x, quantizer, row, lanes);
     }
 
-    /// `sums[o · rows + r] = 2^s · Σ_k w[o][k] · x_r[k]`, `s` being [`Kernels::PRODUCT_SHIFT`] for 8-bit
-    /// lanes and 0 for 12-bit lanes: as many groups of four outputs as there are and `sums` has room for.
-    /// Rows have at most [`SEGMENT`](crate::config::SEGMENT) inputs, so nothing overflows.
+    /// `sums[o · rows + r] = 2^s · Σ_k w[o][k] · x_r[k]`, where `s` is [`Kernels::PRODUCT_SHIFT`]
+    /// for 8-bit lanes and 0 for 12-bit lanes; for as many groups of four outputs as the matrix has
+    /// and `sums` holds. Rows have at most [`SEGMENT`](crate::config::SEGMENT) inputs, so nothing
+    /// overflows.
     fn matmul(product: &Product<Self>, sums: &mut [i32]) {
         portable::matmul(product, sums);
     }
 
-    /// One row's results in 16 bits: for every output `o`
+    /// The results of one row in 16 bits, for every output `o`:
     /// `out[o] = saturate(round(sums[o] · (factors[o] · scale) / 2^shift) + round(biases[o] / 2^bias_shift))`.
     fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) {
         portable::rescale(sums, channels, scale, out);
     }
 
-    /// As [`Kernels::rescale`] in 32 bits: the product is saturated before the bias is added, then again.
+    /// As [`Kernels::rescale`] in 32 bits: the product is saturated, and so is its sum with the
+    /// bias.
     fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i32]) {
         portable::rescale_32(sums, channels, scale, out);
     }
@@ -148,8 +152,9 @@ pub trait Kernels: Sized {
         portable::linear_32(linear);
     }
 
-    /// An explicit norm's gain and bias: `sums[i] = saturate(round(quantizer.shifted(x[i]) · (factors[i] ·
-    /// scale) / 2^shift))`, plus `round(biases[i] / 2^bias_shift)` where there is one, saturated.
+    /// Gain and bias of an explicit norm:
+    /// `sums[i] = saturate(round(quantizer.shifted(x[i]) · (factors[i] · scale) / 2^shift))`, plus
+    /// `round(biases[i] / 2^bias_shift)` if there are biases, saturated.
     fn gain(
         x: &[i16],
         quantizer: &Quantizer,
@@ -165,7 +170,7 @@ pub trait Kernels: Sized {
         portable::add(x, shift, sums);
     }
 
-    /// Any number with as many bits as the largest magnitude, such as `|sums[0]| | |sums[1]| | …`.
+    /// A number with as many bits as the largest magnitude, such as `|sums[0]| | |sums[1]| | …`.
     fn magnitude(sums: &[i32]) -> u32 {
         portable::magnitude(sums)
     }
@@ -185,20 +190,21 @@ pub trait Kernels: Sized {
         portable::activate_gated(curve, factors, x);
     }
 
-    /// Rotates the neighbours of every head of a row in place; `table` holds cosine and sine (Q1.14)
-    /// of every pair of one head.
+    /// Rotates the pairs of neighbours in every head of a row, in place; `table` holds cosine and
+    /// sine (Q1.14) for every pair of one head.
     fn rotate(row: &mut [i16], table: &[i16]) {
         portable::rotate(row, table);
     }
 
-    /// A head's vector as a key of a block, in [`Kernels::KEY_PACKING`]: a word of four every 16 bytes of
-    /// `out`, which begins at the key's first word.
+    /// Writes a head's vector as a key of a block in [`Kernels::KEY_PACKING`]: a word of four every
+    /// 16 bytes of `out`, which begins at the key's first word.
     fn write_key(x: &[i16], scale: HeadScale, out: &mut [u8]) {
         portable::write_key::<Self>(x, scale, out);
     }
 
-    /// A head's vector as a value of a block: a byte every [`KEY_BLOCK`](crate::config::KEY_BLOCK) bytes of
-    /// `out`, which begins at the value's first byte.
+    /// Writes a head's vector as a value of a block: a byte every
+    /// [`KEY_BLOCK`](crate::config::KEY_BLOCK) bytes of `out`, which begins at the value's first
+    /// byte.
     fn write_value(x: &[i16], scale: HeadScale, out: &mut [u8]) {
         portable::write_value(x, scale, out);
     }
@@ -208,11 +214,12 @@ pub trait Kernels: Sized {
         portable::divide(sums, ratio, out);
     }
 
-    /// Attention of one or two queries to the keys that they see, block after block: products, scores
-    /// (`product · scale / 2¹⁷`, floor), a new maximum, numerators `p = 2^(−((maximum − score) · factor /
-    /// 2³²) / 256)` in Q1.15, and `sums += round(p · scale / 2^shift) · value`. With biases a score becomes
-    /// `floor(score · factor / 2²⁴) + bias` in units of 2⁻¹⁶ log2, saturated; the queries' own factor then
-    /// is [`BIASED_FACTOR`].
+    /// Attention of one or two queries to the keys that they see, block by block: products, brought
+    /// to `256 · q·k`; scores `floor(product · scale / 2¹⁷)`; a new maximum; numerators
+    /// `p = 2^(−((maximum − score) · factor / 2³²) / 256)` in Q1.15; and
+    /// `sums += round(p · scale / 2^shift) · value`. With biases, a score becomes
+    /// `floor(score · factor / 2²⁴) + bias` in units of 2⁻¹⁶ log2, saturated, and the factor of the
+    /// queries is [`BIASED_FACTOR`].
     fn attend(attend: Attend<Self>) {
         portable::attend(attend);
     }

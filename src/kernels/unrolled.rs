@@ -1,9 +1,10 @@
-//! Guards of unrolled loops that assembly enters in their middle (Duff 1983).
+//! Build-time checks of unrolled loops that are entered in the middle (Duff 1983).
 
-/// Behind an unrolled loop whose entry is computed: its bytes, between the labels `$from` and `$to`, on which
-/// that computation relies. A loop of another length does not assemble, as the difference has no room in a
-/// byte. (`.if` would say so better, but the linker, which reads the code a first time only for its names,
-/// cannot evaluate it.) The byte itself is not linked.
+/// Placed after an unrolled loop whose entry point is computed: checks that the loop has the
+/// `$bytes` bytes between the labels `$from` and `$to` on which the computation relies. A loop of
+/// another length does not assemble, because the difference does not fit in a byte. (`.if` would
+/// give a better message, but the linker cannot evaluate it in its first pass, in which it only
+/// reads symbol names.) The byte is not linked.
 macro_rules! unrolled {
     ($from:literal, $to:literal, $bytes:literal) => {
         concat!(

@@ -1,4 +1,4 @@
-//! Matrix products and whole linear layers: between the operands and the assembly.
+//! Matrix products and whole linear layers: from the operands to the assembly.
 
 use super::linear::{Multiply, Tail, paired_1, paired_2, store, wide_1, wide_2};
 use super::rescale::{self, Rescale, Row};
@@ -6,7 +6,7 @@ use super::{ArmDsp, slow};
 use crate::kernels::{Bits, Channels, Linear, Product, RowCount, RowScale};
 use core::mem::MaybeUninit;
 
-/// The loop for a product, and the distance between groups as this loop wants it.
+/// The loop for a product, and its parameter for the distance between groups.
 #[inline(always)]
 fn multiply(product: &Product<ArmDsp>) -> (Multiply, usize) {
     let stride = product.matrix.stride;
@@ -71,7 +71,7 @@ fn layer<T>(mut linear: Linear<ArmDsp, T>, tail: Tail) {
     unsafe { outputs(product, channels, scales, len, out, size_of::<T>() / 2, tail) };
 }
 
-/// All outputs: by the assembly where it can, else one at a time.
+/// Computes all outputs: in assembly where possible, else one at a time.
 ///
 /// # Safety
 /// The matrix and the channels have `len` outputs, and each row's `out` room for so many numbers of `width`

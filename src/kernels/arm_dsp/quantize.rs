@@ -1,4 +1,4 @@
-//! From 16-bit rows to lanes, see [`Quantizer`].
+//! Quantisation of 16-bit rows to lanes, see [`Quantizer`].
 
 use super::{ArmDsp, slow};
 use crate::kernels::{LanesMut, Quantizer};

@@ -64,7 +64,7 @@ pub fn write_value(x: &[i16], scale: HeadScale, out: &mut [u8]) {
     unsafe { value(x.as_ptr(), len, out.as_mut_ptr(), inverse, left) }
 }
 
-/// Number of keys if the ones that are seen are the first ones.
+/// Number of visible keys if they are the first ones.
 fn prefix(seen: u32) -> Option<usize> {
     (seen & seen.wrapping_add(1) == 0).then_some(seen.trailing_ones() as usize)
 }
@@ -95,7 +95,7 @@ fn raise(query: &mut Softmax, maximum: i32, rows: RowCount, row: usize, sums: &m
     query.maximum = maximum;
 }
 
-/// What stands between keys and values of one block; every part is written before it is read.
+/// Intermediate results for one block; every part is written before it is read.
 struct Scratch {
     products: MaybeUninit<[i32; 2 * KEY_BLOCK]>,
     scales: MaybeUninit<[[u16; KEY_BLOCK]; 2]>,
@@ -103,7 +103,7 @@ struct Scratch {
     weights: MaybeUninit<[[i16; KEY_BLOCK]; 2]>,
 }
 
-/// One or two queries on their way over blocks of keys.
+/// The state of one or two queries.
 struct Walk {
     rows: RowCount,
     product: Kernel,
@@ -206,7 +206,7 @@ impl Walk {
     }
 }
 
-/// Scores where others than the first keys are seen, and the largest of them.
+/// Scores of visible keys that are not the first ones, and the largest of these scores.
 ///
 /// # Safety
 /// Products of `rows` rows and scales are written.

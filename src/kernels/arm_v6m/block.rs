@@ -8,7 +8,7 @@ use crate::fixed::EXP2;
 use crate::kernels::{HeadScale, KeyBlock, Queries, RowCount, Softmax, Sums, portable};
 use core::mem::MaybeUninit;
 
-/// Number of keys if the ones that are seen are the first ones.
+/// Number of visible keys if they are the first ones.
 fn prefix(seen: u16) -> Option<usize> {
     (seen & seen.wrapping_add(1) == 0).then_some(seen.trailing_ones() as usize)
 }

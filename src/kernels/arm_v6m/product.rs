@@ -1,4 +1,4 @@
-//! Which product a shape takes.
+//! Selection of the product for a shape.
 
 use super::{ArmV6m, lanes, linear};
 use crate::kernels::{Bits, Product, RowCount};

@@ -17,7 +17,7 @@ pub fn quantize<K: Kernels>(x: &[i16], quantizer: &Quantizer, row: usize, lanes:
     }
 }
 
-/// One word of lanes, see the [module on kernels](super::super); inputs missing to four are 0.
+/// One word of lanes, see the [module on kernels](super::super); missing inputs are 0.
 pub fn lane(x: &[i16], quantizer: &Quantizer) -> [i16; 4] {
     let mut q = [0; 4];
     for (q, &x) in q.iter_mut().zip(x) {
@@ -39,7 +39,7 @@ pub fn matmul<K: Kernels>(product: &Product<K>, sums: &mut [i32]) {
     }
 }
 
-/// Sums of one group of four outputs after another.
+/// The sums of all groups of four outputs.
 fn groups<K: Kernels, const ROWS: usize>(product: &Product<K>, sums: &mut [i32]) {
     let matrix = &product.matrix;
     let packing = only::<K>(matrix.packing);
@@ -64,8 +64,8 @@ fn groups<K: Kernels, const ROWS: usize>(product: &Product<K>, sums: &mut [i32])
     }
 }
 
-/// The factors of a word's four lanes. Of 8-bit lanes the first two are the paired halfwords themselves,
-/// `256 · w[odd] + w[even]`; see the [module on kernels](super::super).
+/// The factors of a word's four lanes. For 8-bit lanes, the first two are the paired halfwords
+/// themselves, `256 · w[odd] + w[even]`; see the [module on kernels](super::super).
 #[inline(always)]
 fn factors(packing: Packing, bits: Bits, word: [u8; 4]) -> [i32; 4] {
     let [w0, w1, w2, w3] = packing.unpack(u32::from_le_bytes(word)).map(i32::from);

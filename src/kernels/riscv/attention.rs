@@ -10,7 +10,7 @@ use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
 use core::slice;
 
-/// What is known of one key beside its products, together so that one pointer serves.
+/// The data of one key besides its products, in one place so that one pointer suffices.
 #[repr(C)]
 struct Key {
     /// Scale · 2^15: the upper half of its product with a sum is the score.
@@ -254,7 +254,7 @@ unsafe extern "C" fn weighted_1(
     )
 }
 
-/// Number of keys if the ones that are seen are the first ones.
+/// Number of visible keys if they are the first ones.
 fn prefix(seen: u16) -> Option<usize> {
     (seen & seen.wrapping_add(1) == 0).then_some(seen.trailing_ones() as usize)
 }
