@@ -9,7 +9,7 @@ pub use vocabulary::{TokenizerFormatError, Vocabulary};
 
 use vocabulary::{FLAG_ADD_END, FLAG_PREFIX};
 
-/// The token of a piece of text.
+/// The id of a token.
 pub type Token = u32;
 
 /// Why a text cannot be encoded.
@@ -18,19 +18,19 @@ pub type Token = u32;
 pub enum EncodeError {
     /// The buffer is too small. Byte-pair encoding needs room for every character before it merges.
     TooLong {
-        /// Room that is certainly enough.
+        /// A size that is certainly sufficient.
         needed: usize,
         /// Tokens that the buffer holds.
         given: usize,
     },
-    /// A character has no token, and the tokenizer none for the unknown.
+    /// A character has no token, and the tokenizer has no unknown token.
     UnknownCharacter {
         /// The character (WordPiece: the first of a word that has no pieces).
         character: char,
     },
-    /// The bytes are no UTF-8.
+    /// The bytes are not UTF-8.
     InvalidUtf8 {
-        /// How many bytes at the beginning are.
+        /// Length of the valid part at the beginning, in bytes.
         valid: usize,
     },
 }
@@ -53,7 +53,8 @@ impl core::fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
-/// Tokens being written. Those that find no room are counted, so that the error can tell the need.
+/// Tokens being written. Tokens beyond the buffer are counted, so that the error can state the
+/// need.
 struct Output<'a> {
     tokens: &'a mut [Token],
     len: usize,
@@ -75,7 +76,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// The number of tokens, if all found room.
+    /// The number of tokens, if all of them fit.
     fn finish(self) -> Result<usize, EncodeError> {
         match self.missing {
             0 => Ok(self.len),
@@ -86,7 +87,7 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Which rules a tokenizer follows.
+/// The algorithm of a tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Kind {
@@ -112,9 +113,9 @@ pub struct Tokenizer<'a> {
 pub struct Piece<'a> {
     /// A space stands before the bytes.
     pub space: bool,
-    /// The bytes; in a vocabulary with U+2581 those may stand for spaces.
+    /// The bytes; with a SentencePiece vocabulary, U+2581 in them stands for a space.
     pub bytes: &'a [u8],
-    /// The byte that a byte token stands for, instead of `bytes`.
+    /// The byte of a byte token, instead of `bytes`.
     pub byte: Option<u8>,
 }
 
@@ -131,7 +132,7 @@ impl<'a> Tokenizer<'a> {
         Ok(Self { kind: vocabulary.kind(), vocabulary })
     }
 
-    /// A section that [`Tokenizer::parse`] would not refuse; `None` of nothing.
+    /// Reads a section that [`Tokenizer::parse`] would accept; `None` if it is empty.
     pub(crate) const fn of_valid(section: &'a [u8]) -> Option<Self> {
         match Vocabulary::of_valid(section) {
             Some(vocabulary) => Some(Self { kind: vocabulary.kind(), vocabulary }),
@@ -139,7 +140,7 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// Its rules.
+    /// Its algorithm.
     pub const fn kind(&self) -> Kind {
         self.kind
     }
@@ -149,8 +150,8 @@ impl<'a> Tokenizer<'a> {
         &self.vocabulary
     }
 
-    /// The tokens of `text` with the special ones that the model expects around it. Returns how many.
-    /// The names of special tokens within a text (`[SEP]`) are text like any other.
+    /// Writes the tokens of `text`, with the special tokens that the model expects around it;
+    /// returns how many. Names of special tokens within a text (`[SEP]`) are ordinary text.
     ///
     /// # Errors
     /// [`EncodeError`].
@@ -158,7 +159,7 @@ impl<'a> Tokenizer<'a> {
         self.encode_by(self.kind, text, tokens)
     }
 
-    /// As [`Tokenizer::encode`]; `kind` is the tokenizer's, perhaps known while compiling.
+    /// As [`Tokenizer::encode`]; `kind` is the tokenizer's own, possibly a compile-time constant.
     pub(crate) fn encode_by(
         &self,
         kind: Kind,
@@ -172,7 +173,7 @@ impl<'a> Tokenizer<'a> {
         out.finish()
     }
 
-    /// As [`Tokenizer::encode`] for bytes from a wire.
+    /// As [`Tokenizer::encode`] for bytes that may not be UTF-8.
     ///
     /// # Errors
     /// [`EncodeError`].
@@ -182,7 +183,8 @@ impl<'a> Tokenizer<'a> {
         self.encode(text, tokens)
     }
 
-    /// How many special tokens [`Tokenizer::encode`] puts around a text: what an empty one becomes.
+    /// The number of special tokens that [`Tokenizer::encode`] puts around a text, even an empty
+    /// one.
     pub fn specials(&self) -> usize {
         self.vocabulary.begin().is_some() as usize + self.added_end().is_some() as usize
     }
@@ -204,8 +206,9 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// The text of `token` after `previous`; `None` for an id outside the vocabulary. Special tokens
-    /// give nothing. After the begin token (or at the start) SentencePiece's dummy space is dropped.
+    /// The text of `token` after `previous`; `None` for an id outside the vocabulary. Begin and end
+    /// token have no text. At the start, or after the begin token, SentencePiece's dummy space is
+    /// dropped.
     pub fn decode(&self, previous: Option<Token>, token: Token) -> Option<Piece<'a>> {
         let v = &self.vocabulary;
         let (bytes, begin) = (v.piece(token)?, v.begin());
