@@ -1,11 +1,12 @@
-//! RAM: the [`Arena`] that the user owns, its exact size, and [`RunState`], the named buffers in it.
+//! RAM: the [`Arena`] that the user owns, its exact size, and [`RunState`], the named buffers in
+//! it.
 
 use crate::config::*;
 use crate::error::RunError;
 use crate::slices;
 use crate::tokenizer::Token;
 
-/// Exact need of RAM, in elements of the arena's four parts.
+/// The exact amount of RAM that a model needs, in elements of the arena's four parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ArenaSize {
@@ -15,8 +16,8 @@ pub struct ArenaSize {
     pub halves: usize,
     /// Sums and logits, 32 bits each; a multiple of 4.
     pub words: usize,
-    /// The tokens of a text, 32 bits each; a multiple of 4. Only the types of [`task`](crate::task) need
-    /// them: an [`Encoder`](crate::Encoder) or a [`Decoder`](crate::Decoder) runs without.
+    /// The tokens of a text, 32 bits each; a multiple of 4. Only the types of [`task`](crate::task)
+    /// need them; an [`Encoder`](crate::Encoder) or a [`Decoder`](crate::Decoder) does not.
     pub tokens: usize,
 }
 
@@ -41,12 +42,13 @@ impl Buffer {
 
 /// Number of buffers in a [`RunState`].
 pub const BUFFERS: usize = 17;
-/// Which of them is the arena's part `tokens`; the others of four bytes an element are `words`.
+/// The buffer that is the part `tokens`; the other buffers of 4-byte elements belong to `words`.
 const TOKENS: usize = BUFFERS - 1;
 /// Room beyond the context for the characters of a word before they are merged into tokens.
 const UNMERGED: usize = 32;
 
-/// Every buffer of a model, in the order in which the arena is carved. The single source of RAM sizes.
+/// Every buffer of a model, in the order in which the arena is carved. The single source of RAM
+/// sizes.
 pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
     let (rows, keys) = match c.architecture {
         Architecture::Encoder => (c.context, c.cache_rows()),
@@ -57,7 +59,7 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
             max(c.cache_rows(), c.beams * c.decoder_layers * c.decoder_side().cache_rows()),
         ),
     };
-    // Empty but in an encoder-decoder.
+    // Empty except in an encoder-decoder.
     let sources = c.decoder_layers * c.cache_rows();
     let widest = max(c.tile_width(), c.frame_len);
     let lanes = max(min(round_up(widest, 4), SEGMENT), c.head_dim);
@@ -94,8 +96,8 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
     ]
 }
 
-/// Tokens that a text, or the answer to it, may have while it is encoded: as many as the cache has
-/// positions, and a word that is not merged yet. Frame input has no text.
+/// Room for the tokens of a text while it is encoded, or of the answer: as many as the cache has
+/// positions, and the characters of one word that is not merged yet. Frame input has no text.
 pub(crate) const fn text_tokens(c: &Config) -> usize {
     match c.input {
         Input::Tokens => max(c.cache_rows(), round_up(c.target_context, 4)) + UNMERGED,
@@ -112,7 +114,7 @@ const fn min(a: usize, b: usize) -> usize {
 }
 
 impl ArenaSize {
-    /// The exact need of a configuration.
+    /// The exact need of a model with these hyperparameters.
     pub const fn new(config: &Config) -> Self {
         Lengths::new(config).arena
     }
@@ -131,7 +133,7 @@ pub struct Lengths {
 }
 
 impl Lengths {
-    /// Those of a configuration.
+    /// The lengths for a configuration.
     pub const fn new(config: &Config) -> Self {
         let all = buffers(config);
         let mut arena = ArenaSize { bytes: 0, halves: 0, words: 0, tokens: 0 };
@@ -152,14 +154,14 @@ impl Lengths {
 }
 
 impl Config {
-    /// The exact need of RAM, as [`Model::arena`](crate::Model::arena) tells it of a parsed model.
+    /// The RAM that such a model needs; the same as [`Model::arena`](crate::Model::arena).
     pub const fn arena(&self) -> ArenaSize {
         ArenaSize::new(self)
     }
 }
 
-/// Static memory for one model. All zeros, so a `static` lies in `.bss`. [`arena!`](crate::arena!) writes
-/// the type down; without `TOKENS` it serves an encoder or a decoder, but no text.
+/// Static memory for one model. All zeros, so a `static` lies in `.bss`. [`arena!`](crate::arena!)
+/// names the type for a model; without `TOKENS` it serves an encoder or a decoder, but no text.
 ///
 /// ```
 /// # use picoformer::{Arena, ArenaSize};
@@ -205,7 +207,7 @@ impl<const BYTES: usize, const HALVES: usize, const WORDS: usize, const TOKENS: 
 }
 
 /// Borrowed memory for one model; on a host, four vectors of the sizes in [`ArenaSize`].
-/// What it holds at first does not matter.
+/// The initial contents do not matter.
 #[derive(Debug, Default)]
 pub struct ArenaParts<'a> {
     /// See [`ArenaSize::bytes`].
@@ -214,7 +216,7 @@ pub struct ArenaParts<'a> {
     pub halves: &'a mut [i16],
     /// See [`ArenaSize::words`].
     pub words: &'a mut [i32],
-    /// See [`ArenaSize::tokens`]. May be more than that, for texts with longer words.
+    /// See [`ArenaSize::tokens`]. May be longer, for texts with longer words.
     pub tokens: &'a mut [Token],
 }
 
@@ -243,7 +245,8 @@ pub struct Cache<'a> {
 }
 
 impl Cache<'_> {
-    /// Copies the first `rows` positions of layer `from` to layer `to` of a cache of `config`'s shape.
+    /// Copies the first `rows` positions of layer `from` to layer `to` of a cache of `config`'s
+    /// shape.
     pub fn copy(&mut self, config: &Config, from: usize, to: usize, rows: usize) {
         let (all, used) = (config.cache_rows(), round_up(rows, KEY_BLOCK));
         for (data, width) in [
@@ -260,7 +263,7 @@ impl Cache<'_> {
     }
 }
 
-/// Rows of 16-bit numbers, each with a power of two of its own.
+/// Rows of 16-bit mantissas; each row has its own power of two.
 #[derive(Debug)]
 pub struct Residual<'a> {
     /// `(rows, d_model)`.
@@ -275,7 +278,7 @@ impl Residual<'_> {
         (slices::row(self.mantissas, index, d), slices::at(self.exponents, index) as i32)
     }
 
-    /// As [`Residual::row`], to be written; `None` beyond the last.
+    /// [`Residual::row`] for writing; `None` beyond the last row.
     pub fn row_mut(&mut self, index: usize, d: usize) -> Option<(&mut [i16], &mut i16)> {
         debug_assert!(index < self.exponents.len(), "{index} of {}", self.exponents.len());
         let row = slices::row_mut(self.mantissas, index, d);
@@ -283,11 +286,11 @@ impl Residual<'_> {
     }
 }
 
-/// The current wave of activations: the arena, carved into named buffers.
+/// The arena, carved into named buffers: cache, activations and outputs of one model.
 #[derive(Debug)]
 pub struct RunState<'a> {
-    /// Keys and values. In an encoder-decoder first those of the encoder's layer, then those of every
-    /// hypothesis: `(beams · decoder_layers)` layers.
+    /// Keys and values. In an encoder-decoder, first those of the current encoder layer, later
+    /// those of every hypothesis: `(beams · decoder_layers)` layers.
     pub cache: Cache<'a>,
     /// Encoder-decoder: the source's keys and values, `(decoder_layers)` layers.
     pub source: Cache<'a>,
@@ -295,11 +298,12 @@ pub struct RunState<'a> {
     pub residual: Residual<'a>,
     /// `(tile_rows, max(q_dim, d_ff, d_model))`: q, attention output, hidden rows.
     pub tile: &'a mut [i16],
-    /// Two quantised rows, see [`kernels`](crate::kernels).
+    /// `(2 · inputs)` for the widest input, at most [`SEGMENT`] inputs: up to two quantised rows,
+    /// see [`kernels`](crate::kernels).
     pub lanes: &'a mut [i16],
     /// `(tile_rows, head_dim)`: cosine and sine of each pair, Q1.14.
     pub rotary: &'a mut [i16],
-    /// Two rows of sums.
+    /// `(2 · max(d_model, head_dim))`: up to two rows of sums.
     pub sums: &'a mut [i32],
     /// `(n_outputs)`: logits in Q15.16, or the embedding.
     pub outputs: &'a mut [i32],
@@ -308,7 +312,7 @@ pub struct RunState<'a> {
 }
 
 /// Takes the first `len` elements off a slice.
-#[inline(never)] // sixteen times
+#[inline(never)] // sixteen calls
 fn take<'a, T>(rest: &mut &'a mut [T], len: usize) -> &'a mut [T] {
     debug_assert!(len <= rest.len());
     let (head, tail) = core::mem::take(rest).split_at_mut_checked(len).unwrap_or_default();

@@ -20,7 +20,8 @@ pub enum Architecture {
     EncoderDecoder = 2,
 }
 
-/// One of the two stacks of layers of that figure. A model of one side has its [`Architecture`]'s.
+/// One of the two stacks of layers in that figure. A model with one stack is on the side that its
+/// [`Architecture`] names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// On the left: bidirectional.
@@ -29,7 +30,7 @@ pub enum Side {
     Decoder,
 }
 
-/// How the rows of the residual stream begin.
+/// Where the rows of the residual stream come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Input {
@@ -39,7 +40,7 @@ pub enum Input {
     Frames = 1,
 }
 
-/// How a row knows its position.
+/// How positions enter the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Position {
@@ -52,8 +53,8 @@ pub enum Position {
     Sinusoidal = 2,
     /// `q` and `k` are rotated (Su et al. 2021, "RoFormer", §3.2.2); pairs are neighbours.
     Rotary = 3,
-    /// A number per head and distance is added to the scores (Raffel et al. 2020, "T5", §2.1), the
-    /// same in every layer, beyond `relative_distance` that of the greatest distance.
+    /// A bias per head and distance is added to the scores (Raffel et al. 2020, "T5", §2.1), the
+    /// same in every layer; distances beyond `relative_distance` count as the greatest one.
     Relative = 4,
 }
 
@@ -99,7 +100,7 @@ pub enum Head {
     None = 0,
     /// Logits over the vocabulary from the embedding table itself.
     TiedVocabulary = 1,
-    /// Logits over the vocabulary from a matrix of its own.
+    /// Logits over the vocabulary from a separate matrix.
     Vocabulary = 2,
     /// One of `n_labels` labels for the whole input, from the pooled row.
     Classifier = 3,
@@ -120,7 +121,7 @@ pub enum Pooling {
 }
 
 /// Keys per block of the streaming softmax. Part of the numerics: the running maximum is updated
-/// once a block, so this number is the same on every core and in every tile size.
+/// once per block, so this number is the same on every core and for every tile size.
 pub const KEY_BLOCK: usize = 16;
 /// Inputs per partial sum of a linear layer, so that `256 Σ w x` stays in 32 bits:
 /// 256 · 127² · 512 < 2³¹.
@@ -175,7 +176,7 @@ pub struct Config {
     pub frame_len: usize,
     /// Width of the residual stream.
     pub d_model: usize,
-    /// Layers; of an encoder-decoder the encoder's.
+    /// Layers; in an encoder-decoder, those of the encoder.
     pub n_layers: usize,
     /// Query heads.
     pub n_heads: usize,
@@ -185,15 +186,15 @@ pub struct Config {
     pub head_dim: usize,
     /// Width of the feed-forward part.
     pub d_ff: usize,
-    /// Greatest number of rows: positions of the cache, or rows of one encoder input (a source).
+    /// Maximum number of rows: positions of the cache, or rows of one encoder input (a source).
     pub context: usize,
-    /// Keys a query of a decoder sees at most, itself included; 0 means all.
+    /// Keys that a query of a decoder sees at most, its own included; 0 means all.
     pub window: usize,
     /// Labels of a classifier; 0 without one.
     pub n_labels: usize,
-    /// Rows of one pass over the flash.
+    /// Rows that share one pass over the weights.
     pub tile_rows: usize,
-    /// Encoder-decoder: layers of the decoder; otherwise 0, as all fields below.
+    /// Encoder-decoder: layers of the decoder. Otherwise 0, like all fields below.
     pub decoder_layers: usize,
     /// Encoder-decoder: positions of the decoder, the start token included.
     pub target_context: usize,
@@ -205,13 +206,13 @@ pub struct Config {
     pub start_token: usize,
     /// The token that ends a target.
     pub end_token: usize,
-    /// A token that is never written (Marian's padding), plus 1; 0: none.
+    /// A token that is never generated (Marian's padding), plus 1; 0: none.
     pub suppressed_token: usize,
     /// The token that every target begins with after the start token (BART), plus 1; 0: any.
     pub forced_token: usize,
 }
 
-/// Why a [`Config`] cannot be run; the word is the name of the field at fault.
+/// Why a [`Config`] cannot be run: the name of the field at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConfigError(pub &'static str);
@@ -230,9 +231,9 @@ pub const fn round_up(n: usize, of: usize) -> usize {
 }
 
 impl Config {
-    /// Checks every field's range and that the fields fit each other.
+    /// Checks the range of every field and that the fields are consistent.
     ///
-    /// Bounds: widths up to 8192 (accumulators of 32 bits stay exact), vocabulary and context up to
+    /// Bounds: widths up to 8192 (so 32-bit accumulators stay exact), vocabulary and context up to
     /// 2²⁰, so no derived size can overflow 32-bit arithmetic unnoticed.
     pub const fn validate(&self) -> Result<(), ConfigError> {
         macro_rules! check {
@@ -342,8 +343,8 @@ impl Config {
         if wider > self.d_model { wider } else { self.d_model }
     }
 
-    /// Positions that the key/value cache holds: the context, or the window plus one tile as a ring
-    /// when it is shorter, rounded up to whole blocks of [`KEY_BLOCK`] keys.
+    /// Positions that the key/value cache holds: the context, or a ring of the window plus one tile
+    /// if that is shorter, rounded up to whole blocks of [`KEY_BLOCK`] keys.
     pub const fn cache_rows(&self) -> usize {
         let needed = if self.window > 0 && self.window + self.tile_rows < self.context {
             // The ring must hold the window of the first row of a tile while the last is written,

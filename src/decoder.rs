@@ -1,8 +1,8 @@
 //! Decoder: a causal transformer with a key/value cache (Llama, GPT-2).
 //!
-//! Tokens go through all layers in tiles of rows; a prompt therefore costs one pass over the flash
-//! per tile instead of one per token. Work is done by [`Decoder::step`], one layer of one tile at a
-//! time; [`Decoder::prefill`] and [`Decoder::advance`] are loops over it.
+//! Tokens go through all layers in tiles of rows, so a prompt costs one pass over the flash per
+//! tile instead of one per token. [`Decoder::step`] processes one layer of one tile;
+//! [`Decoder::prefill`] and [`Decoder::advance`] are loops over it.
 
 use crate::arena::{ArenaParts, RunState};
 use crate::config::{Architecture, Config, Head, Position, Side};
@@ -30,9 +30,9 @@ pub struct Decoder<'m, 'a, B: Build = Native> {
     /// Rows in flight, and the next layer for them.
     rows: usize,
     layer: usize,
-    /// Tokens follow the rows in flight, so their logits are not wanted.
+    /// More tokens follow the rows in flight, so logits are not computed yet.
     more: bool,
-    /// Positions that all others see, see [`Decoder::set_prefix`].
+    /// Length of the prefix that every position sees, see [`Decoder::set_prefix`].
     prefix: usize,
     build: PhantomData<B>,
 }
@@ -48,7 +48,7 @@ impl<'m, 'a> Decoder<'m, 'a> {
 }
 
 impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
-    /// A decoder of another build: its kernels, the model that it is for.
+    /// A decoder of a chosen [`Build`]: its kernels and, if it names one, its only model.
     ///
     /// # Errors
     /// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`], [`RunError::ArenaTooSmall`].
@@ -96,7 +96,8 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         self.rows > 0
     }
 
-    /// Positions that can still be fed; with a sliding window there is no end but that of positions.
+    /// Positions that can still be fed; with a sliding window and rotary or no positions, as many
+    /// as 31 bits can count.
     pub fn remaining(&self) -> usize {
         capacity(self.config()).saturating_sub(self.len)
     }
@@ -106,9 +107,9 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         (self.len, self.rows, self.layer, self.prefix) = (0, 0, 0, 0);
     }
 
-    /// Goes back to the first `len` positions, to try another continuation; the logits stay those of
-    /// what was fed last. Returns false, and changes nothing, if there are fewer positions or if a
-    /// sliding window has already overwritten what would be needed.
+    /// Goes back to the first `len` positions, to try another continuation; the logits remain those
+    /// of the token fed last. Returns false, and changes nothing, if there are fewer positions or
+    /// if a sliding window has already overwritten keys that would be needed.
     #[must_use]
     pub fn truncate(&mut self, len: usize) -> bool {
         let config = self.config();
@@ -120,11 +121,11 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
     }
 
     /// Lets every position see the first `n` (a prefix language model, Raffel et al. 2020, §3.2.1).
-    /// Those must then be fed in one tile, since each reads the keys of all others.
+    /// These must be fed in one tile, because each of them reads the keys of all others.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`] with a sliding window, [`RunError::SplitPrefix`] if `n` is more than a
-    /// tile. [`Decoder::begin`] refuses a first tile that is shorter than the prefix.
+    /// [`RunError::WrongModel`] with a sliding window, [`RunError::SplitPrefix`] if `n` is more
+    /// than a tile. [`Decoder::begin`] refuses a first tile that is shorter than the prefix.
     pub fn set_prefix(&mut self, n: usize) -> Result<(), RunError> {
         let config = self.config();
         if config.window > 0 {
@@ -142,17 +143,18 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         part(self.state.outputs, 0, self.config().vocab_size)
     }
 
-    /// As [`Decoder::logits`], to be changed by a sampler.
+    /// [`Decoder::logits`] for a sampler, which may change them.
     pub fn logits_mut(&mut self) -> &mut [i32] {
         first_mut(self.state.outputs, self.config().vocab_size)
     }
 
-    /// Takes up to `tile_rows` tokens into flight; returns how many. Then [`Decoder::step`] until done.
-    /// Tokens that were given but not taken must follow: the logits in between are not computed.
+    /// Takes up to `tile_rows` tokens into flight and returns how many; then call [`Decoder::step`]
+    /// until done. Feed the remaining tokens next: logits are computed only for the last token
+    /// given.
     ///
     /// # Errors
     /// [`RunError::EmptyInput`], [`RunError::TooLong`] (the context is full),
-    /// [`RunError::TokenOutOfRange`], [`RunError::SplitPrefix`]. Nothing has changed then.
+    /// [`RunError::TokenOutOfRange`], [`RunError::SplitPrefix`]. The decoder is then unchanged.
     #[inline(never)]
     pub fn begin(&mut self, tokens: &[u32]) -> Result<usize, RunError> {
         self.check(tokens)?;
@@ -164,9 +166,8 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         Ok(rows)
     }
 
-    /// One layer of the rows in flight. After the last layer: the final norm and, unless more tokens
-    /// were given to [`Decoder::begin`] than it took, the last row's logits: nobody reads those in the
-    /// middle of a prompt.
+    /// Processes one layer of the rows in flight. After the last layer come the final norm and the
+    /// logits of the last row, except in the middle of a prompt, where nobody reads them.
     #[inline(never)]
     pub fn step(&mut self) -> Progress {
         let (config, weights, state) = (self.config(), self.weights(), &mut self.state);
@@ -219,12 +220,12 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         self.prefill(&[token])
     }
 
-    /// Log-probability (nats, Q15.16) of `tokens` following what was fed so far, in one pass of tiles:
-    /// `each` is called with every token's own. Returns the sum. The first token of an empty decoder
-    /// has no prediction and counts nothing.
+    /// Log-probability (nats, Q15.16) of `tokens` after the tokens fed so far, in one pass of
+    /// tiles. `each(index, log_probability)` is called for every token; returns the sum. The first
+    /// token of an empty decoder has no prediction and does not count.
     ///
-    /// Checking an answer this way is cheaper than generating it: the tiles share the pass over the
-    /// flash.
+    /// Checking an answer this way is cheaper than generating it, because the rows of a tile share
+    /// one pass over the flash.
     ///
     /// # Errors
     /// As [`Decoder::begin`].
@@ -243,7 +244,8 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         while fed < tokens.len() {
             let rows = self.begin(slices::rest(tokens, fed))?;
             while self.step() == Progress::Working {}
-            // Every row but the text's last predicts the token after it; the last one's logits stay.
+            // Every row except the last of the text predicts the next token; the last row's logits
+            // stay.
             for row in 0..rows {
                 row_logits::<B>(&self.weights(), &mut self.state, row);
                 if let Some(&next) = tokens.get(fed + row + 1) {
@@ -266,8 +268,8 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
     }
 }
 
-/// Positions that a decoder can be fed: its context; with a window and relative positions, as many
-/// as there are 32-bit positions.
+/// Positions that a decoder can be fed: its context, or, with a sliding window and rotary or no
+/// positions, as many as 31 bits can count.
 fn capacity(config: &Config) -> usize {
     match config.position {
         Position::Rotary | Position::None if config.window > 0 => u32::MAX as usize >> 1,

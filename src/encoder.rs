@@ -1,5 +1,5 @@
-//! Encoder: a bidirectional transformer (BERT). All rows at once, two passes a layer: first every row's
-//! keys and values, then attention and feed-forward, tile by tile.
+//! Encoder: a bidirectional transformer (BERT). All rows of an input go through a layer in two
+//! passes, tile by tile: first keys and values, then attention and feed-forward.
 
 use crate::arena::{ArenaParts, RunState};
 use crate::config::{Architecture, Config, Head, Input, Pooling, Side};
@@ -16,14 +16,15 @@ use crate::slices::part;
 use crate::target::{self, Build};
 use core::marker::PhantomData;
 
-/// An encoder model with its state. Tokens or frames in; a label's logits, an embedding, or rows out.
+/// An encoder model with its state. Tokens or frames in; logits of labels, an embedding, or rows
+/// out.
 #[derive(Debug)]
 pub struct Encoder<'m, 'a, B: Build = Native> {
     model: &'m Model<'m>,
     state: RunState<'a>,
     rows: usize,
     layer: usize,
-    /// First row of the next tile, and which pass it belongs to.
+    /// First row of the next tile, and its pass.
     tile: usize,
     second_pass: bool,
     done: bool,
@@ -41,7 +42,7 @@ impl<'m, 'a> Encoder<'m, 'a> {
 }
 
 impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
-    /// An encoder of another build: its kernels, the model that it is for.
+    /// An encoder of a chosen [`Build`]: its kernels and, if it names one, its only model.
     ///
     /// # Errors
     /// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`], [`RunError::ArenaTooSmall`].
@@ -103,8 +104,8 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         Ok(())
     }
 
-    /// Takes tokens as input, each row of which sees others as `mask` says. All steps are those of the
-    /// answer: [`Masked::step`], [`Masked::finish`].
+    /// [`Encoder::begin`] with a mask that says which rows see each other. It holds for all steps,
+    /// so these are methods of the returned value: [`Masked::step`], [`Masked::finish`].
     ///
     /// # Errors
     /// As [`Encoder::begin`].
@@ -145,7 +146,8 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         (self.second_pass, self.done) = (false, false);
     }
 
-    /// One tile of rows of one pass of one layer; after the last, the final norm and the head.
+    /// Processes one tile of rows in one pass of one layer; after the last, the final norm and the
+    /// head.
     pub fn step(&mut self) -> Progress {
         self.step_with(Prefix::ALL)
     }
@@ -223,7 +225,8 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         Ok(self.outputs())
     }
 
-    /// A classifier's logits in Q15.16, or an embedding of length one in Q1.30; nothing without a head.
+    /// A classifier's logits in Q15.16, or an embedding of length one in Q1.30; empty without a
+    /// head.
     pub fn outputs(&self) -> &[i32] {
         match self.config().head {
             Head::None => &[],
@@ -231,8 +234,8 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         }
     }
 
-    /// Hidden row `row` and its exponent: the answer of a model without head. A pooled model's row 0 is
-    /// the pooled row. Empty beyond the input.
+    /// Hidden row `row` and its exponent: the output of a model without a head. In a pooled model,
+    /// row 0 is the pooled row. Empty beyond the input.
     pub fn hidden(&self, row: usize) -> (&[i16], i32) {
         match row < self.rows {
             true => self.state.residual.row(row, self.config().d_model),
@@ -256,8 +259,8 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
     }
 }
 
-/// An encoder with an input whose rows see each other as a [`Mask`] says, see [`Encoder::begin_masked`].
-/// Dropped before its end, it leaves nothing to do.
+/// An encoder that processes an input under a [`Mask`], see [`Encoder::begin_masked`]. Dropping it
+/// before the last step abandons the input.
 #[derive(Debug)]
 pub struct Masked<'e, 'm, 'a, B: Build = Native> {
     encoder: &'e mut Encoder<'m, 'a, B>,

@@ -1,4 +1,4 @@
-//! Errors: small `Copy` enums, one per operation, each with what was needed and what was given.
+//! Errors: small `Copy` enums, one per operation; each states what was needed and what was given.
 
 use core::fmt;
 
@@ -45,7 +45,7 @@ pub enum FormatError {
     },
     /// A byte that must be zero is not.
     BadPadding {
-        /// Where.
+        /// Offset of the byte.
         offset: usize,
     },
     /// A number in a section is outside its range.
@@ -95,7 +95,8 @@ pub enum FormatError {
 }
 
 impl FormatError {
-    /// What it is in a few words, without numbers: what [`model!`](crate::model!) can say while compiling.
+    /// The error in a few words, without numbers, so that [`model!`](crate::model!) can print it at
+    /// compile time.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::TooShort { .. } => "bad blob: too short for a header",
@@ -171,24 +172,24 @@ impl fmt::Display for FormatError {
 
 impl core::error::Error for FormatError {}
 
-/// Why a model cannot be run on an arena, or an input not be taken.
+/// Why a model cannot run on an arena, or why an input is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RunError {
     /// The arena is smaller than [`Model::arena`](crate::Model::arena) says.
     ArenaTooSmall {
-        /// Which of the arena's three parts: `bytes`, `halves` or `words`.
+        /// The part of the arena: `bytes`, `halves`, `words` or `tokens`.
         part: &'static str,
         /// Elements needed.
         needed: usize,
         /// Elements given.
         given: usize,
     },
-    /// A part of the arena does not begin at a multiple of four bytes, as an
-    /// [`Arena`](crate::Arena)'s do: kernels load whole words.
+    /// A part of the arena does not begin at a multiple of four bytes: kernels load whole words.
+    /// The parts of an [`Arena`](crate::Arena) always do.
     MisalignedArena {
-        /// Which part: `bytes` or `halves`.
+        /// The part: `bytes` or `halves`.
         part: &'static str,
     },
     /// The blob does not begin at a multiple of four bytes: kernels load whole words.
@@ -202,10 +203,10 @@ pub enum RunError {
         /// What the operation needs, for example `a decoder with a vocabulary head`.
         needed: &'static str,
     },
-    /// The weights are packed for other cores than the kernels are for: convert the model again with
-    /// `--layout`.
+    /// The kernels of this build do not multiply weights in this packing: convert the model again
+    /// with another `--layout`.
     UnsupportedPacking {
-        /// How they are packed.
+        /// The packing of the weights.
         layout: &'static str,
         /// The kernels of this build.
         kernels: &'static str,
@@ -217,8 +218,8 @@ pub enum RunError {
         /// Keys that the kernels attend to at most.
         given: usize,
     },
-    /// The model asks for a wider beam than that of the build's [`Known`](crate::Known) model, which its
-    /// buffers are for.
+    /// The model has a wider beam than the [`Known`](crate::Known) model of the build, for which
+    /// the buffers are sized.
     BeamTooWide {
         /// Hypotheses needed.
         needed: usize,

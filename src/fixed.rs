@@ -2,10 +2,10 @@
 //!
 //! **The rule**: a value is divided by 2^s as `floor(x / 2^s + 1/2)`, that is, an arithmetic shift
 //! after adding half ([`round_shift`]). Where a result is only compared or exponentiated, a plain
-//! arithmetic shift (floor) is used and said so. The tables below are computed by the compiler in
-//! `f64`; no float instruction is in the running code.
+//! arithmetic shift (floor) is used, and the documentation says so. The compiler computes the
+//! tables below in `f64`; the running code contains no float instruction.
 
-/// `floor(x / 2^shift + 1/2)`; `shift` 0 leaves `x`. From 63 on the result is 0.
+/// `floor(x / 2^shift + 1/2)`; a `shift` of 0 returns `x`, one of 63 or more returns 0.
 #[inline(always)]
 pub const fn round_shift(x: i64, shift: u32) -> i64 {
     match shift {
@@ -23,7 +23,7 @@ pub const fn shift_by(x: i32, shift: i32) -> i32 {
     if shift >= 32 {
         0
     } else if shift > 0 {
-        // Adding half can need 33 bits, so the bit that is rounded on is added instead.
+        // Adding half can need 33 bits, so the highest bit shifted out is added instead.
         (x >> (shift - 1) >> 1) + ((x >> (shift - 1)) & 1)
     } else if shift > -32 {
         saturate((x as i64) << -shift)
@@ -74,8 +74,8 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// The scale 0. Its exponent is small, so that what is scaled by it is shifted far to the right: kernels
-    /// are fastest there.
+    /// The scale 0. Its exponent is −64 so that results take the large-shift path of the kernels,
+    /// which is the fast one.
     pub const ZERO: Self = Self { mantissa: 0, exponent: -64 };
 
     /// Rounds `value · 2^exponent` to 15 significant bits.
@@ -97,7 +97,7 @@ impl Scale {
     }
 }
 
-/// `1 / sqrt(v)` as `(mantissa, exponent)`, mantissa Q2.30-like in 2²⁹ … 2³⁰ (relative error below
+/// `1 / sqrt(v)` as `mantissa · 2^exponent` with a mantissa of 2³⁰ … 2³¹ (relative error below
 /// 2⁻²⁸): Newton's iteration `r ← r (3 − v r²) / 2` on a linear seed. `v` = 0 counts as 1.
 pub const fn rsqrt(v: u64) -> (u32, i32) {
     let v = if v == 0 { 1 } else { v };
@@ -117,7 +117,7 @@ pub const fn rsqrt(v: u64) -> (u32, i32) {
     (r, even as i32 / 2 - 62)
 }
 
-/// e^x for the tables, in the compiler.
+/// e^x for the tables, at compile time.
 const fn exp(x: f64) -> f64 {
     let halvings = 10;
     let y = x / 1024.0;
@@ -149,7 +149,7 @@ pub static EXP2: [u16; 256] = {
 };
 
 /// `2^(-t/256)` in Q1.15 (32767 stands for 1), floor of the table; 0 from `t` = 4096.
-/// Largest relative error of the table's step: 2^(1/256) − 1 = 0.27 %.
+/// The largest relative error is one step of the table: 2^(1/256) − 1 = 0.27 %.
 #[inline(always)]
 pub fn exp2_negative(t: u32) -> u32 {
     let shift = (t >> 8).min(31);
@@ -169,7 +169,7 @@ static EXP2_FINE: [u32; 65] = {
 };
 
 /// `2^(-t)` in Q0.31 for `t` in Q16.16, linear interpolation of 64 steps: relative error < 2⁻¹⁶.
-/// For probabilities that a user sees and for sampling, not for the layers.
+/// For sampling and for probabilities shown to a user, not for the layers.
 pub fn exp2_fine(t: u32) -> u32 {
     let up = t.wrapping_neg() & 0xffff; // 2^-t = 2^(fraction) · 2^-ceil(t)
     let whole = (t >> 16) + (up != 0) as u32;
@@ -257,9 +257,9 @@ pub fn cosine(phase: u32) -> i16 {
     sine(phase.wrapping_add(1 << 30))
 }
 
-/// Largest magnitude of a row with the 4-bit mantissa of an 8-bit code: the scale of a cached key
-/// or value is `(16 + code mod 16) · 2^(code / 16)`, the smallest such number that is not below
-/// the row's largest magnitude `largest` (at most 2¹⁵).
+/// The 8-bit code of the scale of a cached key or value, whose largest magnitude is `largest` (at
+/// most 2¹⁵): the scale is `(16 + code mod 16) · 2^floor(code / 16)`, the smallest one that is not
+/// below `largest`.
 #[inline(always)]
 pub const fn scale_code(largest: u32) -> u8 {
     if largest <= 16 {
@@ -276,7 +276,7 @@ pub const fn decode_scale(code: u8) -> u32 {
     (16 + (code & 15) as u32) << (code >> 4)
 }
 
-/// `floor(127 · 2¹² / (16 + i))`: what turns a row of scale code `i` into −127…127.
+/// `floor(127 · 2¹² / (16 + i))`: the factor that maps a row with scale code `i` to −127…127.
 pub static INVERSE_SCALE: [u16; 16] = {
     let mut table = [0; 16];
     let mut i = 0;
@@ -287,8 +287,9 @@ pub static INVERSE_SCALE: [u16; 16] = {
     table
 };
 
-/// `u · (1 − Φ(u))`, `u · (1 − σ(u))` …: the even part of an activation, see
-/// `nn::activation`. 256 steps of 1/`steps_per_unit`, Q0.16.
+/// The table `h` of an activation, see `nn::activation`: 256 steps of 1/`steps_per_unit` in Q0.16,
+/// and two entries to spare. `which` is 0 for GELU with erf, 1 for GELU with tanh, 2 for SiLU and 3
+/// for `1 − tanh`.
 pub const fn even_part(which: u8, steps_per_unit: f64) -> [u16; 258] {
     let mut table = [0; 258];
     let mut i = 0;

@@ -1,32 +1,33 @@
-//! Floats at the edge. Numbers that come in as `f32` (features of frames, a temperature) become integers
-//! by their bits alone, so that results are the same bits on every core, with or without an FPU or a
-//! library. Numbers that go out (probabilities, scores) are for display: the exponential function is
-//! that of the feature `libm`, or, without it, of `micromath`, which is smaller and less exact.
+//! Floats at the edge. Inputs given as `f32` (features of frames, a temperature) are converted to
+//! integers from their bits alone, so that results are the same bits on every core, with or without
+//! an FPU or a library. Outputs as `f32` (probabilities, scores) are for display: the exponential
+//! function comes from `libm` (feature `libm`) or else from `micromath`, which is smaller and less
+//! exact.
 
 use crate::fixed::round_shift;
 
-/// Why a float cannot be taken. `index` says which of several; it is 0 for one alone.
+/// Why a float is refused. `index` is its position among several; 0 for a single one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum FloatError {
     /// Not a number.
     NotANumber {
-        /// Which.
+        /// Its position.
         index: usize,
     },
     /// Infinite, or outside `lowest · 2^exponent ..= greatest · 2^exponent`.
     OutOfRange {
-        /// Which.
+        /// Its position.
         index: usize,
         /// The least integer.
         lowest: i64,
         /// The greatest integer.
         greatest: i64,
-        /// The unit of both is two to this power.
+        /// Both are in units of 2 to this power.
         exponent: i32,
     },
-    /// The integers find more or less room than there are floats.
+    /// The output has another length than the input.
     WrongLength {
         /// Floats given.
         needed: usize,
@@ -70,11 +71,11 @@ pub const fn to_fixed(x: f32, exponent: i32) -> Result<i32, FloatError> {
 }
 
 /// Frames of features in units of `2^exponent`, for
-/// [`Encoder::begin_frames`](crate::Encoder::begin_frames); `exponent` is the `frame_exponent` of the
-/// model's [`header`](crate::Model::header).
+/// [`Encoder::begin_frames`](crate::Encoder::begin_frames); `exponent` is the `frame_exponent` of
+/// the model's [`header`](crate::Model::header).
 ///
 /// # Errors
-/// [`FloatError`]; what stands in `out` then is of no use.
+/// [`FloatError`]; the contents of `out` are then unspecified.
 pub fn features(frames: &[f32], exponent: i32, out: &mut [i16]) -> Result<(), FloatError> {
     if frames.len() != out.len() {
         return Err(FloatError::WrongLength { needed: frames.len(), given: out.len() });
@@ -118,8 +119,8 @@ pub(crate) const fn within(
     Ok(value)
 }
 
-/// `x · 2^exponent`, for display: logits and log-probabilities have the exponent −16, embeddings −30.
-/// Exact but for the rounding to 24 bits; exponents beyond −126 … 127 give what these give.
+/// `x · 2^exponent`, for display: logits and log-probabilities have the exponent −16, embeddings
+/// −30. Exact except for rounding to 24 bits; exponents are clamped to −126 … 127.
 pub const fn from_fixed(x: i32, exponent: i32) -> f32 {
     let exponent = match exponent {
         ..-126 => -126,
@@ -129,8 +130,8 @@ pub const fn from_fixed(x: i32, exponent: i32) -> f32 {
     x as f32 * f32::from_bits(((exponent + 127) as u32) << 23)
 }
 
-/// The probability whose natural logarithm is `log_probability` (Q15.16), for display. Below e⁻⁸⁷ it
-/// is 0. `libm` and `micromath` differ by at most 0.3 % of it.
+/// The probability whose natural logarithm is `log_probability` (Q15.16), for display; 0 below
+/// e⁻⁸⁷. The results of `libm` and `micromath` differ by at most 0.3 %.
 #[cfg(any(feature = "libm", feature = "micromath"))]
 pub fn probability(log_probability: i64) -> f32 {
     match i32::try_from(log_probability) {
@@ -139,7 +140,7 @@ pub fn probability(log_probability: i64) -> f32 {
     }
 }
 
-/// −87 in Q15.16: e to this power is still a normal number.
+/// −87 in Q15.16: e⁻⁸⁷ is still a normal number.
 #[cfg(any(feature = "libm", feature = "micromath"))]
 const SMALLEST: i32 = -87 << 16;
 

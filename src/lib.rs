@@ -1,12 +1,12 @@
 //! picoformer runs transformers on microcontrollers: integers only, no heap, weights read in place
 //! from flash, the same bits on every core.
 //!
-//! A trained checkpoint becomes a *blob* (the command `picoformer convert`), the blob is flashed, and
-//! [`Model::parse`] turns it into views of that flash, in `const` if it is linked into the image. All
-//! state lives in one [`Arena`], whose exact size [`Model::arena`] tells. What runs a model depends on
-//! what goes in and out:
+//! The command `picoformer convert` turns a trained checkpoint into a *blob*, which is flashed;
+//! [`Model::parse`] gives views of it, at compile time if it is linked into the image. All state
+//! lives in one [`Arena`], whose exact size [`Model::arena`] returns. Choose a type by input and
+//! output:
 //!
-//! | in | out | by |
+//! | input | output | type |
 //! | --- | --- | --- |
 //! | text | label, tags, embedding | [`Classifier`] |
 //! | text | text | [`Generator`] |
@@ -27,24 +27,26 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
-//! Firmware that runs a single model declares it by [`specialize!`]: code that only other models need is then
-//! left out.
+//! If your firmware runs a single model, declare it with [`specialize!`]: code that only other
+//! models need is then left out.
 //!
 //! ## Data flow
-//! `tokens → nn::embedding → nn::layer × n → nn::head → logits`, driven by [`Encoder`], [`Decoder`] or
-//! both in [`Seq2Seq`].
-//! The residual stream is rows of 16-bit numbers, each row with one power of two; a linear layer reads a
-//! row as 8-bit (or 12-bit) integers with a scale of their own, found when the row is read, so no
-//! calibration is needed (`docs/NUMERICS.md`). Attention goes over the keys once, in blocks, with a running
-//! softmax: nothing is as long as the context but the keys and values themselves. The inner loops are
-//! [`kernels`]; [`kernels::Portable`] defines every result and every other backend returns the same bits.
+//! `tokens → nn::embedding → nn::layer × n → nn::head → logits`, driven by [`Encoder`], [`Decoder`]
+//! or both in [`Seq2Seq`].
+//! The residual stream consists of rows of 16-bit numbers, each row with one power of two; a linear
+//! layer reads a row as 8-bit (or 12-bit) integers with a scale of their own, found when the row is
+//! read, so no calibration is needed (`docs/NUMERICS.md`). Attention visits the keys once, in
+//! blocks, with a running softmax: only the keys and values themselves are as long as the context.
+//! The inner loops are [`kernels`]; [`kernels::Portable`] defines every result, and every backend
+//! returns the same bits.
 //!
-//! Work is done by `step`, one layer of one tile of rows at a time; `run`, `prefill` and `generate` are
-//! loops over it. After a blob is parsed, only the user's input can fail: [`RunError`],
+//! `step` processes one layer of one tile of rows; `run`, `prefill` and `generate` are loops over
+//! it. Once an engine is constructed, only the user's input can fail: [`RunError`],
 //! [`EncodeError`](tokenizer::EncodeError).
 //!
 //! ## Floors
-//! A module imports only from floors below it (`cargo xtask floors` checks):
+//! A module imports only from its own floor and those below it, and no two files import each other
+//! (`cargo xtask floors` checks):
 //!
 //! ```text
 //! 8  macros    7  task    6  encoder decoder seq2seq    5  nn sampler    4  model    3  target

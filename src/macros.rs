@@ -1,4 +1,4 @@
-//! What firmware declares for its model.
+//! Macros with which firmware declares its model.
 
 /// The bytes of a file as `&'static [u8]`, aligned so that kernels can read words in place.
 ///
@@ -14,9 +14,9 @@ macro_rules! include_blob {
     }};
 }
 
-/// A [`Model`](crate::Model) that is linked into the image: the file is included, aligned and parsed while
-/// compiling, for a `const` or a `static`. `bytes:` parses a blob that is there already, for example in a
-/// section of its own.
+/// A [`Model`](crate::Model) that is linked into the image, for a `const` or a `static`: the file
+/// is included, aligned and parsed at compile time. `bytes:` parses a blob that already exists as a
+/// constant, for example in its own linker section.
 ///
 /// ```
 /// static INTENT: picoformer::Model = picoformer::model!("../models/intent/model.pico");
@@ -26,8 +26,9 @@ macro_rules! include_blob {
 /// # assert_eq!(G2P.config().beams, 4);
 /// ```
 ///
-/// A bad blob fails the build, and the compiler says why ([`FormatError::name`](crate::FormatError::name)).
-/// The checksum is not computed: the file comes from the disk of the compiler.
+/// A bad blob fails the build, and the compiler says why
+/// ([`FormatError::name`](crate::FormatError::name)). The checksum is not verified: the file was
+/// read from disk by the compiler.
 ///
 /// ```compile_fail,E0080
 /// // evaluation panicked: bad blob: wrong magic, it does not begin with `PICO`
@@ -48,9 +49,9 @@ macro_rules! model {
     };
 }
 
-/// The type of the [`Arena`](crate::Arena) that a model needs, exactly. Of a
-/// [`Model`](crate::Model), or of a [`Config`](crate::Config) where the model is flashed on its own; a
-/// `const` or a `static`.
+/// The type of the [`Arena`](crate::Arena) of exactly the size that a model needs. The argument is
+/// a `const` or `static` [`Model`](crate::Model), or a `const` [`Config`](crate::Config) if the
+/// model is flashed separately.
 ///
 /// ```
 /// static INTENT: picoformer::Model = picoformer::model!("../models/intent/model.pico");
@@ -69,8 +70,8 @@ macro_rules! arena {
     };
 }
 
-/// Declares a [`Build`](crate::Build) for one model: what only other models need is not linked, sizes
-/// and offsets are constants, results are the same bits. The kernels are
+/// Declares a [`Build`](crate::Build) for one model: code that only other models need is not
+/// linked, sizes and offsets are constants, results are the same bits. The kernels are
 /// [`Native`](crate::kernels::Native).
 ///
 /// ```
@@ -85,8 +86,8 @@ macro_rules! arena {
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 ///
-/// Of a model that is flashed on its own, write the hyperparameters down, and the rules of its tokenizer:
-/// [`Model::parse_for`](crate::Model::parse_for) then refuses every other model.
+/// For a model that is flashed separately, write down its hyperparameters and the kind of its
+/// tokenizer: [`Model::parse_for`](crate::Model::parse_for) then refuses every other model.
 ///
 /// ```
 /// use picoformer::config::{Architecture, Config, Head, Position};

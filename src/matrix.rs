@@ -1,17 +1,17 @@
-//! int8 matrices as every kernel reads them: words of four inputs, four outputs interleaved.
+//! The memory layout of int8 matrices: words of four inputs, four outputs interleaved.
 //!
-//! Word `j` holds the weights `w[4j] … w[4j+3]` of one output; words `j` of outputs `4g … 4g+3` (a *group*)
-//! stand side by side, at bytes `(g · in_dim + 4j) · 4 + 4 · (output mod 4)`. What a word looks like is its
-//! [`Packing`]: the one place that layout, validation, writer and kernels ask.
+//! Word `j` holds the weights `w[4j] … w[4j+3]` of one output; words `j` of outputs `4g … 4g+3` (a
+//! *group*) are adjacent, at bytes `(g · in_dim + 4j) · 4 + 4 · (output mod 4)`. [`Packing`]
+//! defines the format of a word; blob layout, validation, writer and kernels all use it.
 
 /// How four weights become a word, and how words make a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Packing {
-    /// Two little-endian halfwords, each the exact 16-bit number `256 · w[odd] + w[even]` (so the high
-    /// byte carries a borrow when `w[even]` is negative). On a core with SMLAD one sign extension then
-    /// serves four weights instead of two; on a core without, the halfword is loaded sign-extended for
-    /// nothing. Serves every core.
+    /// Two little-endian halfwords, each the exact 16-bit number `256 · w[odd] + w[even]` (so the
+    /// high byte carries a borrow when `w[even]` is negative). With SMLAD, one sign extension then
+    /// serves four weights instead of two; other cores load the halfword sign-extended at no cost.
+    /// All kernels multiply it.
     Paired = 0,
     /// Four int8 numbers, for cores that multiply bytes (Helium).
     Plain = 1,

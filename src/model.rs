@@ -1,7 +1,7 @@
 //! [`Model::parse`]: validated, zero-copy views of a blob in flash.
 //!
-//! `parse` is the only gate. After it, only the user's input can fail: every view below is a slice
-//! whose length was checked once.
+//! Only `parse` and its variants accept bytes. Every view below is a slice whose length was checked
+//! there, once.
 
 mod section;
 mod validate;
@@ -34,7 +34,7 @@ impl<'a> Model<'a> {
     /// Usable in `const`, so that a bad blob fails the build.
     ///
     /// # Errors
-    /// Every [`FormatError`] but `BadChecksum`.
+    /// Every [`FormatError`] except `BadChecksum`, `Misaligned` and `OtherModel`.
     #[inline(never)]
     pub const fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
         // Never taken apart, as in `parse_checked`.
@@ -47,7 +47,8 @@ impl<'a> Model<'a> {
         read
     }
 
-    /// [`Model::parse`] without a look into the sections; apart, so that its frame is gone for that.
+    /// Header and layout only; a function of its own, so that its stack frame is freed before the
+    /// sections are validated.
     #[inline(never)]
     const fn read(bytes: &'a [u8]) -> Result<Self, FormatError> {
         match Header::parse(bytes) {
@@ -70,18 +71,18 @@ impl<'a> Model<'a> {
         Ok(model)
     }
 
-    /// Reads a blob and verifies its CRC-32: what a program does with a blob that was flashed on its
-    /// own or came over the air. Costs about 14 instructions per byte.
+    /// Reads a blob and verifies its CRC-32, for blobs that are flashed separately or arrive over
+    /// the air. Costs about 14 instructions per byte.
     ///
     /// # Errors
-    /// Every [`FormatError`] but `OtherModel`.
+    /// Every [`FormatError`] except `OtherModel`.
     pub fn parse_checked(bytes: &'a [u8]) -> Result<Self, FormatError> {
         Self::parse_for::<Native>(bytes)
     }
 
-    /// [`Model::parse_checked`] for firmware that runs one model only, whose weights are flashed on
-    /// their own: a model with other hyperparameters is refused by its header, so that the code to read
-    /// every other is not linked.
+    /// [`Model::parse_checked`] for firmware that runs a single model whose blob is flashed
+    /// separately: a blob with other hyperparameters is refused by its header, and the code that
+    /// would read it is not linked.
     ///
     /// # Errors
     /// Every [`FormatError`].
@@ -120,12 +121,12 @@ impl<'a> Model<'a> {
         &self.layout
     }
 
-    /// Bytes of flash.
+    /// Size of the blob in bytes.
     pub const fn flash_bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// What firmware for this model alone can rely on.
+    /// What a build for this model alone knows at compile time.
     pub const fn known(&self) -> Known {
         let tokenizer = match self.tokenizer() {
             Some(tokenizer) => Some(tokenizer.kind()),
@@ -139,7 +140,7 @@ impl<'a> Model<'a> {
         Weights::new(self.bytes, &self.header, &self.layout)
     }
 
-    /// Refuses a model that a build is not for, or that its kernels cannot run.
+    /// Refuses a model that the build is not for, or that its kernels cannot run.
     ///
     /// # Errors
     /// [`RunError::WrongModel`], [`RunError::BeamTooWide`], [`RunError::UnsupportedPacking`],
@@ -172,9 +173,8 @@ impl<'a> Model<'a> {
         Ok(())
     }
 
-    /// The same model with another beam width, to be set before [`Model::arena`] is asked: RAM grows
-    /// with it. Widths beyond 1 … [`MAX_BEAMS`] are brought there; other models than
-    /// encoder-decoders do not change.
+    /// The same model with another beam width, clamped to 1 … [`MAX_BEAMS`]. Set it before you call
+    /// [`Model::arena`]: RAM grows with it. Only encoder-decoders change.
     #[must_use]
     pub const fn with_beams(mut self, beams: usize) -> Self {
         if matches!(self.header.config.architecture, Architecture::EncoderDecoder) {
@@ -184,12 +184,12 @@ impl<'a> Model<'a> {
         self
     }
 
-    /// Exact RAM that running the model needs.
+    /// The exact amount of RAM that running the model needs.
     pub const fn arena(&self) -> ArenaSize {
         ArenaSize::new(&self.header.config)
     }
 
-    /// The tokenizer; `None` for a model that takes and gives ids.
+    /// The tokenizer; `None` for a model that takes and returns token ids.
     pub const fn tokenizer(&self) -> Option<Tokenizer<'a>> {
         let (offset, len) = self.layout.tokenizer;
         Tokenizer::of_valid(part(self.bytes, offset, len))

@@ -1,4 +1,4 @@
-//! Log-probabilities of logits: `log softmax` without the softmax.
+//! Log-probabilities from logits: `log softmax` without the softmax.
 
 use crate::fixed::{LN_2_Q16, LOG2_E_Q30, exp2_fine, log2};
 

@@ -1,4 +1,4 @@
-//! What a step reports.
+//! The result of a step.
 
 /// Whether more steps are needed for the rows in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

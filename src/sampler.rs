@@ -1,5 +1,5 @@
-//! From logits to a token: greedy, temperature, top-k, top-p. Integers only: the same seed gives the
-//! same tokens on every core.
+//! From logits to a token: greedy, temperature, top-k, top-p. Integers only, so the same seed gives
+//! the same tokens on every core.
 
 use crate::fixed::{LOG2_E_Q30, exp2_fine};
 use crate::float::{FloatError, within};
@@ -11,14 +11,14 @@ pub const ONE: u32 = 1 << 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Sampling {
-    /// Divides the logits, Q16.16; 0 takes the likeliest token (greedy).
+    /// The logits are divided by it, Q16.16; 0 takes the likeliest token (greedy).
     pub temperature: u32,
-    /// Only the `top_k` likeliest tokens are left; 0 leaves all (Fan et al. 2018, §5.1).
+    /// Only the `top_k` likeliest tokens are kept; 0 keeps all (Fan et al. 2018, §5.1).
     pub top_k: usize,
-    /// Only the likeliest tokens whose probabilities together reach this are left, Q16.16; [`ONE`]
-    /// leaves all (nucleus sampling, Holtzman et al. 2020, §3.1).
+    /// Only the likeliest tokens whose probabilities together reach this are kept, Q16.16; [`ONE`]
+    /// keeps all (nucleus sampling, Holtzman et al. 2020, §3.1).
     pub top_p: u32,
-    /// Where the random numbers begin.
+    /// Seed of the random numbers.
     pub seed: u64,
 }
 
@@ -38,10 +38,10 @@ impl Sampling {
         Self { temperature, ..self }
     }
 
-    /// With another temperature, as a float; the nearest in Q16.16, but never 0 for more than 0.
+    /// With another temperature, as a float; rounded to Q16.16, but a positive one never becomes 0.
     ///
     /// # Errors
-    /// [`FloatError`] of what is not within 0 and 2¹⁶.
+    /// [`FloatError`] if it is not within 0 … 2¹⁶.
     pub const fn with_temperature_f32(self, temperature: f32) -> Result<Self, FloatError> {
         match within(temperature, -16, 0, u32::MAX as i64, 0) {
             Ok(0) if temperature.to_bits() << 1 != 0 => Ok(self.with_temperature(1)),
@@ -60,10 +60,10 @@ impl Sampling {
         Self { top_p, ..self }
     }
 
-    /// Among the nucleus of probability `top_p`, as a float; the nearest in Q16.16.
+    /// Among the nucleus of probability `top_p`, as a float; rounded to Q16.16.
     ///
     /// # Errors
-    /// [`FloatError`] of what is not within 0 and 1.
+    /// [`FloatError`] if it is not within 0 … 1.
     pub const fn with_top_p_f32(self, top_p: f32) -> Result<Self, FloatError> {
         match within(top_p, -16, 0, ONE as i64, 0) {
             Ok(top_p) => Ok(self.with_top_p(top_p as u32)),
@@ -80,13 +80,13 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// A sampler at the beginning of its seed.
+    /// A sampler that begins with the seed of `sampling`.
     pub const fn new(sampling: Sampling) -> Self {
         Self { sampling, state: sampling.seed }
     }
 
-    /// The next token of `logits` (Q15.16), of equals the lowest id. Unless greedy, the logits are
-    /// overwritten.
+    /// Chooses the next token from `logits` (Q15.16); ties go to the lowest id. Overwrites the
+    /// logits unless greedy.
     pub fn sample(&mut self, logits: &mut [i32]) -> u32 {
         if self.sampling.temperature == 0 {
             return greedy(logits);
@@ -100,7 +100,8 @@ impl Sampler {
             let mass = (((total >> 16) * self.sampling.top_p as u64).max(1)).min(total);
             total = keep(logits, mass, false);
         }
-        // total ≥ 2^31 − 1 (the likeliest token's numerator) and < 2^47: nothing is lost or overflows.
+        // total ≥ 2^31 − 1 (the likeliest token's numerator) and < 2^47: nothing is lost or
+        // overflows.
         let mut point = ((self.random() >> 32) * (total >> 16)) >> 16;
         for (token, &numerator) in logits.iter().enumerate() {
             match point.checked_sub(numerator as u64) {
@@ -114,8 +115,8 @@ impl Sampler {
     /// Softmax numerators in Q0.31 in place of the logits; returns their sum.
     fn numerators(&self, logits: &mut [i32]) -> u64 {
         let maximum = logits.iter().copied().max().unwrap_or(0);
-        // log2(e) / temperature in Q16.16, far beyond what still matters for the smallest. A product of
-        // 33 bits divided by one of 32: the last two bits by hand, since small cores divide 32 by 32.
+        // log2(e) / temperature in Q16.16. That is 33 bits divided by 32; small cores divide 32 by
+        // 32, so the last two bits of the quotient are found by hand.
         let temperature = self.sampling.temperature as u64;
         let dividend = LOG2_E_Q30 as u32;
         let mut factor = dividend.checked_div(self.sampling.temperature).unwrap_or(0) as u64;
@@ -148,7 +149,7 @@ impl Sampler {
     }
 }
 
-/// The likeliest token, of equals the lowest id.
+/// The likeliest token; ties go to the lowest id.
 pub fn greedy(logits: &[i32]) -> u32 {
     let mut best = (0, i32::MIN);
     for (token, &logit) in logits.iter().enumerate() {
@@ -159,16 +160,16 @@ pub fn greedy(logits: &[i32]) -> u32 {
     best.0 as u32
 }
 
-/// Zeroes all but the largest numerators that together reach `needed`, of equals those of the lowest ids;
-/// returns the sum of what is left. `count`: each counts 1. Needs no memory: the limit is found by
-/// bisection.
+/// Keeps the largest numerators that together reach `needed` (or, with `count`, the `needed`
+/// largest) and zeroes all others; ties go to the lowest ids. Returns the sum of those kept. Needs
+/// no memory: the limit is found by bisection.
 #[inline(never)]
 fn keep(numerators: &mut [i32], needed: u64, count: bool) -> u64 {
     let measure = |numerator: i32| if count { 1 } else { numerator as u64 };
     let above = |limit: i32| -> u64 {
         numerators.iter().filter(|&&n| n >= limit).map(|&n| measure(n)).sum()
     };
-    // The largest limit at which enough is left.
+    // The largest limit that keeps enough.
     let (mut low, mut high) = (0i32, i32::MAX);
     while low < high {
         let middle = low + (high - low) / 2 + 1;

@@ -1,11 +1,12 @@
-//! Encoder-decoder (Vaswani et al. 2017, figure 1): a source is read once, a target is written token by
-//! token, every decoder layer attending to the source.
+//! Encoder-decoder (Vaswani et al. 2017, figure 1): a source is read once, a target is written
+//! token by token, every decoder layer attending to the source.
 //!
-//! Three stages: the encoder's layers over all rows of the source; the keys and values of the source for
-//! the cross-attention of every decoder layer, once; then the decoder, all hypotheses of a [`Search`] in
-//! tiles of rows, until the search is over. The encoder's rows and keys are dead when the decoder begins,
-//! so both use the same buffers. Work is done by [`Seq2Seq::step`], one [`Part`] of one layer of one tile
-//! at a time; everything else is a loop over it.
+//! There are three stages: the encoder layers over all rows of the source; once, the keys and
+//! values of the source for the cross-attention of every decoder layer; then the decoder, with all
+//! hypotheses of a [`Search`] in tiles of rows, until the search is over. The encoder's rows and
+//! keys are no longer needed when the decoder begins, so both use the same buffers.
+//! [`Seq2Seq::step`] processes one [`Part`] of one layer of one tile; everything else is a loop
+//! over it.
 
 mod part;
 mod search;
@@ -40,7 +41,7 @@ pub struct Seq2Seq<'m, 'a, B: Build = Native> {
     /// Rows of the source.
     rows: usize,
     part: Part,
-    /// The next layer; the first row of the next tile; which pass of an encoder layer.
+    /// The next layer; the first row of the next tile; the pass of an encoder layer.
     layer: usize,
     tile: usize,
     second_pass: bool,
@@ -48,8 +49,8 @@ pub struct Seq2Seq<'m, 'a, B: Build = Native> {
 }
 
 impl<'m, 'a> Seq2Seq<'m, 'a> {
-    /// An encoder-decoder on the kernels that this crate was built with. Its beam width is that of the
-    /// blob, or of [`Model::with_beams`].
+    /// An encoder-decoder on the kernels that this crate was built with. The beam width is the one
+    /// in the blob, or the one set by [`Model::with_beams`].
     ///
     /// # Errors
     /// [`RunError::WrongModel`], [`RunError::UnsupportedPacking`], [`RunError::ArenaTooSmall`].
@@ -59,8 +60,8 @@ impl<'m, 'a> Seq2Seq<'m, 'a> {
 }
 
 impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
-    /// An encoder-decoder of another build: its kernels, the model that it is for. A known model's beam
-    /// width is the widest; [`Model::with_beams`] may give a narrower one.
+    /// An encoder-decoder of a chosen [`Build`]. The beam width of its known model is the widest
+    /// that is accepted; [`Model::with_beams`] may set a narrower one.
     ///
     /// # Errors
     /// [`RunError::WrongModel`], [`RunError::BeamTooWide`], [`RunError::UnsupportedPacking`],
@@ -93,7 +94,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         self.model
     }
 
-    /// Its hyperparameters, but for the beam width, which is [`Seq2Seq::model`]'s.
+    /// Its hyperparameters; for the beam width, ask [`Seq2Seq::model`].
     fn config(&self) -> &'m Config {
         target::config::<B>(self.model.config())
     }
@@ -102,13 +103,13 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         self.model.weights()
     }
 
-    /// What the next step works on.
+    /// The part that the next step processes.
     pub fn part(&self) -> Part {
         self.part
     }
 
-    /// Limits the targets of the sources to come to `tokens` tokens, the end token counted; at most (and
-    /// by default) the model's target context.
+    /// Limits the targets of future sources to `tokens` tokens, including the end token; at most
+    /// (and by default) the model's target context.
     pub fn set_limit(&mut self, tokens: usize) {
         self.limit = tokens;
     }
@@ -116,8 +117,8 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
     /// Takes a source. Then [`Seq2Seq::step`] until done.
     ///
     /// # Errors
-    /// [`RunError::EmptyInput`], [`RunError::TooLong`], [`RunError::TokenOutOfRange`]. Nothing has
-    /// changed then.
+    /// [`RunError::EmptyInput`], [`RunError::TooLong`], [`RunError::TokenOutOfRange`]. The engine
+    /// is then unchanged.
     pub fn begin(&mut self, source: &[Token]) -> Result<(), RunError> {
         let config = self.config();
         check_rows(source.len(), config.context)?;
@@ -129,8 +130,8 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         Ok(())
     }
 
-    /// One part of one layer of one tile of rows.
-    #[inline(never)] // each part's frame is its own
+    /// Processes one part of one layer of one tile of rows.
+    #[inline(never)] // so that each part has a stack frame of its own
     pub fn step(&mut self) -> Progress {
         match self.part {
             Part::Encoder => self.encode(),
@@ -142,7 +143,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         if self.part == Part::Done { Progress::Done } else { Progress::Working }
     }
 
-    /// A tile of an encoder layer: first every row's keys and values, then the rest.
+    /// A tile of an encoder layer: keys and values in the first pass, the rest in the second.
     #[inline(never)]
     fn encode(&mut self) {
         let tile = self.next_tile(self.rows);
@@ -179,7 +180,8 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         }
     }
 
-    /// The tile that begins at `self.tile`, which goes on to the next, or to 0 after the last.
+    /// The tile that begins at `self.tile`; advances `self.tile` to the next one, or to 0 after the
+    /// last.
     fn next_tile(&mut self, rows: usize) -> Tile {
         let first = self.tile;
         let rows_left = rows.saturating_sub(first);
@@ -188,7 +190,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         Tile { first_row: first, first_position: first, rows: tile_rows, beams: false }
     }
 
-    /// The rows of the tokens that every hypothesis ends with.
+    /// Embeds the last token of every hypothesis.
     #[inline(never)]
     fn embed(&mut self) {
         for slot in 0..self.search.live() {
@@ -245,7 +247,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         }
     }
 
-    /// Logits of one hypothesis; after the last, the next tokens of all.
+    /// Logits of one hypothesis; after the last one, the next tokens of all.
     #[inline(never)]
     fn choose(&mut self) {
         let config = self.config();
@@ -279,7 +281,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         });
     }
 
-    /// A source in, the best target found: `begin` and all steps. [`Seq2Seq::tokens`] gives the tokens.
+    /// Runs `begin` and all steps; returns the best target. [`Seq2Seq::tokens`] gives its tokens.
     ///
     /// # Errors
     /// As [`Seq2Seq::begin`].
@@ -306,9 +308,9 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         slice(self.state.outputs, 0, self.config().vocab_size)
     }
 
-    /// Log-probability (nats, Q15.16) of `target` (without the start token; with the end token if it is to
-    /// count) given `source`, in one teacher-forced pass of tiles: `each` is called with every token's
-    /// own and the logits that it was taken from. Returns the sum.
+    /// Log-probability (nats, Q15.16) of `target` given `source`, in one teacher-forced pass of
+    /// tiles. `target` has no start token, and ends with the end token if that shall count.
+    /// `each(index, log_probability, logits)` is called for every token; returns the sum.
     ///
     /// # Errors
     /// As [`Seq2Seq::begin`], for both.

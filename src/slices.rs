@@ -1,7 +1,7 @@
 //! Parts of buffers whose bounds follow from the [`Config`](crate::Config).
 //!
-//! No image may hold a call of a panic, so a slice out of bounds is empty there. But it is a bug, and
-//! must stop a test: every function here asserts its bounds in debug builds.
+//! Release images contain no panics, so there a slice out of bounds is empty. It is still a bug,
+//! which must stop a test: in debug builds every function here asserts its bounds.
 
 /// `buffer[.. middle]` and `buffer[middle ..]`.
 #[inline(always)]
@@ -55,7 +55,7 @@ pub fn row<T>(buffer: &[T], index: usize, width: usize) -> &[T] {
     buffer.get(index * width..(index + 1) * width).unwrap_or_default()
 }
 
-/// As [`row`], to be written.
+/// [`row`] for writing.
 #[inline(always)]
 pub fn row_mut<T>(buffer: &mut [T], index: usize, width: usize) -> &mut [T] {
     debug_assert!((index + 1) * width <= buffer.len(), "{index} × {width} of {}", buffer.len());

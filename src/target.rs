@@ -1,8 +1,8 @@
-//! What the engine is built for: a core's kernels and, where firmware serves one model only, that
-//! model's hyperparameters.
+//! What the engine is compiled for: the kernels of a core and, for firmware with a single model,
+//! the hyperparameters of that model.
 //!
-//! A [`Config`] that is known while compiling decides what is linked: a model without relative positions
-//! brings no code for them, an RMSNorm no LayerNorm, a SiLU no table of GELU. Sizes and offsets become
+//! A [`Config`] known at compile time decides what is linked: a model without relative positions
+//! needs no code for them, RMSNorm no LayerNorm, SiLU no GELU table. Sizes and offsets become
 //! constants. Results do not change.
 
 use crate::arena::Lengths;
@@ -12,8 +12,9 @@ use crate::kernels::Kernels;
 use crate::tokenizer::Kind;
 use core::marker::PhantomData;
 
-/// What an engine is compiled for: a set of kernels and, optionally, the one model that it runs. All
-/// [`Kernels`] are builds for any model; [`specialize!`](crate::specialize!) declares one for a single model.
+/// What an engine is compiled for: a set of kernels and, optionally, the one model that it runs.
+/// All [`Kernels`] are builds for any model; [`specialize!`](crate::specialize!) declares one for a
+/// single model.
 pub trait Build {
     /// The inner loops.
     type Kernels: Kernels;
@@ -27,17 +28,17 @@ impl<K: Kernels> Build for K {
     type Kernels = K;
 }
 
-/// What is known of a model while compiling: of one in the image,
-/// [`Model::known`](crate::Model::known) tells it; of one that is flashed on its own, write it down.
+/// The compile-time description of a model. [`Model::known`](crate::Model::known) returns it for a
+/// model in the image; for one that is flashed separately, write it down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// Its hyperparameters. The beam width is the widest that the build runs.
+    /// Its hyperparameters. Narrower beams than this one are accepted, wider ones are not.
     pub config: Config,
     /// The rules of its tokenizer, if it has one.
     pub tokenizer: Option<Kind>,
 }
 
-/// What follows, computed by the compiler.
+/// Constants that follow from `Build::MODEL`.
 struct Facts<B>(PhantomData<B>);
 
 impl<B: Build> Facts<B> {
@@ -55,13 +56,13 @@ impl<B: Build> Facts<B> {
     };
 }
 
-/// What the header of the only model must hold.
+/// The expected header of the only model.
 #[inline(always)]
 pub(crate) const fn header<B: Build>() -> Option<&'static Expected> {
     const { &Facts::<B>::HEADER }.as_ref()
 }
 
-/// The hyperparameters: those known, or those of the model at hand.
+/// The hyperparameters: those of `Build::MODEL`, or else the ones found in the blob.
 #[inline(always)]
 pub const fn config<B: Build>(found: &Config) -> &Config {
     match header::<B>() {
@@ -70,7 +71,7 @@ pub const fn config<B: Build>(found: &Config) -> &Config {
     }
 }
 
-/// Where the sections lie, but for tokenizer and labels.
+/// The offsets of all sections except tokenizer and labels.
 #[inline(always)]
 pub(crate) const fn layout<B: Build>(found: &Layout) -> &Layout {
     match header::<B>() {
@@ -97,7 +98,7 @@ pub(crate) fn lengths<B: Build>(config: &Config) -> Lengths {
     }
 }
 
-/// Which side a layer is on.
+/// The side of a layer.
 #[inline(always)]
 pub(crate) const fn side<B: Build>(found: Side) -> Side {
     let Some(known) = header::<B>() else { return found };

@@ -19,7 +19,7 @@ pub struct Bill {
     pub flash_bytes: usize,
     /// Bytes of RAM, stack not counted.
     pub arena_bytes: usize,
-    /// Positions; of an encoder-decoder the source's.
+    /// Positions; in an encoder-decoder, those of the source.
     pub context: usize,
     /// Encoder-decoder: positions of the target; otherwise 0.
     pub target_context: usize,
@@ -31,7 +31,7 @@ pub struct Bill {
     pub n_labels: usize,
     /// Width of the residual stream.
     pub d_model: usize,
-    /// Layers; of an encoder-decoder the encoder's.
+    /// Layers; in an encoder-decoder, those of the encoder.
     pub n_layers: usize,
     /// Encoder-decoder: layers of the decoder; otherwise 0.
     pub decoder_layers: usize,

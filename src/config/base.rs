@@ -1,10 +1,10 @@
-//! The configuration from which others are written down.
+//! A base for struct update syntax.
 
 use super::*;
 
 impl Config {
-    /// A base for struct update syntax: all options off, all sizes 0, two rows per tile. Not valid by
-    /// itself: [`Config::validate`] refuses it.
+    /// A base for struct update syntax: all options off, all sizes 0, two rows per tile. Not valid
+    /// by itself: [`Config::validate`] refuses it.
     pub const fn base(architecture: Architecture) -> Self {
         Self {
             architecture,

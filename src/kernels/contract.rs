@@ -16,20 +16,20 @@ use crate::matrix::Packing;
 /// "new"; }` works; a backend overrides what it can do faster, and returns the same integers as
 /// [`Portable`]. [`check`](super::check) is the judge.
 pub trait Kernels: Sized {
-    /// Name of the backend, as told in reports.
+    /// Name of the backend in reports and errors.
     const NAME: &'static str;
 
-    /// Packings of weights that this backend multiplies, the fastest (for one row) first. A model in
-    /// another one is refused.
+    /// Packings of weights that this backend multiplies, the fastest (for one row) first. A model
+    /// with another packing is refused.
     const PACKINGS: &'static [Packing] = &Packing::ALL;
 
     /// How [`Kernels::write_key`] packs the keys of a block; one of [`Kernels::PACKINGS`].
     const KEY_PACKING: Packing = Packing::Paired;
 
-    /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`; at most 8.
+    /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`; 0 … 8.
     const PRODUCT_SHIFT: i32 = 8;
 
-    /// Keys that a query can see at most; a model with a longer context is refused.
+    /// Maximum number of keys that a query can see; a model with a longer context is refused.
     const MAX_KEYS: usize = usize::MAX;
 
     /// Largest magnitude of a row; at most 2¹⁵.
@@ -42,26 +42,28 @@ pub trait Kernels: Sized {
         portable::statistics(x)
     }
 
-    /// Quantises row `row` (0 or 1, the first one first) into the lanes. `x` has as many numbers as the lanes
-    /// have inputs, or up to three fewer: the missing ones are 0.
+    /// Quantises row `row` into the lanes; of two rows, 0 comes before 1. `x` has as many numbers
+    /// as the lanes have inputs, or up to three fewer: the missing ones are 0.
     fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
         portable::quantize(x, quantizer, row, lanes);
     }
 
-    /// `sums[o · rows + r] = 2^s · Σ_k w[o][k] · x_r[k]`, `s` being [`Kernels::PRODUCT_SHIFT`] for 8-bit
-    /// lanes and 0 for 12-bit lanes: as many groups of four outputs as there are and `sums` has room for.
-    /// Rows have at most [`SEGMENT`](crate::config::SEGMENT) inputs, so nothing overflows.
+    /// `sums[o · rows + r] = 2^s · Σ_k w[o][k] · x_r[k]`, where `s` is [`Kernels::PRODUCT_SHIFT`]
+    /// for 8-bit lanes and 0 for 12-bit lanes; for as many groups of four outputs as the matrix has
+    /// and `sums` holds. Rows have at most [`SEGMENT`](crate::config::SEGMENT) inputs, so nothing
+    /// overflows.
     fn matmul(product: &Product<Self>, sums: &mut [i32]) {
         portable::matmul(product, sums);
     }
 
-    /// One row's results in 16 bits: for every output `o`
+    /// The results of one row in 16 bits, for every output `o`:
     /// `out[o] = saturate(round(sums[o] · (factors[o] · scale) / 2^shift) + round(biases[o] / 2^bias_shift))`.
     fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) {
         portable::rescale(sums, channels, scale, out);
     }
 
-    /// As [`Kernels::rescale`] in 32 bits: the product is saturated before the bias is added, then again.
+    /// As [`Kernels::rescale`] in 32 bits: the product is saturated, and so is its sum with the
+    /// bias.
     fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i32]) {
         portable::rescale_32(sums, channels, scale, out);
     }
@@ -76,8 +78,9 @@ pub trait Kernels: Sized {
         portable::linear(linear, Self::matmul, Self::rescale_32);
     }
 
-    /// An explicit norm's gain and bias: `sums[i] = saturate(round(quantizer.shifted(x[i]) · (factors[i] ·
-    /// scale) / 2^shift))`, plus `round(biases[i] / 2^bias_shift)` where there is one, saturated.
+    /// Gain and bias of an explicit norm:
+    /// `sums[i] = saturate(round(quantizer.shifted(x[i]) · (factors[i] · scale) / 2^shift))`, plus
+    /// `round(biases[i] / 2^bias_shift)` if there are biases, saturated.
     fn gain(
         x: &[i16],
         quantizer: &Quantizer,
@@ -93,7 +96,7 @@ pub trait Kernels: Sized {
         portable::add(x, shift, sums);
     }
 
-    /// Any number with as many bits as the largest magnitude, such as `|sums[0]| | |sums[1]| | …`.
+    /// A number with as many bits as the largest magnitude, such as `|sums[0]| | |sums[1]| | …`.
     fn magnitude(sums: &[i32]) -> u32 {
         portable::magnitude(sums)
     }
@@ -113,20 +116,21 @@ pub trait Kernels: Sized {
         portable::activate_gated(curve, factors, x);
     }
 
-    /// Rotates the neighbours of every head of a row in place; `table` holds cosine and sine (Q1.14)
-    /// of every pair of one head.
+    /// Rotates the pairs of neighbours in every head of a row, in place; `table` holds cosine and
+    /// sine (Q1.14) for every pair of one head.
     fn rotate(row: &mut [i16], table: &[i16]) {
         portable::rotate(row, table);
     }
 
-    /// A head's vector as a key of a block, in [`Kernels::KEY_PACKING`]: a word of four every 16 bytes of
-    /// `out`, which begins at the key's first word.
+    /// Writes a head's vector as a key of a block in [`Kernels::KEY_PACKING`]: a word of four every
+    /// 16 bytes of `out`, which begins at the key's first word.
     fn write_key(x: &[i16], scale: HeadScale, out: &mut [u8]) {
         portable::write_key::<Self>(x, scale, out);
     }
 
-    /// A head's vector as a value of a block: a byte every [`KEY_BLOCK`](crate::config::KEY_BLOCK) bytes of
-    /// `out`, which begins at the value's first byte.
+    /// Writes a head's vector as a value of a block: a byte every
+    /// [`KEY_BLOCK`](crate::config::KEY_BLOCK) bytes of `out`, which begins at the value's first
+    /// byte.
     fn write_value(x: &[i16], scale: HeadScale, out: &mut [u8]) {
         portable::write_value(x, scale, out);
     }

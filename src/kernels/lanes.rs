@@ -1,8 +1,7 @@
-//! Rows on their way into a product: how they are quantised, where the quantised rows lie, and the sums
-//! that come out.
+//! Operands of products: quantisers, quantised rows (lanes) and sums.
 //!
-//! An operand that exists is sound: its fields are private to [`kernels`](super), its constructor has
-//! checked every length and alignment, and a backend's assembly relies on that.
+//! An operand that exists is sound: its fields are private to [`kernels`](super), its constructor
+//! has checked every length and alignment, and the assembly of the backends relies on it.
 
 use super::formats::Formats;
 use crate::config::SEGMENT;
@@ -27,7 +26,7 @@ impl RowCount {
         self as usize
     }
 
-    /// One row, or two where there are more.
+    /// One for at most one row, else two.
     #[inline(always)]
     pub const fn at_most_two(rows: usize) -> Self {
         if rows > 1 { Self::Two } else { Self::One }
@@ -45,7 +44,7 @@ pub enum Bits {
 }
 
 impl Bits {
-    /// Twelve for the rows of a layer that is `wide`.
+    /// Twelve if `wide`, else eight.
     #[inline(always)]
     pub const fn of(wide: bool) -> Self {
         if wide { Self::Twelve } else { Self::Eight }
@@ -60,12 +59,13 @@ impl Bits {
 
 /// How a row of 16-bit numbers becomes a row of small integers:
 /// `q = round(shifted(x · multiply − subtract) · inverse / 2^(31 − bits))`, where `shifted` is an
-/// arithmetic shift right (or left, if negative) by `shift`. For the rows that it was made for, the
-/// shifted value is below 2¹⁵ in magnitude and the result within ±(2^(bits−1) − 1): nothing saturates.
+/// arithmetic shift right (or left, if negative) by `shift`. For a row within the `largest` given
+/// to [`Quantizer::new`], the shifted value is below 2¹⁵ in magnitude and the result within
+/// ±(2^(bits−1) − 1): nothing saturates.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Quantizer {
-    /// 1, or the row's length when its mean is taken off; at most 2¹³.
+    /// 1, or the row's length if its mean is subtracted; at most 2¹³.
     pub(super) multiply: i32,
     /// 0, or the row's sum; at most 2²⁸ in magnitude.
     pub(super) subtract: i32,
@@ -78,12 +78,13 @@ pub struct Quantizer {
 }
 
 impl Quantizer {
-    /// For the row `x · multiply − subtract`, whose largest magnitude is `largest`; a row of zeros (`largest`
-    /// 0) stays one. Rows have at most 2¹³ numbers, so `multiply` is at most 2¹³, `subtract` 2²⁸ and `largest`
-    /// 2²⁹; more gives numbers without a meaning.
+    /// For the row `x · multiply − subtract`, whose largest magnitude is `largest`; a row of zeros
+    /// (`largest` 0) stays zero. Rows have at most 2¹³ numbers, so `multiply` is at most 2¹³,
+    /// `subtract` 2²⁸ and `largest` 2²⁹; results for greater arguments are meaningless.
     ///
-    /// With `largest` shifted to 15 bits as M, `inverse = floor((2^(bits−1) − 1) · 2^(31 − bits) / M)`; so
-    /// the largest element becomes ±127 (±2047) and no product needs more than 31 bits. Also returns M.
+    /// With M = `largest` shifted to 15 bits,
+    /// `inverse = floor((2^(bits−1) − 1) · 2^(31 − bits) / M)`, so the largest element becomes ±127
+    /// (±2047) and no product needs more than 31 bits. Also returns M.
     #[inline(always)]
     pub const fn new(multiply: i32, subtract: i32, largest: u32, bits: Bits) -> (Self, u32) {
         let bits = bits.get();
@@ -97,14 +98,14 @@ impl Quantizer {
         (Self { multiply, subtract, shift, inverse, bits }, normal)
     }
 
-    /// For a head's vector. Shifting first would lose bits, so the product is brought to the kernel's
-    /// `/ 2^23` by shifting `x` left.
+    /// For a head's vector. A right shift of `x` would lose bits, so `x` is shifted left to match
+    /// the `/ 2^23` of [`Quantizer`].
     pub const fn of_head(scale: HeadScale) -> Self {
         let (inverse, shift) = (scale.inverse as i32, scale.shift() as i32 - 23);
         Self { multiply: 1, subtract: 0, shift, inverse, bits: 8 }
     }
 
-    /// Shift to 15 bits, to the right, see [`Quantizer`].
+    /// Right shift to 15 bits, see [`Quantizer`].
     #[inline(always)]
     pub const fn shift(&self) -> i32 {
         self.shift
@@ -135,7 +136,7 @@ impl Quantizer {
     }
 }
 
-/// How one head's vector becomes int8: `round(x · inverse / 2^shift)` in −127 … 127.
+/// The scale of one head's int8 vector: `round(x · inverse / 2^shift)` is in −127 … 127.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadScale {
     /// See [`scale_code`]; at most 176.
@@ -145,14 +146,14 @@ pub struct HeadScale {
 }
 
 impl HeadScale {
-    /// For a vector whose largest magnitude is `largest` (more than 2¹⁵ counts as 2¹⁵).
+    /// For a vector whose largest magnitude is `largest` (clamped to 2¹⁵).
     #[inline(always)]
     pub fn of_largest(largest: u32) -> Self {
         let code = scale_code(largest.min(1 << 15));
         Self { code, inverse: INVERSE_SCALE.get((code & 15) as usize).copied().unwrap_or(0) }
     }
 
-    /// The 8-bit code of the scale, as it stands in the cache.
+    /// The 8-bit code of the scale, as stored in the cache.
     #[inline(always)]
     pub const fn code(self) -> u8 {
         self.code
@@ -165,8 +166,8 @@ impl HeadScale {
     }
 }
 
-/// Room for one or two quantised rows, see the [module on kernels](super). What stands in it is the
-/// affair of the kernels `K`: 16-bit numbers, two for every input, whatever the number of rows.
+/// A buffer for one or two quantised rows, see the [module on kernels](super): two 16-bit numbers
+/// per input, for one row as for two. The kernels `K` choose the format of the contents.
 #[derive(Debug)]
 pub struct LanesMut<'a, K> {
     /// At least `8 · words` numbers, at a multiple of four bytes.
@@ -201,10 +202,12 @@ impl<K> Clone for Lanes<'_, K> {
 impl<K> Copy for Lanes<'_, K> {}
 
 impl<'a, K: Formats> LanesMut<'a, K> {
-    /// Room for `rows` rows of `inputs` numbers of `bits` bits, to be multiplied with weights in `packing`.
+    /// A buffer for `rows` rows of `inputs` numbers of `bits` bits, to be multiplied by weights in
+    /// `packing`.
     ///
-    /// `None` if `inputs` is not a multiple of 4 in 4 … [`SEGMENT`], if `buffer` does not hold two numbers
-    /// for every input at a multiple of four bytes, or if `K` does not multiply such weights.
+    /// `None` if `inputs` is not a multiple of 4 in 4 … [`SEGMENT`], if `buffer` is shorter than
+    /// two numbers per input or does not begin at a multiple of four bytes, or if `K` does not
+    /// multiply such weights.
     #[inline(always)]
     pub fn new(
         buffer: &'a mut [i16],
@@ -218,7 +221,7 @@ impl<'a, K: Formats> LanesMut<'a, K> {
         Some(Self { data, rows, words, packing, bits, kernels })
     }
 
-    /// Which of the rows is called `row`: the last where there are fewer.
+    /// Index of row `row`, at most that of the last row.
     #[inline(always)]
     pub(super) const fn row(&self, row: usize) -> usize {
         match self.rows {
@@ -227,14 +230,14 @@ impl<'a, K: Formats> LanesMut<'a, K> {
         }
     }
 
-    /// What has been written.
+    /// The rows that have been written.
     #[inline(always)]
     pub fn lanes(&self) -> Lanes<'_, K> {
         let Self { rows, words, packing, bits, .. } = *self;
         Lanes { data: self.data, rows, words, packing, bits, kernels: PhantomData }
     }
 
-    /// [`LanesMut::lanes`] for as long as the buffer is lent.
+    /// [`LanesMut::lanes`] with the lifetime of the buffer.
     #[inline(always)]
     pub fn into_lanes(self) -> Lanes<'a, K> {
         let Self { data, rows, words, packing, bits, kernels } = self;
@@ -243,7 +246,8 @@ impl<'a, K: Formats> LanesMut<'a, K> {
 }
 
 impl<'a, K: Formats> Lanes<'a, K> {
-    /// What a [`LanesMut`] of the same shape has left in `buffer`. `None` as there.
+    /// The rows that a [`LanesMut`] of the same shape has left in `buffer`. `None` as in
+    /// [`LanesMut::new`].
     #[inline(always)]
     pub fn new(
         buffer: &'a [i16],
@@ -261,13 +265,13 @@ impl<'a, K: Formats> Lanes<'a, K> {
         if fits { Some(Self { data: buffer, rows, words, packing, bits, kernels }) } else { None }
     }
 
-    /// How many rows.
+    /// Number of rows.
     #[inline(always)]
     pub fn rows(&self) -> RowCount {
         self.rows
     }
 
-    /// Inputs of each row.
+    /// Number of inputs per row.
     #[inline(always)]
     pub fn inputs(&self) -> usize {
         4 * self.words
@@ -281,7 +285,7 @@ pub const fn multiplies<K: Formats>(packing: Packing) -> bool {
     multiplied >> packing as u32 & 1 != 0
 }
 
-/// A bit for each packing.
+/// A bit set of packings.
 const fn bits_of(packings: &[Packing]) -> u32 {
     let (mut bits, mut i) = (0, 0);
     while i < packings.len() {
@@ -291,7 +295,8 @@ const fn bits_of(packings: &[Packing]) -> u32 {
     bits
 }
 
-/// The packing itself; a constant where `K` multiplies a single one, so that nothing else is linked.
+/// Returns `packing`, or the constant if `K` multiplies a single packing, so that code for others
+/// is not linked.
 #[inline(always)]
 pub const fn only<K: Formats>(packing: Packing) -> Packing {
     match K::PACKINGS {
@@ -300,23 +305,23 @@ pub const fn only<K: Formats>(packing: Packing) -> Packing {
     }
 }
 
-/// The sums of one row among those of one or two, which alternate.
+/// The sums of one row; those of two rows alternate in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Sums<'a> {
     pub(super) data: &'a [i32],
     pub(super) rows: RowCount,
-    /// 0, or 1 of two.
+    /// 0, or 1 if there are two rows.
     pub(super) row: usize,
 }
 
 impl<'a> Sums<'a> {
-    /// Row `row` of sums of `rows` rows; `None` beyond the last.
+    /// Row `row` of the sums of `rows` rows; `None` beyond the last row.
     #[inline(always)]
     pub fn new(data: &'a [i32], rows: RowCount, row: usize) -> Option<Self> {
         (row < rows.get()).then_some(Self { data, rows, row })
     }
 
-    /// How many the row has.
+    /// Number of sums in the row.
     #[allow(dead_code)] // not every backend asks
     #[inline(always)]
     pub(super) fn len(&self) -> usize {
@@ -333,7 +338,7 @@ impl<'a> Sums<'a> {
         self.data.chunks_exact(self.rows.get()).filter_map(move |sums| sums.get(row).copied())
     }
 
-    /// Those from `first` on.
+    /// The sums from `first` on.
     #[allow(dead_code)] // not every backend leaves a rest
     #[inline(always)]
     pub(super) fn skip(self, first: usize) -> Self {

@@ -1,11 +1,11 @@
 //! The inner loops, one implementation per instruction set.
 //!
 //! [`Portable`] defines every result; a backend overrides inner loops and must return the same
-//! integers. [`check`] compares a backend with `Portable`; it runs on every core.
+//! integers. [`check`] compares a backend with `Portable`, on a host and on every board.
 //!
 //! ## Lanes
-//! A linear layer's input is not read as int8: [`Kernels::quantize`] writes it once as *lanes*, in
-//! [`Portable`] four 16-bit numbers for every four inputs `x0 x1 x2 x3`:
+//! The input of a linear layer is not stored as int8: [`Kernels::quantize`] writes it once as
+//! *lanes*. In [`Portable`], these are four 16-bit numbers for every four inputs `x0 x1 x2 x3`:
 //!
 //! ```text
 //! 8-bit rows    x1  x3  256·x0 − x1  256·x2 − x3
@@ -13,8 +13,9 @@
 //! ```
 //!
 //! With the paired weights of [`matrix`](crate::matrix), halfword `H = 256·w1 + w0`, the sum
-//! `H·x1 + w0·(256·x0 − x1) = 256·(w0·x0 + w1·x1)` is exact, and only `w0` must be extracted. When
-//! two rows are multiplied at once their lanes alternate: four of row 0, four of row 1, and so on.
+//! `H·x1 + w0·(256·x0 − x1) = 256·(w0·x0 + w1·x1)` is exact, and only `w0` must be extracted. The
+//! lanes of two rows that are multiplied together alternate: four of row 0, four of row 1, and so
+//! on.
 
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 mod arm_dsp;
@@ -45,7 +46,7 @@ pub use rows::{Curve, Ratio, Statistics};
 pub use streams::*;
 pub use weights::*;
 
-// Where several are asked for, the core that can do the most wins.
+// If several features are on, the most capable core wins.
 core::cfg_select! {
     all(target_arch = "arm", feature = "arm-mve") => {
         pub use arm_mve::ArmMve;

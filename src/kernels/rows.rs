@@ -1,15 +1,15 @@
-//! Small operands of the passes over one row.
+//! Operands of passes over one row.
 
 use crate::fixed::{saturate_16, shift_by};
 
-/// What a norm must know of a row.
+/// The statistics of a row that a norm needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statistics {
     /// Sum of the numbers.
     pub sum: i32,
     /// Sum of their squares.
     pub squares: u64,
-    /// Smallest and largest; `(i16::MAX, i16::MIN)` of none.
+    /// Smallest and largest number; `(i16::MAX, i16::MIN)` for an empty row.
     pub range: (i16, i16),
 }
 
@@ -23,7 +23,7 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// Whatever is beyond the limits is brought to the nearest.
+    /// Arguments are clamped to the limits.
     #[inline(always)]
     pub fn new(factor: u32, shift: i32) -> Self {
         let shift = if shift < 1 {
@@ -37,12 +37,12 @@ impl Ratio {
     }
 }
 
-/// An activation `max(x, 0) − h(|x|)` of numbers with a power-of-two unit; see `nn::activation`.
+/// An activation `max(x, 0) − h(|x|)` for numbers with a power-of-two unit; see `nn::activation`.
 #[derive(Clone, Copy, Debug)]
 pub struct Curve {
-    /// `h` in Q0.16, below 2¹⁵, 256 steps and two entries to spare; `None` is ReLU.
+    /// `h` in Q0.16, below 2¹⁵, with 256 steps and two entries to spare; `None` for ReLU.
     pub table: Option<&'static [u16; 258]>,
-    /// |x| shifted left by this is a table position with 12 fraction bits.
+    /// |x| shifted left by this is a position in the table with 12 fraction bits.
     pub position_shift: i32,
     /// Table values shifted right by this are in the unit of x.
     pub value_shift: i32,
@@ -69,7 +69,7 @@ impl Curve {
 #[inline(always)]
 pub fn interpolate(table: &[u16; 258], magnitude: u32, shift: i32) -> u32 {
     let position = match shift {
-        // Anything shifted beyond 2^20 lies outside the table.
+        // Everything else would be shifted beyond 2^20, outside the table.
         16.. => {
             if magnitude == 0 {
                 0
@@ -79,7 +79,7 @@ pub fn interpolate(table: &[u16; 258], magnitude: u32, shift: i32) -> u32 {
         }
         0..=15 => magnitude << shift,
         -11..=-1 => magnitude >> -shift,
-        // Below 2^-8 of a step.
+        // Less than 2^-8 of a step.
         _ => 0,
     };
     if position >= 1 << 20 {
@@ -88,7 +88,7 @@ pub fn interpolate(table: &[u16; 258], magnitude: u32, shift: i32) -> u32 {
     let index = (position >> 12) as usize;
     let low = table.get(index).copied().unwrap_or(0) as u32;
     let high = table.get(index + 1).copied().unwrap_or(0) as u32;
-    // Every table but tanh's rises and falls; the difference is signed.
+    // All tables except that of tanh rise and fall, so the difference is signed.
     let slope = (high as i32 - low as i32) * (position & 4095) as i32;
     low.wrapping_add(((slope + 2048) >> 12) as u32)
 }

@@ -1,4 +1,4 @@
-//! Attention: queries, the keys and values that they read, and what each of them sees.
+//! Operands of attention: queries, the keys and values that they read, and their visibility.
 
 use super::formats::Formats;
 use super::lanes::{Bits, Lanes, RowCount, Sums};
@@ -14,25 +14,25 @@ pub struct Softmax {
     pub maximum: i32,
     /// Sum of the numerators, relative to `maximum`.
     pub sum: u32,
-    /// From a distance of scores to 1/256 of log2, Q0.32; see [`Kernels::attend`](super::Kernels::attend).
+    /// Converts differences of scores to units of 1/256 log2, Q0.32; see [`Kernels::attend`].
     pub factor: u32,
 }
 
 impl Softmax {
-    /// Nothing seen yet.
+    /// The state before any key.
     #[inline(always)]
     pub const fn new(factor: u32) -> Self {
         Self { maximum: i32::MIN, sum: 0, factor }
     }
 }
 
-/// A [`Softmax`] whose scores are in units of 2⁻¹⁶ log2 has this factor.
+/// The factor of a [`Softmax`] whose scores are in units of 2⁻¹⁶ log2.
 pub const BIASED_FACTOR: u32 = 1 << 24;
 
-/// Numbers added to the scores of one or two queries for the keys of a block.
+/// Biases added to the scores of one or two queries for the keys of a block.
 #[derive(Clone, Copy, Debug)]
 pub struct Biases {
-    /// From scores to 1/256 of log2, Q0.32, as [`Softmax::factor`] is without biases.
+    /// Converts scores to units of 1/256 log2, Q0.32: the [`Softmax::factor`] without biases.
     pub factors: [u32; 2],
     /// In units of 2⁻¹⁶ log2.
     pub biases: [[i32; KEY_BLOCK]; 2],
@@ -60,33 +60,34 @@ pub struct KeyRun<'a> {
 /// The keys that one or two queries see.
 #[derive(Clone, Copy, Debug)]
 pub enum Visible<'a> {
-    /// The first so many of the run; the second query sees no fewer than the first.
+    /// Number of keys, counted from the first of the run; the second query sees at least as many as
+    /// the first.
     First([usize; 2]),
-    /// Of the first block: bit `j` says whether a query sees key `j`.
+    /// Keys of the first block only: bit `j` says whether a query sees key `j`.
     Block {
-        /// For each query.
+        /// One bit set per query.
         keys: [u16; 2],
         /// Added to the scores.
         biases: Option<&'a Biases>,
     },
 }
 
-/// One or two queries of the same key/value head on their way through the blocks.
+/// One or two queries of the same key/value head, with the state of their attention.
 #[derive(Debug)]
 pub struct Queries<'a, K> {
-    /// 8 bits, for keys as `K` packs them.
+    /// 8-bit lanes, for keys in [`Kernels::KEY_PACKING`].
     pub(super) lanes: Lanes<'a, K>,
-    /// Of one query, the second is not used.
+    /// For a single query, the second is not used.
     pub(super) states: [Softmax; 2],
-    /// Weighted values: `rows` numbers for every dimension.
+    /// Weighted values, `(head_dim, rows)`.
     pub(super) sums: &'a mut [i32],
 }
 
 impl<'a, K: Formats> Queries<'a, K> {
     /// Queries that have seen nothing yet. `factors`: see [`Softmax::factor`].
     ///
-    /// `None` if the lanes are not of 8 bits for [`Kernels::KEY_PACKING`](super::Kernels::KEY_PACKING), or if `sums` has no room for a
-    /// number a query and dimension.
+    /// `None` if the lanes are not 8-bit lanes for [`Kernels::KEY_PACKING`], or if `sums` is
+    /// shorter than one number per query and dimension.
     #[inline(always)]
     pub fn new(lanes: Lanes<'a, K>, factors: [u32; 2], sums: &'a mut [i32]) -> Option<Self> {
         let fits = matches!(lanes.bits, Bits::Eight)
@@ -96,13 +97,13 @@ impl<'a, K: Formats> Queries<'a, K> {
         Some(Self { lanes, states: factors.map(Softmax::new), sums })
     }
 
-    /// How many.
+    /// Number of queries.
     #[inline(always)]
     pub fn rows(&self) -> RowCount {
         self.lanes.rows
     }
 
-    /// Where query `row` stands: its softmax and its sums. `None` beyond the last.
+    /// The state of query `row`: its softmax and its sums. `None` beyond the last query.
     #[inline(always)]
     pub fn query(&self, row: usize) -> Option<(Softmax, Sums<'_>)> {
         let sums = Sums::new(self.sums, self.lanes.rows, row)?;
@@ -110,23 +111,23 @@ impl<'a, K: Formats> Queries<'a, K> {
     }
 }
 
-/// Queries and keys that they are about to attend to.
+/// Queries, and the keys that they are to attend to.
 #[derive(Debug)]
 pub struct Attend<'q, 'a, K> {
     pub(super) queries: &'q mut Queries<'a, K>,
-    /// At multiples of four bytes; all blocks that a query sees lie within.
+    /// At multiples of four bytes; contains all blocks that a query sees.
     pub(super) run: KeyRun<'q>,
-    /// Of one query, both entries are its own.
+    /// For a single query, both entries are equal.
     pub(super) visible: Visible<'q>,
-    /// Numerators times the values' scales are shifted by this: 15 … 31.
+    /// Right shift of numerators times scales of the values: 15 … 31.
     pub(super) shift: u32,
-    /// Blocks that any query sees.
+    /// Number of blocks that any query sees.
     pub(super) blocks: usize,
 }
 
 impl<'q, 'a, K: Formats> Attend<'q, 'a, K> {
-    /// `None` if the blocks that are seen do not lie within `run`, if keys, values or `run.stride` are not
-    /// at multiples of four, if the second query sees less than the first or either more than
+    /// `None` if visible blocks lie beyond `run`, if keys, values or `run.stride` are not multiples
+    /// of four bytes, if the second query sees fewer keys than the first or either more than
     /// [`Kernels::MAX_KEYS`](super::Kernels::MAX_KEYS), or if `shift` is not in 15 … 31.
     #[inline(always)]
     pub fn new(
@@ -161,7 +162,7 @@ impl<'q, 'a, K: Formats> Attend<'q, 'a, K> {
         if fits { Some(Self { queries, run, visible, shift, blocks }) } else { None }
     }
 
-    /// Calls `attend` for one block after another, with the keys that each query sees of it.
+    /// Calls `attend` for each block in turn, with the keys of the block that each query sees.
     #[inline(always)]
     pub(super) fn by_blocks(
         self,
@@ -185,14 +186,15 @@ impl<'q, 'a, K: Formats> Attend<'q, 'a, K> {
         }
     }
 
-    /// Multiplications of queries with keys, and of numerators with values; for tests that count work.
+    /// Number of multiplications of queries by keys and of numerators by values; for tests that
+    /// count work.
     pub fn products(&self) -> usize {
         2 * self.blocks * self.queries.block_bytes() * self.queries.lanes.rows.get()
     }
 }
 
 impl<K> Queries<'_, K> {
-    /// Bytes of a block's keys, and of its values.
+    /// Size in bytes of the keys of a block, and of its values.
     #[inline(always)]
     pub(super) fn block_bytes(&self) -> usize {
         4 * self.lanes.words * KEY_BLOCK
@@ -218,7 +220,7 @@ pub struct KeyBlock<'a> {
 }
 
 impl<'a> KeyBlock<'a> {
-    /// Block `index` of `bytes` bytes of keys.
+    /// Block `index`, with `bytes` bytes of keys.
     #[inline(always)]
     fn new(run: &KeyRun<'a>, index: usize, bytes: usize) -> Option<Self> {
         let (data, codes) = (index * run.stride, index * run.code_stride);

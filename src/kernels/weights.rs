@@ -1,11 +1,11 @@
-//! Weights in flash and the linear layers that are made of them. As every operand, they are checked when
-//! they are made (see [`lanes`](super::Lanes)).
+//! Operands of linear layers: weights in flash, scales and biases, and a whole layer. Like every
+//! operand, they are checked when they are constructed (see [`Lanes`](super::Lanes)).
 
 use super::formats::Formats;
 use super::lanes::{Lanes, RowCount, only};
 use crate::matrix::Packing;
 
-/// Inputs of a matrix at most, in words of four.
+/// Maximum number of inputs of a matrix, in words of four.
 const MAX_WORDS: usize = 1 << 13;
 
 /// A packed matrix: groups of four outputs, each of words of four inputs.
@@ -23,7 +23,7 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// One output group of zeros: what stands in for a matrix that cannot be.
+    /// One group of outputs, all weights 0: the substitute for an invalid matrix.
     pub const ZERO: Matrix<'static> = Matrix {
         bytes: &crate::Aligned([0; 16]).0,
         packing: Packing::Paired,
@@ -32,15 +32,15 @@ impl<'a> Matrix<'a> {
         stride: 16,
     };
 
-    /// A matrix of `outputs` outputs and `inputs` inputs, both multiples of four and not 0. `None` if
-    /// `bytes` does not hold it at a multiple of four bytes.
+    /// A matrix of `outputs` outputs and `inputs` inputs, both multiples of four and not 0. `None`
+    /// if `bytes` does not hold it at a multiple of four bytes.
     #[inline(always)]
     pub fn new(bytes: &'a [u8], packing: Packing, outputs: usize, inputs: usize) -> Option<Self> {
         let stride = packing.group_bytes(inputs);
         Self::with_stride(bytes, packing, outputs, inputs, stride)
     }
 
-    /// [`Matrix::new`] with groups that lie `stride` bytes apart: a multiple of four.
+    /// [`Matrix::new`] with groups `stride` bytes apart, a multiple of four.
     #[inline(always)]
     pub fn with_stride(
         bytes: &'a [u8],
@@ -58,25 +58,25 @@ impl<'a> Matrix<'a> {
         if fits { Some(Self { bytes, packing, words, groups, stride }) } else { None }
     }
 
-    /// Outputs, a multiple of four.
+    /// Number of outputs, a multiple of four.
     #[inline(always)]
     pub fn outputs(&self) -> usize {
         4 * self.groups
     }
 
-    /// Inputs, a multiple of four.
+    /// Number of inputs, a multiple of four.
     #[inline(always)]
     pub fn inputs(&self) -> usize {
         4 * self.words
     }
 
-    /// How its words look.
+    /// Format of the words.
     #[inline(always)]
     pub fn packing(&self) -> Packing {
         self.packing
     }
 
-    /// The part that begins `outputs` (a multiple of four) further; `None` beyond the last.
+    /// The matrix without its first `outputs` outputs (a multiple of four); `None` if none is left.
     #[inline(always)]
     pub fn skip(self, outputs: usize) -> Option<Self> {
         if outputs == 0 {
@@ -87,7 +87,7 @@ impl<'a> Matrix<'a> {
         outputs.is_multiple_of(4).then_some(Self { bytes, groups, ..self })
     }
 
-    /// The part of `inputs` inputs from input `first` on, both multiples of four; `None` beyond the last.
+    /// The `inputs` inputs from `first` on, both multiples of four; `None` beyond the last input.
     #[inline(always)]
     pub fn segment(self, first: usize, inputs: usize) -> Option<Self> {
         let fits = first.checked_add(inputs)? <= self.inputs()
@@ -97,7 +97,7 @@ impl<'a> Matrix<'a> {
         if fits { Some(Self { bytes, words: inputs / 4, ..self }) } else { None }
     }
 
-    /// The four weights of word `word` of output `output`; zeros beyond the last.
+    /// The four weights of word `word` of output `output`; zeros beyond the matrix.
     #[inline(always)]
     pub fn word<K: Formats>(&self, output: usize, word: usize) -> [i16; 4] {
         let packing = only::<K>(self.packing);
@@ -107,13 +107,13 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// A factor and perhaps a bias for every channel: the scales of a linear layer's outputs, the gains of a
-/// norm.
+/// A factor and an optional bias per channel: the scales and biases of a linear layer's outputs, or
+/// the gain and bias of a norm.
 #[derive(Clone, Copy, Debug)]
 pub struct Channels<'a> {
     /// Little-endian 16-bit numbers (below 2¹⁵), at a multiple of four bytes.
     pub(super) factors: &'a [u8],
-    /// Little-endian `i16` for every factor, or empty; at a multiple of four bytes.
+    /// One little-endian `i16` per factor, or empty; at a multiple of four bytes.
     pub(super) biases: &'a [u8],
 }
 
@@ -121,8 +121,8 @@ impl<'a> Channels<'a> {
     /// No channels.
     pub const NONE: Channels<'static> = Channels { factors: &[], biases: &[] };
 
-    /// `None` if a slice does not begin at a multiple of four bytes, or if there are biases, but fewer than
-    /// factors.
+    /// `None` if a slice does not begin at a multiple of four bytes, or if there are biases but
+    /// fewer of them than factors.
     #[inline(always)]
     pub fn new(factors: &'a [u8], biases: &'a [u8]) -> Option<Self> {
         // An empty slice may begin anywhere.
@@ -133,7 +133,7 @@ impl<'a> Channels<'a> {
         if fits { Some(Self { factors, biases }) } else { None }
     }
 
-    /// How many.
+    /// Number of channels.
     #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.factors.len() / 2
@@ -145,13 +145,13 @@ impl<'a> Channels<'a> {
         !self.biases.is_empty()
     }
 
-    /// The same factors with no biases.
+    /// The same factors without biases.
     #[inline(always)]
     pub fn without_biases(self) -> Self {
         Self { biases: &[], ..self }
     }
 
-    /// The channels from `first` on, a multiple of two.
+    /// The channels from `first` (a multiple of two) on.
     #[inline(always)]
     pub fn skip(self, first: usize) -> Self {
         if first == 0 {
@@ -167,7 +167,7 @@ impl<'a> Channels<'a> {
         pair.map_or(0, |&pair| i16::from_le_bytes(pair))
     }
 
-    /// Factors and biases; the biases are `None` where there are none.
+    /// Factors and biases; `None` for the biases if there are none.
     #[inline(always)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (i16, Option<i16>)> + 'a {
         let mut biases = self.biases.as_chunks::<2>().0.iter();
@@ -178,20 +178,20 @@ impl<'a> Channels<'a> {
     }
 }
 
-/// How the sums of one row become results: `sum · (factor · scale) / 2^shift + bias / 2^bias_shift`.
+/// The scale of one row's results: `sum · (factor · scale) / 2^shift + bias / 2^bias_shift`.
 #[derive(Clone, Copy, Debug)]
 pub struct RowScale {
     /// At most 2¹⁵.
     pub(super) scale: u16,
     /// 1 … 62.
     pub(super) shift: u32,
-    /// −40 … 40. In 16 bits, less than 0 counts as 0.
+    /// −40 … 40. For 16-bit results, negative shifts count as 0.
     pub(super) bias_shift: i32,
 }
 
 impl RowScale {
-    /// Whatever is beyond the limits is brought to the nearest: results then are 0 or saturated, or were
-    /// forged.
+    /// Arguments are clamped to the limits. Beyond them, results would be 0 or saturated, or come
+    /// from a forged blob.
     #[inline(always)]
     pub const fn new(scale: u16, shift: i32, bias_shift: i32) -> Self {
         let scale = if scale > 1 << 15 { 1 << 15 } else { scale };
@@ -222,13 +222,13 @@ pub struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
-    /// What stands in for weights that cannot be: four outputs of zeros.
+    /// The substitute for invalid weights: four outputs, all 0.
     pub const ZERO: Weights<'static> = Weights {
         matrix: Matrix::ZERO,
         channels: Channels { factors: &crate::Aligned([0; 8]).0, biases: &[] },
     };
 
-    /// `None` if there is not a channel for every output.
+    /// `None` if there are fewer channels than outputs.
     #[inline(always)]
     pub fn new(matrix: Matrix<'a>, channels: Channels<'a>) -> Option<Self> {
         if channels.len() >= matrix.outputs() { Some(Self { matrix, channels }) } else { None }
@@ -246,13 +246,14 @@ impl<'a> Weights<'a> {
         &self.channels
     }
 
-    /// The same with no biases.
+    /// The same weights without biases.
     #[inline(always)]
     pub fn without_biases(self) -> Self {
         Self { channels: self.channels.without_biases(), ..self }
     }
 
-    /// The part that begins `outputs` (a multiple of four) further; `None` beyond the last.
+    /// The weights without the first `outputs` outputs (a multiple of four); `None` if none is
+    /// left.
     #[inline(always)]
     pub fn skip(self, outputs: usize) -> Option<Self> {
         let matrix = self.matrix.skip(outputs)?;
@@ -260,11 +261,11 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// One or two quantised rows and the matrix that they are multiplied with.
+/// One or two quantised rows and the matrix that multiplies them.
 #[derive(Debug)]
 pub struct Product<'a, K> {
     pub(super) lanes: Lanes<'a, K>,
-    /// With as many words as the lanes, in a packing of `K`.
+    /// It has as many words as the lanes and the same packing.
     pub(super) matrix: Matrix<'a>,
 }
 
@@ -277,14 +278,14 @@ impl<K> Clone for Product<'_, K> {
 impl<K> Copy for Product<'_, K> {}
 
 impl<'a, K: Formats> Product<'a, K> {
-    /// `None` if the matrix has another number of inputs or another packing than the lanes are for.
+    /// `None` if the number of inputs or the packing of the matrix differs from that of the lanes.
     #[inline(always)]
     pub fn new(lanes: Lanes<'a, K>, matrix: Matrix<'a>) -> Option<Self> {
         let fits = lanes.words == matrix.words && lanes.packing as u8 == matrix.packing as u8;
         if fits { Some(Self { lanes, matrix }) } else { None }
     }
 
-    /// Groups of four outputs whose sums have room in `sums` numbers.
+    /// Number of groups of four outputs whose sums fit in `sums` numbers.
     #[inline(always)]
     pub(super) fn groups(&self, sums: usize) -> usize {
         let room = match self.lanes.rows {
@@ -294,33 +295,34 @@ impl<'a, K: Formats> Product<'a, K> {
         room.min(self.matrix.groups)
     }
 
-    /// How many rows.
+    /// Number of rows.
     pub fn rows(&self) -> RowCount {
         self.lanes.rows
     }
 
-    /// Multiplications of weights with inputs that so many sums take; for tests that count work.
+    /// Number of multiplications for `sums` sums; for tests that count work.
     pub fn products(&self, sums: usize) -> usize {
         16 * self.lanes.words * self.groups(sums) * self.lanes.rows.get()
     }
 }
 
-/// A linear layer about to be computed: products, how they are rescaled, and where the results go.
+/// A linear layer to be computed: products, scales and outputs.
 #[derive(Debug)]
 pub struct Linear<'a, K, T> {
     pub(super) product: Product<'a, K>,
     /// One for every result.
     pub(super) channels: Channels<'a>,
-    /// Of each row; of one row, the second is not used.
+    /// One per row; the second is not used for a single row.
     pub(super) scales: [RowScale; 2],
-    /// Each row's results, no more than the matrix has outputs; of two rows as many for each, of one row
-    /// the second is not used.
+    /// The results of each row, at most as many as the matrix has outputs. Two rows have equally
+    /// many; for a single row the second slice is not used.
     pub(super) out: [&'a mut [T]; 2],
 }
 
 impl<'a, K: Formats, T> Linear<'a, K, T> {
-    /// As many outputs as `out[0]` has room for. `None` where [`Product::new`] gives none, where there are
-    /// more results than outputs, or where two rows have room for different numbers of results.
+    /// Computes as many outputs as `out[0]` holds. `None` if [`Product::new`] returns `None`, if
+    /// `out[0]` is longer than the matrix has outputs, or if the slices of two rows differ in
+    /// length.
     #[inline(always)]
     pub fn new(
         lanes: Lanes<'a, K>,
@@ -342,7 +344,7 @@ impl<'a, K: Formats, T> Linear<'a, K, T> {
         self.out[0].len()
     }
 
-    /// What is left behind the first `outputs` (a multiple of four) results; `None` if nothing is.
+    /// The layer without its first `outputs` results (a multiple of four); `None` if none is left.
     #[allow(dead_code)] // not every backend leaves a rest
     #[inline(always)]
     pub(super) fn skip(self, outputs: usize) -> Option<Self> {

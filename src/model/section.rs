@@ -1,4 +1,4 @@
-//! The views that the parts of a model are given: slices of the flash and the numbers beside them.
+//! Views of the parts of a model: slices of the flash and the numbers stored with them.
 
 use crate::blob::{AttentionLayout, META_BYTES, Placed, read_i16, read_u16};
 use crate::config::{Config, Norm, round_up};
@@ -10,7 +10,7 @@ use crate::slices::{part, rest, split};
 pub struct Linear<'a> {
     /// The packed matrix, a scale for every output, and perhaps biases.
     pub weights: Weights<'a>,
-    /// Outputs; the matrix has up to three more.
+    /// Number of outputs; the matrix is padded with up to three more.
     pub out_dim: usize,
     /// Real weight = `w · multiplier · 2^weight_exponent`.
     pub weight_exponent: i32,
@@ -33,20 +33,19 @@ pub struct NormWeights<'a> {
     pub bias_exponent: i32,
 }
 
-/// A stretch of a blob to whose beginning the offsets of a layout are relative: the whole blob, or one
-/// layer. Views are made when they are asked for: those of a layer all at once would be most of a
-/// kilobyte of a small core's stack.
+/// The bytes that the offsets of a layout refer to: the whole blob, or one layer. Views are made on
+/// demand: all views of a layer at once would take most of a kilobyte of a small core's stack.
 #[derive(Clone, Copy, Debug)]
 pub struct Section<'a>(pub(super) &'a [u8]);
 
 impl<'a> Section<'a> {
-    /// What begins at `offset`.
+    /// The bytes from `offset` on.
     pub const fn at(self, offset: usize) -> Self {
         Self(rest(self.0, offset))
     }
 
     /// A linear layer.
-    #[inline(never)] // asked for in many places
+    #[inline(never)] // called in many places
     pub fn linear(self, at: &Placed) -> Linear<'a> {
         let layout = &at.layout;
         let (meta, rest) = split(part(self.0, at.offset, layout.bytes()), META_BYTES);

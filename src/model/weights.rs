@@ -1,4 +1,4 @@
-//! The weights of a model as a [`Build`] sees them: which of the blob's sections is which part.
+//! The weights of a model, as a [`Build`] resolves them: which section of the blob is which part.
 
 use super::section::{Linear, NormWeights, Section};
 use crate::blob::{Header, Layout, META_BYTES, position_bytes, relative_bytes};
@@ -23,7 +23,7 @@ impl<B: Build> Clone for Weights<'_, B> {
 
 impl<B: Build> Copy for Weights<'_, B> {}
 
-/// What turns a token into a row: the table, the positions, the norm.
+/// The embedding: table, positions and norm.
 #[derive(Clone, Copy, Debug)]
 pub struct EmbeddingWeights<'a> {
     /// Embedding table or frame projection.
@@ -38,7 +38,7 @@ pub struct EmbeddingWeights<'a> {
     pub norm: Option<NormWeights<'a>>,
 }
 
-/// The numbers that relative positions add to the scores (Raffel et al. 2020, §2.1).
+/// The biases that relative positions add to the scores (Raffel et al. 2020, §2.1).
 #[derive(Clone, Copy, Debug)]
 pub struct RelativeBias<'a> {
     /// `i16 × (n_heads, 2 · distance + 1)`, for key − query = −distance … distance.
@@ -60,7 +60,7 @@ impl<'m, B: Build> Weights<'m, B> {
         target::config::<B>(&self.header.config)
     }
 
-    /// Where everything lies.
+    /// The offsets of all sections.
     #[inline(always)]
     pub const fn layout(&self) -> &'m Layout {
         target::layout::<B>(self.layout)
@@ -78,13 +78,13 @@ impl<'m, B: Build> Weights<'m, B> {
             && matches!(side, Side::Decoder)
     }
 
-    /// What turns the tokens (or frames) of one side into rows.
+    /// The embedding of the tokens (or frames) of one side.
     pub fn embedding(&self, side: Side) -> EmbeddingWeights<'m> {
         let (c, all, target) = (self.config(), self.layout(), self.is_target(side));
         let own = &all.decoder;
         let separate = target && c.separate_embedding;
         let table = if separate { &own.embedding } else { &all.embedding };
-        // Sinusoids are the encoder's.
+        // Both sides share the table of sinusoids.
         let (position, bytes) = match c.position {
             Position::Learned if target => (own.position, position_bytes(&c.decoder_side())),
             _ => (all.position, position_bytes(c)),
@@ -126,7 +126,7 @@ impl<'m, B: Build> Weights<'m, B> {
         LayerWeights { model: *self, section: self.blob.at(offset), side, index }
     }
 
-    /// Norm of the last rows of one side.
+    /// The norm after the last layer of one side.
     pub fn final_norm(&self, side: Side) -> Option<NormWeights<'m>> {
         let (c, all) = (self.config(), self.layout());
         c.final_norm.then(|| {
@@ -153,9 +153,8 @@ impl<'m, B: Build> Weights<'m, B> {
     }
 }
 
-/// The weights of one layer, to whose beginning the offsets of
-/// [`LayerLayout`](crate::blob::LayerLayout) and of a
-/// [cross-attention](crate::blob::DecoderLayout::cross) are relative.
+/// The weights of one layer. The offsets of [`LayerLayout`](crate::blob::LayerLayout) and of a
+/// [cross-attention](crate::blob::DecoderLayout::cross) are relative to its first byte.
 #[derive(Debug)]
 pub struct LayerWeights<'m, B: Build> {
     /// The model.
@@ -163,12 +162,12 @@ pub struct LayerWeights<'m, B: Build> {
     /// The layer's bytes.
     pub section: Section<'m>,
     side: Side,
-    /// Which layer of its side.
+    /// Index of the layer on its side.
     pub index: usize,
 }
 
 impl<B: Build> LayerWeights<'_, B> {
-    /// Which side it is on.
+    /// The side of the layer.
     #[inline(always)]
     pub const fn side(&self) -> Side {
         target::side::<B>(self.side)

@@ -1,8 +1,8 @@
 //! ReLU, GELU and SiLU of 16-bit numbers with a power-of-two unit.
 //!
 //! GELU(x) = x Φ(x) (Hendrycks & Gimpel 2016) and SiLU(x) = x σ(x) (Elfwing et al. 2018) both are
-//! `max(x, 0) − h(|x|)` with an even `h` that dies out: `u (1 − Φ(u))`, `u (1 − σ(u))`. So one table of
-//! `h` with linear interpolation serves both signs, and large inputs are exact by construction.
+//! `max(x, 0) − h(|x|)` with an `h` that tends to 0: `u (1 − Φ(u))`, `u (1 − σ(u))`. So one table
+//! of `h` with linear interpolation serves both signs, and large inputs are exact by construction.
 //! tanh is odd: `±(1 − h(|x|))` with `h(u) = 1 − tanh(u)`.
 
 use crate::config::Activation;
@@ -28,7 +28,8 @@ pub const fn prepare(activation: Activation, exponent: i32) -> Curve {
 /// `tanh(x)` in Q0.15 of a number in units of `2^exponent` (BERT's pooler).
 pub fn tanh(x: i32, exponent: i32) -> i16 {
     let magnitude = x.unsigned_abs().min(1 << 20);
-    // Give the magnitude 16 bits first, so that the position's shift cannot lose its top.
+    // Reduce the magnitude to 16 bits first, so that the shift to a table position loses no high
+    // bits.
     let down = 16u32.saturating_sub(magnitude.leading_zeros());
     let h = interpolate(&TANH, magnitude >> down, exponent + down as i32 + 17);
     let value = (32768 - ((h + 1) >> 1).min(32768) as i32).min(32767);

@@ -1,12 +1,12 @@
 //! Tiled streaming attention: softmax(q kᵀ / √d) v without a row, let alone a matrix, of scores.
 //!
-//! The online softmax of Milakov & Gimelshein 2018 ("Online normalizer calculation for softmax", §3)
-//! as FlashAttention tiles it (Dao et al. 2022, algorithm 1): blocks of [`KEY_BLOCK`] keys, a running
-//! maximum `m` and sum `l`, and the weighted values rescaled when `m` grows. Blocks are aligned to
-//! positions, so a result does not depend on how rows were grouped into tiles.
+//! The online softmax of Milakov & Gimelshein 2018 ("Online normalizer calculation for softmax",
+//! §3) as FlashAttention tiles it (Dao et al. 2022, algorithm 1): blocks of [`KEY_BLOCK`] keys, a
+//! running maximum `m` and sum `l`, and the weighted values rescaled when `m` grows. Blocks are
+//! aligned to positions, so a result does not depend on how rows were grouped into tiles.
 //!
 //! Numbers: q, k and v are int8 with an 8-bit scale per position and head
-//! ([`scale_code`]); scores stay 32 bits; numerators are Q1.15.
+//! ([`scale_code`](crate::fixed::scale_code)); scores stay 32 bits; numerators are Q1.15.
 
 pub use super::mask::{Mask, Prefix, Visibility};
 
@@ -23,7 +23,7 @@ use crate::nn::position::relative;
 use crate::slices::{part, part_mut, rest, rest_mut};
 use crate::target::{self, Build};
 
-/// Where one block of one head of one layer lies in the cache.
+/// One block of one head of one layer in the cache.
 struct Block {
     index: usize,
     head_dim: usize,
@@ -33,7 +33,7 @@ impl Block {
     fn new(config: &Config, rows: usize, layer: usize, position: usize, head: usize) -> Self {
         let blocks = rows / KEY_BLOCK;
         let block = position / KEY_BLOCK;
-        // Beyond the last only in a sliding window; small cores have no division.
+        // Only a sliding window goes beyond the last block; small cores have no division.
         let block = if block < blocks { block } else { block % blocks.max(1) };
         Self {
             index: (layer * blocks + block) * config.n_kv_heads + head,
@@ -50,7 +50,7 @@ impl Block {
         self.index * KEY_BLOCK..(self.index + 1) * KEY_BLOCK
     }
 
-    /// This block and all that follow it.
+    /// This block and all following ones.
     fn run<'a>(&self, cache: &'a Cache, config: &Config) -> KeyRun<'a> {
         let (data, codes) = (self.data().start, self.scales().start);
         KeyRun {
@@ -64,8 +64,8 @@ impl Block {
     }
 }
 
-/// Writes one position's keys or values (all heads, 16-bit `row` of `kv_dim`) into the cache, a layer of
-/// which holds `cache_rows` positions.
+/// Writes the keys or values of one position (all heads, a 16-bit `row` of `kv_dim`) into the
+/// cache, whose layers hold `cache_rows` positions each.
 #[inline(never)]
 pub fn write<B: Build>(
     config: &Config,
@@ -102,7 +102,7 @@ pub fn write<B: Build>(
     }
 }
 
-/// One query: where it stands and what it may see.
+/// One query: its position, its head, its offset in `q`, and the range of keys that it may see.
 #[derive(Clone, Copy, Debug)]
 struct Query {
     position: usize,
@@ -111,8 +111,8 @@ struct Query {
     range: (usize, usize),
 }
 
-/// `max|q| · score_multiplier · 2^(score_exponent + 49)`, see [`Kernels::attend`] for the 2⁻¹⁷ and
-/// the 2³².
+/// `max|q| · score_multiplier · 2^(score_exponent + 49)`; [`Kernels::attend`] divides by 2¹⁷ and
+/// 2³².
 fn factor(code: u8, (multiplier, exponent): (u16, i32)) -> u32 {
     let product = decode_scale(code) as u64 * multiplier as u64; // at most 30 bits
     let shift = exponent + 49;
@@ -124,28 +124,28 @@ fn factor(code: u8, (multiplier, exponent): (u16, i32)) -> u32 {
     value.min(u32::MAX as u64) as u32
 }
 
-/// One attention call: which rows attend to what.
+/// One attention call: query rows and the keys that they attend to.
 #[derive(Clone, Copy, Debug)]
 pub struct Attention<'a, M: Visibility> {
     /// Hyperparameters.
     pub config: &'a Config,
     /// The layer's score multiplier and exponent.
     pub score_scale: (u16, i32),
-    /// What relative positions add to the scores.
+    /// Biases of relative positions.
     pub bias: Option<RelativeBias<'a>>,
-    /// Which layer of the cache.
+    /// Layer of the cache.
     pub layer_index: usize,
     /// Positions that a layer of the cache holds.
     pub cache_rows: usize,
-    /// Who sees whom.
+    /// Which keys a query sees.
     pub mask: M,
     /// Position of the first query row.
     pub first_position: usize,
-    /// Positions that exist in the cache.
+    /// Number of positions written to the cache.
     pub keys: usize,
-    /// Query rows.
+    /// Number of query rows.
     pub rows: usize,
-    /// Distance of query rows in `q`.
+    /// Distance between query rows in `q`.
     pub stride: usize,
 }
 
@@ -163,7 +163,7 @@ impl<M: Visibility> Attention<'_, M> {
         let config = target::config::<B>(self.config);
         let group = (config.n_heads / config.n_kv_heads.max(1)).max(1);
         for kv_head in 0..config.n_kv_heads {
-            // All queries that read this head's keys, two at a time: neighbours in the group first.
+            // All queries that read this head's keys, two at a time: first those of one row.
             let mut first = 0;
             while first < self.rows * group {
                 let count = (self.rows * group - first).min(2);
@@ -213,7 +213,8 @@ impl<M: Visibility> Attention<'_, M> {
             (low, high) = (low.min(query.range.0), high.max(query.range.1));
         }
         let cache_rows = target::cache_rows::<B>(self.cache_rows);
-        // 15-bit numerators of up to 512 keys fit 32-bit sums of values; of more keys, fewer bits.
+        // 15-bit numerators of up to 512 keys fit 32-bit sums of values; more keys leave fewer
+        // bits.
         let bits = usize::BITS - (cache_rows - 1).leading_zeros();
         let shift = 15 + bits.saturating_sub(9);
         let from_first = M::FROM_FIRST
@@ -243,7 +244,7 @@ impl<M: Visibility> Attention<'_, M> {
         }
     }
 
-    /// Block after block of the positions `keys`, for any mask, biases and a cache that may be a ring.
+    /// Block by block over the positions `keys`: any mask, biases, and a cache that may be a ring.
     #[allow(clippy::too_many_arguments)] // one caller
     #[inline(never)]
     fn blocks<B: Build>(
@@ -266,7 +267,7 @@ impl<M: Visibility> Attention<'_, M> {
             if seen == [0; 2] {
                 continue;
             }
-            // Keys that begin with the first and have no biases are not for here.
+            // `stream` handles keys from the first on without biases.
             if M::FROM_FIRST && self.bias.is_none() {
                 return;
             }
@@ -286,7 +287,7 @@ impl<M: Visibility> Attention<'_, M> {
     }
 }
 
-/// Attends to keys that exist.
+/// Attends to keys within the cache.
 #[inline(always)]
 fn attend<K: Kernels>(queries: &mut Queries<K>, run: KeyRun, visible: Visible, shift: u32) {
     let attend = Attend::new(queries, run, visible, shift);
@@ -296,7 +297,8 @@ fn attend<K: Kernels>(queries: &mut Queries<K>, run: KeyRun, visible: Visible, s
 
 /// `out = sums / sum · 2^shift / 127`: the weighted mean of the values, in the unit of v.
 ///
-/// With `l` = the 16 leading bits of `sum`, `floor(2^31 / l) · (128/127)` is the reciprocal in 15 bits.
+/// With `l` = the 16 leading bits of `sum`, `floor(2^31 / l) · (128/127)` is the reciprocal in 15
+/// bits.
 fn divide<K: Kernels>(sums: &Sums, sum: u32, shift: u32, out: &mut [i16]) {
     let zeros = sum.leading_zeros();
     let leading = sum.checked_shl(zeros).unwrap_or(0) >> 16;

@@ -21,7 +21,7 @@ pub fn token<B: Build>(
     let sums = first_mut(sums, row.len());
     let matrix = table.weights.matrix();
     let multiplier = table.weights.channels().factor(token) as i32;
-    // 7 + 15 bits; shifted to 28, so that a position fits beside it.
+    // 7 + 15 bits, shifted to 28, so that a position can be added.
     let from_position = position_exponent::<B>(weights).map_or(i32::MIN, |exponent| exponent - 13);
     let exponent = (table.weight_exponent - 6).max(from_position);
     let shift = exponent - table.weight_exponent;
@@ -58,7 +58,7 @@ pub fn frame<B: Build>(
     renormalize::<B::Kernels>(sums, unit, row)
 }
 
-/// The unit of what is added for a position, if anything is.
+/// Exponent of the position that is added, if one is.
 fn position_exponent<B: Build>(weights: &EmbeddingWeights) -> Option<i32> {
     match target::position::<B>(weights.kind) {
         Position::Learned | Position::Sinusoidal => Some(weights.position_exponent),

@@ -1,4 +1,4 @@
-//! The feed-forward part: `down(act(up x))`, or `down(act(gate x) ⊙ up x)` (Shazeer 2020).
+//! The feed-forward sublayer: `down(act(up x))`, or `down(act(gate x) ⊙ up x)` (Shazeer 2020).
 
 use super::activation::prepare;
 use super::linear::Rows;
@@ -8,7 +8,8 @@ use crate::model::{LayerWeights, Linear};
 use crate::slices::rest_mut;
 use crate::target::Build;
 
-/// The hidden rows, 16 bits, into the first rows of `tile`, `stride` apart. Returns their exponent.
+/// Writes the hidden rows (16 bits) into the first rows of `tile`, `stride` apart; returns their
+/// exponent.
 pub fn hidden<B: Build>(
     rows: &mut Rows,
     layer: &LayerWeights<B>,
@@ -28,8 +29,8 @@ pub fn hidden<B: Build>(
     }
     let gate = layer.section.linear(&layer.model.layout().layer.gate);
     let activate = prepare(config.activation, gate.output_exponent);
-    // `act(gate) · up / 2^15`, chunk by chunk, so that only one hidden row is ever held. There is room
-    // for the chunks of two rows, or for one twice as long.
+    // `act(gate) · up / 2^15`, chunk by chunk, so that no second hidden row is held. There is room
+    // for one chunk of each of two rows, or for one chunk of twice the length.
     let mut factors = [0i16; 2 * CHUNK];
     let (count, chunk) = (rows.count(), 2 * CHUNK / rows.count().max(1));
     let mut first = 0;
@@ -44,6 +45,6 @@ pub fn hidden<B: Build>(
         }
         first += chunk;
     }
-    // The product of two 16-bit numbers, halved 15 times.
+    // The product of two 16-bit numbers, divided by 2^15.
     gate.output_exponent + up.output_exponent + 15
 }

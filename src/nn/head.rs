@@ -26,20 +26,21 @@ pub fn logits<B: Build>(
     rows.forward_32::<B>(layer, [LOGIT_EXPONENT; 2], out);
 }
 
-/// The head's logits of row `row` of the residual stream, which has had its last norm, into
-/// `state.outputs`. Nothing without a head.
+/// Writes the head's logits of row `row` of the residual stream, after the final norm, into
+/// `state.outputs`. Does nothing without a head.
 pub fn row_logits<B: Build>(weights: &Weights<B>, state: &mut RunState, row: usize) {
     let Some(head) = weights.head() else { return };
     let (x, exponent) = state.residual.row(row, weights.config().d_model);
     logits::<B>(&head, x, exponent, state.lanes, state.outputs);
 }
 
-/// The mean of the first `rows` rows of width `d`, into the first of them. `sums` is scratch of `d`.
+/// Writes the mean of the first `rows` rows (width `d`) into the first one. `sums` is scratch of
+/// `d`.
 pub fn mean<K: Kernels>(residual: &mut Residual, d: usize, rows: usize, sums: &mut [i32]) {
     let sums = first_mut(sums, d);
     sums.fill(0);
     let largest = residual.exponents.iter().take(rows).copied().max().unwrap_or(0) as i32;
-    // 15 bits a row, 2^20 rows at most: keep as many guard bits as fit beside the count.
+    // 15 bits per row, at most 2^20 rows: keep as many guard bits as the count leaves.
     let guard = 15 - (usize::BITS - rows.leading_zeros()) as i32;
     for i in 0..rows {
         let (row, exponent) = residual.row(i, d);
@@ -71,7 +72,7 @@ pub fn pool<B: Build>(
     -15
 }
 
-/// The row scaled to length one, in Q1.30 into `out`.
+/// Writes the row, scaled to length one, into `out` in Q1.30.
 pub fn unit_length(row: &[i16], out: &mut [i32]) {
     let squares: u64 = row.iter().map(|&x| (x as i64 * x as i64) as u64).sum();
     let (root, exponent) = rsqrt(squares);

@@ -1,4 +1,4 @@
-//! What begins a pass: tokens or frames, checked, as rows of the residual stream.
+//! The input of a pass: tokens or frames, checked and turned into rows of the residual stream.
 
 use super::embedding;
 use super::position::rotary_table;
@@ -10,7 +10,7 @@ use crate::model::{EmbeddingWeights, Weights};
 use crate::target::Build;
 use crate::tokenizer::Token;
 
-/// Refuses a number of rows that is nothing, or more than `given`.
+/// Refuses 0 rows, and more rows than `given`.
 ///
 /// # Errors
 /// [`RunError::EmptyInput`], [`RunError::TooLong`].
@@ -22,7 +22,7 @@ pub fn check_rows(needed: usize, given: usize) -> Result<(), RunError> {
     }
 }
 
-/// Refuses tokens that the vocabulary does not hold.
+/// Refuses tokens outside the vocabulary.
 ///
 /// # Errors
 /// [`RunError::TokenOutOfRange`].
@@ -33,7 +33,8 @@ pub fn check_tokens(tokens: &[Token], config: &Config) -> Result<(), RunError> {
     }
 }
 
-/// Rows `first_row …` from the tokens of one side, at positions `first_position …`.
+/// Writes the embeddings of tokens of one side into rows `first_row …`, at positions
+/// `first_position …`.
 #[inline(never)]
 pub fn tokens<B: Build>(
     weights: &Weights<B>,
@@ -53,7 +54,8 @@ pub fn tokens<B: Build>(
     normalize_embedding::<B>(weights, &embedding, state, first_row, tokens.len());
 }
 
-/// Rows 0 … from frames of `frame_len` features, in units of `2^unit`.
+/// Writes the projections of frames (`frame_len` features each, in units of `2^unit`) into rows 0
+/// ….
 #[inline(never)]
 pub fn frames<B: Build>(weights: &Weights<B>, state: &mut RunState, features: &[i16], unit: i32) {
     let (config, embedding) = (weights.config(), weights.embedding(Side::Encoder));
@@ -79,7 +81,8 @@ fn normalize_embedding<B: Build>(
     }
 }
 
-/// The rotations of a tile of rows at positions `first_position …`, for a model that has them.
+/// Computes the rotations of a tile of rows at positions `first_position …`, if the model is
+/// rotary.
 pub fn rotations<B: Build>(
     weights: &Weights<B>,
     state: &mut RunState,

@@ -1,4 +1,5 @@
-//! One transformer layer over a tile of rows (Vaswani et al. 2017, "Attention Is All You Need", figure 1).
+//! One transformer layer over a tile of rows (Vaswani et al. 2017, "Attention Is All You Need",
+//! figure 1).
 //!
 //! ```text
 //! encoder                             decoder
@@ -7,8 +8,8 @@
 //! x = x + feed_forward(norm(x))       x = x + feed_forward(norm(x))
 //! ```
 //!
-//! Each of these lines is one call of `sublayer`. In a post-norm model, which the figure shows, it computes
-//! `x = norm(x + part(x))`.
+//! Each of these lines is one call of `sublayer`. In a post-norm model, as in the figure,
+//! `sublayer` computes `x = norm(x + part(x))`.
 
 use super::attention::{Prefix, Visibility};
 use super::feed_forward::hidden;
@@ -29,12 +30,12 @@ pub struct Layer<'m, B: Build> {
     weights: LayerWeights<'m, B>,
 }
 
-/// How a sublayer ends.
+/// The output projection of a sublayer, and the norm after it.
 struct Output<'m> {
-    /// The linear layer that brings the part's rows back to `d_model`, and its inputs.
+    /// The linear layer that maps the part's rows back to `d_model`, and the number of its inputs.
     linear: &'m Placed,
     width: usize,
-    /// The norm after it (post-norm).
+    /// Offset of the norm after it (post-norm).
     norm: usize,
 }
 
@@ -44,7 +45,7 @@ impl<'m, B: Build> Layer<'m, B> {
         Self { weights: model.layer(side, index) }
     }
 
-    /// First pass over an encoder's layer: the keys and values of a tile.
+    /// First pass over an encoder layer: writes the keys and values of a tile.
     pub fn keys_and_values(&self, state: &mut RunState, tile: Tile) {
         let heads = self.heads(Memory::Own);
         let wide = self.weights.section.is_wide(&heads.layout().k);
@@ -54,13 +55,14 @@ impl<'m, B: Build> Layer<'m, B> {
         }
     }
 
-    /// Self-attention: `x + attention(norm(x))`, over `keys` positions of the cache. A decoder's tile adds
-    /// its own to them; an encoder's have all been there since the first pass.
+    /// Self-attention: `x + attention(norm(x))`, over `keys` positions of the cache. A decoder
+    /// first writes those of the tile; an encoder has written all of them in the first pass.
     pub fn attend<M: Visibility>(&self, state: &mut RunState, tile: Tile, mask: M, keys: usize) {
         self.attention(state, tile, self.heads(Memory::Own), mask, keys);
     }
 
-    /// Before cross-attention, once: this layer's keys and values of a tile of the encoder's last rows.
+    /// Once per source, before cross-attention: writes this layer's keys and values for a tile of
+    /// the encoder's final rows.
     pub fn source_keys_and_values(&self, state: &mut RunState, tile: Tile) {
         let heads = self.heads(Memory::Source);
         let wide = self.weights.section.is_wide(&heads.layout().k);
@@ -71,12 +73,12 @@ impl<'m, B: Build> Layer<'m, B> {
         }
     }
 
-    /// Cross-attention: `x + attention(norm(x), source)`, to the `keys` rows of a source.
+    /// Cross-attention: `x + attention(norm(x), source)`, over the `keys` rows of the source.
     pub fn attend_source(&self, state: &mut RunState, tile: Tile, keys: usize) {
         self.attention(state, tile, self.heads(Memory::Source), Prefix::ALL, keys);
     }
 
-    /// `x + o(heads(q, k, v))`, `q` being projected from `norm(x)`.
+    /// `x + o(heads(q, k, v))`, where `q` is projected from `norm(x)`.
     #[inline(never)]
     fn attention<M: Visibility>(
         &self,
@@ -137,7 +139,7 @@ impl<'m, B: Build> Layer<'m, B> {
         }
     }
 
-    /// `norm(x)` of a pair of rows, about to be multiplied; `x` in a post-norm model.
+    /// `norm(x)` (in a post-norm model `x`) of a pair of rows, as input of linear layers.
     #[inline(never)]
     fn norm<'s>(
         &self,
@@ -153,8 +155,8 @@ impl<'m, B: Build> Layer<'m, B> {
         })
     }
 
-    /// `x + output(rows of state.tile)`, those rows in units of `2^exponent`.
-    #[inline(never)] // its frame must not be the attention's
+    /// `x + output(rows of state.tile)`; those rows are in units of `2^exponent`.
+    #[inline(never)] // so that its stack frame does not add to that of attention
     fn add(&self, state: &mut RunState, tile: Tile, output: &Output, exponent: i32) {
         let (c, d) = (self.config(), self.config().d_model);
         let linear = self.weights.section.linear(output.linear);

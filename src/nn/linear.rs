@@ -11,8 +11,8 @@ use crate::model::Linear;
 use crate::slices::{part_mut, rest};
 use crate::target::{Build, has_biases, has_wide_rows};
 
-/// One or two rows about to be multiplied, and the buffer in which they are quantised. The lanes are
-/// filled once and serve every layer that reads the same rows (q, k and v; gate and up).
+/// One or two rows as input of linear layers, and the buffer in which they are quantised. The lanes
+/// are filled once and serve every layer that reads the same rows (q, k and v; gate and up).
 pub struct Rows<'a, 'l> {
     inputs: [Option<Input<'a>>; 2],
     count: RowCount,
@@ -21,7 +21,7 @@ pub struct Rows<'a, 'l> {
 }
 
 impl<'a, 'l> Rows<'a, 'l> {
-    /// One row, the first, or two; `lanes` must hold two rows (or two segments of them).
+    /// One row (in `inputs[0]`) or two; `lanes` must have room for two rows, or for two segments.
     pub fn new(inputs: [Option<Input<'a>>; 2], lanes: &'l mut [i16]) -> Self {
         let count = RowCount::at_most_two(inputs.iter().flatten().count());
         Self { inputs, count, lanes, filled: false }
@@ -41,7 +41,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         debug_assert!(lanes.is_some(), "no lanes for {len} inputs");
         let Some(mut lanes) = lanes else { return };
         for (row, input) in self.inputs.iter().flatten().enumerate() {
-            // A frame may end before its last word does.
+            // A frame may end within its last word.
             let x = rest(input.x, from);
             let x = x.get(..len).unwrap_or(x);
             K::quantize(x, &input.quantizer, row, &mut lanes);
@@ -54,7 +54,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         Lanes::new(self.lanes, self.count, len, packing, Bits::of(wide))
     }
 
-    /// Quantises whole rows, unless they are wider than [`SEGMENT`]: then false.
+    /// Quantises whole rows, or returns false if they are wider than [`SEGMENT`].
     #[inline(always)]
     fn prepare<B: Build>(&mut self, layer: &Linear) -> bool {
         let inputs = layer.weights.matrix().inputs();
@@ -66,8 +66,8 @@ impl<'a, 'l> Rows<'a, 'l> {
         whole
     }
 
-    /// Outputs `first …` (a multiple of 4) of a layer in 16 bits, as many as there is room for in
-    /// `out[r]`, in units of `2^layer.output_exponent`.
+    /// Computes outputs `first …` (a multiple of 4) of a layer in 16 bits, as many as `out[r]`
+    /// holds, in units of `2^layer.output_exponent`.
     pub fn forward<B: Build>(&mut self, layer: &Linear, first: usize, out: [&mut [i16]; 2]) {
         let exponents = [layer.output_exponent; 2];
         if self.prepare::<B>(layer) {
@@ -79,8 +79,8 @@ impl<'a, 'l> Rows<'a, 'l> {
         }
     }
 
-    /// The whole layer in 32 bits, row after row: `out` gets `rows · out_dim` numbers, row `r` in
-    /// units of `2^exponents[r]`.
+    /// Computes the whole layer in 32 bits: `out` is `(rows, out_dim)`, row `r` in units of
+    /// `2^exponents[r]`.
     pub fn forward_32<B: Build>(&mut self, layer: &Linear, exponents: [i32; 2], out: &mut [i32]) {
         let (a, b) = out.split_at_mut_checked(layer.out_dim).unwrap_or_default();
         let out = [a, b];
@@ -93,7 +93,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         }
     }
 
-    /// A layer about to read the lanes of whole rows.
+    /// The operand of a layer that reads the lanes of whole rows.
     #[inline(always)]
     fn linear<'p, B: Build, T>(
         &'p self,
@@ -103,7 +103,8 @@ impl<'a, 'l> Rows<'a, 'l> {
         out: [&'p mut [T]; 2],
     ) -> Option<kernels::Linear<'p, B::Kernels, T>> {
         let mut weights = layer.weights.skip(first)?;
-        // Where it is known while compiling that there are none: the kernels choose by that.
+        // If the build has no biases, the kernels then select the loop without them at compile
+        // time.
         if !has_biases::<B>() {
             weights = weights.without_biases();
         }
@@ -112,7 +113,7 @@ impl<'a, 'l> Rows<'a, 'l> {
         kernels::Linear::new(lanes, weights, self.scales::<B::Kernels>(layer, exponents), out)
     }
 
-    /// How the rows' sums become numbers in units of `2^exponents[row]`.
+    /// The scales that bring the sums of each row to units of `2^exponents[row]`.
     fn scales<K: Kernels>(&self, layer: &Linear, exponents: [i32; 2]) -> [RowScale; 2] {
         let mut scales = [RowScale::new(0, 1, 0); 2];
         for ((to, input), exponent) in scales.iter_mut().zip(&self.inputs).zip(exponents) {
@@ -125,8 +126,8 @@ impl<'a, 'l> Rows<'a, 'l> {
         scales
     }
 
-    /// A layer whose rows are wider than [`SEGMENT`], [`CHUNK`] outputs at a time; apart, so that only it
-    /// needs the stack.
+    /// A layer whose rows are wider than [`SEGMENT`], [`CHUNK`] outputs at a time; a function of
+    /// its own, so that other layers do not need its stack frame.
     #[inline(never)]
     fn segments<K: Kernels, T>(
         &mut self,
@@ -153,9 +154,9 @@ impl<'a, 'l> Rows<'a, 'l> {
         }
     }
 
-    /// Sums of outputs `first .. first + len`: quantises and multiplies one segment of the rows at a time
-    /// and accumulates. Each partial sum is first scaled down to at most 2⁴ times its value, so that the
-    /// total fits 32 bits.
+    /// Sums of outputs `first .. first + len`: quantises and multiplies one segment of the rows at
+    /// a time and accumulates. Each partial sum is first scaled down to at most 2⁴ times its value,
+    /// so that the total fits 32 bits.
     fn sum_segments<K: Kernels>(
         &mut self,
         layer: &Linear,
@@ -180,21 +181,21 @@ impl<'a, 'l> Rows<'a, 'l> {
         Some(())
     }
 
-    /// The unit in which row `row` of the layer's sums, the bias and a row of unit `2^other` can be
-    /// added without overflow: sums below 2³⁰, the two others below 2²⁹.
+    /// Exponent of the unit in which row `row` of the layer's sums, the bias and a row of unit
+    /// `2^other` can be added without overflow: sums below 2³⁰, the two others below 2²⁹.
     pub fn sum_exponent(&self, layer: &Linear, row: usize, other: i32) -> i32 {
         let scale = self.inputs.get(row).copied().flatten().map_or(Scale::ZERO, |x| x.scale);
         let inputs = layer.weights.matrix().inputs();
         let input_bits = if layer.wide { 18 } else { 14 };
         let sum_bits = input_bits + (usize::BITS - inputs.leading_zeros()) as i32;
-        // 15 bits each for multiplier and scale, and a result of 30; of 8-bit rows fewer bits, so that
-        // the rescaling's shift is at least 33 and needs only the upper word of its products.
+        // 15 bits each for multiplier and scale, and a result of 30; fewer bits for 8-bit rows, so
+        // that rescaling shifts by at least 33 and needs only the upper word of its products.
         let least = match (layer.wide, inputs <= SEGMENT) {
             (true, _) => 0,
             (false, true) => 33 - 8,
             (false, false) => 33 - 4,
         };
-        // A row of zeros adds nothing and has no scale: it must not make the unit coarser.
+        // A row of zeros adds nothing and has no scale, so it must not make the unit coarser.
         let from_sums = match scale.mantissa {
             0 => i32::MIN,
             _ => sum_bits.max(least) + layer.weight_exponent + scale.exponent,
@@ -205,12 +206,12 @@ impl<'a, 'l> Rows<'a, 'l> {
     }
 }
 
-/// Power of two that a kernel leaves in its products.
+/// Exponent of the power of two that the kernels leave in the products of a layer.
 const fn product_shift<K: Kernels>(layer: &Linear) -> i32 {
     if layer.wide { 0 } else { K::PRODUCT_SHIFT }
 }
 
-/// Power of two in the sums of a layer; less in those of segments.
+/// Exponent of the power of two in the sums of a layer; smaller for layers with several segments.
 fn sum_shift<K: Kernels>(layer: &Linear) -> i32 {
     let shift = product_shift::<K>(layer);
     if layer.weights.matrix().inputs() <= SEGMENT { shift } else { shift.min(4) }

@@ -1,21 +1,22 @@
-//! Who sees whom.
+//! Masks: which keys a query sees.
 
 use crate::config::KEY_BLOCK;
 
-/// Which keys a query may see.
+/// The keys that a query may see.
 #[derive(Clone, Copy)]
 pub enum Mask<'a> {
     /// All keys up to the query's own position.
     Causal,
     /// All keys.
     Bidirectional,
-    /// All keys whose flag is true; positions beyond the flags are invisible.
+    /// The keys whose flag is true; positions beyond the flags are invisible.
     Padding(&'a [bool]),
-    /// The last `n` keys up to the query's own position (Beltagy et al. 2020, "Longformer", causal).
+    /// The last `n` keys up to the query's own position (Beltagy et al. 2020, "Longformer",
+    /// causal).
     SlidingWindow(usize),
     /// The first `n` keys for every query, causal beyond (a prefix LM, Raffel et al. 2020, §3.2.1).
     Prefix(usize),
-    /// Whatever the caller's `(query, key)` says, within the keys that exist.
+    /// The keys for which the function returns true, called with `(query, key)`.
     Predicate(&'a dyn Fn(usize, usize) -> bool),
 }
 
@@ -32,13 +33,13 @@ impl core::fmt::Debug for Mask<'_> {
     }
 }
 
-/// Who sees whom: a [`Mask`], or one that is known while compiling.
+/// A mask: a [`Mask`] chosen at run time, or [`Prefix`], which is known at compile time.
 pub trait Visibility: Copy {
-    /// Every query sees all keys from the first to some last one, and they stand in the order of their
-    /// positions (no ring).
+    /// Every query sees all keys from the first to some last one, and the cache holds them in the
+    /// order of their positions (no ring).
     const FROM_FIRST: bool;
 
-    /// Keys that `query` can see at most, as a range, of `keys` that exist.
+    /// A range that contains all keys visible to `query`, of the first `keys`.
     fn range(&self, query: usize, keys: usize) -> (usize, usize);
 
     /// Whether all of the range is visible.
@@ -97,7 +98,8 @@ impl Visibility for Mask<'_> {
     }
 }
 
-/// One bit per key of the block that begins at `first`, for a query whose range is known.
+/// The visible keys of the block that begins at `first`, one bit per key; `(low, high)` is the
+/// query's range.
 pub fn visible<M: Visibility>(
     mask: M,
     query: usize,

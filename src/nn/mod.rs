@@ -1,10 +1,10 @@
 //! The parts of a transformer layer, in data-flow order: a reader should recognise figure 1 of
 //! Vaswani et al. 2017.
 //!
-//! Rows of the residual stream are 16-bit mantissas with one power of two a row ([`row`]). A linear
-//! layer takes such rows (or normalised ones), quantises them by their own largest magnitude and
-//! multiplies ([`linear`]). Everything works on a pair of rows at a time, so that one pass over the
-//! weights in flash serves two.
+//! Rows of the residual stream are 16-bit mantissas with one power of two per row ([`row`]). A
+//! linear layer quantises such rows (or normalised ones) by their own largest magnitude and
+//! multiplies them ([`linear`]). Rows are processed in pairs, so that one pass over the weights in
+//! flash serves two.
 
 pub mod activation;
 pub mod attention;

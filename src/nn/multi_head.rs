@@ -1,5 +1,5 @@
-//! Multi-head attention (Vaswani et al. 2017, §3.2.2): from the rows of a sublayer to all heads' weighted
-//! values, side by side.
+//! Multi-head attention (Vaswani et al. 2017, §3.2.2): from the rows of a sublayer to the
+//! concatenated outputs of all heads.
 
 use super::attention::{Attention, Visibility, write};
 use super::linear::Rows;
@@ -15,9 +15,9 @@ use crate::target::{self, Build};
 /// The rows that queries attend to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
-    /// Those of their own side.
+    /// The rows of the layer's own side (self-attention).
     Own,
-    /// The encoder's last ones (cross-attention).
+    /// The final rows of the encoder (cross-attention).
     Source,
 }
 
@@ -25,7 +25,7 @@ pub enum Memory {
 pub struct MultiHead<'l, 'm, B: Build> {
     /// The layer.
     pub layer: &'l LayerWeights<'m, B>,
-    /// What it attends to.
+    /// The rows that it attends to.
     pub memory: Memory,
 }
 
@@ -35,7 +35,7 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
         self.layer.model.config()
     }
 
-    /// Where its weights lie.
+    /// The offsets of its weights.
     #[inline(always)]
     pub fn layout(&self) -> &'m AttentionLayout {
         let all = self.layer.model.layout();
@@ -45,7 +45,7 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
         }
     }
 
-    /// Keys and values of a pair of rows into a cache. `tile` is scratch.
+    /// Writes keys and values of a pair of rows into a cache. `tile` is scratch.
     #[inline(never)]
     pub fn keys_and_values(
         &self,
@@ -66,12 +66,12 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
         }
     }
 
-    /// Queries of a pair of rows into `tile`.
+    /// Writes the queries of a pair of rows into `tile`.
     pub fn queries(&self, x: &mut Rows, pair: Pair, tile: &mut [i16], rotary: &[i16]) {
         self.project(x, &self.layout().q, self.config().q_dim(), pair, tile, rotary);
     }
 
-    /// A projection of a pair of rows into `tile`, rotated where there are rotary positions.
+    /// Projects a pair of rows into `tile`, and rotates them if `rotary` is not empty.
     #[inline(never)]
     fn project<'t>(
         &self,
@@ -93,8 +93,8 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
         rows
     }
 
-    /// `softmax(q kᵀ / √d) v` of the queries in `state.tile`, in their place, over `keys` positions of the
-    /// cache. Returns the exponent of the result.
+    /// Replaces the queries in `state.tile` by `softmax(q kᵀ / √d) v` over `keys` positions of the
+    /// cache; returns the exponent of the result.
     pub fn forward<M: Visibility>(
         &self,
         state: &mut RunState,
@@ -108,7 +108,7 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
             Memory::Own => &state.cache,
             Memory::Source => &state.source,
         };
-        // Hypotheses have caches of their own: one call each.
+        // Each hypothesis has its own cache, so it needs its own call.
         let (calls, rows) = if self.is_search(tile) { (tile.rows, 1) } else { (1, tile.rows) };
         for first in 0..calls {
             let (layer_index, first_position) = self.place(tile, first);
@@ -130,8 +130,8 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
         section.output_exponent(&at.v)
     }
 
-    /// Whether a tile's own keys and values are to be added to the cache before it attends: in a
-    /// decoder's self-attention.
+    /// Whether the keys and values of a tile must be added to the cache before it attends: only in
+    /// a decoder's self-attention.
     #[inline(always)]
     pub fn adds_keys(&self) -> bool {
         self.is_own() && matches!(self.layer.side(), Side::Decoder)
@@ -141,16 +141,16 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
         matches!(self.memory, Memory::Own)
     }
 
-    /// Whether the rows of a tile have a cache each.
+    /// Whether each row of a tile has its own cache.
     #[inline(always)]
     fn is_search(&self, tile: Tile) -> bool {
         target::has_beams::<B>() && tile.beams && self.is_own()
     }
 
-    /// Which layer of the cache and which position row `i` of a tile has.
+    /// Layer of the cache and position of row `i` of a tile.
     fn place(&self, tile: Tile, i: usize) -> (usize, usize) {
         match self.layer.side() {
-            // One cache for all layers.
+            // All encoder layers reuse one layer of the cache.
             Side::Encoder => (0, tile.first_position + i),
             Side::Decoder if self.is_search(tile) => {
                 let hypothesis = (tile.first_row + i) * self.config().decoder_layers;

@@ -4,10 +4,11 @@
 //! LayerNorm  n_i = (x_i − mean) / sqrt(var + ε)         RMSNorm  n_i = x_i / sqrt(mean(x²) + ε)
 //! ```
 //!
-//! Both are `c_i / sqrt(V)` with integers `c_i = d·x_i − Σx` (or `x_i`), `V = d·Σx² − (Σx)² + ε·d²` (or,
-//! for RMSNorm, `d·x_i / sqrt(d·Σx² + ε·d²)`). A norm only scales the row, and a linear layer's input is scaled to its
-//! largest magnitude anyway: so [`normalized`] costs one pass for the sums and the row's range, in which
-//! the largest `c` is, and the linear layer's own quantisation does the rest.
+//! In integers, LayerNorm is `c_i / sqrt(V)` with `c_i = d·x_i − Σx` and
+//! `V = d·Σx² − (Σx)² + ε·d²`, and RMSNorm is `d·x_i / sqrt(d·Σx² + ε·d²)`. After centring, a norm
+//! only scales the row, and a linear layer scales its input to the largest magnitude anyway: so
+//! [`normalized`] costs one pass for the sums and the range of the row, which gives the largest
+//! `|c_i|`, and the linear layer's quantisation does the rest.
 
 use super::row::{Input, renormalize};
 use crate::config::Norm;
@@ -19,7 +20,7 @@ use crate::slices::first_mut;
 /// ε as `mantissa · 2^exponent`.
 pub type Epsilon = (u16, i16);
 
-/// The row `n` (without gain and bias) as input of a linear layer. `exponent` is the row's unit.
+/// The row `n` (without gain and bias) as input of a linear layer. `x` is in units of `2^exponent`.
 #[inline(never)]
 pub fn normalized<'a, K: Kernels>(
     x: &'a [i16],
@@ -61,8 +62,8 @@ fn scaled_epsilon(d: u64, exponent: i32, epsilon: Epsilon) -> u64 {
     }
 }
 
-/// `gain · n + bias` as a row of the residual stream, in place. `sums` is scratch of `x.len()`.
-/// Returns the row's new exponent.
+/// Replaces a row of the residual stream by `gain · n + bias`; returns its new exponent. `sums` is
+/// scratch of `x.len()`.
 pub fn apply<K: Kernels>(
     x: &mut [i16],
     exponent: i32,
@@ -89,8 +90,8 @@ pub fn apply<K: Kernels>(
     renormalize::<K>(sums, new_exponent, x)
 }
 
-/// Unit of the 15-bit number that the quantiser shifts a normalised row to: its quantised unit taken
-/// back through `inverse / 2^23`.
+/// Unit of the 15-bit numbers to which the quantiser shifts a normalised row: the unit of its 8-bit
+/// numbers times `inverse / 2^23`.
 fn unit_of(input: &Input) -> Scale {
     Scale::new(input.quantizer.inverse(), -23).times(input.scale)
 }

@@ -1,15 +1,16 @@
 //! Positions: rotary embeddings (Su et al. 2021, "RoFormer", §3.2.2) and sinusoids (Vaswani et al.
-//! 2017, §3.5), from a table of frequencies, without a table of positions; and what relative positions
-//! add to the scores (Raffel et al. 2020, "T5", §2.1).
+//! 2017, §3.5), both from a table of frequencies instead of positions; and the biases of relative
+//! positions (Raffel et al. 2020, "T5", §2.1).
 
 use crate::blob::read_i16;
 use crate::fixed::{cosine, shift_by, sine};
 use crate::model::RelativeBias;
 
-/// Frequencies in turns per position, Q0.32.
+/// The phase of each frequency at `position`, in turns, Q0.32. Frequencies are in turns per
+/// position.
 fn phases(frequencies: &[u8], position: usize) -> impl Iterator<Item = u32> + '_ {
     let (words, _) = frequencies.as_chunks::<4>();
-    // Whole turns fall off the top by wrapping; the error is below 2^-33 turns a position.
+    // Whole turns are dropped by wrapping; the error is below 2^-33 turns per position.
     words.iter().map(move |&f| u32::from_le_bytes(f).wrapping_mul(position as u32))
 }
 
@@ -26,7 +27,7 @@ pub fn sinusoid(frequencies: &[u8], position: usize) -> impl Iterator<Item = i16
     phases(frequencies, position).map(sine).chain(phases(frequencies, position).map(cosine))
 }
 
-/// What `head` adds to the score of `key` for `query`, in units of 2⁻¹⁶ log2.
+/// The bias that `head` adds to the score of `key` for `query`, in units of 2⁻¹⁶ log2.
 pub fn relative(bias: &RelativeBias, head: usize, query: usize, key: usize) -> i32 {
     let offset = (key + bias.distance).saturating_sub(query).min(2 * bias.distance);
     let entry = read_i16(bias.table, 2 * (head * (2 * bias.distance + 1) + offset));

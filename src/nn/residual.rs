@@ -1,4 +1,4 @@
-//! The residual stream, which the parts of a layer read and add to, in tiles of rows.
+//! The residual stream in tiles of rows; sublayers read it and add to it.
 
 use super::linear::Rows;
 use super::norm::apply;
@@ -18,12 +18,12 @@ pub struct Tile {
     pub first_position: usize,
     /// Rows, at most `tile_rows`.
     pub rows: usize,
-    /// Every row is a hypothesis of its own at `first_position`, with keys and values of its own.
+    /// Each row is one hypothesis of a search, at `first_position`, with its own keys and values.
     pub beams: bool,
 }
 
 impl Tile {
-    /// The rows two by two: a pass over the weights serves both.
+    /// The rows in pairs, so that one pass over the weights serves two.
     pub fn pairs(self) -> impl Iterator<Item = Pair> {
         let pair = move |first| Pair { tile: self, first, count: (self.rows - first).min(2) };
         (0..self.rows).step_by(2).map(pair)
@@ -47,13 +47,13 @@ impl Pair {
         self.tile.first_row + self.first
     }
 
-    /// Rows of `width` numbers in a buffer of the tile's rows, `stride` apart.
+    /// This pair's rows of `width` numbers in a buffer that holds the tile's rows, `stride` apart.
     pub fn of(self, buffer: &mut [i16], stride: usize, width: usize) -> [&mut [i16]; 2] {
         pair_mut(buffer, self.first, self.count, stride, width)
     }
 
-    /// The rows of the residual stream, `d` wide, about to be multiplied: each as `input` makes it of its
-    /// numbers and their exponent.
+    /// This pair's rows of the residual stream (width `d`) as input of linear layers: `input` is
+    /// called with the numbers and the exponent of each.
     #[inline(always)]
     pub fn read<'s>(
         self,

@@ -1,12 +1,12 @@
-//! Rows: 16-bit mantissas with one shared power of two (block floating point), and how they become
-//! the small integers that a linear layer multiplies.
+//! Rows: 16-bit mantissas with one shared power of two (block floating point), and their
+//! quantisation to the small integers that a linear layer multiplies.
 
 use crate::fixed::{Scale, saturate_16, shift_by};
 use crate::kernels::{Bits, Kernels, Quantizer};
 use crate::slices::{first_mut, rest_mut};
 
-/// A row that a linear layer can read: 16-bit numbers, how to quantise them, and what one quantised
-/// unit is worth.
+/// A row as input of a linear layer: 16-bit numbers, their quantiser, and the scale of the
+/// quantised numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     /// `(in_dim)`.
@@ -18,7 +18,7 @@ pub struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// A row with unit `2^exponent`, quantised by its largest magnitude.
+    /// A row in units of `2^exponent`, quantised by its largest magnitude.
     #[inline(never)]
     pub fn new<K: Kernels>(x: &'a [i16], exponent: i32, wide: bool) -> Self {
         Self::centred(
@@ -71,7 +71,7 @@ pub fn add(row: impl Iterator<Item = i16>, exponent: i32, sums: &mut [i32], sum_
         }
         return;
     }
-    // Nothing overflows here, so the shift's direction is decided once.
+    // Nothing overflows here, so the direction of the shift is decided once.
     let (up, down) = (-shift.min(0), shift.clamp(0, 31));
     let half = (1 << down) >> 1;
     for (sum, x) in sums.iter_mut().zip(row) {
@@ -84,9 +84,9 @@ pub fn halves(bytes: &[u8]) -> impl ExactSizeIterator<Item = i16> + '_ {
     bytes.as_chunks::<2>().0.iter().map(|&pair| i16::from_le_bytes(pair))
 }
 
-/// Two disjoint rows of a buffer: rows `first` and `first + 1` of width `width`; the second is empty
-/// when `rows` is 1.
-#[inline(never)] // a dozen places
+/// Rows `first` and `first + 1` of a buffer, `width` numbers each, `stride` apart; the second is
+/// empty when `rows` is 1.
+#[inline(never)] // called in a dozen places
 pub fn pair_mut(
     buffer: &mut [i16],
     first: usize,
@@ -95,7 +95,7 @@ pub fn pair_mut(
     width: usize,
 ) -> [&mut [i16]; 2] {
     let rest = rest_mut(buffer, first * stride);
-    // The last row may be no longer than its width.
+    // The last row may end at its width.
     let (a, b) = rest.split_at_mut_checked(stride.min(rest.len())).unwrap_or_default();
     [first_mut(a, width), if rows > 1 { first_mut(b, width) } else { &mut [] }]
 }

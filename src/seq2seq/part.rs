@@ -1,6 +1,6 @@
-//! What a step works on, and what the steps find.
+//! The parts of the work, and its result.
 
-/// What one step works on.
+/// The work of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Part {
@@ -20,14 +20,14 @@ pub enum Part {
     Done,
 }
 
-/// What was found for a source.
+/// The best target found for a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Found {
-    /// Tokens of the target, without start and end.
+    /// Number of tokens in the target, without start and end token.
     pub len: usize,
-    /// Its log-probability (nats, Q15.16), that of the end token included.
+    /// Its log-probability (nats, Q15.16), including that of the end token.
     pub log_probability: i64,
-    /// The model ended it; otherwise it was cut at the limit.
+    /// True if the model ended it, false if it was cut at the limit.
     pub complete: bool,
 }

@@ -1,25 +1,26 @@
-//! Beam search: the likeliest targets, several at a time (Sutskever et al. 2014, "Sequence to Sequence
-//! Learning with Neural Networks", §3.2), as Hugging Face's `generate` does it with `length_penalty` 1
-//! and `early_stopping` false.
+//! Beam search: the likeliest targets, several at a time (Sutskever et al. 2014, "Sequence to
+//! Sequence Learning with Neural Networks", §3.2), as Hugging Face's `generate` does it with
+//! `length_penalty` 1 and `early_stopping` false.
 //!
-//! Every step keeps the `beams` likeliest unfinished hypotheses of all continuations. A continuation by
-//! the end token that is among the `beams` best finishes; finished hypotheses are compared by their
-//! log-probability per token, the end token counted. The search is over when `beams` are finished and
-//! the best unfinished one, as it stands, is not better than the worst of them, or at the limit, where
-//! the best ones are cut. With one beam this is greedy decoding: the first end token ends it.
+//! Every step keeps the `beams` likeliest unfinished continuations of all hypotheses. A
+//! continuation with the end token finishes if it is among the `beams` best; finished hypotheses
+//! are compared by their log-probability per token, counting the end token. The search ends when
+//! `beams` hypotheses are finished and the best unfinished one, as it stands, is not better than
+//! the worst of them, or at the limit, where the best ones are cut. With one beam this is greedy
+//! decoding, which the first end token ends.
 //!
-//! Log-probabilities are sums in Q15.16. Of equals, the lower slot, then the lower token wins.
+//! Log-probabilities are sums in Q15.16. Ties go to the lower slot, then to the lower token.
 //!
-//! A hypothesis lives in a *slot*, where its keys and values are. When one is continued twice, the better
-//! continuation stays and the other is copied into a slot that nobody continues; so a step copies as
-//! little as possible, and nothing is ever overwritten before it was copied.
+//! A hypothesis occupies a *slot*, which holds its keys and values. If a hypothesis is continued
+//! twice, the better continuation stays and the other is copied into a slot that is not continued;
+//! so a step copies as little as possible, and nothing is overwritten before it has been copied.
 
 use crate::config::{Config, MAX_BEAMS};
 use crate::probability::log_sum_exp;
 use crate::slices::{at, first_mut, part, rest_mut};
 use crate::tokenizer::Token;
 
-/// Bits of a token in an entry of the history; the slot that it continues stands above.
+/// Bits of a token in an entry of the history; the bits above hold the slot that it continues.
 const TOKEN_BITS: u32 = 20;
 const TOKEN_MASK: i32 = (1 << TOKEN_BITS) - 1;
 
@@ -37,20 +38,20 @@ struct Finished {
     /// Log-probability per token, Q15.32.
     quality: i64,
     score: i64,
-    /// Steps in the history that lead to it, and the slot of the last.
+    /// Number of its steps in the history, and the slot of the last one.
     steps: usize,
     slot: usize,
-    /// The token after those, if it is part of the answer.
+    /// The token after those steps, if it is part of the answer.
     last: Option<Token>,
 }
 
-/// The state of a search. The tokens of all hypotheses are in a history `(limit, beams)` that the caller
-/// keeps: an entry is a token and the slot that it continues.
+/// The state of a search. The caller holds the history `(limit, beams)` with the tokens of all
+/// hypotheses: an entry is a token and the slot that it continues.
 #[derive(Clone, Debug)]
 pub struct Search {
     beams: usize,
     limit: usize,
-    /// Tokens of every live hypothesis, and how many of those there are, in slots 0 ….
+    /// Tokens of each live hypothesis, and the number of live hypotheses, in slots 0 ….
     len: usize,
     live: usize,
     scores: [i64; MAX_BEAMS],
@@ -62,7 +63,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// A search for targets of at most `limit` tokens, the end token counted.
+    /// A search for targets of at most `limit` tokens, including the end token.
     pub fn new(config: &Config, limit: usize) -> Self {
         Self {
             beams: config.beams.clamp(1, MAX_BEAMS),
@@ -78,13 +79,14 @@ impl Search {
         }
     }
 
-    /// The same anew; apart, so that a second search is never on the stack of what follows.
+    /// Starts a new search in place; not inlined, so that the temporary is not in the caller's
+    /// stack frame.
     #[inline(never)]
     pub fn restart(&mut self, config: &Config, limit: usize) {
         *self = Self::new(config, limit);
     }
 
-    /// Tokens of every live hypothesis.
+    /// Tokens of each live hypothesis.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -94,7 +96,7 @@ impl Search {
         self.len == 0
     }
 
-    /// Live hypotheses: those in slots 0 ….
+    /// Number of live hypotheses; they are in slots 0 ….
     pub fn live(&self) -> usize {
         self.live
     }
@@ -104,7 +106,7 @@ impl Search {
         self.done
     }
 
-    /// The token that slot `slot` ends with: what the decoder is fed next.
+    /// The last token of slot `slot`, which the decoder is fed next.
     pub fn token(&self, config: &Config, history: &[i32], slot: usize) -> Token {
         match self.len.checked_sub(1).and_then(|step| history.get(step * self.beams + slot)) {
             Some(entry) => (entry & TOKEN_MASK) as Token,
@@ -112,7 +114,7 @@ impl Search {
         }
     }
 
-    /// Takes the logits (Q15.16) of what follows slot `slot`.
+    /// Adds the continuations of slot `slot`, given its logits (Q15.16).
     pub fn add(&mut self, config: &Config, slot: usize, logits: &[i32]) {
         let score = at(&self.scores, slot);
         if self.len == 0 && config.forced_token > 0 {
@@ -127,7 +129,7 @@ impl Search {
         }
     }
 
-    /// Keeps the `2 · beams` best candidates in order; of equals the earlier stays before.
+    /// Keeps the `2 · beams` best candidates in order; among equals, the earlier one comes first.
     fn insert(&mut self, new: Candidate) {
         let limit = 2 * self.beams;
         let worst = self.found.checked_sub(1).and_then(|last| self.candidates.get(last));
@@ -140,8 +142,8 @@ impl Search {
         insert(first_mut(&mut self.candidates, self.found), rank, new);
     }
 
-    /// Goes one token on, when the logits of every live slot were added. `copy(from, to)` is called for
-    /// every slot whose keys and values have to be copied.
+    /// Advances by one token, after the logits of every live slot have been added. `copy(from, to)`
+    /// is called for every slot whose keys and values must be copied.
     pub fn advance(
         &mut self,
         config: &Config,
@@ -173,7 +175,7 @@ impl Search {
         (self.len, self.live) = (len, n);
     }
 
-    /// Adds a finished hypothesis, the best first.
+    /// Inserts a finished hypothesis into the list, which is sorted from best to worst.
     fn finish(&mut self, candidate: &Candidate, len: usize, cut: bool) {
         let new = Finished {
             quality: quality(candidate.score, len),
@@ -188,7 +190,8 @@ impl Search {
         insert(first_mut(&mut self.finished, self.ended), rank, new);
     }
 
-    /// Gives every continuation a slot: the first of each slot stays there, the others are copied.
+    /// Gives every continuation a slot: the first one of each slot stays there, the others are
+    /// copied.
     fn settle(
         &mut self,
         next: &[Candidate],
@@ -218,15 +221,15 @@ impl Search {
         }
     }
 
-    /// The best hypothesis that is finished: its log-probability in Q15.16, its length without the end
-    /// token, and whether it ended by itself.
+    /// The best finished hypothesis: its log-probability in Q15.16, its length without the end
+    /// token, and whether it ended with the end token.
     pub fn best(&self) -> Option<(i64, usize, bool)> {
         let best = self.finished.first().filter(|_| self.ended > 0)?;
         Some((best.score, best.steps + best.last.is_some() as usize, best.last.is_none()))
     }
 
-    /// The tokens of the best hypothesis into `out`; returns how many there are, of which those that fit
-    /// are written.
+    /// Writes the tokens of the best hypothesis into `out`, as many as fit; returns how many there
+    /// are.
     pub fn tokens(&self, history: &[i32], out: &mut [Token]) -> usize {
         let Some(best) = self.finished.first().filter(|_| self.ended > 0) else { return 0 };
         if let (Some(last), Some(to)) = (best.last, out.get_mut(best.steps)) {
@@ -244,7 +247,7 @@ impl Search {
     }
 }
 
-/// Puts `new` at `rank`; what stood there and behind moves on, the last one out of the list.
+/// Inserts `new` at `rank`; the following entries move by one, and the last one is dropped.
 fn insert<T>(list: &mut [T], rank: usize, mut new: T) {
     for place in list.iter_mut().skip(rank) {
         core::mem::swap(place, &mut new);

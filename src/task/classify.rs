@@ -1,4 +1,4 @@
-//! Classification, tags and embeddings of a text.
+//! Classification, tagging and embedding of a text.
 
 use super::{NO_TOKENIZER, TaskError, encode, text_room};
 use crate::arena::ArenaParts;
@@ -12,7 +12,7 @@ use crate::sampler::greedy;
 use crate::target::{self, Build};
 use crate::tokenizer::{Token, Tokenizer};
 
-/// The likeliest label.
+/// The likeliest label of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Answer<'m> {
@@ -20,8 +20,8 @@ pub struct Answer<'m> {
     pub label: usize,
     /// Its name; empty if the model has none.
     pub name: &'m str,
-    /// Its probability's natural logarithm, Q15.16; `probability` (feature `libm` or `micromath`) gives a
-    /// float.
+    /// The natural logarithm of its probability, Q15.16; `probability` (feature `libm` or
+    /// `micromath`) returns a float.
     pub log_probability: i32,
 }
 
@@ -53,7 +53,7 @@ impl<'m, 'a> Classifier<'m, 'a> {
 }
 
 impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
-    /// A classifier of another build: its kernels, the model that it is for.
+    /// A classifier of a chosen [`Build`]: its kernels and, if it names one, its only model.
     ///
     /// # Errors
     /// As [`Classifier::new`].
@@ -67,17 +67,17 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         Ok(Self { encoder: Encoder::new_for(model, arena)?, tokenizer, tokens })
     }
 
-    /// The encoder: its steps, its hidden rows, inputs of tokens instead of a text.
+    /// The encoder, for its steps, its hidden rows, and inputs of tokens instead of a text.
     pub fn encoder(&mut self) -> &mut Encoder<'m, 'a, B> {
         &mut self.encoder
     }
 
-    /// The outputs for a text: logits of the labels in Q15.16, or an embedding of length one in Q1.30.
-    /// A text that is longer than the context is an error, and so is an empty one.
+    /// The outputs for a text: logits of the labels in Q15.16, or an embedding of length one in
+    /// Q1.30. A text longer than the context is an error, and so is an empty one.
     ///
     /// # Errors
-    /// The tokenizer's and the encoder's; [`RunError::WrongModel`] for a model that does not answer a
-    /// text as a whole.
+    /// Those of the tokenizer and of the encoder; [`RunError::WrongModel`] for a model without one
+    /// answer for the whole text.
     pub fn outputs(&mut self, text: &str) -> Result<&[i32], TaskError> {
         if !matches!(self.head(), Head::Classifier | Head::Embedding) {
             return Err(wrong("a model with one answer for a text"));
@@ -100,8 +100,8 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         Ok(Answer { label, name, log_probability: log_probability(logits, label) })
     }
 
-    /// The embedding of a text, a vector of length one in Q1.30: the cosine of two texts is the sum of
-    /// their products.
+    /// The embedding of a text, a vector of length one in Q1.30: the cosine similarity of two texts
+    /// is the dot product of their embeddings.
     ///
     /// # Errors
     /// As [`Classifier::outputs`]; [`RunError::WrongModel`] for a model without embeddings.
@@ -112,7 +112,8 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         self.outputs(text)
     }
 
-    /// Labels every token of a text: `each(token, label index, label name)`, specials included.
+    /// Labels every token of a text, special tokens included: calls
+    /// `each(token, label index, label name)`.
     ///
     /// # Errors
     /// As [`Classifier::outputs`]; [`RunError::WrongModel`] without per-token labels.

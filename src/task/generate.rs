@@ -14,13 +14,13 @@ use crate::tokenizer::{Token, Tokenizer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Stop {
-    /// The model said so.
+    /// The model generated the end token.
     EndOfSequence,
-    /// No position is left.
+    /// The context has no position left.
     ContextFull,
 }
 
-/// What a step brought.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Event {
@@ -28,7 +28,7 @@ pub enum Event {
     Working,
     /// The next token.
     Token(Token),
-    /// The text is complete; so is every further step.
+    /// The text is complete; every further step returns this again.
     Stopped(Stop),
 }
 
@@ -40,7 +40,7 @@ pub struct Generator<'m, 'a, B: Build = Native> {
     tokens: &'a mut [Token],
     sampler: Sampler,
     stopped: Option<Stop>,
-    /// The token drawn last, not yet fed.
+    /// The token sampled last, not yet fed to the decoder.
     pending: Option<Token>,
 }
 
@@ -59,7 +59,7 @@ impl<'m, 'a> Generator<'m, 'a> {
 }
 
 impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
-    /// A generator of another build: its kernels, the model that it is for.
+    /// A generator of a chosen [`Build`]: its kernels and, if it names one, its only model.
     ///
     /// # Errors
     /// As [`Generator::new`].
@@ -71,12 +71,13 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         let mut arena = arena.into();
         let tokens = match model.tokenizer() {
             Some(_) => text_room::<B>(model, &mut arena)?,
-            None => &mut [], // takes and gives ids
+            None => &mut [], // takes and returns ids
         };
         Ok(Self::from_decoder(Decoder::new_for(model, arena)?, tokens, sampling))
     }
 
-    /// On a decoder that may have been fed already; `tokens` is room for a prompt's tokens.
+    /// A generator on a decoder that may have been fed already; `tokens` is the buffer for the
+    /// tokens of a prompt.
     pub fn from_decoder(
         decoder: Decoder<'m, 'a, B>,
         tokens: &'a mut [Token],
@@ -87,7 +88,7 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         Self { decoder, tokenizer, tokens, sampler, stopped: None, pending: None }
     }
 
-    /// The decoder: its logits, its cache.
+    /// The decoder, for its logits.
     pub fn decoder(&self) -> &Decoder<'m, 'a, B> {
         &self.decoder
     }
@@ -97,12 +98,12 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         self.tokenizer.as_ref()
     }
 
-    /// Starts afresh with a prompt; returns its tokens. To start from nothing, give the begin token alone
-    /// to [`Generator::prompt_ids`].
+    /// Starts a new text with a prompt; returns its tokens. To start without a prompt, pass only
+    /// the begin token to [`Generator::prompt_ids`].
     ///
     /// # Errors
-    /// The tokenizer's, the decoder's ([`RunError::TooLong`] and so on), [`RunError::EmptyInput`] for an
-    /// empty text, [`RunError::WrongModel`] without a tokenizer.
+    /// Those of the tokenizer and of the decoder ([`RunError::TooLong`] and so on);
+    /// [`RunError::EmptyInput`] for an empty text, [`RunError::WrongModel`] without a tokenizer.
     pub fn prompt(&mut self, text: &str) -> Result<&[Token], TaskError> {
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
         let tokens = encode::<B>(&tokenizer, text, self.tokens)?;
@@ -112,17 +113,17 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         Ok(tokens)
     }
 
-    /// Starts afresh with exactly these tokens.
+    /// Starts a new text with exactly these tokens.
     ///
     /// # Errors
-    /// The decoder's.
+    /// Those of [`Decoder::begin`].
     pub fn prompt_ids(&mut self, tokens: &[Token]) -> Result<(), RunError> {
         (self.stopped, self.pending) = (None, None);
         self.decoder.reset();
         self.decoder.prefill(tokens)
     }
 
-    /// One piece of work: a layer of the token in flight, or the drawing of the next token.
+    /// One piece of work: a layer of the token in flight, or sampling the next token.
     ///
     /// # Errors
     /// [`RunError::EmptyInput`] before a prompt.
@@ -153,8 +154,8 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         Ok(Event::Token(token))
     }
 
-    /// Runs the token drawn last through the model, so that its logits are ready; true while there is
-    /// work. [`Generator::step`] does the same when asked for the token after it.
+    /// Feeds the token sampled last to the model, one step per call, until its logits are ready;
+    /// true while work is left. [`Generator::step`] does the same before it samples the next token.
     ///
     /// # Errors
     /// As [`Generator::step`].
@@ -170,7 +171,7 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         Event::Stopped(stop)
     }
 
-    /// Steps until the next token or the end.
+    /// Runs steps until the next token or the end of the text.
     ///
     /// # Errors
     /// As [`Generator::step`].
@@ -183,11 +184,12 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         }
     }
 
-    /// Prompt in, text out: writes at most `max_tokens` tokens' text to `out`, without the prompt.
-    /// `None` means that there is more to come.
+    /// Prompt in, text out: writes the text of at most `max_tokens` tokens to `out`, without the
+    /// prompt. `None` means that the text is not complete.
     ///
     /// # Errors
-    /// As [`Generator::prompt`]; [`TaskError::Write`] when `out` takes no more, what it took before stays.
+    /// As [`Generator::prompt`]; [`TaskError::Write`] if `out` fails, which keeps the text written
+    /// before.
     pub fn generate(
         &mut self,
         text: &str,

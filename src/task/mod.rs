@@ -1,9 +1,9 @@
-//! Text in, answer out: a model, its tokenizer and its RAM as one thing.
+//! Text in, answer out: a model with its tokenizer and its RAM.
 //!
-//! A text's tokens lie in the arena's part [`tokens`](crate::ArenaSize::tokens), which has room for a
-//! context of them. Where longer words are to be read, or the tokens shall lie elsewhere, lend another
-//! part: `ArenaParts { tokens: &mut mine, ..ram.parts() }`. Tokens instead of a text go to the engine
-//! itself: [`Classifier::encoder`], [`Generator::prompt_ids`], [`Translator::engine`].
+//! The tokens of a text lie in the arena's part [`tokens`](crate::ArenaSize::tokens), which has
+//! room for a whole context. For longer words, or to keep the tokens elsewhere, pass another
+//! buffer: `ArenaParts { tokens: &mut mine, ..ram.parts() }`. Token ids instead of a text go to the
+//! engine itself: [`Classifier::encoder`], [`Generator::prompt_ids`], [`Translator::engine`].
 
 mod classify;
 mod generate;
@@ -33,7 +33,8 @@ pub enum TaskError {
     Encode(EncodeError),
     /// The engine refuses the model or the tokens.
     Run(RunError),
-    /// The answer's text cannot be written: the buffer is full, or the device refuses.
+    /// The text of the answer cannot be written: the buffer is full, or the device reports an
+    /// error.
     Write,
 }
 
@@ -67,7 +68,7 @@ impl From<core::fmt::Error> for TaskError {
     }
 }
 
-/// Takes the room for a text's tokens off an arena.
+/// Takes the buffer for the tokens of a text out of an arena.
 fn text_room<'a, B: Build>(
     model: &Model,
     arena: &mut ArenaParts<'a>,
@@ -80,7 +81,7 @@ fn text_room<'a, B: Build>(
     }
 }
 
-/// The tokens of a text. A text that has none is an error: an answer to nothing means nothing.
+/// The tokens of a text. A text without tokens is an error: no answer to it would mean anything.
 fn encode<'t, B: Build>(
     tokenizer: &Tokenizer,
     text: &str,
@@ -93,5 +94,5 @@ fn encode<'t, B: Build>(
     Ok(tokens.get(..n).unwrap_or_default())
 }
 
-/// What a model without tokenizer is told.
+/// The error for a model without a tokenizer.
 const NO_TOKENIZER: RunError = RunError::WrongModel { needed: "a model with a tokenizer" };

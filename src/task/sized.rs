@@ -1,4 +1,5 @@
-//! Answers as values of known capacity (feature `heapless`). What does not fit is an error, never cut off.
+//! Answers as values of fixed capacity (feature `heapless`). An answer that does not fit is an
+//! error, and is never cut off.
 
 use super::{Classifier, Generator, TaskError, Translator};
 use crate::target::Build;
@@ -16,7 +17,7 @@ impl Tokenizer<'_> {
     /// [`EncodeError::TooLong`] beyond `N` tokens, [`EncodeError::UnknownCharacter`].
     pub fn tokens<const N: usize>(&self, text: &str) -> Result<Tokens<N>, EncodeError> {
         let mut tokens = Tokens::new();
-        // Always possible: it is the capacity.
+        // Cannot fail: `N` is the capacity.
         let _ = tokens.resize_default(N);
         let n = self.encode(text, &mut tokens)?;
         tokens.truncate(n);
@@ -25,7 +26,7 @@ impl Tokenizer<'_> {
 }
 
 impl<B: Build> Classifier<'_, '_, B> {
-    /// As [`Classifier::tag`]: token and label index of each token, specials included.
+    /// As [`Classifier::tag`]: each token with its label index, special tokens included.
     ///
     /// # Errors
     /// As [`Classifier::tag`]; [`EncodeError::TooLong`] for a text of more than `N` tokens.
@@ -36,7 +37,7 @@ impl<B: Build> Classifier<'_, '_, B> {
         let (mut labels, mut needed) = (heapless::Vec::new(), 0);
         self.tag(text, |token, label, _| {
             needed += 1;
-            // What finds no room is counted, and refused below.
+            // Labels beyond the capacity are counted, and refused below.
             let _ = labels.push((token, label));
         })?;
         if needed > N {

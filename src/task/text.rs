@@ -1,4 +1,4 @@
-//! Tokens to text as they come.
+//! Incremental conversion of tokens to text.
 
 use crate::tokenizer::{Token, Tokenizer};
 use core::fmt::{Result, Write};
@@ -17,7 +17,7 @@ impl TextStream {
         Self { previous: None, pending: [0; 4], len: 0 }
     }
 
-    /// Continues the text of `tokens`, which was shown elsewhere (a prompt).
+    /// Continues the text of `tokens` (a prompt), which is not written again.
     pub const fn after(tokens: &[Token]) -> Self {
         let previous = match tokens.last() {
             Some(&last) => Some(last),
@@ -26,7 +26,7 @@ impl TextStream {
         Self { previous, pending: [0; 4], len: 0 }
     }
 
-    /// Writes what `token` completes. A token outside the vocabulary writes U+FFFD.
+    /// Writes the characters that `token` completes; U+FFFD for a token outside the vocabulary.
     ///
     /// # Errors
     /// Those of `out`.
@@ -76,8 +76,9 @@ impl TextStream {
         }
     }
 
-    /// The character that the pending bytes begin; all but the first are continuations (Unicode 16,
-    /// table 3-7). By hand: the library's check of whole texts is four times as much code.
+    /// The character that begins with the pending bytes; all except the first are continuation
+    /// bytes (Unicode 16, table 3-7). The library's check of whole texts would be four times as
+    /// much code.
     fn character(&self) -> Pending {
         let [first, second, ..] = self.pending;
         let (needed, broken) = match first {
@@ -105,7 +106,7 @@ impl TextStream {
     }
 }
 
-/// What the bytes held back are.
+/// The state of the bytes held back.
 enum Pending {
     Whole(char),
     Broken,

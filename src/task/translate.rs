@@ -1,4 +1,4 @@
-//! Text in, text out, by an encoder-decoder: translation, pronunciation.
+//! Text in, text out with an encoder-decoder: translation, pronunciation.
 
 use super::{NO_TOKENIZER, TaskError, TextStream, encode, text_room};
 use crate::arena::ArenaParts;
@@ -30,7 +30,7 @@ impl<'m, 'a> Translator<'m, 'a> {
 }
 
 impl<'m, 'a, B: Build> Translator<'m, 'a, B> {
-    /// A translator of another build: its kernels, the model that it is for.
+    /// A translator of a chosen [`Build`]: its kernels and, if it names one, its only model.
     ///
     /// # Errors
     /// As [`Translator::new`].
@@ -44,16 +44,17 @@ impl<'m, 'a, B: Build> Translator<'m, 'a, B> {
         Ok(Self { engine: Seq2Seq::new_for(model, arena)?, tokenizer, tokens })
     }
 
-    /// The encoder-decoder: its steps, its logits.
+    /// The encoder-decoder, for its steps and its logits.
     pub fn engine(&mut self) -> &mut Seq2Seq<'m, 'a, B> {
         &mut self.engine
     }
 
-    /// Takes a text as the source. Then [`Seq2Seq::step`] until done, and [`Translator::write`].
+    /// Takes a text as the source. Then call [`Seq2Seq::step`] until done, and
+    /// [`Translator::write`].
     ///
     /// # Errors
-    /// The tokenizer's (a character that the model does not know, by name) and the engine's
-    /// ([`RunError::EmptyInput`], [`RunError::TooLong`]). Nothing is guessed or cut.
+    /// Those of the tokenizer (which names a character that the model does not know) and of the
+    /// engine ([`RunError::EmptyInput`], [`RunError::TooLong`]). Nothing is guessed or cut.
     #[inline(never)]
     pub fn begin(&mut self, text: &str) -> Result<(), TaskError> {
         Ok(self.engine.begin(encode::<B>(&self.tokenizer, text, self.tokens)?)?)
@@ -62,8 +63,8 @@ impl<'m, 'a, B: Build> Translator<'m, 'a, B> {
     /// Writes the text of the best target once the steps are done.
     ///
     /// # Errors
-    /// [`RunError::EmptyInput`] before a source was run; [`TaskError::Write`] when `out` takes no more,
-    /// what it took before stays.
+    /// [`RunError::EmptyInput`] before a source has been run; [`TaskError::Write`] if `out` fails,
+    /// which keeps the text written before.
     #[inline(never)]
     pub fn write(&mut self, out: &mut dyn Write) -> Result<Found, TaskError> {
         let found = self.engine.found().ok_or(RunError::EmptyInput)?;
@@ -81,7 +82,7 @@ impl<'m, 'a, B: Build> Translator<'m, 'a, B> {
         Ok(found)
     }
 
-    /// Text in, text out: `begin`, all steps, `write`.
+    /// Text in, text out: `begin`, all steps and `write`.
     ///
     /// # Errors
     /// As [`Translator::begin`] and [`Translator::write`].
@@ -92,7 +93,7 @@ impl<'m, 'a, B: Build> Translator<'m, 'a, B> {
     }
 }
 
-/// Drops the space that the first piece begins with.
+/// Drops the space at the beginning of the first piece.
 struct AfterSpaces<'w> {
     out: &'w mut dyn Write,
     begun: bool,

@@ -1,7 +1,7 @@
 //! Byte-pair encoding (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword
-//! Units", §3.2) over characters with byte fallback, as SentencePiece (Kudo & Richardson 2018), Llama
-//! and llama2.c do it. A character table (see `word_piece`, classes from 16) maps letters that the
-//! tokenizer lower-cases.
+//! Units", §3.2) over characters with byte fallback, as SentencePiece (Kudo & Richardson 2018),
+//! Llama and llama2.c do it. If the tokenizer lower-cases, a character table maps the letters (see
+//! `word_piece`, classes from 16).
 
 use super::output::{EncodeError, Output};
 use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX, FLAG_PREFIX_ONCE, Vocabulary};
@@ -9,7 +9,7 @@ use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX, FLAG_PREFIX_ONCE, Vocabulary};
 /// U+2581, SentencePiece's visible space. llama2.c's vocabulary has plain spaces instead.
 const SPACE: &str = "\u{2581}";
 
-/// The tokens of `text`, without specials, appended to `out`.
+/// Appends the tokens of `text`, without special tokens, to `out`.
 pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(), EncodeError> {
     let mut start = out.len;
     let space = if v.find(SPACE.as_bytes()).is_some() { SPACE } else { " " };
@@ -36,8 +36,9 @@ pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(),
     Ok(())
 }
 
-/// Whether no merge joins a space to what stands before it. Then merging word by word gives the tokens
-/// of the whole text with room for one unmerged word, and without comparing all pairs again and again.
+/// Whether no merge joins a space to the piece before it. Merging word by word then gives the same
+/// tokens as merging the whole text, with room for one unmerged word only and with fewer
+/// comparisons.
 fn merges_within_words(v: &Vocabulary, space: &str) -> bool {
     let begins = |right| v.piece(right).is_some_and(|piece| piece.starts_with(space.as_bytes()));
     let ends = |left| v.piece(left).is_some_and(|piece| piece.ends_with(space.as_bytes()));
@@ -63,8 +64,9 @@ fn character(v: &Vocabulary, piece: &str, out: &mut Output) -> Result<(), Encode
     Ok(())
 }
 
-/// Merges the pair of the lowest rank, the leftmost of equals, until none is left, in the tokens from
-/// `start` on. Tokens that found no room are in vain, and so would be merging.
+/// Merges the pair of lowest rank (the leftmost among equals) in the tokens from `start` on, until
+/// no pair can be merged. If the buffer has overflowed, the result is an error anyway, so nothing
+/// is merged.
 pub(super) fn merge(v: &Vocabulary, out: &mut Output, start: usize) {
     while out.missing == 0 {
         let tokens = out.tokens.get(start..out.len).unwrap_or_default();
@@ -81,7 +83,7 @@ pub(super) fn merge(v: &Vocabulary, out: &mut Output, start: usize) {
         if let Some(token) = rest.first_mut() {
             *token = result;
         }
-        // Close the gap by moving everything behind it one to the left.
+        // Close the gap by moving all following tokens one to the left.
         for j in 1..rest.len() {
             let next = rest.get(j + 1).copied().unwrap_or(0);
             if let Some(token) = rest.get_mut(j) {

@@ -1,12 +1,13 @@
 //! Byte-level byte-pair encoding (Radford et al. 2019, "Language Models are Unsupervised Multitask
-//! Learners", §2.2): words by the rules of GPT-2's expression, each merged from its bytes.
+//! Learners", §2.2): GPT-2's regular expression splits a text into words, each merged from its
+//! bytes.
 //!
 //! ```text
 //! 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 //! ```
 //!
-//! What is a letter, a number, a space are ranges in the section, computed by the converter: class 1, 2,
-//! 3; a character in no range is punctuation.
+//! Letters, numbers and spaces are ranges of classes 1, 2 and 3 in the section, computed by the
+//! converter; a character in no range is punctuation.
 
 use super::bpe::merge;
 use super::output::{EncodeError, Output};
@@ -15,7 +16,7 @@ use super::vocabulary::Vocabulary;
 const SPACE: u32 = 3;
 const CONTRACTIONS: [&str; 7] = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 
-/// The tokens of `text`, without specials, appended to `out`.
+/// Appends the tokens of `text`, without special tokens, to `out`.
 pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(), EncodeError> {
     let mut rest = text;
     while !rest.is_empty() {
@@ -34,7 +35,7 @@ pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(),
     Ok(())
 }
 
-/// Bytes of the first word of a text that is not empty.
+/// Length in bytes of the first word of a non-empty text.
 fn word(v: &Vocabulary, text: &str) -> usize {
     if let Some(contraction) = CONTRACTIONS.iter().find(|c| text.starts_with(**c)) {
         return contraction.len();
@@ -47,7 +48,7 @@ fn word(v: &Vocabulary, text: &str) -> usize {
         let end = body.find(|c| class(c) != own).unwrap_or(body.len());
         return text.len() - body.len() + end;
     }
-    // Spaces: the last one is left to the word that follows, if any, and if it is not the only one.
+    // Of several spaces before a word, the last one is left to that word.
     let Some(end) = text.find(|c| class(c) != SPACE) else { return text.len() };
     let last = text.get(..end).and_then(|spaces| spaces.chars().next_back());
     match end - last.map_or(0, char::len_utf8) {

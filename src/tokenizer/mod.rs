@@ -24,9 +24,9 @@ pub struct Tokenizer<'a> {
 pub struct Piece<'a> {
     /// A space stands before the bytes.
     pub space: bool,
-    /// The bytes; in a vocabulary with U+2581 those may stand for spaces.
+    /// The bytes; with a SentencePiece vocabulary, U+2581 in them stands for a space.
     pub bytes: &'a [u8],
-    /// The byte that a byte token stands for, instead of `bytes`.
+    /// The byte of a byte token, instead of `bytes`.
     pub byte: Option<u8>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Tokenizer<'a> {
         Ok(Self { kind: vocabulary.kind(), vocabulary })
     }
 
-    /// A section that [`Tokenizer::parse`] would not refuse; `None` of nothing.
+    /// Reads a section that [`Tokenizer::parse`] would accept; `None` if it is empty.
     pub(crate) const fn of_valid(section: &'a [u8]) -> Option<Self> {
         match Vocabulary::of_valid(section) {
             Some(vocabulary) => Some(Self { kind: vocabulary.kind(), vocabulary }),
@@ -51,7 +51,7 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// Its rules.
+    /// Its algorithm.
     pub const fn kind(&self) -> Kind {
         self.kind
     }
@@ -61,8 +61,8 @@ impl<'a> Tokenizer<'a> {
         &self.vocabulary
     }
 
-    /// The tokens of `text` with the special ones that the model expects around it. Returns how many.
-    /// The names of special tokens within a text (`[SEP]`) are text like any other.
+    /// Writes the tokens of `text`, with the special tokens that the model expects around it;
+    /// returns how many. Names of special tokens within a text (`[SEP]`) are ordinary text.
     ///
     /// # Errors
     /// [`EncodeError`].
@@ -70,7 +70,7 @@ impl<'a> Tokenizer<'a> {
         self.encode_by(self.kind, text, tokens)
     }
 
-    /// As [`Tokenizer::encode`]; `kind` is the tokenizer's, perhaps known while compiling.
+    /// As [`Tokenizer::encode`]; `kind` is the tokenizer's own, possibly a compile-time constant.
     pub(crate) fn encode_by(
         &self,
         kind: Kind,
@@ -84,7 +84,7 @@ impl<'a> Tokenizer<'a> {
         out.finish()
     }
 
-    /// As [`Tokenizer::encode`] for bytes from a wire.
+    /// As [`Tokenizer::encode`] for bytes that may not be UTF-8.
     ///
     /// # Errors
     /// [`EncodeError`].
@@ -94,7 +94,8 @@ impl<'a> Tokenizer<'a> {
         self.encode(text, tokens)
     }
 
-    /// How many special tokens [`Tokenizer::encode`] puts around a text: what an empty one becomes.
+    /// The number of special tokens that [`Tokenizer::encode`] puts around a text, even an empty
+    /// one.
     pub fn specials(&self) -> usize {
         self.vocabulary.begin().is_some() as usize + self.added_end().is_some() as usize
     }
@@ -116,8 +117,9 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// The text of `token` after `previous`; `None` for an id outside the vocabulary. Special tokens
-    /// give nothing. After the begin token (or at the start) SentencePiece's dummy space is dropped.
+    /// The text of `token` after `previous`; `None` for an id outside the vocabulary. Begin and end
+    /// token have no text. At the start, or after the begin token, SentencePiece's dummy space is
+    /// dropped.
     pub fn decode(&self, previous: Option<Token>, token: Token) -> Option<Piece<'a>> {
         let v = &self.vocabulary;
         let (bytes, begin) = (v.piece(token)?, v.begin());

@@ -1,6 +1,6 @@
 //! What a tokenizer gives: tokens, or why there are none.
 
-/// The token of a piece of text.
+/// The id of a token.
 pub type Token = u32;
 
 /// Why a text cannot be encoded.
@@ -9,19 +9,19 @@ pub type Token = u32;
 pub enum EncodeError {
     /// The buffer is too small. Byte-pair encoding needs room for every character before it merges.
     TooLong {
-        /// Room that is certainly enough.
+        /// A size that is certainly sufficient.
         needed: usize,
         /// Tokens that the buffer holds.
         given: usize,
     },
-    /// A character has no token, and the tokenizer none for the unknown.
+    /// A character has no token, and the tokenizer has no unknown token.
     UnknownCharacter {
         /// The character (WordPiece: the first of a word that has no pieces).
         character: char,
     },
-    /// The bytes are no UTF-8.
+    /// The bytes are not UTF-8.
     InvalidUtf8 {
-        /// How many bytes at the beginning are.
+        /// Length of the valid part at the beginning, in bytes.
         valid: usize,
     },
 }
@@ -44,7 +44,8 @@ impl core::fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
-/// Tokens being written. Those that find no room are counted, so that the error can tell the need.
+/// Tokens being written. Tokens beyond the buffer are counted, so that the error can state the
+/// need.
 pub(super) struct Output<'a> {
     pub(super) tokens: &'a mut [Token],
     pub(super) len: usize,
@@ -66,7 +67,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// The number of tokens, if all found room.
+    /// The number of tokens, if all of them fit.
     pub(super) fn finish(self) -> Result<usize, EncodeError> {
         match self.missing {
             0 => Ok(self.len),
@@ -77,7 +78,7 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Which rules a tokenizer follows.
+/// The algorithm of a tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Kind {

@@ -1,4 +1,4 @@
-//! The pieces of a tokenizer and their merges, read in place.
+//! The pieces and merges of a tokenizer, read in place.
 //!
 //! ```text
 //! 0   u8  kind              0 bytes, 1 byte-pair encoding, 2 WordPiece, 3 byte-level BPE
@@ -31,7 +31,7 @@ pub const FLAG_BYTES: u8 = 2;
 pub const FLAG_ADD_END: u8 = 4;
 /// With [`FLAG_PREFIX`]: not before a text that begins with a space already (`Metaspace`).
 pub const FLAG_PREFIX_ONCE: u8 = 8;
-/// The flags known.
+/// All known flags.
 pub const FLAGS: u8 = 15;
 /// "No such token".
 pub const NONE: u32 = u32::MAX;
@@ -127,12 +127,12 @@ impl<'a> Vocabulary<'a> {
         }
     }
 
-    /// A section that [`Vocabulary::parse`] would not refuse; `None` of nothing.
+    /// Reads a section that [`Vocabulary::parse`] would accept; `None` if it is empty.
     pub(super) const fn of_valid(section: &'a [u8]) -> Option<Self> {
         if section.is_empty() { None } else { Some(Self::read(section)) }
     }
 
-    /// The rules that the pieces are for.
+    /// The algorithm that the pieces are for.
     pub(super) const fn kind(&self) -> Kind {
         match read_u8(self.section, 0) {
             0 => Kind::Bytes,
@@ -163,7 +163,7 @@ impl<'a> Vocabulary<'a> {
         self.pieces
     }
 
-    /// Never: a section has at least one piece.
+    /// Always false: a section has at least one piece.
     pub const fn is_empty(&self) -> bool {
         self.pieces == 0
     }
@@ -187,7 +187,7 @@ impl<'a> Vocabulary<'a> {
         self.special(12)
     }
 
-    /// Token of what has no other.
+    /// Token for text that has no other.
     pub fn unknown(&self) -> Option<u32> {
         self.special(16)
     }
@@ -227,7 +227,7 @@ impl<'a> Vocabulary<'a> {
         None
     }
 
-    /// The pairs of tokens that are merged.
+    /// All pairs of tokens that can be merged.
     pub(super) fn merges(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         (0..self.merges).map(|i| {
             let at = self.merges_start() + 8 * i;
@@ -254,8 +254,8 @@ impl<'a> Vocabulary<'a> {
         None
     }
 
-    /// Class of a character in the character table and its place in the range, by binary search; `None`
-    /// outside it.
+    /// Class of a character and its position within the range, from the character table by binary
+    /// search; `None` outside all ranges.
     pub fn character(&self, c: u32) -> Option<(u32, u32)> {
         let (mut low, mut high) = (0, self.characters);
         while low < high {

@@ -1,8 +1,8 @@
-//! WordPiece (Schuster & Nakajima 2012; Devlin et al. 2019): words and punctuation, then the longest
-//! piece that fits, again and again.
+//! WordPiece (Schuster & Nakajima 2012; Devlin et al. 2019): words and punctuation, then the
+//! longest piece that fits, again and again.
 //!
-//! BERT's rules for every character beyond ASCII (what is space, what is punctuation, what an accented
-//! letter becomes) are ranges in the section, computed by the converter, each with a class:
+//! BERT's rules for characters (spaces, punctuation, mapping of accented letters) are ranges in the
+//! section, computed by the converter, each with a class:
 //!
 //! ```text
 //! 0                drops the character
@@ -14,15 +14,16 @@
 //! 2^31 +           becomes several characters, see below
 //! ```
 //!
-//! A character in no range continues a word as itself. Characters that become several: the table goes
-//! on beyond Unicode; from `0x110000 + class − 2^31` on, the classes are the characters, until one is 0.
+//! A character in no range continues a word unchanged. Expansions to several characters are stored
+//! in the same table, beyond Unicode: the classes of entries `0x110000 + class − 2^31`, … are the
+//! characters, up to the first 0.
 
 use super::output::{EncodeError, Output};
 use super::vocabulary::Vocabulary;
 
-/// Bytes of the longest word that is looked up; longer ones (BERT: beyond 100 characters) are unknown.
+/// Length in bytes of the longest word that is looked up; longer words are unknown.
 const WORD: usize = 400;
-/// Characters of the longest word.
+/// Length in characters of the longest word, as in BERT.
 const WORD_CHARACTERS: usize = 100;
 
 /// One word, lower-cased and stripped, and its characters.
@@ -47,7 +48,7 @@ impl Word {
 /// Longest expansion of one character.
 const EXPANSION: u32 = 4;
 
-/// The tokens of `text`, without specials, appended to `out`.
+/// Appends the tokens of `text`, without special tokens, to `out`.
 pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(), EncodeError> {
     let mut word = Word { bytes: [0; WORD], len: 0, characters: 0 };
     let valid = |code: u32| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);

@@ -1,5 +1,5 @@
-//! Scores, softmax numerators and weighted values of one block of keys, the visible ones being the
-//! first.
+//! Scores, softmax numerators and weighted values of one block of keys, of which the first ones are
+//! visible.
 
 use crate::fixed::decode_scale;
 use crate::kernels::asm::unrolled;
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn scores_2(
     )
 }
 
-/// As [`scores_2`] for one row; r11 is not looked at.
+/// As [`scores_2`] for one row; r11 is not used.
 ///
 /// # Safety
 /// As for [`scores_2`], with `keys` products.

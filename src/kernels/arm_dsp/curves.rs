@@ -4,7 +4,7 @@ use super::slow;
 use crate::kernels::Curve;
 use crate::kernels::asm::lines;
 
-/// The activation of every number, times its factor if there are any: as many as numbers.
+/// The activation of every number, times its factor if there are factors, one per number.
 pub fn activate(curve: &Curve, factors: Option<&[i16]>, x: &mut [i16]) {
     let pairs = x.len() / 2;
     let mut done = 0;

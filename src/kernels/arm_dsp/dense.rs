@@ -1,4 +1,4 @@
-//! Whole linear layers: between the operands and the assembly.
+//! Matrix products and whole linear layers: from the operands to the assembly.
 
 use super::backend::ArmDsp;
 use super::linear::Tail;
@@ -42,7 +42,7 @@ fn layer<T>(mut linear: Linear<ArmDsp, T>, tail: Tail) {
     unsafe { outputs(product, channels, scales, len, out, size_of::<T>() / 2, tail) };
 }
 
-/// All outputs: by the assembly where it can, else one at a time.
+/// Computes all outputs: in assembly where possible, else one at a time.
 ///
 /// # Safety
 /// The matrix and the channels have `len` outputs, and each row's `out` room for so many numbers of `width`

@@ -1,10 +1,10 @@
-//! Cortex-M4, M7, M33, M55: two 16-bit products an instruction (SMLAD).
+//! Cortex-M4, M7, M33, M55: two 16-bit products per instruction (SMLAD).
 //!
-//! The types of the operands prove lengths and alignment. Even counts and shifts that fit the instructions
-//! are checked here; other operands go through the small loops of [`slow`].
+//! The types of the operands guarantee lengths and alignment. The functions here check for even counts
+//! and for shifts within the range of the instructions; other operands go through the loops of [`slow`].
 //!
 //! Rows of 16-bit numbers may begin at any halfword. They are read and written with LDR and STR, which
-//! take every address as long as CCR.UNALIGN_TRP is 0, as it is after a reset.
+//! accept every address as long as CCR.UNALIGN_TRP is 0, its value after reset.
 #![allow(unsafe_code)]
 
 #[macro_use]
@@ -200,7 +200,7 @@ impl Kernels for ArmDsp {
         unsafe { rescale::divide(at, step, out.as_mut_ptr(), n, factor << 15, shift - 17) };
     }
 
-    /// Masks and biases apart, so that they are linked only where they are used.
+    /// Masks and biases have a path of their own, which is linked only where it is used.
     #[inline(always)]
     fn attend(attend: Attend<Self>) {
         match attend.visible {

@@ -4,7 +4,7 @@ use super::backend::ArmDsp;
 use super::linear::{Multiply, paired_1, paired_2, store, wide_1, wide_2};
 use crate::kernels::{Bits, Product, RowCount};
 
-/// The loop for a product, and the distance between groups as this loop wants it.
+/// The loop for a product, and its parameter for the distance between groups.
 #[inline(always)]
 pub fn multiply(product: &Product<ArmDsp>) -> (Multiply, usize) {
     let stride = product.matrix.stride;

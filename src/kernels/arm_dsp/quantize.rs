@@ -1,4 +1,4 @@
-//! From 16-bit rows to lanes, see [`Quantizer`].
+//! Quantisation of 16-bit rows to lanes, see [`Quantizer`].
 
 use super::backend::ArmDsp;
 use super::slow;

@@ -1,11 +1,11 @@
-//! From the sums of a linear layer to rows.
+//! Rescaling the sums of a linear layer to rows.
 //!
 //! `round(a · f / 2^s)` with `s` ≥ 33 is `(high(a · f) + 2^(s−33)) >> (s − 32)`, exactly: an SMMLA and a
 //! shift. A rounded bias costs two more: with SMLAW, `(2 v + 1 + floor(b / 2^(t−1))) >> 1` is
 //! `v + round(b / 2^t)`, and the last shift is part of the saturation. `v` is below 2²⁸.
 //!
-//! All but [`divide`] are tails of a product (see [`linear`](super::linear)); their cursor goes through the
-//! multipliers, and they find biases and outputs by their distance from it.
+//! All functions except [`divide`] are tails of a product (see [`linear`](super::linear)): their cursor
+//! moves through the multipliers, and biases and outputs are at a fixed distance from it.
 
 use super::linear::next_group;
 use crate::kernels::asm::lines;
@@ -290,7 +290,7 @@ one_row! {
 /// `out[i] = saturate(round(sums[i · step] · factor / 2^33 / 2^(shift − 1)))`.
 ///
 /// # Safety
-/// `out` holds `n` ≥ 2 numbers, an even number,, `sums` as many `step` bytes apart.
+/// `out` holds `n` ≥ 2 numbers (`n` is even), `sums` as many, `step` bytes apart.
 #[unsafe(naked)]
 pub unsafe extern "C" fn divide(
     sums: *const i32,

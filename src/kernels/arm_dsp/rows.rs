@@ -1,7 +1,7 @@
-//! Passes over one row: its sums and range, adding it to others, and their way back to 16 bits.
+//! Passes over one row: sums and range, adding it to other sums, and narrowing sums to 16 bits.
 //!
-//! Rows that may begin at any halfword are read with LDR, which takes every address; LDM, LDRD and STRD do
-//! not.
+//! Rows may begin at any halfword. They are read with LDR, which accepts every address; LDM, LDRD and STRD
+//! do not.
 
 use crate::kernels::asm::lines;
 

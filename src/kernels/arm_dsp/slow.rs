@@ -1,5 +1,5 @@
-//! Loops for the cases without assembly: odd numbers of results, shifts beyond the range of the instructions,
-//! rows of several segments. Small rather than fast, as they hardly ever run.
+//! Loops for the cases without assembly: odd numbers of results, shifts beyond the range of the
+//! instructions, rows of several segments. They are small rather than fast, because they hardly ever run.
 
 use super::backend::ArmDsp;
 use super::product;
@@ -79,7 +79,8 @@ fn shifted(x: i32, shift: i32) -> i32 {
     scaled(x, 1 << shift.min(0).unsigned_abs().min(32), shift.max(0) as u32)
 }
 
-/// Inputs that the assembly leaves, from four `from` on: the last ones, and rows that are next to nothing.
+/// The inputs that the assembly does not quantise, from word `from` on: the last ones, and rows of very
+/// small numbers.
 #[inline(never)]
 pub fn quantize(
     x: &[i16],

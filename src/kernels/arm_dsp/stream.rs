@@ -1,4 +1,4 @@
-//! The blocks of one head, one after another, for one or two queries.
+//! Attention over the blocks of one head, one after another, for one or two queries.
 
 use super::backend::ArmDsp;
 use super::{attention, linear, product};
@@ -8,10 +8,10 @@ use crate::fixed::{EXP2, exp2_negative};
 use crate::kernels::{Attend, Queries, Softmax, portable};
 use core::mem::{MaybeUninit, offset_of};
 
-/// One query on its way through the blocks.
+/// The state of one query.
 #[repr(C)]
 struct Query {
-    /// How its keys are weighed.
+    /// Parameters of its softmax.
     weigh: attention::Weigh,
     /// Its first sum.
     sums: *mut i32,
@@ -69,7 +69,7 @@ struct Walk {
     queries: [Query; 2],
 }
 
-/// Keys whose numerators of 15 bits add up to less than 2³¹.
+/// Number of keys whose 15-bit numerators add up to less than 2³¹.
 pub const MAX_KEYS: usize = (1 << 16) - 1;
 
 /// See [`Kernels::attend`](crate::kernels::Kernels::attend): the first `left` keys of the run.

@@ -91,7 +91,7 @@ fn raise(query: &mut Softmax, maximum: i32, rows: RowCount, row: usize, sums: &m
     query.maximum = maximum;
 }
 
-/// What stands between keys and values of one block; every part is written before it is read.
+/// Intermediate results for one block; every part is written before it is read.
 struct Scratch {
     products: MaybeUninit<[i32; 2 * KEY_BLOCK]>,
     scales: MaybeUninit<[[u16; KEY_BLOCK]; 2]>,
@@ -99,7 +99,7 @@ struct Scratch {
     weights: MaybeUninit<[[i16; KEY_BLOCK]; 2]>,
 }
 
-/// One or two queries on their way over blocks of keys.
+/// The state of one or two queries.
 struct Walk {
     rows: RowCount,
     product: Kernel,
@@ -202,7 +202,7 @@ impl Walk {
     }
 }
 
-/// Scores where others than the first keys are seen, and the largest of them.
+/// Scores of visible keys that are not the first ones, and the largest of these scores.
 ///
 /// # Safety
 /// Products of `rows` rows and scales are written.

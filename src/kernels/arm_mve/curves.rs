@@ -2,7 +2,7 @@
 
 use crate::kernels::{self, portable};
 
-/// What an activation needs besides the rows.
+/// Parameters of an activation.
 #[repr(C)]
 struct Bend {
     table: *const u16,
@@ -73,7 +73,7 @@ fn left(right: i32) -> i32 {
     -right.clamp(-40, 40)
 }
 
-/// By definition shifts from 16 on lead beyond the table, those below −11 to its begin.
+/// By definition, shifts from 16 on lead beyond the table, shifts below −11 to its beginning.
 fn position(shift: i32) -> i32 {
     match shift {
         -11..=15 => shift,

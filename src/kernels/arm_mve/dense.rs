@@ -1,5 +1,5 @@
-//! Whole linear layers: products of a chunk of outputs, rescaled while they are warm. Handles outputs in
-//! multiples of eight; the remainder, and 12-bit rows, are left to [`portable`].
+//! Whole linear layers: the sums of a chunk of outputs are rescaled as soon as they are computed. Handles
+//! outputs in multiples of eight; the remainder, and 12-bit rows, are left to [`portable`].
 
 use core::mem::MaybeUninit;
 
@@ -34,7 +34,7 @@ pub fn linear_32(mut linear: Linear<ArmMve, i32>) {
     }
 }
 
-/// The outputs from `len` on, by parts.
+/// Computes the outputs from `len` on with the separate functions for product and rescaling.
 #[cold]
 #[inline(never)]
 fn remainder<T>(

@@ -1,5 +1,5 @@
-//! Sums of a layer to 16 bits, eight outputs at a time: even ones and odd ones are taken apart while
-//! they are loaded, so that multipliers and biases need one load each and results one store.
+//! Rescaling to 16 bits, eight outputs at a time: loads separate even and odd sums, so that multipliers
+//! and biases need one load each and results one store.
 
 use super::backend::ArmMve;
 use crate::kernels::Linear;

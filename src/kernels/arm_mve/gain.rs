@@ -1,8 +1,8 @@
-//! An explicit norm's gain and bias.
+//! Gain and bias of an explicit norm.
 
 use crate::kernels::{Channels, Quantizer, RowScale, portable};
 
-/// What a norm's gain needs.
+/// Parameters of a gain.
 #[repr(C)]
 struct Gain {
     x: *const i16,

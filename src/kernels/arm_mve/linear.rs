@@ -1,4 +1,4 @@
-//! Matrix products with VMLADAV: sixteen int8 products an instruction.
+//! Matrix products with VMLADAV: sixteen int8 products per instruction.
 //!
 //! VLD4 takes the four interleaved outputs apart while it loads, so four vectors of one block (16
 //! inputs of 4 outputs) cost no more than four plain loads. Eight sums are held in the eight even
@@ -13,7 +13,7 @@
 use crate::kernels::asm::{lines, unrolled};
 use core::mem::MaybeUninit;
 
-/// What a product needs; the kernels write the rest.
+/// Parameters and state of a product; the assembly writes the rest.
 #[repr(C)]
 pub struct Frame {
     /// The registers at the beginning of a group: zeros, pointers to the inputs, number of rounds

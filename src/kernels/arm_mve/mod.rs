@@ -1,8 +1,8 @@
 //! Cortex-M55, M85: vectors of sixteen int8 numbers (Helium, the M-profile vector extension).
 //!
-//! Lanes are of this backend's own kind: a row of int8 numbers as it is; a 12-bit row is two such rows,
-//! `128 · high + low`. Keys are cached as plain weights. What a function's assembly does not do (extreme
-//! shifts, outputs beyond a multiple of eight) is left to [`portable`].
+//! Lanes have a format of their own: the row as int8 numbers; a 12-bit row is two such rows,
+//! `128 · high + low`. Keys are cached as plain weights. Cases that the assembly does not handle (extreme
+//! shifts, outputs beyond a multiple of eight) are left to [`portable`].
 #![allow(unsafe_code)]
 
 #[macro_use]

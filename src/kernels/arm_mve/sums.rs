@@ -7,7 +7,7 @@
 
 use crate::kernels::{Channels, Ratio, RowCount, RowScale, Sums, portable};
 
-/// What a rescaling needs besides sums and results.
+/// Parameters of a rescaling.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Rescale {

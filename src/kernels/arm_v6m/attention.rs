@@ -58,7 +58,7 @@ pub unsafe extern "C" fn scores(
     )
 }
 
-/// What [`weigh`] needs besides pointers.
+/// Parameters of [`weigh`].
 #[repr(C)]
 pub struct Weigh {
     /// The end of the scores.
@@ -184,7 +184,7 @@ macro_rules! add_sum {
     };
 }
 
-/// What [`weighted`] needs besides pointers.
+/// Parameters of [`weighted`].
 #[repr(C)]
 pub struct Weighted {
     /// The end of the weights: four for every four keys.

@@ -1,4 +1,4 @@
-//! A whole linear layer: products and rescaling in turn, with nothing checked or cleared in between.
+//! Whole linear layers: products and rescaling alternate, without checks or clearing in between.
 
 use super::backend::ArmV6m;
 use super::rows::{self, Rescale};
@@ -6,7 +6,7 @@ use super::{passes, product};
 use crate::kernels::{Bits, CHUNK, Channels, Kernels, Linear, Ratio, RowCount, RowScale, portable};
 use core::mem::MaybeUninit;
 
-/// How one row's sums are rescaled, as the assembly wants it.
+/// Parameters of the assembly that rescales one row.
 #[derive(Clone, Copy)]
 pub struct Rescaler {
     /// Its end and its shift are still missing.

@@ -1,5 +1,5 @@
-//! Passes over one row in plain Rust, whose 64-bit products fit 32 bits when taken apart, and whose
-//! shifts are decided once a row instead of once an element.
+//! Passes over one row in Rust: 64-bit products are computed from parts that fit 32 bits, and the direction
+//! of shifts is decided once per row instead of once per element.
 
 use super::passes;
 use crate::fixed::saturate_16;
@@ -33,7 +33,7 @@ pub fn gain(
     true
 }
 
-/// An [`Curve`] with a table and its shifts decided.
+/// A [`Curve`] with a table, and with the directions of its shifts decided.
 struct Table {
     table: &'static [u16; 258],
     left: u32,

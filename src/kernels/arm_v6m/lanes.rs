@@ -1,4 +1,4 @@
-//! Lanes, 32-bit numbers but for 12-bit lanes of two rows, which are as [`portable`]'s:
+//! Lanes are 32-bit numbers; only 12-bit lanes of two rows are those of [`portable`]:
 //!
 //! ```text
 //! one row, 8 bits      x1  x3  256·x0 − x1  256·x2 − x3
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn expand(from: *const i16, to: *mut i32, words: usize) {
     )
 }
 
-/// What the assembly needs besides pointers.
+/// Parameters of the assembly.
 #[repr(C)]
 struct Quantize {
     /// See [`Quantizer`].

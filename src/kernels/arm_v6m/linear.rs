@@ -1,7 +1,7 @@
 //! Matrix products without SIMD and without a long multiply.
 //!
-//! MULS gives 32 bits, destroys an operand and reaches only r0–r7; ADD reaches r8–r12, so that is
-//! where sums live. Lanes are unpacked once per call, not once per output.
+//! MULS gives 32 bits, destroys an operand and reaches only r0–r7; ADD reaches r8–r12, so the sums are
+//! there. Lanes are unpacked once per call, not once per output.
 //!
 //! **One row**: the halfwords of weights are multiplied as they are (see the module on lanes), so a
 //! word of four weights times four inputs is one load, three extensions, one shift, four MULS and four

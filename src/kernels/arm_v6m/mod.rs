@@ -1,8 +1,8 @@
-//! Cortex-M0 and M0+ (ARMv6-M): no SIMD, no long multiply, eight registers that can do everything.
+//! Cortex-M0 and M0+ (ARMv6-M): no SIMD, no long multiply, eight registers for all instructions.
 //!
-//! What costs time there is 64-bit arithmetic, a library call each: every product that needs more
-//! than 32 bits is taken apart into 16-bit halves, with the same result. What a function's assembly does
-//! not do (extreme shifts, misaligned rows) is left to [`portable`].
+//! 64-bit arithmetic costs a library call per operation, so every product of more than 32 bits is computed
+//! from 16-bit halves, with the same result. Cases that the assembly does not handle (extreme shifts, rows
+//! that do not begin at a word) are left to [`portable`].
 #![allow(unsafe_code)]
 
 mod attention;

@@ -1,4 +1,4 @@
-//! Passes over one row that need no multiplication: extremes, residual sums, back to 16 bits.
+//! Passes over one row without multiplication: extremes, residual sums, narrowing to 16 bits.
 
 use super::backend::aligned;
 use crate::kernels::asm::lines;

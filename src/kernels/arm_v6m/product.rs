@@ -1,4 +1,4 @@
-//! Which product a shape takes.
+//! Selection of the product for a shape.
 
 use super::backend::ArmV6m;
 use super::{lanes, linear};

@@ -1,4 +1,4 @@
-//! Rescaling of one row, with products of up to 62 bits in 32-bit steps.
+//! Rescaling of one row: products of up to 62 bits in 32-bit steps.
 
 use super::linear::{restore, save};
 use core::arch::naked_asm;
@@ -32,7 +32,7 @@ macro_rules! high_word {
     };
 }
 
-/// What the rescaling functions need besides pointers.
+/// Parameters of the rescaling functions.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Rescale {

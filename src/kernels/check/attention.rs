@@ -1,4 +1,4 @@
-//! Keys and values in the cache, and attention over them.
+//! Checks of writing keys and values to the cache, and of attention over them.
 
 use super::super::{
     Attend, BIASED_FACTOR, Biases, Bits, HeadScale, Kernels, KeyRun, LanesMut, Portable, Quantizer,
@@ -9,11 +9,11 @@ use super::{Verdict, same};
 use crate::Aligned;
 use crate::config::KEY_BLOCK;
 
-/// What cannot be: an operand of a consistent shape that is refused.
+/// Failure that must not occur: an operand of consistent shape was refused.
 const REFUSED: &str = "an operand of a sound shape is refused";
-/// Dimensions of a head at most.
+/// Maximum width of a head.
 const DIMS: usize = 24;
-/// Blocks of keys.
+/// Number of blocks of keys.
 const BLOCKS: usize = 3;
 
 /// A head's vector and its scale.
@@ -23,7 +23,7 @@ fn vector(random: &mut Random, x: &mut [i16]) -> HeadScale {
     HeadScale::of_largest(Portable::largest(x))
 }
 
-/// Keys and values on their way into the cache.
+/// Checks of writing keys and values to the cache.
 pub fn caching<K: Kernels>(random: &mut Random) -> Verdict {
     let mut x = [0i16; 33];
     let (skew, len) = (random.below(2), 4 * random.below(9));
@@ -80,10 +80,11 @@ impl Cache {
     }
 }
 
-/// What queries have come to: softmaxes, then weighted values.
+/// The results for the queries: softmaxes and weighted values.
 type Outcome = ([Softmax; 2], [i32; 2 * DIMS]);
 
-/// Two calls of [`Kernels::attend`], the second of which meets what the first has left.
+/// Two calls of [`Kernels::attend`]; the second one continues from the state that the first one
+/// leaves.
 fn run<K: Kernels>(
     mut random: Random,
     rows: RowCount,
@@ -114,7 +115,7 @@ fn run<K: Kernels>(
     Ok((states, sums))
 }
 
-/// Attention with every kind of mask, keys and queries being packed as each backend likes them.
+/// Attention with every kind of mask; each backend packs keys and queries in its own way.
 pub fn attending<K: Kernels>(random: &mut Random) -> Verdict {
     let rows = RowCount::at_most_two(1 + random.below(2));
     let dims = 4 * (1 + random.below(DIMS / 4));

@@ -1,4 +1,4 @@
-//! Operands of any shape: nothing but the output may be written, whatever they are.
+//! Operands of any shape: whatever they are, only the output may be written.
 
 use super::super::{
     Attend, Bits, Channels, HeadScale, Kernels, KeyRun, Lanes, LanesMut, Linear, Matrix, Product,
@@ -10,12 +10,12 @@ use crate::Aligned;
 use crate::config::KEY_BLOCK;
 use crate::matrix::Packing;
 
-/// Numbers in each buffer; outputs lie somewhere in the middle.
+/// Numbers in each buffer; an output is a random part of one.
 const LEN: usize = 192;
 /// Bytes of weights, keys and values.
 const BYTES: usize = 2048;
 
-/// What operands read from.
+/// The memory that operands read.
 struct Source {
     bytes: Aligned<[u8; BYTES]>,
     halves: Aligned<[i16; LEN]>,
@@ -45,7 +45,7 @@ pub fn guard<K: Kernels>(operands: u32) -> Result<u32, &'static str> {
     Ok(made)
 }
 
-/// One method with random operands; false where they could not be made.
+/// Calls one method with random operands; false if they could not be constructed.
 fn call<K: Kernels>(random: &mut Random, from: &Source) -> Result<bool, &'static str> {
     let r = random;
     match r.below(16) {
@@ -102,7 +102,7 @@ fn call<K: Kernels>(random: &mut Random, from: &Source) -> Result<bool, &'static
     }
 }
 
-/// Lends a random part of a buffer to `write`, and looks whether anything around it has changed.
+/// Passes a random part of a buffer to `write`, and checks that nothing around it has changed.
 fn guarded<T: Copy + PartialEq>(
     random: &mut Random,
     fill: T,
@@ -127,7 +127,7 @@ fn aligned(random: &mut Random, limit: usize) -> usize {
     if random.below(8) == 0 { x } else { x & !3 }
 }
 
-/// Any part of a buffer.
+/// A random part of a buffer.
 fn part<'a, T>(random: &mut Random, buffer: &'a [T]) -> &'a [T] {
     let start = aligned(random, buffer.len() / 2);
     let rest = buffer.get(start..).unwrap_or_default();
@@ -186,7 +186,7 @@ fn lanes<'a, K: Kernels>(random: &mut Random, from: &'a Source) -> Option<Lanes<
     Lanes::new(buffer, rows(random), inputs, packing(random), bits(random))
 }
 
-/// A matrix for lanes: mostly one that fits.
+/// A matrix for given lanes, mostly one that fits.
 fn matrix<'a, K>(random: &mut Random, from: &'a Source, lanes: &Lanes<K>) -> Option<Matrix<'a>> {
     let bytes = part(random, &from.bytes.0);
     let inputs = if random.below(8) == 0 { size(random, 48) } else { 4 * lanes.words };

@@ -1,4 +1,4 @@
-//! Linear layers: quantisation, products, rescaling, and all of it in one.
+//! Checks of linear layers: quantisation, products, rescaling, and whole layers.
 
 use super::super::{
     Bits, Kernels, LanesMut, Linear, Matrix, Portable, Product, Quantizer, Ratio, RowCount,
@@ -9,14 +9,14 @@ use super::{Factors, Verdict, row_scale, same};
 use crate::Aligned;
 use crate::matrix::Packing;
 
-/// What cannot be: an operand of a consistent shape that is refused.
+/// Failure that must not occur: an operand of consistent shape was refused.
 const REFUSED: &str = "an operand of a sound shape is refused";
 
-/// Words of four inputs at most.
+/// Maximum number of words of four inputs.
 const WORDS: usize = 24;
 const GUARD: i16 = 3;
 
-/// Room for two rows, with guards around.
+/// A buffer for two rows, with guards around them.
 type Lanes = Aligned<[i16; 8 * WORDS + 8]>;
 /// Guards before the lanes; a multiple of two, so that lanes stay aligned.
 const BEFORE: usize = 4;
@@ -57,7 +57,7 @@ impl Shape {
         LanesMut::new(data, self.rows, self.inputs, self.packing, self.bits).ok_or(REFUSED)
     }
 
-    /// What has been written there, to be multiplied with a matrix.
+    /// The rows written there, to be multiplied by a matrix.
     fn product<'a, K: Kernels>(
         &self,
         data: &'a mut Lanes,
@@ -66,8 +66,8 @@ impl Shape {
         Product::new(self.lanes::<K>(data)?.into_lanes(), matrix).ok_or(REFUSED)
     }
 
-    /// The same rows, quantised by a backend and by `Portable`. A backend's lanes are its own affair, but
-    /// must stay within their slice.
+    /// The same rows, quantised by a backend and by `Portable`. A backend chooses the contents of
+    /// its lanes, but must stay within their slice.
     fn fill<K: Kernels>(&self, random: &mut Random, lanes: [&mut Lanes; 2]) -> Verdict {
         let [found, expected] = lanes;
         for row in 0..self.rows.get() {
@@ -86,7 +86,7 @@ impl Shape {
         if guarded { Ok(()) } else { Err("quantize: beyond the lanes") }
     }
 
-    /// Fills `weights` as the converter packs them.
+    /// Fills `weights` with random weights, packed as by the converter.
     fn pack(&self, random: &mut Random, weights: &mut [u8]) {
         random.bytes(weights);
         for word in weights.as_chunks_mut::<4>().0 {
@@ -94,7 +94,7 @@ impl Shape {
         }
     }
 
-    /// How many more bits the products of `Portable` have than those of `K`.
+    /// Shift between the products of `Portable` and those of `K`.
     fn surplus<K: Kernels>(&self) -> usize {
         match self.bits {
             Bits::Eight => (Portable::PRODUCT_SHIFT - K::PRODUCT_SHIFT) as usize,
@@ -103,19 +103,19 @@ impl Shape {
     }
 }
 
-/// From rows to products.
+/// Quantisation and products.
 pub fn products<K: Kernels>(random: &mut Random) -> Verdict {
     let shape = Shape::new::<K>(random, WORDS);
     let [mut a, mut b] = [Aligned([GUARD; 8 * WORDS + 8]); 2];
     shape.fill::<K>(random, [&mut a, &mut b])?;
     let groups = 1 + random.below(5);
-    // Groups apart, or (which nobody packs, but may be asked for) all in the same place.
+    // Groups apart, or all in the same place: nobody packs that, but the contract allows it.
     let stride = match random.below(8) {
         0 => 0,
         _ => 4 * shape.inputs + 16 * random.below(3),
     };
     let Aligned(weights) = &mut Aligned([0u8; 5 * 4 * (4 * WORDS + 8)]);
-    // As many as there are, not a byte more.
+    // The slice ends with the last group.
     let bytes = (groups - 1) * stride + 4 * shape.inputs;
     let weights = weights.get_mut(..bytes).unwrap_or_default();
     shape.pack(random, weights);
@@ -131,7 +131,7 @@ pub fn products<K: Kernels>(random: &mut Random) -> Verdict {
     let sums = found.get_mut(8..8 + len).unwrap_or_default();
     sums.iter_mut().for_each(|sum| *sum <<= shape.surplus::<K>());
     if found != expected {
-        // Which of the two is it?
+        // Find out whether quantisation or the product differs.
         for input in 0..shape.inputs {
             probe::<K>(&shape, input, [&mut a, &mut b])?;
         }
@@ -139,8 +139,8 @@ pub fn products<K: Kernels>(random: &mut Random) -> Verdict {
     same(&found, &expected, "matmul")
 }
 
-/// Reads input `input` back by weights of which a single one is not 0: what differs then is the quantiser's doing,
-/// unless lanes of zeros have products that are not 0.
+/// Reads input `input` back with a matrix that has a single nonzero weight: a difference then comes
+/// from quantisation, unless lanes of zeros have nonzero products.
 fn probe<K: Kernels>(shape: &Shape, input: usize, lanes: [&mut Lanes; 2]) -> Verdict {
     let Aligned(weights) = &mut Aligned([0u8; 4 * 4 * WORDS]);
     let mut word = [0; 4];
@@ -170,7 +170,7 @@ fn probe<K: Kernels>(shape: &Shape, input: usize, lanes: [&mut Lanes; 2]) -> Ver
     same(found.get(..len).unwrap_or_default(), [0; 8].get(..len).unwrap_or_default(), "quantize")
 }
 
-/// From sums to results.
+/// Rescaling of sums.
 pub fn rescaling<K: Kernels>(random: &mut Random) -> Verdict {
     let rows = RowCount::at_most_two(1 + random.below(2));
     let outputs = 1 + random.below(32);
@@ -224,7 +224,7 @@ pub fn layers<K: Kernels>(random: &mut Random) -> Verdict {
     let weights = weights.ok_or(REFUSED)?;
     let surplus = shape.surplus::<K>();
     let mut scales = [0; 2].map(|_| row_scale(random, surplus));
-    // In 16 bits both rows have the same unit.
+    // 16-bit results of both rows have the same unit.
     if random.below(4) > 0 {
         scales[1].bias_shift = scales[0].bias_shift;
     }

@@ -1,6 +1,6 @@
-//! Is a backend equal to [`Portable`](super::Portable), bit for bit, and does it stay within its operands? Random shapes
-//! that straddle every tile's edge, extremes, dirty buffers. Runs as a test on a host and as firmware on
-//! a board.
+//! Checks that a backend equals [`Portable`](super::Portable) bit for bit and stays within its
+//! operands: random shapes on both sides of every block and chunk boundary, extreme values, buffers
+//! full of other numbers. Runs as a test on a host and as firmware on a board.
 
 mod attention;
 mod hostile;
@@ -13,14 +13,14 @@ mod random;
 use super::{Channels, Kernels, RowScale};
 use random::Random;
 
-/// The result of a comparison, or the name of the method that differs.
+/// `Ok`, or the name of the method that differs.
 type Verdict = Result<(), &'static str>;
 
-/// Compares all of a backend's functions with `Portable`'s on `rounds` random cases each. Returns the
-/// number of cases.
+/// Compares all methods of a backend with those of `Portable` on `rounds` random cases each.
+/// Returns the number of cases.
 ///
 /// # Errors
-/// The name of the function that differs.
+/// The name of the method that differs.
 pub fn check<K: Kernels>(rounds: u32) -> Result<u32, &'static str> {
     const PARTS: u32 = 8;
     let mut random = Random(0x2545_f491);
@@ -37,11 +37,11 @@ pub fn check<K: Kernels>(rounds: u32) -> Result<u32, &'static str> {
     Ok(rounds * PARTS)
 }
 
-/// Calls a backend with `operands` random operands, most of them inconsistent or extreme, and looks for
-/// writes beyond the outputs. Returns how many of the operands could be made.
+/// Calls a backend with `operands` random operands, most of them inconsistent or extreme, and looks
+/// for writes beyond the outputs. Returns how many of the operands could be constructed.
 ///
 /// # Errors
-/// The name of the function that wrote beyond its output.
+/// The name of the method that wrote beyond its output.
 pub fn guard<K: Kernels>(operands: u32) -> Result<u32, &'static str> {
     hostile::guard::<K>(operands)
 }
@@ -104,7 +104,7 @@ mod tests {
         const KEY_PACKING: Packing = Packing::Plain;
     }
 
-    /// Default bodies honour what a backend leaves in its products.
+    /// Default bodies honour the power of two that a backend leaves in its products.
     struct ShiftedProducts;
     impl Kernels for ShiftedProducts {
         const NAME: &'static str = "shifted products";
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(check::<ShiftedProducts>(300), Ok(2400));
     }
 
-    /// Operands that once led beyond their slices cannot be made.
+    /// Operands that once led beyond their slices cannot be constructed.
     #[test]
     fn unsound_operands_are_refused() {
         let bytes = crate::Aligned([1u8; 512]);

@@ -1,12 +1,12 @@
-//! Wrong backends, one for each method: [`check`] must name the method.
+//! Mutants: one wrong backend per method; [`check`] must name the method.
 
 use super::super::*;
 use super::check;
 
-/// Right in everything but the lowest bit of what method `METHOD` gives.
+/// A backend that is right except for the lowest bit of the result of method `METHOD`.
 struct Wrong<const METHOD: usize>;
 
-/// The methods in the order of their numbers.
+/// Names of the methods, indexed by `METHOD`.
 const METHODS: [&str; 19] = [
     "largest",
     "statistics",
@@ -101,7 +101,7 @@ impl<const METHOD: usize> Kernels for Wrong<METHOD> {
     }
 
     fn magnitude(sums: &[i32]) -> u32 {
-        // The contract leaves all bits but the highest open.
+        // The contract determines only the highest bit.
         portable::magnitude(sums) << (METHOD == 10) as u32
     }
 
@@ -147,7 +147,7 @@ impl<const METHOD: usize> Kernels for Wrong<METHOD> {
     }
 }
 
-/// The name that [`check`] gives to what differs.
+/// The name that [`check`] reports.
 fn named<const METHOD: usize>() -> &'static str {
     check::<Wrong<METHOD>>(300).expect_err(METHODS[METHOD])
 }

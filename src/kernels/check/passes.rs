@@ -1,4 +1,4 @@
-//! Passes over one row.
+//! Checks of passes over one row.
 
 use super::super::{Curve, Kernels, Portable};
 use super::random::Random;
@@ -21,7 +21,7 @@ pub fn measuring<K: Kernels>(random: &mut Random) -> Verdict {
     Ok(())
 }
 
-/// Sums of a row: adding a row, the largest, back to 16 bits.
+/// Adding a row to sums, their magnitude, narrowing to 16 bits.
 pub fn adding<K: Kernels>(random: &mut Random) -> Verdict {
     let (mut x, mut found, mut expected) = ([0i16; 41], [0i32; 40], [0i32; 40]);
     random.halves(&mut x, 32767);
@@ -75,9 +75,9 @@ pub fn curves<K: Kernels>(random: &mut Random) -> Verdict {
     same(&found, &expected, "rotate")
 }
 
-/// An activation with any shifts.
+/// An activation with random shifts.
 pub fn curve(random: &mut Random) -> Curve {
-    /// Any table will do: it rises and falls, and ends in zeros.
+    /// A table like those of the activations: it rises and falls, and ends in zeros.
     static TABLE: [u16; 258] = crate::fixed::even_part(2, 16.0);
     let table = if random.below(5) == 0 { None } else { Some(&TABLE) };
     let position_shift = random.below(40) as i32 - 20;

@@ -1,6 +1,6 @@
-//! Numbers for the buffers.
+//! Random numbers for the buffers.
 
-/// Numbers for the buffers: xorshift (Marsaglia 2003), half of them extremes.
+/// Random numbers by xorshift (Marsaglia 2003); half of the numbers in a buffer are extremes.
 pub(super) struct Random(pub(super) u32);
 
 impl Random {

@@ -1,4 +1,5 @@
-//! Keys and values in the cache, and one block of attention made of a backend's own parts.
+//! Writing keys and values to the cache, and attention over one block, using the backend's own
+//! product.
 
 use super::super::formats::Formats;
 use super::super::lanes::{HeadScale, Sums};
@@ -40,7 +41,7 @@ pub fn attend<K: Formats>(attend: Attend<K>, matmul: impl Fn(&Product<K>, &mut [
     });
 }
 
-/// One block: [`numerators`], and the values weighted by them.
+/// One block: [`numerators`], then the weighted sum of the values.
 #[inline(never)]
 pub fn attend_block<K: Formats>(
     queries: &mut Queries<K>,
@@ -61,8 +62,8 @@ pub fn attend_block<K: Formats>(
     }
 }
 
-/// One block: products, scores, new maxima, and each query's numerators times the scales of the values, see
-/// [`weigh`].
+/// One block: products, scores, new maxima, and each query's numerators times the scales of the
+/// values (see [`weigh`]).
 #[inline(always)]
 pub fn numerators<K: Formats>(
     queries: &mut Queries<K>,
@@ -104,8 +105,8 @@ pub fn numerators<K: Formats>(
     numerators
 }
 
-/// Scores of a block's keys from their products: `products[j] · scales[j] / 2¹⁷` (floor: scores are only
-/// compared and exponentiated).
+/// Scores of the keys of a block from their products: `floor(products[j] · scales[j] / 2¹⁷)`.
+/// Scores are only compared and exponentiated, so they are not rounded.
 pub fn scores(products: &Sums, scales: &[u16; KEY_BLOCK]) -> [i32; KEY_BLOCK] {
     let mut scores = [0; KEY_BLOCK];
     for ((score, product), &scale) in scores.iter_mut().zip(products.iter()).zip(scales) {
@@ -114,14 +115,15 @@ pub fn scores(products: &Sums, scales: &[u16; KEY_BLOCK]) -> [i32; KEY_BLOCK] {
     scores
 }
 
-/// The largest score of the keys that are seen; `i32::MIN` of none.
+/// The largest score of the visible keys; `i32::MIN` if none is visible.
 pub fn largest_seen(scores: &[i32; KEY_BLOCK], seen: u16) -> i32 {
     let visible = scores.iter().enumerate().filter(|(key, _)| seen >> key & 1 != 0);
     visible.fold(i32::MIN, |most, (_, &score)| most.max(score))
 }
 
-/// Softmax numerators of a block: `p[j] = 2^(−((maximum − scores[j]) · factor / 2³²) / 256)` in Q1.15 by
-/// [`exp2_negative`], 0 for keys that are not seen. Returns `round(p · scales[j] / 2^shift)` and `Σ p`.
+/// Softmax numerators of a block: `p[j] = 2^(−((maximum − scores[j]) · factor / 2³²) / 256)` in
+/// Q1.15 by [`exp2_negative`], 0 for invisible keys. Returns `round(p · scales[j] / 2^shift)` and
+/// `Σ p`.
 pub fn weigh(
     scores: &[i32; KEY_BLOCK],
     state: &Softmax,
@@ -141,13 +143,14 @@ pub fn weigh(
     (weights, sum)
 }
 
-/// Takes a larger maximum: everything summed so far shrinks by `2^-(new − old)`.
+/// Sets a larger maximum: all sums so far shrink by `2^-(new − old)`.
 #[inline(never)]
 pub fn raise(state: &mut Softmax, maximum: i32, rows: usize, row: usize, sums: &mut [i32]) {
     if state.sum > 0 {
         let distance = maximum.wrapping_sub(state.maximum) as u32;
         let shrink = exp2_negative(((distance as u64 * state.factor as u64) >> 32) as u32);
-        // Products of 32 and 15 bits: the lower 15 bits apart, everything fits 32 bits.
+        // Products of 32 and 15 bits: with the lower 15 bits taken separately, everything fits 32
+        // bits.
         let low = |low: u32| (low * shrink + (1 << 14)) >> 15;
         state.sum = (state.sum >> 15) * shrink + low(state.sum & 0x7fff);
         for sum in sums.chunks_exact_mut(rows.max(1)).filter_map(|sums| sums.get_mut(row)) {

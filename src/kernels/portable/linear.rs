@@ -16,7 +16,7 @@ pub fn quantize<K: Formats>(x: &[i16], quantizer: &Quantizer, row: usize, lanes:
     }
 }
 
-/// One word of lanes, see the [module on kernels](super::super); inputs missing to four are 0.
+/// One word of lanes, see the [module on kernels](super::super); missing inputs are 0.
 pub fn lane(x: &[i16], quantizer: &Quantizer) -> [i16; 4] {
     let mut q = [0; 4];
     for (q, &x) in q.iter_mut().zip(x) {
@@ -38,7 +38,7 @@ pub fn matmul<K: Formats>(product: &Product<K>, sums: &mut [i32]) {
     }
 }
 
-/// Sums of one group of four outputs after another.
+/// The sums of all groups of four outputs.
 fn groups<K: Formats, const ROWS: usize>(product: &Product<K>, sums: &mut [i32]) {
     let matrix = &product.matrix;
     let packing = only::<K>(matrix.packing);
@@ -63,8 +63,8 @@ fn groups<K: Formats, const ROWS: usize>(product: &Product<K>, sums: &mut [i32])
     }
 }
 
-/// The factors of a word's four lanes. Of 8-bit lanes the first two are the paired halfwords themselves,
-/// `256 · w[odd] + w[even]`; see the [module on kernels](super::super).
+/// The factors of a word's four lanes. For 8-bit lanes, the first two are the paired halfwords
+/// themselves, `256 · w[odd] + w[even]`; see the [module on kernels](super::super).
 #[inline(always)]
 fn factors(packing: Packing, bits: Bits, word: [u8; 4]) -> [i32; 4] {
     let [w0, w1, w2, w3] = packing.unpack(u32::from_le_bytes(word)).map(i32::from);
@@ -97,7 +97,7 @@ pub fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut 
     }
 }
 
-/// Outputs of a linear layer computed at a time; their sums live on the stack.
+/// Number of outputs of a linear layer that are computed at a time; their sums are on the stack.
 pub const CHUNK: usize = 32;
 
 /// See [`Kernels::linear`](super::super::Kernels::linear) and [`Kernels::linear_32`](super::super::Kernels::linear_32): products and their rescaling, [`CHUNK`] outputs at a

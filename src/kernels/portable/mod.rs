@@ -1,5 +1,5 @@
-//! Plain Rust: the definition of every result. Each function here is the default body of the method of
-//! the same name in [`Kernels`](super::Kernels).
+//! Portable Rust: the definition of every result. Each function is the default body of the method
+//! of the same name in [`Kernels`](super::Kernels), or part of one.
 
 mod attention;
 mod linear;

@@ -5,7 +5,7 @@ use super::super::rows::{Curve, Ratio, Statistics};
 use super::super::weights::{Channels, RowScale};
 use crate::fixed::{round_shift, saturate, saturate_16, shift_by};
 
-/// See [`Kernels::largest`](super::super::Kernels::largest).
+/// See [`Kernels::largest`](crate::kernels::Kernels::largest).
 pub fn largest(x: &[i16]) -> u32 {
     x.iter().fold(0, |most, &x| most.max(x.unsigned_abs())) as u32
 }
@@ -13,7 +13,7 @@ pub fn largest(x: &[i16]) -> u32 {
 /// Sum and sum of squares of a row.
 pub fn moments(x: &[i16]) -> (i32, u64) {
     let (mut sum, mut squares) = (0i32, 0u64);
-    // Four squares reach 2^32, so their sum is kept in 32 bits and a carry.
+    // Four squares can reach 2^32, so their sum is kept in 32 bits and a carry.
     for four in x.chunks(4) {
         let mut part = 0u32;
         for &x in four {
@@ -27,18 +27,18 @@ pub fn moments(x: &[i16]) -> (i32, u64) {
     (sum, squares)
 }
 
-/// Smallest and largest number of a row; `(i16::MAX, i16::MIN)` of none.
+/// Smallest and largest number of a row; `(i16::MAX, i16::MIN)` for an empty row.
 pub fn range(x: &[i16]) -> (i16, i16) {
     x.iter().fold((i16::MAX, i16::MIN), |(low, high), &x| (low.min(x), high.max(x)))
 }
 
-/// See [`Kernels::statistics`](super::super::Kernels::statistics).
+/// See [`Kernels::statistics`](crate::kernels::Kernels::statistics).
 pub fn statistics(x: &[i16]) -> Statistics {
     let (sum, squares) = moments(x);
     Statistics { sum, squares, range: range(x) }
 }
 
-/// See [`Kernels::gain`](super::super::Kernels::gain).
+/// See [`Kernels::gain`](crate::kernels::Kernels::gain).
 #[inline(never)]
 pub fn gain(
     x: &[i16],
@@ -57,26 +57,26 @@ pub fn gain(
     }
 }
 
-/// See [`Kernels::add`](super::super::Kernels::add).
+/// See [`Kernels::add`](crate::kernels::Kernels::add).
 pub fn add(x: &[i16], shift: i32, sums: &mut [i32]) {
     for (sum, &x) in sums.iter_mut().zip(x) {
         *sum = sum.saturating_add(shift_by(x as i32, shift));
     }
 }
 
-/// See [`Kernels::magnitude`](super::super::Kernels::magnitude).
+/// See [`Kernels::magnitude`](crate::kernels::Kernels::magnitude).
 pub fn magnitude(sums: &[i32]) -> u32 {
     sums.iter().fold(0, |bits, sum| bits | sum.unsigned_abs())
 }
 
-/// See [`Kernels::narrow`](super::super::Kernels::narrow).
+/// See [`Kernels::narrow`](crate::kernels::Kernels::narrow).
 pub fn narrow(sums: &[i32], shift: i32, out: &mut [i16]) {
     for (out, &sum) in out.iter_mut().zip(sums) {
         *out = saturate_16(shift_by(sum, shift));
     }
 }
 
-/// See [`Kernels::activate`](super::super::Kernels::activate).
+/// See [`Kernels::activate`](crate::kernels::Kernels::activate).
 #[inline(never)]
 pub fn activate(curve: &Curve, x: &mut [i16]) {
     for x in x {
@@ -84,7 +84,7 @@ pub fn activate(curve: &Curve, x: &mut [i16]) {
     }
 }
 
-/// See [`Kernels::activate_gated`](super::super::Kernels::activate_gated).
+/// See [`Kernels::activate_gated`](crate::kernels::Kernels::activate_gated).
 #[inline(never)]
 pub fn activate_gated(curve: &Curve, factors: &[i16], x: &mut [i16]) {
     for (x, &factor) in x.iter_mut().zip(factors) {
@@ -93,14 +93,14 @@ pub fn activate_gated(curve: &Curve, factors: &[i16], x: &mut [i16]) {
     }
 }
 
-/// See [`Kernels::rotate`](super::super::Kernels::rotate).
+/// See [`Kernels::rotate`](crate::kernels::Kernels::rotate).
 pub fn rotate(row: &mut [i16], table: &[i16]) {
     let (table, _) = table.as_chunks::<2>();
     for head in row.chunks_exact_mut((2 * table.len()).max(1)) {
         for (pair, &[cos, sin]) in head.as_chunks_mut::<2>().0.iter_mut().zip(table) {
             let [a, b] = pair.map(i32::from);
             let (cos, sin) = (cos as i32, sin as i32);
-            // |a cos ± b sin| ≤ √2 · 2^15 · 2^14 < 2^30, half of 2^14 beside it; a table of other numbers
+            // |a cos ± b sin| ≤ √2 · 2^15 · 2^14 < 2^30, so the sum with 2^13 fits. With other tables it
             // wraps.
             let x = (a * cos).wrapping_sub(b * sin).wrapping_add(1 << 13) >> 14;
             let y = (a * sin).wrapping_add(b * cos).wrapping_add(1 << 13) >> 14;
@@ -109,7 +109,7 @@ pub fn rotate(row: &mut [i16], table: &[i16]) {
     }
 }
 
-/// See [`Kernels::divide`](super::super::Kernels::divide).
+/// See [`Kernels::divide`](crate::kernels::Kernels::divide).
 pub fn divide(sums: &Sums, ratio: &Ratio, out: &mut [i16]) {
     for (out, sum) in out.iter_mut().zip(sums.iter()) {
         let value = round_shift(sum as i64 * ratio.factor as i64, ratio.shift);

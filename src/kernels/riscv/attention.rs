@@ -11,7 +11,7 @@ use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
 use core::slice;
 
-/// What is known of one key beside its products, together so that one pointer serves.
+/// The data of one key besides its products, in one place so that one pointer suffices.
 #[repr(C)]
 struct Key {
     /// Scale · 2^15: the upper half of its product with a sum is the score.

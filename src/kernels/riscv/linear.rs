@@ -1,10 +1,10 @@
-//! Matrix products with MUL, by hand: a compiler spills half of the sums.
+//! Matrix products with MUL, in assembly because a compiler spills half of the sums.
 //!
-//! A weight is one load (LH for a halfword as it stands, LB for its low byte; see the module on lanes),
-//! one multiplication and one addition; what can be saved are loads and loop overhead. Sixteen sums
-//! fill sixteen of the 31 registers: 8 outputs × 2 rows load 10 numbers for 16 products (2.66
-//! instructions a product), 16 outputs × 1 row load 17 for 16 (3.16). Two loads stand together, so that
-//! no multiplication waits for the one before it.
+//! A weight costs one load (LH for a whole halfword, LB for its low byte; see the module on lanes), one
+//! multiplication and one addition; only loads and loop overhead can be saved. Sixteen sums fill sixteen
+//! of the 31 registers: 8 outputs × 2 rows load 10 numbers for 16 products (2.66 instructions per
+//! product), 16 outputs × 1 row load 17 for 16 (3.16). Loads come in pairs, so that no multiplication
+//! waits for the load before it.
 
 use core::arch::naked_asm;
 

@@ -1,7 +1,7 @@
-//! RV32 with multiplication (M): no vectors, no 16-bit halves, but 31 registers and the upper half of
-//! a product in one instruction.
+//! RV32 with multiplication (M): no vectors and no 16-bit arithmetic, but 31 registers and the upper half
+//! of a product in one instruction.
 //!
-//! What a function's assembly does not do (12-bit lanes, small shifts, the ends of rows) is left to
+//! Cases that the assembly does not handle (12-bit lanes, small shifts, the ends of rows) are left to
 //! [`portable`].
 #![allow(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! Products of plain weights. Their 8-bit lanes are `256 · x0 … 256 · x3` of one row, and of two rows
-//! (32 bits each) `x_a + 2¹⁶ · x_b`.
+//! Products of plain weights. The 8-bit lanes are `256 · x0 … 256 · x3` for one row, and `x_a + 2¹⁶ · x_b`
+//! (32 bits each) for two rows.
 //!
 //! So two rows share a multiplication: even the sum `Q` of two products (|2 · 127 · 127| < 2¹⁵) keeps
 //! its halves apart. `A += Q` ends as `a + 2¹⁶ b`, and `B += (Q + 2¹⁵) >> 16` is exactly `b`: two loads,

@@ -1,8 +1,8 @@
-//! From 32-bit sums to results, and back, four at a time; each function says how many it has done.
+//! Passes between 32-bit sums and results, four at a time; each function returns how many it has done.
 //!
-//! Results of 16 bits are clamped where they do not fit, which is seen in two instructions. Sums of
-//! 32 bits never overflow in a sound model: whether they would is only collected by OR, and ends the
-//! pass before the portable code takes over.
+//! 16-bit results are clamped; two instructions detect whether that is necessary. 32-bit sums never
+//! overflow in a sound model: overflow is only accumulated by OR and ends the pass, and the portable code
+//! takes over.
 
 use crate::kernels::{Channels, Quantizer, RowScale, Sums};
 use core::arch::asm;

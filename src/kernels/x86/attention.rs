@@ -1,8 +1,9 @@
 //! One block of attention, from products to weighted values, without leaving the registers.
 //!
-//! The order of the keys changes on the way at no cost: scores of four keys come out of PMULUDQ and
-//! SHUFPS as 0 2 1 3, distances as 0 1 2 3 again; numerators are looked up one by one, so they are put
-//! where the values need them, the eight even keys in one register and the eight odd ones in another.
+//! The order of the keys changes at no cost: PMULUDQ and SHUFPS give the scores of four keys in the
+//! order 0 2 1 3, and the distances as 0 1 2 3 again. Numerators are looked up one by one, so they
+//! are placed as the values need them: the eight even keys in one register and the eight odd ones
+//! in another.
 
 use super::backend::{X86, even_dwords, load, odd_dwords, store};
 use super::linear::tile;
@@ -14,7 +15,7 @@ use core::arch::x86_64::*;
 /// Largest code of a scale that the cache can hold: that of 2¹⁵.
 const LARGEST_CODE: u8 = 176;
 
-/// [`exp2_negative`](crate::fixed::exp2_negative) of everything that is not 0.
+/// [`exp2_negative`](crate::fixed::exp2_negative) of all arguments whose result is not 0.
 static EXP2: [u16; 4096] = {
     let mut table = [0; 4096];
     let mut t = 0;

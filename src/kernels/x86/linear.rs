@@ -1,8 +1,8 @@
-//! Matrix products with PMADDWD: eight 16-bit products an instruction, added in pairs.
+//! Matrix products with PMADDWD: eight 16-bit products per instruction, added in pairs.
 //!
-//! Sixteen bytes of weights are four inputs of four outputs, and the halfwords as they stand are the
-//! operand of the odd inputs (see the module on lanes); two shifts extract the even ones. The sums of
-//! four outputs fill one register.
+//! Sixteen bytes of weights are four inputs of four outputs; the unchanged halfwords are the
+//! operand for the odd inputs (see the module on lanes), and two shifts extract the one for the
+//! even inputs. The sums of four outputs fill one register.
 
 use super::backend::X86;
 use crate::kernels::{Product, RowCount};
@@ -89,8 +89,8 @@ unsafe fn two_rows<const GROUPS: usize, const WIDE: bool>(
     }
 }
 
-/// [`Kernels::matmul`](crate::kernels::Kernels::matmul) of paired weights: eight groups at a time for one
-/// row, four for two.
+/// [`Kernels::matmul`](crate::kernels::Kernels::matmul) of paired weights: eight groups at a time
+/// for one row, four for two.
 pub fn matmul<const WIDE: bool>(product: &Product<X86>, sums: &mut [i32]) {
     let Product { lanes, matrix } = product;
     let (words, stride) = (matrix.words, matrix.stride);
@@ -103,8 +103,8 @@ pub fn matmul<const WIDE: bool>(product: &Product<X86>, sums: &mut [i32]) {
             (_, 4..) => 4,
             _ => 1,
         };
-        // SAFETY: SSE2 is part of x86-64. `Product`: the lanes hold `words` words for each row, and all
-        // groups lie within the weights; `done` of them are left, whose sums have room.
+        // SAFETY: SSE2 is part of x86-64. `Product`: the lanes hold `words` words for each row, and
+        // all groups lie within the weights; `done` of them are left, whose sums have room.
         unsafe {
             match (rows, done) {
                 (RowCount::Two, 4) => two_rows::<4, WIDE>(lanes, words, weights, stride, x),

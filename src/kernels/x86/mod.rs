@@ -1,8 +1,7 @@
 //! x86-64: SSE2, which every such core has.
 //!
-//! The paired weights and the lanes are what PMADDWD takes: eight products of 16 bits, added in pairs.
-//! What a function does not do (the ends of rows, shifts out of the ordinary) is left to
-//! [`portable`].
+//! Paired weights and lanes match PMADDWD: eight products of 16 bits, added in pairs. Cases that a
+//! function does not handle (the ends of rows, unusual shifts) are left to [`portable`].
 #![allow(unsafe_code)]
 
 mod attention;

@@ -1,4 +1,4 @@
-//! Passes over one row, eight numbers at a time. What does not fill an eight is left to
+//! Passes over one row, eight numbers at a time. The remainder is left to
 //! [`portable`](crate::kernels::portable).
 
 use super::backend::{even_dwords, load, odd_dwords, store};
@@ -94,9 +94,9 @@ fn high_product(sum: __m128i, factor: __m128i) -> __m128i {
     _mm_sub_epi32(high, _mm_and_si128(_mm_srai_epi32::<31>(sum), factor))
 }
 
-/// [`Kernels::rescale`](crate::kernels::Kernels::rescale) of as many eights as there are, for shifts of
-/// at least 33: half a unit and the shift then reach only the upper half of the product. Returns how many
-/// outputs are done.
+/// [`Kernels::rescale`](crate::kernels::Kernels::rescale) of as many eights as there are, for
+/// shifts of at least 33: half a unit and the shift then reach only the upper half of the product.
+/// Returns how many outputs are done.
 #[target_feature(enable = "sse2")]
 pub fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) -> usize {
     let mut biases = channels.biases.as_chunks::<16>().0.iter();
@@ -131,7 +131,8 @@ pub fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut 
     done
 }
 
-/// Rescaled sums, eight at a time; ends before a factor that is negative, and is empty for shifts below 33.
+/// Rescaled sums, eight at a time; ends before a factor that is negative, and is empty for shifts
+/// below 33.
 struct Eights<'a> {
     sums: &'a [i32],
     rows: RowCount,
@@ -161,7 +162,8 @@ impl Iterator for Eights<'_> {
     }
 }
 
-/// Eight sums of row `row` of one or two, rescaled; `None` if a factor is negative. The shift is at least 33.
+/// Eight sums of row `row` of one or two, rescaled; `None` if a factor is negative. The shift is at
+/// least 33.
 #[inline]
 #[target_feature(enable = "sse2")]
 fn eight_rescaled(

@@ -87,12 +87,12 @@ mod tests {
             let files = files.iter().map(|(p, t)| (p.to_string(), t.to_string())).collect();
             climbs(&uses("src", "picoformer", &files))
         };
-        let lib = ("src/lib.rs", "mod fixed; mod model; mod arena; pub use model::Model;");
+        let lib = ("src/lib.rs", "mod fixed; mod model; mod decoder; pub use model::Model;");
         let model = ("src/model.rs", "use crate::fixed::f; pub struct Model;");
-        let arena = ("src/arena.rs", "use crate::Model;");
-        assert!(climbs(&[lib, model, arena, ("src/fixed.rs", "pub fn f() {}")]).is_empty());
+        let decoder = ("src/decoder.rs", "use crate::Model;");
+        assert!(climbs(&[lib, model, decoder, ("src/fixed.rs", "pub fn f() {}")]).is_empty());
         for text in ["fn g(m: &crate::model::Model) {}", "pub use crate::Model;"] {
-            let wrong = climbs(&[lib, model, arena, ("src/fixed.rs", text)]);
+            let wrong = climbs(&[lib, model, decoder, ("src/fixed.rs", text)]);
             assert_eq!(wrong.len(), 1, "{wrong:?}");
             assert!(wrong[0].contains("of src/model.rs, which stands above it"), "{wrong:?}");
         }
