@@ -14,7 +14,7 @@ pub struct Softmax {
     pub maximum: i32,
     /// Sum of the numerators, relative to `maximum`.
     pub sum: u32,
-    /// Converts differences of scores to units of 1/256 log2, Q0.32; see [`Kernels::attend`].
+    /// Converts differences of scores to units of 1/256 log2, Q0.32; see [`Kernels::attend`](super::Kernels::attend).
     pub factor: u32,
 }
 
@@ -75,7 +75,7 @@ pub enum Visible<'a> {
 /// One or two queries of the same key/value head, with the state of their attention.
 #[derive(Debug)]
 pub struct Queries<'a, K> {
-    /// 8-bit lanes, for keys in [`Kernels::KEY_PACKING`].
+    /// 8-bit lanes, for keys in [`Kernels::KEY_PACKING`](super::Kernels::KEY_PACKING).
     pub(super) lanes: Lanes<'a, K>,
     /// For a single query, the second is not used.
     pub(super) states: [Softmax; 2],
@@ -86,7 +86,7 @@ pub struct Queries<'a, K> {
 impl<'a, K: Formats> Queries<'a, K> {
     /// Queries that have seen nothing yet. `factors`: see [`Softmax::factor`].
     ///
-    /// `None` if the lanes are not 8-bit lanes for [`Kernels::KEY_PACKING`], or if `sums` is
+    /// `None` if the lanes are not 8-bit lanes for [`Kernels::KEY_PACKING`](super::Kernels::KEY_PACKING), or if `sums` is
     /// shorter than one number per query and dimension.
     #[inline(always)]
     pub fn new(lanes: Lanes<'a, K>, factors: [u32; 2], sums: &'a mut [i32]) -> Option<Self> {
