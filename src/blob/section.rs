@@ -1,14 +1,13 @@
 //! Optional sections: what may follow the fixed sections of a blob, each with a tag and a length.
 //!
-//! A new feature adds a tag here instead of a version of the format. [`Tag`] says what an engine does
-//! that does not know it.
+//! A new feature adds a tag here instead of a version of the format. The spelling of a [`Tag`] tells older
+//! engines whether they may skip the section.
 
 use super::bytes::{ALIGN, META_BYTES, read_u32};
 use crate::config::round_up;
 
 /// The name of an optional section: four ASCII letters. An engine that does not know the tag skips the
-/// section if the first letter is lower case and refuses the blob if it is upper case, as PNG does with
-/// its chunks.
+/// section if the first letter is lower case and otherwise refuses the blob, as PNG does with its chunks.
 pub type Tag = [u8; 4];
 
 /// Free text about the model, such as its origin, in UTF-8. See [`Model::note`](crate::Model::note).
@@ -46,8 +45,8 @@ pub struct Section<'a> {
 }
 
 impl Section<'_> {
-    /// Bytes of a section whose data have `length` bytes. Computed in 32 bits on every host, so that
-    /// what a test sees is what a 32-bit core does: a length beyond any blob gives one that is beyond, too.
+    /// Bytes of a section with `length` bytes of data; `u32::MAX`, which no blob has, where they would not
+    /// fit 2^30. Computed in 32 bits on every host, so that host tests see what a 32-bit core does.
     pub(crate) const fn bytes(length: u32) -> u32 {
         if length > 1 << 30 {
             u32::MAX
