@@ -36,9 +36,9 @@ pub enum FormatError {
         /// The first byte that differs.
         offset: usize,
     },
-    /// The file is shorter or longer than its header says.
+    /// The blob is shorter or longer than its header says.
     WrongLength {
-        /// The length that the header's fields add up to.
+        /// The length in the header, or that of the sections which the header asks for.
         needed: usize,
         /// Bytes found.
         given: usize,
@@ -52,6 +52,28 @@ pub enum FormatError {
     BadSection {
         /// The section's name.
         section: &'static str,
+        /// Where it begins.
+        offset: usize,
+    },
+    /// An optional section that this engine does not know and must not skip (see
+    /// [`Tag`](crate::blob::Tag)): the blob needs a newer engine.
+    UnknownSection {
+        /// Its tag.
+        tag: [u8; 4],
+        /// Where it begins.
+        offset: usize,
+    },
+    /// An optional section that breaks the ascending order of tags, or occurs twice.
+    MisplacedSection {
+        /// Its tag.
+        tag: [u8; 4],
+        /// Where it begins.
+        offset: usize,
+    },
+    /// An optional section that ends beyond the blob.
+    CutSection {
+        /// Its tag.
+        tag: [u8; 4],
         /// Where it begins.
         offset: usize,
     },
@@ -99,6 +121,18 @@ impl fmt::Display for FormatError {
             }
             Self::BadSection { section, offset } => {
                 write!(f, "section `{section}` at byte {offset} holds a value outside its range")
+            }
+            Self::UnknownSection { tag, offset } => {
+                let tag = tag.escape_ascii();
+                write!(f, "the section `{tag}` at byte {offset} needs a newer engine")
+            }
+            Self::MisplacedSection { tag, offset } => {
+                let tag = tag.escape_ascii();
+                write!(f, "the section `{tag}` at byte {offset} is out of order or a duplicate")
+            }
+            Self::CutSection { tag, offset } => {
+                let tag = tag.escape_ascii();
+                write!(f, "the section `{tag}` at byte {offset} ends beyond the blob")
             }
             Self::BadTokenizer { field } => {
                 write!(f, "the tokenizer section's `{field}` is out of range")

@@ -10,8 +10,8 @@ pub use weights::*;
 
 use crate::arena::ArenaSize;
 use crate::blob::{
-    Expected, HEADER_BYTES, Header, Layout, LinearLayout, META_BYTES, checksum, position_bytes,
-    read_i16, read_u16, relative_bytes,
+    Expected, HEADER_BYTES, Header, Layout, LinearLayout, META_BYTES, NOTE, Sections, Tag,
+    checksum, position_bytes, read_i16, read_u16, relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
@@ -193,6 +193,27 @@ impl<'a> Model<'a> {
         }
         let len = read_u16(rest, 0) as usize;
         core::str::from_utf8(rest.get(2..2 + len)?).ok()
+    }
+
+    /// The optional sections in the order of the blob, those that this engine does not know included.
+    pub const fn sections(&self) -> Sections<'a> {
+        Sections { rest: part(self.bytes, self.layout.end, self.bytes.len()) }
+    }
+
+    /// The data of the optional section with this tag.
+    pub const fn section(&self, tag: Tag) -> Option<&'a [u8]> {
+        let mut sections = self.sections();
+        while let Some(section) = sections.split_first() {
+            if u32::from_be_bytes(section.tag) == u32::from_be_bytes(tag) {
+                return Some(section.data);
+            }
+        }
+        None
+    }
+
+    /// Free text about the model, written by whoever converted it.
+    pub fn note(&self) -> Option<&'a str> {
+        core::str::from_utf8(self.section(NOTE)?).ok()
     }
 
     #[inline(never)] // asked for in many places

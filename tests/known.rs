@@ -1,5 +1,6 @@
 //! A build that knows its model gives the same bits as one that runs every model, and refuses others.
 
+use picoformer::blob::{CHECKSUM_OFFSET, NOTE, Tag, checksum};
 use picoformer::kernels::Native;
 use picoformer::{
     ArenaParts, ArenaSize, Build, Classifier, Decoder, Encoder, FormatError, Known, Model,
@@ -86,6 +87,30 @@ fn a_flashed_blob_is_parsed_alike() {
     assert_eq!(model.layout(), TALES.layout());
     let other = Model::parse_for::<Tales>(INTENT_BLOB).unwrap_err();
     assert!(matches!(other, FormatError::OtherModel { .. }), "{other}");
+}
+
+/// Optional sections do not make another model: they are found, skipped or refused as ever.
+#[test]
+fn a_flashed_blob_may_have_optional_sections() {
+    const NONE: Option<&[u8]> = TALES.section(NOTE);
+    assert_eq!(NONE, None);
+    let with = |tag: Tag| {
+        let mut blob = [TALES_BLOB, &tag, &2u32.to_le_bytes(), &[0; 8], b"hi", &[0; 14]].concat();
+        let total = (blob.len() as u32).to_le_bytes();
+        blob[8..12].copy_from_slice(&total);
+        let sum = checksum(&blob).to_le_bytes();
+        blob[CHECKSUM_OFFSET..CHECKSUM_OFFSET + 4].copy_from_slice(&sum);
+        blob
+    };
+    let blob = with(NOTE);
+    let model = Model::parse_for::<Tales>(&blob).unwrap();
+    assert_eq!(model.layout(), TALES.layout());
+    assert_eq!(model.note(), Some("hi"));
+    let mut memory = Memory::new(model.arena());
+    assert!(Decoder::<Tales>::new_for(&model, memory.parts()).is_ok());
+    assert!(Model::parse_for::<Tales>(&with(*b"skip")).is_ok());
+    let unknown = FormatError::UnknownSection { tag: *b"Must", offset: TALES_BLOB.len() };
+    assert_eq!(Model::parse_for::<Tales>(&with(*b"Must")).map(|_| ()), Err(unknown));
 }
 
 #[test]

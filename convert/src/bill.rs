@@ -2,13 +2,14 @@
 
 use picoformer::Model;
 use picoformer::arena::buffers;
+use picoformer::blob::{ALIGN, META_BYTES, Section};
 use picoformer::config::*;
 use serde::Serialize;
 
 /// What a model is and costs. The fields are the keys of `picoformer inspect --json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bill {
-    /// `encoder` or `decoder`.
+    /// `encoder`, `decoder` or `encoder-decoder`.
     pub architecture: &'static str,
     /// What it answers: `tokens`, `label`, `labels`, `embedding` or `hidden`.
     pub answers: &'static str,
@@ -50,6 +51,8 @@ pub struct Bill {
     pub layout: &'static str,
     /// Whether the blob has a tokenizer.
     pub tokenizer: bool,
+    /// Free text about the model, if the blob has any.
+    pub note: Option<String>,
     /// Elements of the arena's three parts, for [`picoformer::Arena`].
     pub arena: [usize; 3],
     /// Flash by section.
@@ -106,6 +109,7 @@ pub fn bill(model: &Model) -> Bill {
         tile_rows: c.tile_rows,
         layout: c.packing.name(),
         tokenizer: model.header().tokenizer_bytes > 0,
+        note: model.note().map(str::to_owned),
         arena: [size.bytes, size.halves, size.words],
         sections: sections(model),
         buffers: buffers(&c)
@@ -135,7 +139,7 @@ fn sections(model: &Model) -> Vec<Item> {
         ("head", l.head.0),
         ("tokenizer", l.tokenizer.0),
         ("labels", l.labels.0),
-        ("end", l.bytes),
+        ("end", l.end),
     ];
     let mut items = Vec::new();
     for pair in starts.windows(2) {
@@ -149,6 +153,10 @@ fn sections(model: &Model) -> Vec<Item> {
             items.push(item(pair[0].0, bytes));
         }
     }
+    let optional = |s: Section| {
+        item(s.tag.escape_ascii().to_string(), META_BYTES + round_up(s.data.len(), ALIGN))
+    };
+    items.extend(model.sections().map(optional));
     items
 }
 
@@ -187,6 +195,9 @@ impl std::fmt::Display for Bill {
             self.layout,
             self.tile_rows,
         )?;
+        if let Some(note) = &self.note {
+            writeln!(f, "note: {}", note.replace(char::is_control, " "))?;
+        }
         writeln!(f, "\nflash {:>31} bytes", self.flash_bytes)?;
         for item in &self.sections {
             writeln!(f, "  {:<24}{:>11}", item.name, item.bytes)?;

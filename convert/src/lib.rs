@@ -12,5 +12,6 @@ pub mod import;
 pub mod load;
 pub mod pad;
 pub mod quantize;
+pub mod sections;
 pub mod tokenizer;
 pub mod writer;

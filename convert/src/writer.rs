@@ -1,4 +1,4 @@
-//! Assembles a blob: every section in the order of `picoformer::blob::Layout`.
+//! Assembles a blob: every fixed section in the order of `picoformer::blob::Layout`.
 
 use crate::error::{Error, Result};
 use crate::float_decoder::{FloatCross, FloatDecoder};
@@ -90,11 +90,11 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
         blob.extend(section);
         blob.resize(round_up(blob.len(), ALIGN), 0);
     }
-    assert_eq!(blob.len(), layout.bytes, "the writer and the layout disagree");
+    assert_eq!(blob.len(), layout.end, "the writer and the layout disagree");
     let (epsilon_mantissa, epsilon_exponent) = epsilon(model.epsilon as f64);
     let header = Header {
         config,
-        total_bytes: blob.len(),
+        total_bytes: 0,
         checksum: 0,
         epsilon_mantissa,
         epsilon_exponent,
@@ -103,10 +103,16 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
         labels_bytes: labels.len(),
         parameters: model.parameters as u32,
     };
-    put(&mut blob, 0, &header.to_bytes());
-    let sum = checksum(&blob);
-    put(&mut blob, CHECKSUM_OFFSET, &sum.to_le_bytes());
+    seal(&mut blob, header);
     Ok(blob)
+}
+
+/// Writes the header, with length and checksum as the blob now is.
+pub fn seal(blob: &mut [u8], header: Header) {
+    let header = Header { total_bytes: blob.len(), checksum: 0, ..header };
+    put(blob, 0, &header.to_bytes());
+    let sum = checksum(blob);
+    put(blob, CHECKSUM_OFFSET, &sum.to_le_bytes());
 }
 
 /// What a linear layer of a post-norm model reads: its length bounds the layer's results.

@@ -83,13 +83,39 @@ fn convert_and_inspect_tell_the_same_bill() {
         assert_eq!(sum("sections"), length, "every byte of flash is in the bill");
         assert_eq!(bill["arena_bytes"], sum("buffers"), "every byte of RAM is in the bill");
     }
-    assert_eq!(json(&["inspect", &shipped("intent"), "--json"])["architecture"], "encoder");
+    let intent = json(&["inspect", &shipped("intent"), "--json"]);
+    assert_eq!((&intent["architecture"], &intent["note"]), (&"encoder".into(), &Value::Null));
     let checkpoint = root().join("tests/golden/llama-bias");
     let shorter = scratch("shorter.pico");
     let bill =
         json(&["convert", text(&checkpoint), "-o", text(&shorter), "--context", "20", "--json"]);
     assert_eq!(bill["context"], 20);
     assert!(bill["arena_bytes"].as_u64() < converted["arena_bytes"].as_u64());
+}
+
+/// A note is in the blob, in the bill, and changes nothing else.
+#[test]
+fn a_note_is_kept() {
+    let (plain, without) = golden("llama-bias", "plain.pico");
+    let checkpoint = root().join("tests/golden/llama-bias");
+    let noted = scratch("noted.pico");
+    let note = "a naïve\u{1b} tale writer";
+    let arguments = ["convert", text(&checkpoint), "-o", text(&noted), "--note", note, "--json"];
+    let bill = json(&arguments);
+    assert_eq!(bill, {
+        let mut bill = json(&["inspect", text(&noted), "--json"]);
+        bill["output"] = text(&noted).into();
+        bill
+    });
+    assert_eq!(bill["note"], note);
+    let sections = bill["sections"].as_array().unwrap();
+    let added = serde_json::json!({ "name": "note", "bytes": 16 + 32 });
+    assert_eq!(sections.split_last(), Some((&added, &without["sections"].as_array().unwrap()[..])));
+    let [plain, bytes] = [&plain, &noted].map(|path| std::fs::read(path).unwrap());
+    assert_eq!(bytes.len(), plain.len() + 48);
+    assert_eq!(bytes[16..plain.len()], plain[16..]);
+    let (_, shown, _) = picoformer(&["inspect", text(&noted)]);
+    assert!(shown.contains("note: a naïve  tale writer\n"), "{shown}");
 }
 
 /// Ids in, ids out: exactly these, none added.

@@ -268,8 +268,9 @@ pub struct Layout {
     pub tokenizer: (usize, usize),
     /// Label names; its length is in the header.
     pub labels: (usize, usize),
-    /// Bytes of the whole blob.
-    pub bytes: usize,
+    /// End of the sections above: the length of a blob without optional sections. With some, the first
+    /// begins here.
+    pub end: usize,
 }
 
 impl Layout {
@@ -308,13 +309,13 @@ impl Layout {
             head,
             tokenizer: (tokenizer, 0),
             labels: (tokenizer, 0),
-            bytes: tokenizer,
+            end: tokenizer,
         };
         if layout.place(tokenizer_bytes, labels_bytes) { Some(layout) } else { None }
     }
 
-    /// Gives a tokenizer and labels of these lengths their places, which are the last. False if the blob
-    /// would not fit 32-bit offsets.
+    /// Gives a tokenizer and labels of these lengths their places, the last of the fixed sections. False
+    /// if the blob would not fit 32-bit offsets.
     pub const fn place(&mut self, tokenizer_bytes: usize, labels_bytes: usize) -> bool {
         let start = self.tokenizer.0;
         if start > 1 << 30 || tokenizer_bytes > 1 << 29 || labels_bytes > 1 << 29 {
@@ -323,8 +324,8 @@ impl Layout {
         let labels = start + round_up(tokenizer_bytes, ALIGN);
         self.tokenizer = (start, tokenizer_bytes);
         self.labels = (labels, labels_bytes);
-        self.bytes = labels + round_up(labels_bytes, ALIGN);
-        self.bytes <= 1 << 30
+        self.end = labels + round_up(labels_bytes, ALIGN);
+        self.end <= 1 << 30
     }
 
     /// A tied head's bias stands with the table.

@@ -2,8 +2,8 @@
 
 use super::part;
 use crate::blob::{
-    Header, LayerLayout, Layout, LinearLayout, META_BYTES, norm_bytes, position_bytes, read_i16,
-    read_u8, read_u16, relative_bytes,
+    Header, LayerLayout, Layout, LinearLayout, META_BYTES, Section, is_readable, norm_bytes,
+    position_bytes, read_i16, read_u8, read_u16, read_u32, relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
@@ -52,7 +52,8 @@ pub(super) const fn validate<B: Build>(
     if labels.1 > 0 {
         sections.labels(labels, c.n_labels);
     }
-    sections.zero(labels.0 + labels.1, found.bytes);
+    sections.zero(labels.0 + labels.1, found.end);
+    sections.optional(found.end);
     sections.result
 }
 
@@ -196,6 +197,31 @@ impl Sections<'_> {
         }
         if at != end {
             self.bad("labels", at);
+        }
+    }
+
+    /// The optional sections, from the end of the fixed ones to that of the blob.
+    #[inline(never)]
+    const fn optional(&mut self, mut offset: usize) {
+        let mut last = 0;
+        while offset < self.bytes.len() {
+            let (tag, length) = (read_u32(self.bytes, offset), read_u32(self.bytes, offset + 4));
+            let bytes = Section::bytes(length) as usize;
+            let (order, tag) = (tag.swap_bytes(), tag.to_le_bytes());
+            let error = if bytes > self.bytes.len() - offset {
+                FormatError::CutSection { tag, offset }
+            } else if !is_readable(tag) {
+                FormatError::UnknownSection { tag, offset }
+            } else if order <= last {
+                FormatError::MisplacedSection { tag, offset }
+            } else {
+                let data = offset + META_BYTES;
+                self.zero(offset + 8, data);
+                self.zero(data + length as usize, offset + bytes);
+                (last, offset) = (order, offset + bytes);
+                continue;
+            };
+            return self.fail(error);
         }
     }
 

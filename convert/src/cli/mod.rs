@@ -6,12 +6,14 @@ mod answer;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result};
+use picoformer::blob::NOTE;
 use picoformer::matrix::Packing;
 use picoformer_convert::bill::bill;
 use picoformer_convert::error::Error;
 use picoformer_convert::evaluate::evaluate;
 use picoformer_convert::host::Blob;
 use picoformer_convert::load::{beam_width, load, set_context, set_search};
+use picoformer_convert::sections::with_section;
 use picoformer_convert::writer::{self, Wide};
 use serde_json::json;
 use std::path::PathBuf;
@@ -88,6 +90,9 @@ struct ConvertArguments {
     /// Rows that share one pass over the flash; RAM grows with it
     #[arg(long)]
     tile_rows: Option<usize>,
+    /// Text to keep in the blob, such as the model's origin; `inspect` shows it
+    #[arg(long)]
+    note: Option<String>,
     /// tokenizer.json or llama2.c's tokenizer .bin, if it does not lie beside the weights; or `bytes`
     #[arg(long)]
     tokenizer: Option<PathBuf>,
@@ -173,7 +178,12 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
         WideRows::Norm => Wide::Norm,
         WideRows::All => Wide::All,
     };
-    let bytes = Blob::new(&writer::write(&model, wide)?);
+    let mut bytes = writer::write(&model, wide)?;
+    if let Some(note) = &arguments.note {
+        bytes = with_section(&bytes, NOTE, note.as_bytes())
+            .map_err(|source| Error::Blob { path: arguments.output.clone(), source })?;
+    }
+    let bytes = Blob::new(&bytes);
     // What was written is what a device will accept.
     let parsed = bytes.model(&arguments.output)?;
     std::fs::write(&arguments.output, bytes.bytes())

@@ -1,16 +1,20 @@
 //! Blobs that are wrong, by accident or on purpose: each is refused by name, or, where every check holds
 //! (checksum made right again), runs to its end without a panic.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod sections;
 
 use common::synthetic::*;
 use common::*;
 use picoformer::blob::{CHECKSUM_OFFSET, HEADER_BYTES, Layout, checksum};
 use picoformer::config::*;
 use picoformer::sampler::{ONE, Sampling};
-use picoformer::{Decoder, Encoder, FormatError, Generator, Model};
+use picoformer::{Decoder, Encoder, FormatError, Generator, Model, Seq2Seq};
+use picoformer_convert::checkpoint::Checkpoint;
 use picoformer_convert::float_model::FloatModel;
 use picoformer_convert::host::{Blob, HeapArena};
+use picoformer_convert::import::import;
 use picoformer_convert::tokenizer::{from_bytes, from_json};
 use picoformer_convert::writer::{self, Wide};
 use proptest::prelude::*;
@@ -20,7 +24,13 @@ fn json(name: &str) -> Vec<u8> {
     from_json(&root().join("models").join(name).join("checkpoint/tokenizer.json")).unwrap()
 }
 
-/// Small models that together have every section: tokenizers of every kind, labels, frames, a window.
+/// An encoder-decoder of `tests/golden`.
+fn seq2seq(name: &str) -> FloatModel {
+    import(&Checkpoint::open(&root().join("tests/golden").join(name)).unwrap()).unwrap()
+}
+
+/// Small models that together have every section: tokenizers of every kind, labels, frames, a window,
+/// decoders of their own beside an encoder.
 fn models() -> Vec<FloatModel> {
     let classifier = Config { head: Head::Classifier, n_labels: 3, pooler: true, ..bert() };
     let window = Config { window: 5, context: 64, ..llama() };
@@ -53,6 +63,7 @@ fn models() -> Vec<FloatModel> {
     models[1].tokenizer = from_bytes(256).unwrap();
     models[2].tokenizer = json("tales");
     models[3].tokenizer = json("intent");
+    models.extend(["t5-gated", "marian-separate", "bart"].map(seq2seq));
     models
 }
 
@@ -104,6 +115,11 @@ fn run(model: &Model) {
         let _ = encoder.run_frames(&frames.repeat(model.config().frame_len.min(100)));
         let _ = encoder.hidden(0);
     }
+    if let Ok(mut engine) = Seq2Seq::new(model, arena.parts()) {
+        engine.set_limit(4);
+        let _ = engine.run(ids);
+        let _ = engine.score(ids, ids, |_, _, _| {});
+    }
 }
 
 /// Offsets of every section of a blob, and of every part of a layer.
@@ -122,6 +138,11 @@ fn edges(layout: &Layout) -> Vec<usize> {
         layout.labels.0,
     ];
     edges.extend(parts.map(|part| layout.layers + part));
+    let d = &layout.decoder;
+    edges.extend([d.embedding.0, d.position, d.embedding_norm, d.layers, d.final_norm, d.end]);
+    let (own, c) = (&parts[..], &d.cross);
+    let cross = [c.attention, c.q.0, c.k.0, c.v.0, c.o.0, c.norm];
+    edges.extend(own.iter().chain(&cross).map(|part| d.layers + part));
     edges
 }
 
@@ -324,7 +345,7 @@ proptest! {
     /// on in this build, so even arithmetic that would wrap is seen.
     #[test]
     fn forged_blobs_do_no_harm(
-        which in 0..7usize,
+        which in 0..blobs().len(),
         changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..12),
         place in 0..3,
     ) {
@@ -350,7 +371,7 @@ proptest! {
 
     /// The most that can be forged: every exponent at an end of its range.
     #[test]
-    fn extreme_exponents_do_no_harm(which in 0..7usize, ends in any::<u64>()) {
+    fn extreme_exponents_do_no_harm(which in 0..blobs().len(), ends in any::<u64>()) {
         let mut blob = blobs()[which].clone();
         let layout = *Blob::new(&blob).parse().unwrap().layout();
         for (i, at) in edges(&layout).into_iter().enumerate() {

@@ -1,0 +1,250 @@
+//! Optional sections: found, skipped, or refused by name.
+
+use super::{blobs, resign, run};
+use picoformer::blob::{META_BYTES, NOTE, Tag};
+use picoformer::{Decoder, FormatError};
+use picoformer_convert::host::{Blob, HeapArena};
+use picoformer_convert::sections::with_section;
+use proptest::prelude::*;
+
+const TEXT: &[u8] = "from a naïve test".as_bytes();
+/// Two sections that no engine knows, before and behind one that it knows; one without data.
+const THREE: [(Tag, &[u8]); 3] = [(*b"aAzz", &[7; 16]), (NOTE, TEXT), (*b"zero", &[])];
+
+/// The blob that sections are added to: without any.
+fn plain() -> &'static [u8] {
+    &blobs()[0]
+}
+
+/// A blob with these sections as they are, the checksum right; and where they begin.
+fn forged(sections: &[(Tag, &[u8])]) -> (Vec<u8>, Vec<usize>) {
+    let (mut blob, mut offsets) = (plain().to_vec(), Vec::new());
+    for (tag, data) in sections {
+        offsets.push(blob.len());
+        blob.extend(tag);
+        blob.extend((data.len() as u32).to_le_bytes());
+        blob.extend([0; 8]);
+        blob.extend(*data);
+        blob.resize(blob.len().next_multiple_of(16), 0);
+    }
+    sign(&mut blob);
+    (blob, offsets)
+}
+
+/// Makes length and checksum right.
+fn sign(blob: &mut [u8]) {
+    let total = (blob.len() as u32).to_le_bytes();
+    blob[8..12].copy_from_slice(&total);
+    resign(blob);
+}
+
+fn error(blob: &[u8]) -> Option<FormatError> {
+    Blob::new(blob).parse().err()
+}
+
+#[test]
+fn sections_are_found_or_skipped() {
+    let logits = |blob: &[u8]| {
+        let blob = Blob::new(blob);
+        let model = blob.parse().unwrap();
+        let mut arena = HeapArena::new(model.arena());
+        let mut decoder = Decoder::new(&model, arena.parts()).unwrap();
+        decoder.prefill(&[1, 2, 3]).unwrap();
+        decoder.logits().to_vec()
+    };
+    let (bytes, offsets) = forged(&THREE);
+    let blob = Blob::new(&bytes);
+    let model = blob.parse().unwrap();
+    assert_eq!(model.layout().end, offsets[0]);
+    assert_eq!(model.flash_bytes(), bytes.len());
+    assert!(model.sections().map(|s| (s.tag, s.data)).eq(THREE));
+    for (tag, data) in THREE {
+        assert_eq!(model.section(tag), Some(data));
+    }
+    assert_eq!(model.note().map(str::as_bytes), Some(TEXT));
+    assert_eq!(model.section(*b"none"), None);
+    assert_eq!(logits(&bytes), logits(plain()));
+    let blob = Blob::new(plain());
+    let without = blob.parse().unwrap();
+    assert_eq!((without.sections().count(), without.note()), (0, None));
+    // A note that is no text harms nobody.
+    let (bytes, _) = forged(&[(NOTE, &[0xff])]);
+    assert_eq!(Blob::new(&bytes).parse().unwrap().note(), None);
+}
+
+/// What the converter writes is what stands above, whatever was there before.
+#[test]
+fn the_converter_writes_them() {
+    let mut blob = plain().to_vec();
+    for (tag, data) in [THREE[2], (NOTE, &b"an older text that is longer than the other"[..])] {
+        blob = with_section(&blob, tag, data).unwrap();
+    }
+    for (tag, data) in [THREE[1], THREE[0]] {
+        blob = with_section(&blob, tag, data).unwrap();
+    }
+    assert_eq!(blob, forged(&THREE).0);
+    let unknown = FormatError::UnknownSection { tag: *b"Need", offset: plain().len() };
+    assert_eq!(with_section(plain(), *b"Need", &[]), Err(unknown));
+}
+
+#[test]
+fn sections_cut_anywhere() {
+    let (blob, offsets) = forged(&THREE);
+    for cut in plain().len()..blob.len() {
+        let mut short = blob[..cut].to_vec();
+        resign(&mut short);
+        let wrong = FormatError::WrongLength { needed: blob.len(), given: cut };
+        assert_eq!(error(&short), Some(wrong), "cut at {cut}");
+        sign(&mut short);
+        match error(&short) {
+            None => assert!(offsets.contains(&cut), "cut at {cut}"),
+            Some(FormatError::CutSection { offset, .. }) => {
+                let within = offsets.iter().rfind(|&&begin| begin < cut);
+                assert_eq!(Some(&offset), within, "cut at {cut}");
+            }
+            other => panic!("cut at {cut}: {other:?}"),
+        }
+    }
+    let mut long = blob.clone();
+    long.push(0);
+    let wrong = FormatError::WrongLength { needed: blob.len(), given: long.len() };
+    assert_eq!(error(&long), Some(wrong));
+    sign(&mut long);
+    let cut = FormatError::CutSection { tag: [0; 4], offset: blob.len() };
+    assert_eq!(error(&long), Some(cut));
+}
+
+/// Every byte of every tag takes every value, the checksum being right.
+#[test]
+fn every_tag_byte_takes_every_value() {
+    let offsets = forged(&THREE).1;
+    let mut seen = [0; 3];
+    for (which, byte) in (0..3).flat_map(|which| (0..4).map(move |byte| (which, byte))) {
+        for value in 0..=255 {
+            let mut sections = THREE;
+            sections[which].0[byte] = value;
+            let expected = (0..3).find_map(|i| {
+                let (tag, offset) = (sections[i].0, offsets[i]);
+                if !tag[0].is_ascii_lowercase() {
+                    seen[0] += 1;
+                    return Some(FormatError::UnknownSection { tag, offset });
+                }
+                let misplaced = i > 0 && tag <= sections[i - 1].0;
+                seen[1] += misplaced as usize;
+                misplaced.then_some(FormatError::MisplacedSection { tag, offset })
+            });
+            seen[2] += expected.is_none() as usize;
+            assert_eq!(error(&forged(&sections).0), expected, "{which}, byte {byte}: {value}");
+        }
+    }
+    assert!(seen.iter().all(|&n| n > 20), "{seen:?}");
+}
+
+#[test]
+fn wrong_orders_are_refused() {
+    let [a, b, c] = THREE;
+    for (sections, at) in [
+        ([b, a, c], 1),
+        ([a, c, b], 2),
+        ([c, b, a], 1),
+        ([a, a, b], 1),
+        ([a, b, b], 2),
+        ([c, c, c], 1),
+    ] {
+        let (blob, offsets) = forged(&sections);
+        let expected = FormatError::MisplacedSection { tag: sections[at].0, offset: offsets[at] };
+        assert_eq!(error(&blob), Some(expected));
+    }
+}
+
+/// What an engine must know it refuses, with a text that names it.
+#[test]
+fn unknown_required_sections_are_refused() {
+    for (tag, name) in [(*b"Prom", "`Prom`"), (*b"NOTE", "`NOTE`"), ([0, b'a', 9, 255], "`\\x00a")]
+    {
+        let (blob, offsets) = forged(&[(tag, &[]), THREE[1]]);
+        let expected = FormatError::UnknownSection { tag, offset: offsets[0] };
+        assert_eq!(error(&blob), Some(expected));
+        assert!(expected.to_string().contains(name), "{expected}");
+    }
+}
+
+/// Lengths that lead out of the blob, or that would wrap to a place in it where addresses have 32 bits.
+#[test]
+fn lengths_that_wrap_are_refused() {
+    let (blob, offsets) = forged(&THREE);
+    let wrapped = |offset: u32, length: u32| {
+        offset.wrapping_add(META_BYTES as u32).wrapping_add(length.wrapping_add(15) & !15)
+    };
+    for (&offset, (tag, _)) in offsets.iter().zip(THREE) {
+        let left = (blob.len() - offset - META_BYTES) as u32;
+        let mut lengths: Vec<u32> = (0..40).map(|i| u32::MAX - i).collect();
+        lengths.extend((1..40).map(|i| left + i));
+        for power in [28, 29, 30, 31] {
+            lengths.extend((0..40).map(|i| (1u32 << power) - 20 + i));
+        }
+        // A core that adds in 32 bits would meet this section again, an earlier one, the end, the header.
+        for target in offsets.iter().map(|&at| at as u32).chain([blob.len() as u32, 0, 16]) {
+            let length = target.wrapping_sub(offset as u32).wrapping_sub(META_BYTES as u32);
+            assert_eq!(wrapped(offset as u32, length), target);
+            lengths.extend((length > left).then_some(length));
+        }
+        for length in lengths {
+            let mut wrong = blob.clone();
+            wrong[offset + 4..offset + 8].copy_from_slice(&length.to_le_bytes());
+            resign(&mut wrong);
+            let expected = FormatError::CutSection { tag, offset };
+            assert_eq!(error(&wrong), Some(expected), "length {length:#x}");
+        }
+    }
+}
+
+#[test]
+fn padding_of_sections_is_zero() {
+    let (blob, offsets) = forged(&THREE);
+    let mut padding = 0;
+    for (&offset, (_, data)) in offsets.iter().zip(THREE) {
+        let end = offset + META_BYTES + data.len();
+        for at in (offset + 8..offset + META_BYTES).chain(end..end.next_multiple_of(16)) {
+            for value in [1, 0x80] {
+                let mut wrong = blob.clone();
+                wrong[at] = value;
+                resign(&mut wrong);
+                assert_eq!(error(&wrong), Some(FormatError::BadPadding { offset: at }));
+            }
+            padding += 1;
+        }
+    }
+    assert_eq!(padding, 3 * 8 + 14);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Bytes overwritten in the optional sections of any model: refused, or all that is found lies in the
+    /// blob and the model runs.
+    #[test]
+    fn forged_sections_do_no_harm(
+        which in 0..blobs().len(),
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..8),
+        cut in 0..40usize,
+    ) {
+        let mut blob = blobs()[which].clone();
+        let end = blob.len();
+        for (tag, data) in THREE {
+            blob = with_section(&blob, tag, data).unwrap();
+        }
+        for (index, value) in changes {
+            let at = end + index.index(blob.len() - end);
+            blob[at] = value;
+        }
+        blob.truncate(blob.len() - cut);
+        sign(&mut blob);
+        let whole = Blob::new(&blob);
+        if let Ok(model) = whole.parse() {
+            let bytes: usize = model.sections().map(|s| s.data.len().next_multiple_of(16) + 16).sum();
+            prop_assert_eq!(end + bytes, blob.len());
+            run(&model);
+        }
+    }
+}
