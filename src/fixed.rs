@@ -5,7 +5,7 @@
 //! arithmetic shift (floor) is used and said so. The tables below are computed by the compiler in
 //! `f64`; no float instruction is in the running code.
 
-/// `floor(x / 2^shift + 1/2)`; `shift` 0 leaves `x`. `shift` must be below 63 (more gives 0 or −1).
+/// `floor(x / 2^shift + 1/2)`; `shift` 0 leaves `x`. From 63 on the result is 0.
 #[inline(always)]
 pub const fn round_shift(x: i64, shift: u32) -> i64 {
     match shift {
