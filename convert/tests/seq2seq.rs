@@ -1,7 +1,7 @@
 //! Encoder-decoders: the f32 reference against Hugging Face's values (made by `tests/golden/make.py`),
 //! and the engine against the reference.
 
-use picoformer::config::{Head, Position};
+use picoformer::config::{Config, ConfigError, Head, Position};
 use picoformer::seq2seq::Part;
 use picoformer::tokenizer::EncodeError;
 use picoformer::{Decoder, Encoder, Model, RunError, Seq2Seq, Translator};
@@ -187,6 +187,10 @@ fn bad_input_is_a_typed_error() {
         assert!(matches!(error, RunError::WrongModel { .. }));
         let error = Encoder::new(parsed, arena.parts()).unwrap_err();
         assert!(matches!(error, RunError::WrongModel { .. }));
+        // No family has them, and no engine would rotate.
+        let rotary = Config { position: Position::Rotary, ..*parsed.config() };
+        let rotary = Config { relative_distance: 0, ..rotary };
+        assert_eq!(rotary.validate(), Err(ConfigError("position")));
     });
     let error = load::beam_width(9).unwrap_err().to_string();
     assert!(error.contains("beam of 9"), "{error}");
