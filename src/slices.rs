@@ -4,7 +4,6 @@
 //! which must stop a test: in debug builds every function here asserts its bounds.
 
 /// `buffer[.. middle]` and `buffer[middle ..]`.
-#[inline(always)]
 pub const fn split<T>(buffer: &[T], middle: usize) -> (&[T], &[T]) {
     match buffer.split_at_checked(middle) {
         Some(parts) => parts,
@@ -16,54 +15,46 @@ pub const fn split<T>(buffer: &[T], middle: usize) -> (&[T], &[T]) {
 }
 
 /// `buffer[offset .. offset + len]`.
-#[inline(always)]
 pub const fn part<T>(buffer: &[T], offset: usize, len: usize) -> &[T] {
     split(rest(buffer, offset), len).0
 }
 
 /// `buffer[offset ..]`.
-#[inline(always)]
 pub const fn rest<T>(buffer: &[T], offset: usize) -> &[T] {
     split(buffer, offset).1
 }
 
 /// `buffer[offset ..]`.
-#[inline(always)]
 pub fn rest_mut<T>(buffer: &mut [T], offset: usize) -> &mut [T] {
     debug_assert!(offset <= buffer.len(), "{offset} of {}", buffer.len());
     buffer.get_mut(offset..).unwrap_or_default()
 }
 
 /// `buffer[.. len]`.
-#[inline(always)]
 pub fn first_mut<T>(buffer: &mut [T], len: usize) -> &mut [T] {
     debug_assert!(len <= buffer.len(), "{len} of {}", buffer.len());
     buffer.get_mut(..len).unwrap_or_default()
 }
 
 /// `buffer[offset .. offset + len]`.
-#[inline(always)]
 pub fn part_mut<T>(buffer: &mut [T], offset: usize, len: usize) -> &mut [T] {
     debug_assert!(offset + len <= buffer.len(), "{offset} + {len} of {}", buffer.len());
     buffer.get_mut(offset..offset + len).unwrap_or_default()
 }
 
 /// Row `index` of a matrix of rows of `width` elements.
-#[inline(always)]
 pub fn row<T>(buffer: &[T], index: usize, width: usize) -> &[T] {
     debug_assert!((index + 1) * width <= buffer.len(), "{index} × {width} of {}", buffer.len());
     buffer.get(index * width..(index + 1) * width).unwrap_or_default()
 }
 
 /// [`row`] for writing.
-#[inline(always)]
 pub fn row_mut<T>(buffer: &mut [T], index: usize, width: usize) -> &mut [T] {
     debug_assert!((index + 1) * width <= buffer.len(), "{index} × {width} of {}", buffer.len());
     buffer.get_mut(index * width..(index + 1) * width).unwrap_or_default()
 }
 
 /// Element `index`.
-#[inline(always)]
 pub fn at<T: Copy + Default>(buffer: &[T], index: usize) -> T {
     debug_assert!(index < buffer.len(), "{index} of {}", buffer.len());
     buffer.get(index).copied().unwrap_or_default()

@@ -115,11 +115,9 @@ struct Query {
 /// 2³².
 fn factor(code: u8, (multiplier, exponent): (u16, i32)) -> u32 {
     let product = decode_scale(code) as u64 * multiplier as u64; // at most 30 bits
-    let shift = exponent + 49;
-    let value = match shift {
-        32.. => u64::MAX,
-        0..=31 => product << shift,
-        _ => round_shift(product as i64, shift.unsigned_abs()) as u64,
+    let value = match (exponent + 49).min(32) {
+        shift @ 0.. => product << shift,
+        shift => round_shift(product as i64, shift.unsigned_abs()) as u64,
     };
     value.min(u32::MAX as u64) as u32
 }

@@ -60,7 +60,7 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
             let rotary = if keys { rotary } else { &[] };
             let rows = self.project(x, linear, c.kv_dim(), pair, tile, rotary);
             for (i, row) in (pair.first..).zip(rows).take(pair.count) {
-                let (layer, position) = self.place(pair.tile, i);
+                let (layer, position) = self.place(*pair.tile, i);
                 write::<B>(c, self.cache_rows(), cache, layer, position, row, keys);
             }
         }

@@ -24,24 +24,28 @@ pub struct Tile {
 
 impl Tile {
     /// The rows in pairs, so that one pass over the weights serves two.
-    pub fn pairs(self) -> impl Iterator<Item = Pair> {
-        let pair = move |first| Pair { tile: self, first, count: (self.rows - first).min(2) };
-        (0..self.rows).step_by(2).map(pair)
+    pub fn pairs(&self) -> impl Iterator<Item = Pair<'_>> {
+        let mut first = 0;
+        core::iter::from_fn(move || {
+            let pair = Pair { tile: self, first, count: (self.rows - first).min(2) };
+            first += pair.count;
+            (pair.count > 0).then_some(pair)
+        })
     }
 }
 
 /// Two neighbouring rows of a tile, or the last one alone.
 #[derive(Clone, Copy, Debug)]
-pub struct Pair {
+pub struct Pair<'t> {
     /// Its tile.
-    pub tile: Tile,
+    pub tile: &'t Tile,
     /// The first row within the tile.
     pub first: usize,
     /// 2 or 1.
     pub count: usize,
 }
 
-impl Pair {
+impl Pair<'_> {
     /// The first row within the residual stream.
     pub fn row(self) -> usize {
         self.tile.first_row + self.first

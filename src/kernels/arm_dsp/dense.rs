@@ -33,13 +33,13 @@ pub fn words(linear: Linear<ArmDsp, i32>) {
 }
 
 #[inline(always)]
-fn layer<T>(mut linear: Linear<ArmDsp, T>, tail: Tail) {
+fn layer<T>(linear: Linear<ArmDsp, T>, tail: Tail) {
     let len = linear.len();
-    let out = linear.out.each_mut().map(|out| out.as_mut_ptr().cast());
-    let Linear { product, channels, scales, .. } = &mut linear;
+    let Linear { product, channels, mut scales, out } = linear;
+    let out = out.map(|out| out.as_mut_ptr().cast());
     // SAFETY: `Linear`: each `out` of a row has room for `len` numbers of this width, and the matrix has so
     // many outputs, each with a factor.
-    unsafe { outputs(product, channels, scales, len, out, size_of::<T>() / 2, tail) };
+    unsafe { outputs(&product, &channels, &mut scales, len, out, size_of::<T>() / 2, tail) };
 }
 
 /// Computes all outputs: in assembly where possible, else one at a time.
