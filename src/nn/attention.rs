@@ -173,19 +173,19 @@ impl<M: Visibility> Attention<'_, M> {
                     Query { position, head, range, offset }
                 };
                 let queries = [query(first), query(first + count - 1)];
-                let queries = queries.get(..count).unwrap_or_default();
-                self.stream::<B>(kv_head, queries, cache, q, lanes, sums);
+                let count = RowCount::at_most_two(count);
+                self.stream::<B>(kv_head, (&queries, count), cache, q, lanes, sums);
                 first += 2;
             }
         }
     }
 
-    /// One or two queries over all blocks of one key/value head.
+    /// One query (given twice) or two over all blocks of one key/value head.
     #[inline(never)]
     fn stream<B: Build>(
         &self,
         kv_head: usize,
-        queries: &[Query],
+        (queries, count): (&[Query; 2], RowCount),
         cache: &Cache,
         q: &mut [i16],
         lanes: &mut [i16],
@@ -193,32 +193,27 @@ impl<M: Visibility> Attention<'_, M> {
     ) {
         let config = target::config::<B>(self.config);
         let head_dim = config.head_dim;
-        let count = RowCount::at_most_two(queries.len());
         let packing = <B::Kernels>::KEY_PACKING;
         let lanes = LanesMut::<B::Kernels>::new(lanes, count, head_dim, packing, Bits::Eight);
         debug_assert!(lanes.is_some(), "no lanes for a head of {head_dim}");
         let Some(mut lanes) = lanes else { return };
         let mut factors = [0; 2];
-        for (row, (query, to)) in queries.iter().zip(&mut factors).enumerate() {
-            let x = part(q, query.offset, head_dim);
+        for row in 0..count.get() {
+            let x = part(q, queries[row & 1].offset, head_dim);
             let scale = HeadScale::of_largest(<B::Kernels>::largest(x));
-            *to = factor(scale.code(), self.score_scale);
+            factors[row & 1] = factor(scale.code(), self.score_scale);
             <B::Kernels>::quantize(x, &Quantizer::of_head(scale), row, &mut lanes);
         }
         let bias = self.bias.filter(|_| target::has_relative_positions::<B>());
-        let (mut low, mut high) = (usize::MAX, 0);
-        for query in queries {
-            (low, high) = (low.min(query.range.0), high.max(query.range.1));
-        }
+        let [a, b] = queries.map(|query| query.range);
+        let (low, high) = (a.0.min(b.0), a.1.max(b.1));
         let cache_rows = target::cache_rows::<B>(self.cache_rows);
         // 15-bit numerators of up to 512 keys fit 32-bit sums of values; more keys leave fewer
         // bits.
         let bits = usize::BITS - (cache_rows - 1).leading_zeros();
         let shift = 15 + bits.saturating_sub(9);
-        let from_first = M::FROM_FIRST
-            || (self.mask.is_run()
-                && high <= cache_rows
-                && queries.iter().all(|query| query.range.0 == 0));
+        let from_first =
+            M::FROM_FIRST || (self.mask.is_run() && high <= cache_rows && (a.0, b.0) == (0, 0));
         let own_factors = if bias.is_some() { [BIASED_FACTOR; 2] } else { factors };
         let state = Queries::new(lanes.lanes(), own_factors, sums);
         debug_assert!(state.is_some(), "no sums for a head of {head_dim}");
@@ -226,16 +221,14 @@ impl<M: Visibility> Attention<'_, M> {
         if from_first && bias.is_none() {
             let run =
                 Block::new(config, cache_rows, self.layer_index, 0, kv_head).run(cache, config);
-            let mut visible = [0; 2];
-            for (visible, query) in visible.iter_mut().zip(queries) {
-                *visible = query.range.1;
-            }
+            let visible = [a.1, if count.get() > 1 { b.1 } else { 0 }];
             attend::<B::Kernels>(&mut state, run, Visible::First(visible), shift);
         } else {
+            let queries = part(queries, 0, count.get());
             self.blocks::<B>(kv_head, low..high, queries, cache, shift, factors, &mut state);
         }
-        for (row, query) in queries.iter().enumerate() {
-            let out = part_mut(q, query.offset, head_dim);
+        for row in 0..count.get() {
+            let out = part_mut(q, queries[row & 1].offset, head_dim);
             if let Some((softmax, sums)) = state.query(row) {
                 divide::<B::Kernels>(&sums, softmax.sum, shift, out);
             }

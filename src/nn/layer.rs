@@ -17,12 +17,12 @@ use super::linear::Rows;
 use super::multi_head::{Memory, MultiHead};
 use super::norm::normalized;
 use super::residual::{Pair, Tile, add_sums, normalize};
-use super::row::{Input, pair_mut};
+use super::row::Input;
 use crate::arena::{Residual, RunState};
 use crate::blob::Placed;
 use crate::config::{Config, NormOrder, Side};
 use crate::model::{LayerWeights, Weights};
-use crate::slices::{first_mut, rest_mut};
+use crate::slices::{first_mut, rest_mut, row_mut};
 use crate::target::Build;
 
 /// One layer about to run.
@@ -165,17 +165,16 @@ impl<'m, B: Build> Layer<'m, B> {
             let input = |x| Input::new::<B::Kernels>(x, exponent, linear.wide);
             let inputs = [Some(input(a)), (pair.count > 1).then(|| input(b))];
             let mut rows = Rows::new(inputs, state.lanes);
-            let exponents = rest_mut(state.residual.exponents, pair.row());
             let mut units = [0; 2];
-            for (i, (unit, &x)) in units.iter_mut().zip(&*exponents).enumerate().take(pair.count) {
-                *unit = rows.sum_exponent(&linear, i, x as i32);
+            for i in 0..pair.count {
+                let (_, exponent) = state.residual.row(pair.row() + i, d);
+                units[i & 1] = rows.sum_exponent(&linear, i, exponent);
             }
-            let sums = first_mut(state.sums, pair.count * d);
-            rows.forward_32::<B>(&linear, units, sums);
-            let x = pair_mut(state.residual.mantissas, pair.row(), pair.count, d, d);
-            let x = x.into_iter().zip(exponents).zip(sums.chunks_mut(d.max(1))).zip(units);
-            for (((x, exponent), sums), unit) in x {
-                *exponent = add_sums::<B::Kernels>(x, *exponent, sums, unit);
+            rows.forward_32::<B>(&linear, units, first_mut(state.sums, pair.count * d));
+            for i in 0..pair.count {
+                let Some((x, exponent)) = state.residual.row_mut(pair.row() + i, d) else { return };
+                let sums = row_mut(state.sums, i, d);
+                *exponent = add_sums::<B::Kernels>(x, *exponent, sums, units[i & 1]);
             }
         }
     }

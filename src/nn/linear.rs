@@ -23,7 +23,7 @@ pub struct Rows<'a, 'l> {
 impl<'a, 'l> Rows<'a, 'l> {
     /// One row (in `inputs[0]`) or two; `lanes` must have room for two rows, or for two segments.
     pub fn new(inputs: [Option<Input<'a>>; 2], lanes: &'l mut [i16]) -> Self {
-        let count = RowCount::at_most_two(inputs.iter().flatten().count());
+        let count = RowCount::at_most_two(1 + inputs[1].is_some() as usize);
         Self { inputs, count, lanes, filled: false }
     }
 
@@ -116,12 +116,14 @@ impl<'a, 'l> Rows<'a, 'l> {
     /// The scales that bring the sums of each row to units of `2^exponents[row]`.
     fn scales<K: Kernels>(&self, layer: &Linear, exponents: [i32; 2]) -> [RowScale; 2] {
         let mut scales = [RowScale::new(0, 1, 0); 2];
-        for ((to, input), exponent) in scales.iter_mut().zip(&self.inputs).zip(exponents) {
-            let Some(input) = input else { break };
+        for row in 0..self.count() {
+            let (Some(input), exponent) = (&self.inputs[row & 1], exponents[row & 1]) else {
+                break;
+            };
             let shift =
                 exponent - layer.weight_exponent - input.scale.exponent + sum_shift::<K>(layer);
             let bias_shift = exponent - layer.bias_exponent;
-            *to = RowScale::new(input.scale.mantissa, shift, bias_shift);
+            scales[row & 1] = RowScale::new(input.scale.mantissa, shift, bias_shift);
         }
         scales
     }

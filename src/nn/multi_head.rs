@@ -59,8 +59,8 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
         for (linear, keys) in [(&at.k, true), (&at.v, false)] {
             let rotary = if keys { rotary } else { &[] };
             let rows = self.project(x, linear, c.kv_dim(), pair, tile, rotary);
-            for (i, row) in (pair.first..).zip(rows).take(pair.count) {
-                let (layer, position) = self.place(*pair.tile, i);
+            for (i, row) in rows.into_iter().enumerate().take(pair.count) {
+                let (layer, position) = self.place(*pair.tile, pair.first + i);
                 write::<B>(c, self.cache_rows(), cache, layer, position, row, keys);
             }
         }
@@ -86,8 +86,8 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
         x.forward::<B>(&self.layer.section.linear(at), 0, pair.of(tile, stride, width));
         let mut rows = pair.of(tile, stride, width);
         if matches!(c.position, Position::Rotary) && !rotary.is_empty() {
-            for (i, x) in (pair.first..).zip(&mut rows).take(pair.count) {
-                <B::Kernels>::rotate(x, row(rotary, i, c.head_dim));
+            for (i, x) in rows.iter_mut().enumerate().take(pair.count) {
+                <B::Kernels>::rotate(x, row(rotary, pair.first + i, c.head_dim));
             }
         }
         rows

@@ -95,8 +95,8 @@ unsafe fn run(
     let moved = cursor.expose_provenance() + if two { 4 } else { 8 };
     let mut rescale = MaybeUninit::<Rescale>::uninit();
     let rescale = rescale.as_mut_ptr();
-    let mut bias = None;
-    for (row, (scale, out)) in scales.iter().zip(out).enumerate().take(lanes.rows.get()) {
+    for row in 0..lanes.rows.get() {
+        let (scale, out) = (&scales[row & 1], out[row & 1]);
         // A scale of 2^15 is one of 2^14 with a shift less.
         let over = (scale.scale >> 15) as u32;
         let (mut shift, mut up) = (scale.shift - over, 0);
@@ -113,11 +113,11 @@ unsafe fn run(
         if bias_shift < -13 {
             return 0;
         }
-        let factor = 1 << (17 - bias_shift.min(17));
         // Of 16 bits, both rows have the same unit.
-        if width == 1 && *bias.get_or_insert(factor) != factor {
+        if width == 1 && two && scales[0].bias_shift != scales[1].bias_shift {
             return 0;
         }
+        let bias = 1 << (17 - bias_shift.min(17));
         // SAFETY: there are two rows.
         unsafe {
             (&raw mut (*rescale).rows[row & 1]).write(Row {
@@ -125,15 +125,15 @@ unsafe fn run(
                 half: 1 << (shift - 33),
                 shift: shift - 32,
                 up,
-                bias: factor,
+                bias,
                 out: out.wrapping_sub(width * moved),
             });
+            (&raw mut (*rescale).bias).write(bias);
         }
     }
     // SAFETY: as above; of one row, the second is neither written nor read.
     let rescale = unsafe {
         (&raw mut (*rescale).biases).write(channels.biases.as_ptr().wrapping_sub(moved));
-        (&raw mut (*rescale).bias).write(bias.unwrap_or(0));
         (&raw mut (*rescale).one).write(1);
         let rows_only = &raw const (*rescale).rows;
         if two && biased { rescale.cast_const().cast() } else { rows_only.cast() }
