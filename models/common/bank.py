@@ -33,6 +33,7 @@ class Bank:
         self.flat = torch.tensor(np.concatenate(self.frames))
         self.labels, self.words = torch.tensor(self.labels), torch.tensor(self.words)
         self.groups = torch.tensor(self.groups)
+        self.peaks = torch.tensor([np.exp2(f.astype(np.float32) / 256).sum(1).max() for f in self.frames])
         return self
 
     def energies(self, which, at):
@@ -48,11 +49,18 @@ class Bank:
         return torch.exp2(log / 256) * inside[..., None], inside
 
     def peak(self, which):
-        """Largest energy of each recording's frames, computed once."""
-        if not hasattr(self, "peaks"):
-            self.peaks = torch.tensor(
-                [np.exp2(f.astype(np.float32) / 256).sum(1).max() for f in self.frames])
+        """Largest energy of each recording's frames."""
         return self.peaks[which]
+
+
+def cached(file, make):
+    """What `make()` gives, kept in `file` if one is named: it takes minutes and is always the same."""
+    if file and file.exists():
+        return torch.load(file, weights_only=False)
+    made = make()
+    if file:
+        torch.save(made, file)
+    return made
 
 
 def spoken(energies):

@@ -37,29 +37,38 @@ class Attention(nn.Module):
         return linear(self.o.weight, self.o.bias, mixed.transpose(1, 2).reshape(batch, rows, d))
 
 
-class FeedForward(nn.Module):
-    """`down(gelu(up x))`."""
+ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
 
-    def __init__(self, d, d_ff):
+
+class FeedForward(nn.Module):
+    """`down(activation(up x))`."""
+
+    def __init__(self, config):
         super().__init__()
+        d, d_ff = config["d_model"], config["d_ff"]
+        self.activation = ACTIVATIONS[config["activation"]]
         self.up, self.down = nn.Linear(d, d_ff), nn.Linear(d_ff, d)
 
     def forward(self, x, linear):
-        hidden = F.gelu(linear(self.up.weight, self.up.bias, x))
+        hidden = self.activation(linear(self.up.weight, self.up.bias, x))
         return linear(self.down.weight, self.down.bias, hidden)
 
 
 class Layer(nn.Module):
-    """A pre-norm layer (Xiong et al. 2020)."""
+    """A pre-norm or post-norm layer (Xiong et al. 2020)."""
 
     def __init__(self, config):
         super().__init__()
         d, eps = config["d_model"], config["norm_eps"]
         self.norm1, self.norm2 = nn.LayerNorm(d, eps), nn.LayerNorm(d, eps)
         self.attention = Attention(d, config["n_heads"])
-        self.feed_forward = FeedForward(d, config["d_ff"])
+        self.feed_forward = FeedForward(config)
+        self.post = config["norm_order"] == "post"
 
     def forward(self, x, dropout, linear, round_heads):
+        if self.post:
+            x = self.norm1(x + dropout(self.attention(x, linear, round_heads)))
+            return self.norm2(x + dropout(self.feed_forward(x, linear)))
         x = x + dropout(self.attention(self.norm1(x), linear, round_heads))
         return x + dropout(self.feed_forward(self.norm2(x), linear))
 
@@ -79,7 +88,7 @@ class Encoder(nn.Module):
         self.positions = nn.Embedding(c["context"], c["d_model"])
         nn.init.normal_(self.positions.weight, std=0.02)
         self.layers = nn.ModuleList(Layer(c) for _ in range(c["n_layers"]))
-        self.final_norm = nn.LayerNorm(c["d_model"], c["norm_eps"])
+        self.final_norm = nn.LayerNorm(c["d_model"], c["norm_eps"]) if c["final_norm"] else nn.Identity()
         self.head = nn.Linear(c["d_model"], len(c["labels"]))
         self.dropout, self.depth_drop = Dropout(dropout), depth_drop
         self.int8 = False
@@ -92,7 +101,8 @@ class Encoder(nn.Module):
             if self.training and self.depth_drop and torch.rand(()) < self.depth_drop:
                 continue
             x = layer(x, self.dropout, linear, heads)
-        pooled = self.final_norm(x).mean(1)
+        x = self.final_norm(x)
+        pooled = x[:, 0] if self.config["pooling"] == "first" else x.mean(1)
         return linear(self.head.weight, self.head.bias, self.dropout(pooled[:, None])[:, 0])
 
     def save(self, folder):
@@ -118,7 +128,7 @@ class Encoder(nn.Module):
         other = Encoder(self.config)
         other.load_state_dict(self.state_dict())
         with torch.no_grad():
-            for layer in other.layers:
+            for layer in [] if self.config["norm_order"] == "post" else other.layers:
                 _fold(layer.norm1, layer.attention.q, layer.attention.k, layer.attention.v)
                 _fold(layer.norm2, layer.feed_forward.up)
         other.int8 = True

@@ -20,7 +20,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "common"))
 import audio  # noqa: E402
 import frontend  # noqa: E402
-from bank import Bank, Mixer, noises, variants  # noqa: E402
+from bank import Bank, Mixer, cached, noises, variants  # noqa: E402
 from encoder import Encoder, parameters  # noqa: E402
 from training import train  # noqa: E402
 
@@ -97,6 +97,7 @@ def main():
     parser.add_argument("--strength", type=float, default=1.0)
     parser.add_argument("--alone", type=float, default=0.4)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--cache", type=Path, help="keeps the prepared recordings; --steps 0 does no more")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -104,8 +105,11 @@ def main():
     parts, labels = split(args.data, args.speaker)
     if args.final:
         parts["train"] += parts["val"]
-    train_bank = bank(parts["train"], labels, rng, args.variants)
-    mixer = Mixer(CONFIG, noises(CONFIG, rng), PER_ROW, ROWS, args.strength)
+    train_bank, noise = cached(
+        args.cache, lambda: (bank(parts["train"], labels, rng, args.variants), noises(CONFIG, rng)))
+    if args.steps == 0:
+        return
+    mixer = Mixer(CONFIG, noise, PER_ROW, ROWS, args.strength)
     judged = {}
     for name in ("val", "test") if args.final or args.speaker else ("val",):
         if parts[name]:

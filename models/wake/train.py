@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "common"))
 import audio  # noqa: E402
 import frontend  # noqa: E402
 import stream  # noqa: E402
-from bank import Bank, Mixer, noises, uniform, variants  # noqa: E402
+from bank import Bank, Mixer, cached, noises, uniform, variants  # noqa: E402
 from encoder import Encoder, parameters  # noqa: E402
 from training import train  # noqa: E402
 
@@ -141,10 +141,10 @@ def main():
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--feed-forward", type=int, default=160)
     parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--variants", type=int, default=8)
+    parser.add_argument("--variants", type=int, default=4)
     parser.add_argument("--strength", type=float, default=1.0)
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--cache", type=Path, help="keeps the prepared recordings")
+    parser.add_argument("--cache", type=Path, help="keeps the prepared recordings; --steps 0 does no more")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -153,19 +153,20 @@ def main():
     if args.final:
         parts["train"] += parts["val"]
     labels = ["nothing", *sorted({label for p in parts.values() for _, label in p} - {"nothing"})]
-    if args.cache and args.cache.exists():
-        bank, noise = torch.load(args.cache, weights_only=False)
-    else:
+
+    def prepare():
         bank, noise = Bank(CONFIG), noises(CONFIG, rng)
         add(bank, parts["train"], labels, rng, args.variants, 0)
         if args.tts:
-            add(bank, [(p, label_of(name)) for p, name in audio.files(args.tts)], labels, rng, 2, 2)
+            add(bank, [(p, label_of(name)) for p, name in audio.files(args.tts)], labels, rng, 1, 2)
         if args.digits:
             digits = [p for p, _ in audio.files(args.digits) if int(p.stem.rsplit("_", 1)[1]) >= 10]
             add(bank, [(p, "nothing") for p in digits], labels, rng, 1, 3)
-        bank.finish()
-        if args.cache:
-            torch.save((bank, noise), args.cache)
+        return bank.finish(), noise
+
+    bank, noise = cached(args.cache, prepare)
+    if args.steps == 0:
+        return
     clips = log_mels(parts["val"], bank.filters)
     print({k: len(v) for k, v in parts.items()}, "prepared", len(bank.frames), "labels", labels, flush=True)
     config = {
