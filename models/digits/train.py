@@ -140,7 +140,7 @@ def main():
     print("parameters", parameters(model), flush=True)
     rows, truth = judged.get("val", next(iter(judged.values())))
     judge = lambda m: {"val": accuracy(m, rows, truth)[1]}  # noqa: E731
-    model = train(model, batch, args.steps, args.state, args.rate, seed=args.seed, judge=judge, every=500)
+    model = train(model, batch, args.steps, args.state, args.rate, seed=args.seed, judge=judge, every=min(500, args.steps))
     if args.out:
         model.save(args.out)
     for name, (rows, truth) in judged.items():
