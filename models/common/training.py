@@ -17,12 +17,13 @@ def train(model, batch, steps, state, peak=2e-3, weight_decay=0.05, smoothing=0.
 
     `judge(averaged model)` returns a dict of figures, printed every `every` steps; the weights with the
     best `patience_key` are kept, or the last ones without a key. Every few `minutes` all of the progress goes to the
-    file `state`; the same command goes on from there. Returns the chosen averaged model.
+    file `state`; the same command goes on from there. Returns the chosen averaged model, with the course
+    of the training in its `curve`.
     """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), peak, betas=(0.9, 0.98), weight_decay=weight_decay)
-    averaged, chosen, best, step, spent = copy.deepcopy(model), None, -1.0, 0, 0.0
+    averaged, chosen, best, step, spent, curve = copy.deepcopy(model), None, -1.0, 0, 0.0, []
     state = Path(state) if state else None
     if state and state.exists():
         saved = torch.load(state, weights_only=False)
@@ -31,7 +32,8 @@ def train(model, batch, steps, state, peak=2e-3, weight_decay=0.05, smoothing=0.
         optimizer.load_state_dict(saved["optimizer"])
         generator.set_state(saved["generator"])
         torch.set_rng_state(saved["rng"])
-        chosen, best, step, spent = saved["chosen"], saved["best"], saved["step"], saved["spent"]
+        chosen, best, step = saved["chosen"], saved["best"], saved["step"]
+        spent, curve = saved["spent"], saved.get("curve", [])
         print(f"going on from step {step}", flush=True)
 
     def keep():
@@ -41,7 +43,7 @@ def train(model, batch, steps, state, peak=2e-3, weight_decay=0.05, smoothing=0.
         torch.save({"model": model.state_dict(), "averaged": averaged.state_dict(),
                     "optimizer": optimizer.state_dict(), "generator": generator.get_state(),
                     "rng": torch.get_rng_state(), "chosen": chosen, "best": best, "step": step,
-                    "spent": spent}, temporary)
+                    "spent": spent, "curve": curve}, temporary)
         os.replace(temporary, state)
 
     start = saved_at = time.time()
@@ -65,6 +67,7 @@ def train(model, batch, steps, state, peak=2e-3, weight_decay=0.05, smoothing=0.
             averaged.eval()
             with torch.no_grad():
                 figures = judge(averaged) if judge else {}
+            curve.append({"step": step, "loss": round(loss.item(), 4), **{k: round(v, 4) for k, v in figures.items()}})
             if not quiet:
                 told = " ".join(f"{k} {v:.4f}" for k, v in figures.items())
                 print(f"step {step} loss {loss.item():.3f} {told} {spent:.0f} s", flush=True)
@@ -75,4 +78,5 @@ def train(model, batch, steps, state, peak=2e-3, weight_decay=0.05, smoothing=0.
             saved_at = time.time()
     keep()
     averaged.load_state_dict(chosen if chosen is not None else averaged.state_dict())
+    averaged.curve = curve
     return averaged.eval()
