@@ -33,19 +33,20 @@ def events(probabilities, trigger, nothing=0):
     """[(row, label, confidence)] of a stream's probabilities.
 
     The score of a label is the mean of its last `smooth` probabilities, those before the stream's begin
-    counted as 0. The best label but `nothing` is an event when its score reaches `threshold` and at least
-    `refractory` rows have passed since the last event.
+    counted as 0. The best label but `nothing` is an event when its score reaches `threshold`, at least
+    `refractory` rows have passed since the last event, and the score of that event's label has been below half
+    the threshold in the meantime.
     """
-    n, smooth = len(probabilities), trigger["smooth"]
+    smooth, threshold = trigger["smooth"], trigger["threshold"]
     total = np.cumsum(np.concatenate([np.zeros((smooth, probabilities.shape[1])), probabilities]), 0)
     score = (total[smooth:] - total[:-smooth]) / smooth
     score[:, nothing] = 0.0
-    found, free = [], 0
-    best = score.argmax(1)
-    for row in np.flatnonzero(score.max(1) >= trigger["threshold"]):
-        if row >= free:
-            found.append((int(row), int(best[row]), float(score[row, best[row]])))
-            free = row + trigger["refractory"]
+    best, found, last, armed, free = score.argmax(1), [], 0, True, 0
+    for row in range(len(score)):
+        armed = armed or score[row, last] < threshold / 2
+        if armed and row >= free and score[row, best[row]] >= threshold:
+            last, armed, free = int(best[row]), False, row + trigger["refractory"]
+            found.append((row, last, float(score[row, last])))
     return found
 
 

@@ -84,7 +84,7 @@ def main():
     model = Encoder.load(args.checkpoint)
     trigger = model.config["trigger"]
     judge = Judge(model if args.float else model.folded())
-    wanted = {path for path, _ in split(args.data, 15, 15)[args.split]}
+    wanted = {path for path, _ in split(args.data)[args.split]}
     clips = judge.clips([(p, name) for p, name in audio.files(args.data) if p in wanted])
     streams, hours = [], 0.0
     for path, _ in audio.files(args.stream) if args.stream else []:
