@@ -1,0 +1,76 @@
+"""Recordings of a folder, and what may honestly be done to them before training."""
+
+import hashlib
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.signal import fftconvolve, resample_poly
+
+
+def files(folder):
+    """[(path, label)] of `LABEL/*` and `LABEL-*`, wav and flac, sorted."""
+    folder, found = Path(folder), []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in (".wav", ".flac"):
+            inside = path.parent != folder
+            found.append((path, path.parent.name if inside else path.stem.rsplit("-", 1)[0]))
+    if not found:
+        raise SystemExit(f"{folder}: no LABEL/*.wav, LABEL-*.wav or .flac")
+    return found
+
+
+def read(path, sample_rate):
+    """Mono samples in units of a 16-bit sample, at `sample_rate`."""
+    samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
+    samples = samples.mean(1) * 32768.0
+    if rate != sample_rate:
+        common = gcd(rate, sample_rate)
+        samples = resample_poly(samples, sample_rate // common, rate // common)
+    return samples.astype(np.float32)
+
+
+def part(path, test=10, val=10):
+    """Training, validation or test by the hash of a file's name."""
+    value = int(hashlib.sha256(Path(path).name.encode()).hexdigest(), 16) % 100
+    return "test" if value < test else "val" if value < test + val else "train"
+
+
+def own_split(found):
+    """A user's recordings: of every label a fifth, at least one, for validation, chosen by hash; no test."""
+    parts = {"train": [], "val": [], "test": []}
+    for label in sorted({label for _, label in found}):
+        some = sorted((p for p, name in found if name == label), key=lambda p: hashlib.sha256(p.name.encode()).digest())
+        if len(some) < 2:
+            raise SystemExit(f"{label}: {len(some)} recording; at least 2 are needed, 10 or more make sense")
+        held = max(1, len(some) // 5)
+        parts["val"] += [(p, label) for p in some[:held]]
+        parts["train"] += [(p, label) for p in some[held:]]
+    return parts
+
+
+def at_speed(samples, speed):
+    """Faster and higher, or slower and lower: resampled by a ratio near `speed`."""
+    up = 40
+    down = int(round(up * speed))
+    return samples if down == up else resample_poly(samples, up, down).astype(np.float32)
+
+
+def in_room(samples, sample_rate, rng):
+    """As heard some way off in a room: a direct path and a decaying tail of noise (Polack's model)."""
+    decay = rng.uniform(0.1, 0.6)  # seconds to −60 dB
+    n = int(sample_rate * decay)
+    tail = rng.standard_normal(n) * 10 ** (-3.0 * np.arange(n) / n)
+    tail[: int(0.002 * sample_rate)] = 0.0
+    tail *= 10 ** (rng.uniform(-12.0, 3.0) / 20) / np.sqrt((tail**2).sum() + 1e-9)
+    tail[0] = 1.0
+    return fftconvolve(samples, tail)[: len(samples)].astype(np.float32)
+
+
+def coloured_noise(n, slope, rng):
+    """Noise whose power falls with frequency to the power of `slope`: 0 white, 1 pink, 2 brown."""
+    spectrum = np.fft.rfft(rng.standard_normal(n))
+    spectrum *= np.maximum(np.arange(len(spectrum)), 8.0) ** (-slope / 2)
+    noise = np.fft.irfft(spectrum, n)
+    return (noise / noise.std()).astype(np.float32)

@@ -1,0 +1,117 @@
+"""Chooses the trigger by the validation split, or judges a checkpoint with the trigger it has.
+
+    python models/wake/judge.py CHECKPOINT --data DIR/wakewords --stream DIR/negatives-val --split val --choose
+    python models/wake/judge.py CHECKPOINT --data DIR/wakewords --stream DIR/negatives-test --split test
+
+A clip is right when exactly one event with its label appears, or none if the model does not have the label. Latency counts
+from the last 20 ms frame within 20 dB of the clip's peak. `--stream` holds what `negatives.py` made. All
+figures are those of the simulated int8 arithmetic; `--float` judges the checkpoint itself.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "common"))
+import audio  # noqa: E402
+import frontend  # noqa: E402
+import stream  # noqa: E402
+from encoder import Encoder  # noqa: E402
+from train import label_of, split  # noqa: E402
+
+REACH = {"clips": 0.98, "false_an_hour": 1.0}
+
+
+def word_end(samples, rate):
+    """The sample where the last 20 ms frame within 20 dB of the loudest ends."""
+    size = rate // 50
+    frames = samples[: len(samples) // size * size].reshape(-1, size).astype(np.float64)
+    power = (frames**2).mean(1)
+    return (int(np.flatnonzero(power > power.max() * 0.01)[-1]) + 1) * size
+
+
+class Judge:
+    def __init__(self, model):
+        self.model, self.labels = model, model.config["labels"]
+        self.features = model.config["features"]
+        self.per_row, self.rows = self.features["frames_per_row"], model.config["context"]
+        self.filters = frontend.mel_filters(self.features)
+
+    def scores(self, samples):
+        energies = frontend.mel_energies(samples, self.features, self.filters)
+        log_mel = frontend.quantise(frontend.log_mel(energies))
+        return stream.scores(self.model, log_mel, self.per_row, self.rows)
+
+    def clips(self, files):
+        """[(label, probabilities, sample where the word ends, name)]"""
+        made = []
+        for path, name in files:
+            samples = audio.read(path, self.features["sample_rate"])
+            made.append((label_of(name), self.scores(samples), word_end(samples, self.features["sample_rate"]), path.stem))
+        return made
+
+    def judge(self, clips, trigger):
+        right, late, wrong = 0, [], []
+        for label, probabilities, end, name in clips:
+            found = stream.events(probabilities, trigger)
+            said = [self.labels[k] for _, k, _ in found]
+            if said == ([label] if label in self.labels[1:] else []):
+                right += 1
+                if found:
+                    late.append(stream.latency(found[0][0], end, self.features, self.per_row))
+            else:
+                wrong.append((name, said))
+        return right / max(1, len(clips)), float(np.median(late)) if late else 0.0, wrong
+
+    def false_events(self, streams, trigger):
+        return sum(len(stream.events(p, trigger)) for p in streams)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--stream", type=Path)
+    parser.add_argument("--split", choices=["val", "test"], required=True)
+    parser.add_argument("--choose", action="store_true", help="writes the trigger into config.json")
+    parser.add_argument("--float", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    model = Encoder.load(args.checkpoint)
+    trigger = model.config["trigger"]
+    judge = Judge(model if args.float else model.folded())
+    wanted = {path for path, _ in split(args.data)[args.split]}
+    clips = judge.clips([(p, name) for p, name in audio.files(args.data) if p in wanted])
+    streams, hours = [], 0.0
+    for path, _ in audio.files(args.stream) if args.stream else []:
+        samples = audio.read(path, judge.features["sample_rate"])
+        hours += len(samples) / judge.features["sample_rate"] / 3600
+        streams.append(judge.scores(samples))
+    if args.choose:
+        best = None
+        for smooth in (2, 3, 4):
+            for threshold in np.arange(0.4, 0.96, 0.02):
+                some = {**trigger, "smooth": smooth, "threshold": round(float(threshold), 2)}
+                right, late, _ = judge.judge(clips, some)
+                false = judge.false_events(streams, some) / max(hours, 1e-9)
+                # Half the false events allowed, then the most clips, then the fewest false events, then the fastest.
+                rank = (false <= REACH["false_an_hour"] / 2, round(right, 4), -false, -late)
+                if best is None or rank > best[0]:
+                    best = (rank, some)
+                print(f"smooth {smooth} threshold {threshold:.2f}: right {right:.4f} false/h {false:.2f} latency {late:.3f} s")
+        trigger = best[1]
+        config = json.loads((args.checkpoint / "config.json").read_text())
+        config["trigger"] = trigger
+        (args.checkpoint / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    right, late, wrong = judge.judge(clips, trigger)
+    print(f"{args.split}: trigger {trigger}, {len(clips)} clips, right {right:.4f}, median latency {late:.3f} s, "
+          f"{judge.false_events(streams, trigger)} false events in {hours:.2f} h")
+    print("wrong:", json.dumps(wrong))
+
+
+if __name__ == "__main__":
+    main()
