@@ -24,8 +24,9 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, processors
-from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import PreTrainedTokenizerFast
 
 from t5 import T5
 
@@ -150,22 +151,24 @@ def main():
     sets = collections.defaultdict(dict)
     for word in sorted(words):
         sets[part(word)][word] = words[word]
+    if not words:
+        raise SystemExit(f"{args.data}: no words; a word, a tab and phonemes with spaces between are needed")
+    if len(words) < 200:  # of a handful, all do everything
+        sets = {"train": words, "dev": words, "test": words}
     for name in ("dev", "test"):
         lines = ("\t".join([w, *(" ".join(p) for p in ps)]) for w, ps in sets[name].items())
         (args.out / f"{name}.tsv").write_text("\n".join(lines) + "\n")
 
-    config = T5Config(
-        vocab_size=len(ids), d_model=128, d_kv=16, num_heads=4, d_ff=512, num_layers=args.layers, num_decoder_layers=2,
-        relative_attention_num_buckets=32, relative_attention_max_distance=32, dropout_rate=args.dropout,
-        feed_forward_proj="relu", tie_word_embeddings=False, pad_token_id=PAD, eos_token_id=END,
-        decoder_start_token_id=PAD, n_positions=LONGEST + 1,
-    )
-    finished = T5ForConditionalGeneration(config)  # initialises the weights, and is saved in the end
-    finished.generation_config.max_new_tokens, finished.generation_config.num_beams = LONGEST, 4
-    with torch.no_grad():  # the untied head's default of standard deviation 1 wastes the first epochs
-        finished.lm_head.weight.mul_(config.d_model**-0.5)
+    # Written by hand: from version 5 on, transformers ties the head of every T5 to its embedding.
+    config = {
+        "architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "is_encoder_decoder": True,
+        "vocab_size": len(ids), "d_model": 128, "d_kv": 16, "num_heads": 4, "d_ff": 512, "num_layers": args.layers,
+        "num_decoder_layers": 2, "relative_attention_num_buckets": 32, "relative_attention_max_distance": 32,
+        "dropout_rate": args.dropout, "feed_forward_proj": "relu", "layer_norm_epsilon": 1e-6,
+        "tie_word_embeddings": False, "pad_token_id": PAD, "eos_token_id": END, "decoder_start_token_id": PAD,
+        "n_positions": LONGEST + 1, "dtype": "float32",
+    }
     model = T5(config, args.dropout)
-    model.load_state_dict(finished.state_dict())
     average = copy.deepcopy(model)
     optimizer = torch.optim.AdamW(model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True)
     pairs = [
@@ -175,7 +178,7 @@ def main():
     ]
     per_epoch = math.ceil(len(pairs) / args.batch)
     steps = args.epochs * per_epoch
-    print({k: len(v) for k, v in sets.items()}, "pairs", len(pairs), "parameters", finished.num_parameters(), flush=True)
+    print({k: len(v) for k, v in sets.items()}, "pairs", len(pairs), "parameters", sum(p.numel() for p in model.parameters()), flush=True)
     step, seconds, saved = 0, 0.0, time.time()
     if args.state.exists():
         state = torch.load(args.state, weights_only=True)
@@ -232,11 +235,14 @@ def main():
                 file.write(json.dumps(record) + "\n")
             save()
         losses = []
-    finished.load_state_dict(average.state_dict())
-    finished.save_pretrained(args.out / "checkpoint")
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>").save_pretrained(
-        args.out / "checkpoint"
-    )
+    folder = args.out / "checkpoint"
+    folder.mkdir(exist_ok=True)
+    weights = {n: w.contiguous() for n, w in average.state_dict().items() if "embed_tokens" not in n}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    generation = {"decoder_start_token_id": PAD, "eos_token_id": END, "pad_token_id": PAD, "max_new_tokens": LONGEST, "num_beams": 4}
+    (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>").save_pretrained(folder)
 
 
 if __name__ == "__main__":

@@ -53,12 +53,12 @@ def bucket(distance, both, buckets=32, greatest=32):
 class Attention(nn.Module):
     def __init__(self, config, relative):
         super().__init__()
-        inner = config.num_heads * config.d_kv
-        self.heads = config.num_heads
-        self.q, self.k, self.v = (nn.Linear(config.d_model, inner, bias=False) for _ in range(3))
-        self.o = nn.Linear(inner, config.d_model, bias=False)
+        inner = config["num_heads"] * config["d_kv"]
+        self.heads = config["num_heads"]
+        self.q, self.k, self.v = (nn.Linear(config["d_model"], inner, bias=False) for _ in range(3))
+        self.o = nn.Linear(inner, config["d_model"], bias=False)
         if relative:
-            self.relative_attention_bias = nn.Embedding(32, config.num_heads)
+            self.relative_attention_bias = nn.Embedding(32, config["num_heads"])
 
     def bias(self, width, both):
         """`(1, heads, width, width)`, added to the scores."""
@@ -85,28 +85,28 @@ class SelfAttention(nn.Module):
     def __init__(self, config, relative):
         super().__init__()
         self.SelfAttention = Attention(config, relative)
-        self.layer_norm = Norm(config.d_model)
+        self.layer_norm = Norm(config["d_model"])
 
 
 class CrossAttention(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.EncDecAttention = Attention(config, False)
-        self.layer_norm = Norm(config.d_model)
+        self.layer_norm = Norm(config["d_model"])
 
 
 class Dense(nn.Module):
     def __init__(self, config):
         super().__init__()
-        self.wi = nn.Linear(config.d_model, config.d_ff, bias=False)
-        self.wo = nn.Linear(config.d_ff, config.d_model, bias=False)
+        self.wi = nn.Linear(config["d_model"], config["d_ff"], bias=False)
+        self.wo = nn.Linear(config["d_ff"], config["d_model"], bias=False)
 
 
 class FeedForward(nn.Module):
     def __init__(self, config, rate):
         super().__init__()
         self.DenseReluDense = Dense(config)
-        self.layer_norm = Norm(config.d_model)
+        self.layer_norm = Norm(config["d_model"])
         self.drop = RowDropout(rate)
 
     def forward(self, x):
@@ -135,7 +135,7 @@ class Stack(nn.Module):
         super().__init__()
         self.embed_tokens = shared
         self.block = nn.ModuleList(Block(config, rate, i == 0, decoder) for i in range(layers))
-        self.final_layer_norm = Norm(config.d_model)
+        self.final_layer_norm = Norm(config["d_model"])
         self.drop = RowDropout(rate)
 
     def forward(self, ids, mask, memory=None, memory_mask=None):
@@ -151,10 +151,18 @@ class T5(nn.Module):
 
     def __init__(self, config, rate):
         super().__init__()
-        self.shared = nn.Embedding(config.vocab_size, config.d_model)
-        self.encoder = Stack(config, self.shared, config.num_layers, rate, False)
-        self.decoder = Stack(config, self.shared, config.num_decoder_layers, rate, True)
-        self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.shared = nn.Embedding(config["vocab_size"], config["d_model"])
+        self.encoder = Stack(config, self.shared, config["num_layers"], rate, False)
+        self.decoder = Stack(config, self.shared, config["num_decoder_layers"], rate, True)
+        self.lm_head = nn.Linear(config["d_model"], config["vocab_size"], bias=False)
+        for name, w in self.named_parameters():  # as T5 begins, but for the head
+            inputs = w.shape[-1]
+            if name.endswith(".q.weight"):
+                nn.init.normal_(w, std=(inputs * config["d_kv"]) ** -0.5)
+            elif name == "shared.weight":
+                nn.init.normal_(w)
+            elif w.ndim == 2:
+                nn.init.normal_(w, std=inputs**-0.5)
 
     def forward(self, x, y):
         """Logits of the token after each of `y` (decoder inputs), given `x`; padding of both is 0."""
