@@ -1,7 +1,7 @@
 //! Byte-level BPE as in GPT-2, and plain bytes. What is a letter, a number or a space is asked of the
 //! `tokenizers` crate itself.
 
-use super::section::{Section, unsupported};
+use super::section::{Section, characters_beside, unsupported};
 use crate::error::{Error, Result};
 use picoformer::tokenizer::vocabulary::FLAG_BYTES;
 use serde_json::Value;
@@ -62,14 +62,19 @@ fn visible(byte: u8) -> char {
 
 /// Ranges of letters (1), numbers (2) and spaces (3): what stays together with what.
 fn classes(tokenizer: &Tokenizer) -> Vec<(u32, u32, u32)> {
-    let together = |with: char, c: char| {
-        let mut split = PreTokenizedString::from(format!("{with}{c}"));
+    let together = |with: char, text: &str| {
+        let mut split = PreTokenizedString::from(format!("{with}{text}"));
         let _ = tokenizer.get_pre_tokenizer().map(|p| p.pre_tokenize(&mut split));
         split.get_splits(OffsetReferential::Original, OffsetType::Byte).len() == 1
     };
     let mut ranges: Vec<(u32, u32, u32)> = Vec::new();
-    for c in ('\0'..=char::MAX).filter(|&c| !together('!', c)) {
-        let class = if together('a', c) { 1 } else { 3 - together('1', c) as u32 };
+    for c in characters_beside(|block| together('!', block)) {
+        let text = c.to_string();
+        let class = match () {
+            () if together('!', &text) => continue,
+            () if together('a', &text) => 1,
+            () => 3 - together('1', &text) as u32,
+        };
         match ranges.last_mut() {
             Some((_, last, same)) if *last + 1 == c as u32 && *same == class => *last += 1,
             _ => ranges.push((c as u32, c as u32, class)),

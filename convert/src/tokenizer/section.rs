@@ -83,6 +83,16 @@ impl Section {
     }
 }
 
+/// The characters of Unicode, in order, without the blocks that are `plain` throughout: most of Unicode is,
+/// and to ask about every character of it would take long.
+pub fn characters_beside(plain: impl Fn(&str) -> bool) -> impl Iterator<Item = char> {
+    /// Characters that are asked about at once.
+    const BLOCK: u32 = 256;
+    let block = |i| (i * BLOCK..(i + 1) * BLOCK).filter_map(char::from_u32).collect::<String>();
+    let blocks = (0..=char::MAX as u32 / BLOCK).map(block).filter(move |block| !plain(block));
+    blocks.flat_map(|block| block.chars().collect::<Vec<_>>())
+}
+
 /// A rule of `tokenizer.json` that the engine does not know.
 pub fn unsupported(key: &str, found: impl ToString, supported: &str) -> Error {
     Error::Unsupported {

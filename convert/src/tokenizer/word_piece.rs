@@ -1,6 +1,6 @@
 //! BERT's WordPiece: what every character of Unicode becomes is asked of the `tokenizers` crate itself.
 
-use super::section::{Section, around, id, pieces, unsupported};
+use super::section::{Section, around, characters_beside, id, pieces, unsupported};
 use crate::error::{Error, Result};
 use picoformer::tokenizer::vocabulary::{FLAG_ADD_END, NONE};
 use serde_json::Value;
@@ -50,27 +50,13 @@ fn words(tokenizer: &Tokenizer, text: &str) -> Vec<String> {
 /// A character that no vocabulary has: what stands for letters that must not be found as themselves.
 const NOBODY: char = '\u{FFFF}';
 
-/// Characters that are asked about at once.
-const BLOCK: u32 = 256;
-
-/// The blocks of which every character stays in a word as it is, by number: most of Unicode, which would
-/// take long to ask about one by one.
-fn unchanged_blocks(tokenizer: &Tokenizer) -> HashSet<u32> {
-    let stays = |block: &u32| {
-        let characters = (block * BLOCK..(block + 1) * BLOCK).filter_map(char::from_u32);
-        let text = format!("a{}b", characters.collect::<String>());
-        words(tokenizer, &text) == [text]
-    };
-    (0..=char::MAX as u32 / BLOCK).filter(stays).collect()
-}
-
 /// Classes of all characters that are not simply themselves, as ranges (see the engine's `word_piece`).
 fn characters(tokenizer: &Tokenizer, pieces: &[Vec<u8>]) -> Vec<(u32, u32, u32)> {
     let pieces: Vec<_> = pieces.iter().map(|piece| String::from_utf8_lossy(piece)).collect();
     let known: HashSet<char> = pieces.iter().flat_map(|piece| piece.chars()).collect();
-    let unchanged = unchanged_blocks(tokenizer);
     let (mut ranges, mut several): (Vec<(u32, u32, u32)>, Vec<char>) = Default::default();
-    for c in ('\0'..=char::MAX).filter(|&c| !unchanged.contains(&(c as u32 / BLOCK))) {
+    let stays = |text: &str| words(tokenizer, &format!("a{text}b")) == [format!("a{text}b")];
+    for c in characters_beside(stays) {
         let found = words(tokenizer, &format!("a{c}b"));
         let found: Vec<Vec<char>> = found.iter().map(|word| word.chars().collect()).collect();
         // What the vocabulary does not have makes a word unknown, whatever it is.
