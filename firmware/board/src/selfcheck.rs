@@ -63,8 +63,8 @@ pub fn selfcheck(out: &mut dyn Write, _: &mut dyn Probe) -> Result<Summary, Fail
     Ok(Summary { arena_bytes: 0, blob_bytes: 0 })
 }
 
-/// Random cases of each kernel, and random operands in search of a write beyond an output:
-/// `PICOFORMER_OPERANDS=1000000 cargo xtask kernels` for a long search.
+/// Random cases of each kernel, and random operands in search of a write beyond an output; for a long
+/// search: `PICOFORMER_OPERANDS=1000000 cargo xtask test "kernels on"`.
 const CASES: u32 = 1500;
 
 /// Compares the kernels that the engine was built with to the portable ones, and gives them operands of any
