@@ -226,10 +226,12 @@ fn add_values<const ROWS: usize>(weights: [[__m128i; 2]; ROWS], values: &[u8], s
 /// See [`Kernels::attend`](crate::kernels::Kernels::attend).
 pub fn attend(attend: Attend<X86>) {
     let shift = attend.shift;
+    let largest = |codes: &[u8; KEY_BLOCK]| codes.iter().fold(0, |most, &code| code.max(most));
     attend.by_blocks(|queries, block, seen, biases| {
+        let codes = largest(block.key_codes).max(largest(block.value_codes));
         let ordinary = biases.is_none()
-            && queries.states.iter().all(|state| state.factor < 1 << 31)
-            && block.key_codes.iter().chain(block.value_codes).all(|&code| code <= LARGEST_CODE);
+            && codes <= LARGEST_CODE
+            && queries.states.iter().all(|state| state.factor < 1 << 31);
         // SAFETY: SSE2 is part of x86-64.
         match (ordinary, queries.lanes.rows) {
             (true, RowCount::One) => unsafe { attend_block::<1>(queries, block, seen, shift) },

@@ -33,11 +33,17 @@ impl Kernels for X86 {
     fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
         let (eights, rest) = x.as_chunks::<8>();
         let (row, rows) = (lanes.row(row), lanes.rows.get());
-        let words = lanes.data.as_chunks_mut::<4>().0.iter_mut().skip(row).step_by(rows);
-        let mut words = words.take(lanes.words);
+        let words = lanes.data.as_chunks_mut::<4>().0;
+        let centred = quantizer.multiply != 1 || quantizer.subtract != 0;
         // SAFETY: SSE2 is part of x86-64.
-        unsafe { rows::quantize(eights, quantizer, &mut words) };
-        for (lane, x) in words.zip(rest.chunks(4)) {
+        unsafe {
+            match centred {
+                true => rows::quantize::<true>(eights, quantizer, row, rows, words),
+                false => rows::quantize::<false>(eights, quantizer, row, rows, words),
+            }
+        }
+        let words = words.iter_mut().skip(row).step_by(rows).take(lanes.words);
+        for (lane, x) in words.skip(2 * eights.len()).zip(rest.chunks(4)) {
             *lane = portable::lane(x, quantizer);
         }
     }
@@ -62,6 +68,16 @@ impl Kernels for X86 {
         let done = unsafe { rows::rescale_32(sums, channels, scale, out) };
         let rest = out.get_mut(done..).unwrap_or_default();
         portable::rescale_32(&sums.skip(done), &channels.skip(done), scale, rest);
+    }
+
+    fn gain(
+        x: &[i16],
+        quantizer: &Quantizer,
+        channels: &Channels,
+        scale: &RowScale,
+        sums: &mut [i32],
+    ) {
+        rows::gain(x, quantizer, channels, scale, sums);
     }
 
     fn activate(curve: &Curve, x: &mut [i16]) {

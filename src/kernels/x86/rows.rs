@@ -2,7 +2,8 @@
 //! [`portable`](crate::kernels::portable).
 
 use super::backend::{even_dwords, load, odd_dwords, store};
-use crate::kernels::{Channels, Curve, Quantizer, RowCount, RowScale, Sums};
+use crate::fixed::{saturate, shift_by};
+use crate::kernels::{Channels, Curve, Quantizer, RowScale, Sums};
 use core::arch::x86_64::*;
 
 /// 32-bit products of eight signed numbers and one or eight others.
@@ -32,15 +33,20 @@ pub fn moments(x: &[[i16; 8]]) -> (i32, u64) {
     (_mm_cvtsi128_si32(sum), _mm_cvtsi128_si64(squares) as u64)
 }
 
-/// Quantises eights into pairs of words of lanes, as far as there are any.
+/// Quantises eights into words of lanes, `rows` apart from `row` on, as far as there are any.
 ///
 /// The product `shifted · inverse` is made of 16-bit factors: a shift to the left is done after it,
 /// which wraps to the same number.
+///
+/// `CENTRED`: something is multiplied or subtracted first.
+#[inline]
 #[target_feature(enable = "sse2")]
-pub fn quantize<'a>(
+pub fn quantize<const CENTRED: bool>(
     x: &[[i16; 8]],
     quantizer: &Quantizer,
-    words: &mut impl Iterator<Item = &'a mut [i16; 4]>,
+    row: usize,
+    rows: usize,
+    words: &mut [[i16; 4]],
 ) {
     let shift = 31 - quantizer.bits;
     let half = _mm_set1_epi32(1 << (shift - 1));
@@ -50,12 +56,11 @@ pub fn quantize<'a>(
     let inverse = _mm_set1_epi16(quantizer.inverse as i16);
     // PMULHW takes the inverse for negative from 2^15 on.
     let unsigned = _mm_set1_epi16(-((quantizer.inverse >> 15) as i16));
-    let uncentred = quantizer.multiply == 1 && quantizer.subtract == 0;
     let multiply = _mm_set1_epi16(quantizer.multiply as i16);
     let subtract = _mm_set1_epi32(quantizer.subtract);
-    for x in x {
+    for (x, words) in x.iter().zip(words.chunks_mut(2 * rows)) {
         let mut x = load(x);
-        if uncentred {
+        if !CENTRED {
             x = _mm_sra_epi16(x, right);
         } else {
             let [a, b] = products(x, multiply).map(|product| {
@@ -66,7 +71,7 @@ pub fn quantize<'a>(
         let low = _mm_mullo_epi16(x, inverse);
         let high = _mm_add_epi16(_mm_mulhi_epi16(x, inverse), _mm_and_si128(x, unsigned));
         let [mut a, mut b] = [_mm_unpacklo_epi16(low, high), _mm_unpackhi_epi16(low, high)];
-        if uncentred {
+        if !CENTRED {
             [a, b] = [a, b].map(|product| _mm_sll_epi32(product, left));
         }
         let [a, b] = [a, b].map(|product| _mm_sra_epi32(_mm_add_epi32(product, half), shift));
@@ -77,8 +82,12 @@ pub fn quantize<'a>(
         let lanes = _mm_shuffle_epi32::<0b11_01_10_00>(_mm_packs_epi32(odd, even));
         let mut both = [[0; 4]; 2];
         store(both.as_flattened_mut().first_chunk_mut().unwrap_or(&mut [0; 8]), lanes);
-        for (four, word) in both.into_iter().zip(&mut *words) {
-            *word = four;
+        let [first, second] = both;
+        if let Some(word) = words.get_mut(row) {
+            *word = first;
+        }
+        if let Some(word) = words.get_mut(rows + row) {
+            *word = second;
         }
     }
 }
@@ -94,98 +103,91 @@ fn high_product(sum: __m128i, factor: __m128i) -> __m128i {
     _mm_sub_epi32(high, _mm_and_si128(_mm_srai_epi32::<31>(sum), factor))
 }
 
-/// [`Kernels::rescale`](crate::kernels::Kernels::rescale) of as many eights as there are, for
-/// shifts of at least 33: half a unit and the shift then reach only the upper half of the product.
-/// Returns how many outputs are done.
+/// [`Kernels::rescale`](crate::kernels::Kernels::rescale) of as many eights as there are. Returns
+/// how many outputs are done.
 #[target_feature(enable = "sse2")]
 pub fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) -> usize {
-    let mut biases = channels.biases.as_chunks::<16>().0.iter();
-    let bias_shift = scale.bias_shift.max(0) as u32;
-    let results = Eights::new(sums, channels, scale).zip(out.as_chunks_mut::<8>().0);
-    let mut done = 0;
-    for ([mut a, mut b], out) in results {
-        if let Some(eight) = biases.next() {
-            let [c, d] = rounded(load(eight), bias_shift);
-            [a, b] = [_mm_add_epi32(a, c), _mm_add_epi32(b, d)];
-        }
-        store(out, _mm_packs_epi32(a, b));
-        done += 8;
-    }
-    done
+    let scale = RowScale { bias_shift: scale.bias_shift.max(0), ..*scale };
+    rescaled(sums, channels, &scale, out, |out, [a, b]| store(out, _mm_packs_epi32(a, b)))
 }
 
-/// [`Kernels::rescale_32`](crate::kernels::Kernels::rescale_32) without bias, as [`rescale`].
+/// [`Kernels::rescale_32`](crate::kernels::Kernels::rescale_32), as [`rescale`].
 #[target_feature(enable = "sse2")]
 pub fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i32]) -> usize {
-    if channels.has_biases() {
+    if channels.has_biases() && scale.bias_shift < 0 {
         return 0;
     }
-    let results = Eights::new(sums, channels, scale).zip(out.as_chunks_mut::<8>().0);
-    let mut done = 0;
-    for (both, out) in results {
+    rescaled(sums, channels, scale, out, |out, both| {
         for (out, x) in out.as_chunks_mut::<4>().0.iter_mut().zip(both) {
             store(out, x);
         }
-        done += 8;
-    }
-    done
+    })
 }
 
-/// Rescaled sums, eight at a time; ends before a factor that is negative, and is empty for shifts
-/// below 33.
-struct Eights<'a> {
-    sums: &'a [i32],
-    rows: RowCount,
-    row: usize,
-    factors: &'a [[u8; 16]],
-    scale: RowScale,
-}
-
-impl<'a> Eights<'a> {
-    fn new(sums: &Sums<'a>, channels: &Channels<'a>, scale: &RowScale) -> Self {
-        let factors = channels.factors.as_chunks().0;
-        let factors = if scale.shift < 33 { &[] } else { factors };
-        Self { sums: sums.data, rows: sums.rows, row: sums.row, factors, scale: *scale }
-    }
-}
-
-impl Iterator for Eights<'_> {
-    type Item = [__m128i; 2];
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Self::Item> {
-        let (sums, rest) = self.sums.split_at_checked(8 * self.rows.get())?;
-        let (factors, rest_of_factors) = self.factors.split_first()?;
-        (self.sums, self.factors) = (rest, rest_of_factors);
-        // SAFETY: SSE2 is part of x86-64.
-        unsafe { eight_rescaled(sums.as_chunks().0, self.row, factors, &self.scale) }
-    }
-}
-
-/// Eight sums of row `row` of one or two, rescaled; `None` if a factor is negative. The shift is at
-/// least 33.
+/// Rescaled sums, eight at a time, up to a factor that is negative; none for shifts below 33. From
+/// 33 on, half a unit and the shift reach only the upper half of the product, which has 29 bits.
 #[inline]
 #[target_feature(enable = "sse2")]
-fn eight_rescaled(
-    sums: &[[i32; 8]],
-    row: usize,
-    factors: &[u8; 16],
+fn rescaled<T>(
+    sums: &Sums,
+    channels: &Channels,
     scale: &RowScale,
-) -> Option<[__m128i; 2]> {
-    let sums = row_of(sums, row)?;
-    let factors = load(factors);
-    if _mm_movemask_epi8(factors) & 0xaaaa != 0 {
-        return None;
+    out: &mut [T],
+    put: impl Fn(&mut [T; 8], [__m128i; 2]),
+) -> usize {
+    if scale.shift < 33 {
+        return 0;
     }
     let by = _mm_set1_epi16(scale.scale as i16);
     let half = _mm_set1_epi32(1 << (scale.shift - 33));
     let shift = _mm_cvtsi32_si128(scale.shift as i32 - 32);
-    let (low, high) = (_mm_mullo_epi16(factors, by), _mm_mulhi_epu16(factors, by));
-    let [a, b] = [
-        high_product(sums[0], _mm_unpacklo_epi16(low, high)),
-        high_product(sums[1], _mm_unpackhi_epi16(low, high)),
-    ];
-    Some([a, b].map(|x| _mm_sra_epi32(_mm_add_epi32(x, half), shift)))
+    let mut biases = channels.biases.as_chunks::<16>().0.iter();
+    let factors = channels.factors.as_chunks::<16>().0;
+    let eights = sums.data.as_chunks::<8>().0.chunks_exact(sums.rows.get());
+    let mut done = 0;
+    for ((out, sums_of_eight), factors) in
+        out.as_chunks_mut::<8>().0.iter_mut().zip(eights).zip(factors)
+    {
+        let Some([a, b]) = row_of(sums_of_eight, sums.row) else { break };
+        let factors = load(factors);
+        if _mm_movemask_epi8(factors) & 0xaaaa != 0 {
+            break;
+        }
+        let (low, high) = (_mm_mullo_epi16(factors, by), _mm_mulhi_epu16(factors, by));
+        let a = high_product(a, _mm_unpacklo_epi16(low, high));
+        let b = high_product(b, _mm_unpackhi_epi16(low, high));
+        let [mut a, mut b] = [a, b].map(|x| _mm_sra_epi32(_mm_add_epi32(x, half), shift));
+        if let Some(eight) = biases.next() {
+            let [c, d] = rounded(load(eight), scale.bias_shift as u32);
+            [a, b] = [_mm_add_epi32(a, c), _mm_add_epi32(b, d)];
+        }
+        put(out, [a, b]);
+        done += 8;
+    }
+    done
+}
+
+/// [`Kernels::gain`](crate::kernels::Kernels::gain) in two passes, without branches in the first.
+pub fn gain(
+    x: &[i16],
+    quantizer: &Quantizer,
+    channels: &Channels,
+    scale: &RowScale,
+    sums: &mut [i32],
+) {
+    let half = (1i64 << scale.shift) >> 1;
+    let gains = channels.factors.as_chunks::<2>().0;
+    let mut done = 0;
+    for ((sum, &x), &gain) in sums.iter_mut().zip(x).zip(gains) {
+        let factor = i16::from_le_bytes(gain) as i64 * scale.scale as i64;
+        *sum = saturate((quantizer.shifted(x) as i64 * factor + half) >> scale.shift);
+        done += 1;
+    }
+    let biases = channels.biases.as_chunks::<2>().0;
+    for (sum, &bias) in sums.iter_mut().zip(biases).take(done) {
+        let bias = i16::from_le_bytes(bias) as i32;
+        *sum = sum.saturating_add(shift_by(bias, scale.bias_shift));
+    }
 }
 
 /// Eight sums of one row of one or two.
