@@ -174,4 +174,11 @@ mod tests {
         assert!((20_000..80_000).contains(&made), "{made}");
         guard::<Portable>(20_000).unwrap();
     }
+    /// A long search: `cargo test --release -p picoformer million -- --ignored`.
+    #[test]
+    #[ignore = "long"]
+    fn no_operand_of_a_million_leads_beyond_an_output() {
+        guard::<Native>(1_000_000).unwrap();
+        guard::<Portable>(1_000_000).unwrap();
+    }
 }
