@@ -31,15 +31,17 @@ impl Kernels for X86 {
     }
 
     fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
-        let (eights, rest) = x.as_chunks::<8>();
+        let (eights, rest) = x.get(..4 * lanes.words).unwrap_or(x).as_chunks::<8>();
         let (row, rows) = (lanes.row(row), lanes.rows.get());
         let words = lanes.data.as_chunks_mut::<4>().0;
         let centred = quantizer.multiply != 1 || quantizer.subtract != 0;
         // SAFETY: SSE2 is part of x86-64.
         unsafe {
-            match centred {
-                true => rows::quantize::<true>(eights, quantizer, row, rows, words),
-                false => rows::quantize::<false>(eights, quantizer, row, rows, words),
+            match (centred, rows) {
+                (false, 1) => rows::quantize::<false, 1>(eights, quantizer, row, words),
+                (false, _) => rows::quantize::<false, 2>(eights, quantizer, row, words),
+                (true, 1) => rows::quantize::<true, 1>(eights, quantizer, row, words),
+                (true, _) => rows::quantize::<true, 2>(eights, quantizer, row, words),
             }
         }
         let words = words.iter_mut().skip(row).step_by(rows).take(lanes.words);

@@ -33,7 +33,7 @@ pub fn moments(x: &[[i16; 8]]) -> (i32, u64) {
     (_mm_cvtsi128_si32(sum), _mm_cvtsi128_si64(squares) as u64)
 }
 
-/// Quantises eights into words of lanes, `rows` apart from `row` on, as far as there are any.
+/// Quantises eights into words of lanes, `ROWS` apart from `row` on, as far as there are pairs.
 ///
 /// The product `shifted · inverse` is made of 16-bit factors: a shift to the left is done after it,
 /// which wraps to the same number.
@@ -41,11 +41,10 @@ pub fn moments(x: &[[i16; 8]]) -> (i32, u64) {
 /// `CENTRED`: something is multiplied or subtracted first.
 #[inline]
 #[target_feature(enable = "sse2")]
-pub fn quantize<const CENTRED: bool>(
+pub fn quantize<const CENTRED: bool, const ROWS: usize>(
     x: &[[i16; 8]],
     quantizer: &Quantizer,
     row: usize,
-    rows: usize,
     words: &mut [[i16; 4]],
 ) {
     let shift = 31 - quantizer.bits;
@@ -58,7 +57,7 @@ pub fn quantize<const CENTRED: bool>(
     let unsigned = _mm_set1_epi16(-((quantizer.inverse >> 15) as i16));
     let multiply = _mm_set1_epi16(quantizer.multiply as i16);
     let subtract = _mm_set1_epi32(quantizer.subtract);
-    for (x, words) in x.iter().zip(words.chunks_mut(2 * rows)) {
+    for (x, words) in x.iter().zip(words.chunks_exact_mut(2 * ROWS)) {
         let mut x = load(x);
         if !CENTRED {
             x = _mm_sra_epi16(x, right);
@@ -82,13 +81,7 @@ pub fn quantize<const CENTRED: bool>(
         let lanes = _mm_shuffle_epi32::<0b11_01_10_00>(_mm_packs_epi32(odd, even));
         let mut both = [[0; 4]; 2];
         store(both.as_flattened_mut().first_chunk_mut().unwrap_or(&mut [0; 8]), lanes);
-        let [first, second] = both;
-        if let Some(word) = words.get_mut(row) {
-            *word = first;
-        }
-        if let Some(word) = words.get_mut(rows + row) {
-            *word = second;
-        }
+        [words[row % ROWS], words[ROWS + row % ROWS]] = both;
     }
 }
 
