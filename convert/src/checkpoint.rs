@@ -203,9 +203,17 @@ fn renamed(tensors: Tensors) -> Tensors {
             tensors.keys().all(|name| name.starts_with(&longer)).then_some(longer)
         };
         // A model within a model; `model.` alone is a part of many families' own names.
-        let inner = |part: &str| tensors.keys().any(|n| n.starts_with(&format!("{prefix}model.{part}")));
-        let wrapped =
-            ["model.", "bert.", "embeddings.", "classifier.", "transformer.", "wte.", "encoder.block."];
+        let inner =
+            |part: &str| tensors.keys().any(|n| n.starts_with(&format!("{prefix}model.{part}")));
+        let wrapped = [
+            "model.",
+            "bert.",
+            "embeddings.",
+            "classifier.",
+            "transformer.",
+            "wte.",
+            "encoder.block.",
+        ];
         let found = ["module.", "_orig_mod."].into_iter().find_map(shared);
         let found = found.or_else(|| match wrapped.iter().any(|part| inner(part)) {
             true => shared("model."),
@@ -245,11 +253,14 @@ mod tests {
         assert_eq!(names(&["model.bert.a", "model.classifier.b"]), ["bert.a", "classifier.b"]);
         let llama = ["model.layers.0.a", "model.norm.weight"];
         assert_eq!(names(&llama), llama);
-        assert_eq!(names(&["model.lm_head.w", "model.model.norm.w"]), ["lm_head.w", "model.norm.w"]);
-        assert_eq!(names(&["a.LayerNorm.gamma", "a.LayerNorm.beta"]), [
-            "a.LayerNorm.bias",
-            "a.LayerNorm.weight"
-        ]);
+        assert_eq!(
+            names(&["model.lm_head.w", "model.model.norm.w"]),
+            ["lm_head.w", "model.norm.w"]
+        );
+        assert_eq!(
+            names(&["a.LayerNorm.gamma", "a.LayerNorm.beta"]),
+            ["a.LayerNorm.bias", "a.LayerNorm.weight"]
+        );
     }
 
     #[test]

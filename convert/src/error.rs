@@ -39,9 +39,7 @@ pub enum Error {
     },
     /// A value that the engine or the converter cannot do.
     #[error("{file}: `{key}` is {found}, which is not supported")]
-    #[diagnostic(help(
-        "supported: {supported} (`--ignore {key}` reads the file as if it did not have the key)"
-    ))]
+    #[diagnostic(help("supported: {supported}"))]
     Unsupported {
         /// The file, by its name within the checkpoint.
         file: String,
@@ -216,6 +214,20 @@ pub fn read(path: &std::path::Path) -> Result<Vec<u8>> {
 /// Reads a whole text file.
 pub fn read_text(path: &std::path::Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|source| Error::File { path: path.into(), source })
+}
+
+/// An [`Error::Unsupported`] of a key that the user may accept.
+pub fn unsupported(
+    file: impl Into<String>,
+    key: impl Into<String>,
+    found: impl std::fmt::Display,
+    supported: impl std::fmt::Display,
+) -> Error {
+    let key = key.into();
+    let supported = format!(
+        "{supported}. Accept it with `--ignore {key}`, which reads the file as if it did not have it"
+    );
+    Error::Unsupported { file: file.into(), key, found: found.to_string(), supported }
 }
 
 /// An [`Error::Input`].

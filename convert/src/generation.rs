@@ -24,17 +24,45 @@ pub struct Search {
 }
 
 /// Keys that only a sampler reads: without `do_sample` they change nothing.
-const SAMPLING: &[&str] =
-    &["temperature", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "top_h"];
+const SAMPLING: &[&str] = &[
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
+    "epsilon_cutoff",
+    "eta_cutoff",
+    "top_h",
+];
 
 /// Keys of `generation_config.json` that an older `config.json` has too.
 const SHARED: &[&str] = &[
-    "max_length", "min_length", "do_sample", "early_stopping", "num_beams", "repetition_penalty",
-    "length_penalty", "no_repeat_ngram_size", "bad_words_ids", "forced_bos_token_id",
-    "forced_eos_token_id", "suppress_tokens", "begin_suppress_tokens", "max_new_tokens",
-    "min_new_tokens", "encoder_no_repeat_ngram_size", "diversity_penalty", "num_beam_groups",
-    "num_return_sequences", "remove_invalid_values", "exponential_decay_length_penalty",
-    "temperature", "top_k", "top_p", "min_p", "typical_p",
+    "max_length",
+    "min_length",
+    "do_sample",
+    "early_stopping",
+    "num_beams",
+    "repetition_penalty",
+    "length_penalty",
+    "no_repeat_ngram_size",
+    "bad_words_ids",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "suppress_tokens",
+    "begin_suppress_tokens",
+    "max_new_tokens",
+    "min_new_tokens",
+    "encoder_no_repeat_ngram_size",
+    "diversity_penalty",
+    "num_beam_groups",
+    "num_return_sequences",
+    "remove_invalid_values",
+    "exponential_decay_length_penalty",
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
 ];
 
 /// The file that says how to generate, with the special tokens of both.
@@ -66,7 +94,12 @@ impl<'c> Source<'c> {
     }
 
     /// Refuses a key unless it is one of the values that change nothing.
-    fn neutral(&self, key: &'static str, values: &'static [&'static str], help: &str) -> Result<()> {
+    fn neutral(
+        &self,
+        key: &'static str,
+        values: &'static [&'static str],
+        help: &str,
+    ) -> Result<()> {
         if let Some(value) = self.rules.get(key)
             && !values.iter().any(|&text| crate::account::same(value, text))
         {
@@ -143,7 +176,11 @@ pub fn search(c: &Checkpoint, context: usize, start: Option<usize>) -> Result<Se
     let greedy: &[&str] = &["length_penalty", "early_stopping"];
     if beams > 1 {
         source.neutral("length_penalty", &["1.0"], ", or a search with one beam (`--beams 1`)")?;
-        source.neutral("early_stopping", &["false"], ", or a search with one beam (`--beams 1`)")?;
+        source.neutral(
+            "early_stopping",
+            &["false"],
+            ", or a search with one beam (`--beams 1`)",
+        )?;
     }
     for key in greedy {
         rules.get(key);

@@ -21,7 +21,8 @@ pub fn write_whole(target: &Path, bytes: &[u8], inputs: &[&Path]) -> Result<()> 
     }
     for path in inputs {
         let Ok(path) = std::fs::canonicalize(path) else { continue };
-        let hit = existing.as_ref().is_some_and(|target| *target == path || is_input(&path, target));
+        let hit =
+            existing.as_ref().is_some_and(|target| *target == path || is_input(&path, target));
         if hit {
             return Err(input(
                 format!("`{}` is read by this very command", target.display()),
@@ -54,8 +55,21 @@ fn is_input(folder: &Path, target: &Path) -> bool {
     let inside = target.strip_prefix(folder).is_ok() && folder.is_dir();
     let extension = target.extension().and_then(|e| e.to_str()).unwrap_or_default();
     inside
-        && ["json", "safetensors", "bin", "txt", "model", "py", "pt", "pth", "h5", "msgpack", "jinja", "md"]
-            .contains(&extension)
+        && [
+            "json",
+            "safetensors",
+            "bin",
+            "txt",
+            "model",
+            "py",
+            "pt",
+            "pth",
+            "h5",
+            "msgpack",
+            "jinja",
+            "md",
+        ]
+        .contains(&extension)
 }
 
 /// A new file beside another.
@@ -91,7 +105,8 @@ mod tests {
     use super::*;
 
     fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("picoformer-output-{}-{name}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("picoformer-output-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         folder

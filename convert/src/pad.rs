@@ -21,16 +21,21 @@ pub fn validate(config: &Config) -> Result<()> {
 /// The error for a field that the engine refuses.
 pub fn range(c: &Config, field: &str) -> Error {
     let other = "train or choose a model within it; the limits keep 32-bit arithmetic exact";
-    let shorter = format!("a shorter context: `--context N`{}", match longest(c) {
-        0 => String::new(),
-        n => format!(", {n} at most with these layers"),
-    });
+    let shorter = format!(
+        "a shorter context: `--context N`{}",
+        match longest(c) {
+            0 => String::new(),
+            n => format!(", {n} at most with these layers"),
+        }
+    );
     let (words, found, limit, help) = match field {
         "d_model" => ("width (d_model)", c.d_model, "a multiple of 4 from 4 to 8192", other),
         "d_ff" => ("feed-forward width (d_ff)", c.d_ff, "1 to 8192", other),
         "n_layers" => ("number of layers", c.n_layers, "1 to 256", other),
         "n_heads" => ("number of heads", c.n_heads, "1 to 256", other),
-        "n_kv_heads" => ("number of key/value heads", c.n_kv_heads, "a divisor of the heads", other),
+        "n_kv_heads" => {
+            ("number of key/value heads", c.n_kv_heads, "a divisor of the heads", other)
+        }
         "head_dim" => {
             ("width of a head", c.head_dim, "1 to 256, and all heads together 8192 at most", other)
         }
@@ -50,7 +55,9 @@ pub fn range(c: &Config, field: &str) -> Error {
         }
         "beams" => ("number of beams", c.beams, "1 to 8", "`--beams N`"),
         "relative_distance" => ("relative distance", c.relative_distance, "1 to 4096", other),
-        "start_token" => ("start token", c.start_token, "a token of the vocabulary", "check the id"),
+        "start_token" => {
+            ("start token", c.start_token, "a token of the vocabulary", "check the id")
+        }
         "end_token" => ("end token", c.end_token, "a token of the vocabulary", "check the id"),
         "suppressed_token" => (
             "suppressed token",
@@ -64,12 +71,14 @@ pub fn range(c: &Config, field: &str) -> Error {
             "a token of the vocabulary",
             "check the id",
         ),
-        other_field => return Error::Range {
-            field: other_field.into(),
-            found: "not possible with the other fields".into(),
-            limit: "see `Config::validate`".into(),
-            help: other.into(),
-        },
+        other_field => {
+            return Error::Range {
+                field: other_field.into(),
+                found: "not possible with the other fields".into(),
+                limit: "see `Config::validate`".into(),
+                help: other.into(),
+            };
+        }
     };
     Error::Range {
         field: words.into(),

@@ -56,7 +56,9 @@ fn a_wrong_type_is_never_the_default() {
         ("partial_rotary_factor", json!(0.5)),
         ("attention_factor", json!(1.5)),
     ] {
-        copy("llama-bias").edit("config.json", |c| c["rope_parameters"][key] = value).refused(&[key]);
+        copy("llama-bias")
+            .edit("config.json", |c| c["rope_parameters"][key] = value)
+            .refused(&[key]);
     }
     for (key, value) in [("num_beams", json!("2")), ("max_new_tokens", json!(-1))] {
         copy("t5-tied").generate(key, value).refused(&["generation_config.json", key]);
@@ -102,7 +104,8 @@ fn other_keys_are_refused_or_ignored_deliberately() {
     assert!(copy("t5-tied").set("x", json!(1)).load(&["config.json:x"]).is_ok());
     assert!(copy("t5-tied").set("x", json!(1)).load(&["generation_config.json:x"]).is_err());
     // What changes nothing is accepted without a word.
-    let harmless = copy("llama-bias").set("sliding_window", json!(2)).set("pretraining_tp", json!(4));
+    let harmless =
+        copy("llama-bias").set("sliding_window", json!(2)).set("pretraining_tp", json!(4));
     assert!(same(&harmless.model(), &copy("llama-bias").model()));
     assert_eq!(harmless.model().config.window, 0, "Llama has no window");
 }
@@ -118,7 +121,8 @@ fn json_is_read_as_python_writes_it() {
     assert!(same(&copy("bert-mean").write("config.json", infinite).model(), &marked.model()));
     let epsilon = text.replace("\"layer_norm_eps\": 1e-12", "\"layer_norm_eps\": NaN");
     copy("bert-mean").write("config.json", epsilon).refused(&["layer_norm_eps", "NaN"]);
-    let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.bytes().flat_map(|b| [b, 0])).collect();
+    let utf16: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(text.bytes().flat_map(|b| [b, 0])).collect();
     copy("bert-mean").write("config.json", utf16).refused(&["config.json", "UTF-16"]);
     copy("bert-mean").write("config.json", "[1]").refused(&["config.json", "[1]"]);
 }
@@ -224,22 +228,27 @@ fn generation_is_done_or_refused() {
     assert_eq!(config("max_new_tokens", json!(7)).target_context, 7);
     assert_eq!(config("max_length", json!(7)).target_context, 6);
     assert_eq!(config("temperature", json!(0.5)).beams, 4, "without do_sample it is not read");
-    let greedy = copy("t5-tied").generate("num_beams", json!(1)).generate("length_penalty", json!(2.0));
+    let greedy =
+        copy("t5-tied").generate("num_beams", json!(1)).generate("length_penalty", json!(2.0));
     assert_eq!(greedy.model().config.beams, 1, "one hypothesis needs no penalty");
     // Without the file, config.json says it.
     let old = copy("t5-tied").remove("generation_config.json").set("num_beams", json!(2));
     assert_eq!(old.model().config.beams, 2);
-    let old = copy("t5-tied").remove("generation_config.json").set("repetition_penalty", json!(2.0));
+    let old =
+        copy("t5-tied").remove("generation_config.json").set("repetition_penalty", json!(2.0));
     old.refused(&["config.json", "repetition_penalty"]);
     let missing = copy("bart").remove("generation_config.json").unset("forced_eos_token_id");
     missing.refused(&["forced_eos_token_id", "missing"]);
     // Decoders: what the sampler of the engine does not have.
-    for (key, value) in
-        [("eos_token_id", json!([2, 3])), ("num_beams", json!(4)), ("repetition_penalty", json!(1.1))]
-    {
+    for (key, value) in [
+        ("eos_token_id", json!([2, 3])),
+        ("num_beams", json!(4)),
+        ("repetition_penalty", json!(1.1)),
+    ] {
         copy("llama-bias").generate(key, value).refused(&["generation_config.json", key]);
     }
-    let sampled = copy("llama-bias").generate("do_sample", json!(true)).generate("top_p", json!(0.9));
+    let sampled =
+        copy("llama-bias").generate("do_sample", json!(true)).generate("top_p", json!(0.9));
     let notes = sampled.load(&[]).unwrap().notes;
     assert!(notes.iter().any(|note| note.contains("`top_p` is 0.9")), "{notes:?}");
 }
@@ -252,7 +261,10 @@ fn the_end_token_is_the_models() {
         Vocabulary::parse(&section).unwrap().end()
     };
     assert_eq!(end(&copy("tales")), Some(2));
-    assert_eq!(end(&copy("tales").remove("generation_config.json").set("eos_token_id", json!(9))), Some(9));
+    assert_eq!(
+        end(&copy("tales").remove("generation_config.json").set("eos_token_id", json!(9))),
+        Some(9)
+    );
     let list = copy("tales").remove("generation_config.json").set("eos_token_id", json!([9]));
     assert_eq!(end(&list), Some(9));
     assert_eq!(end(&copy("tales").generate("eos_token_id", json!(7))), Some(7), "it rules");
@@ -269,10 +281,14 @@ fn the_end_token_is_the_models() {
 /// Class B: what sentence-transformers does around a body, in the schemas of versions 2 to 6.
 #[test]
 fn sentence_transformers_modules_are_read() {
-    let pooled = |config: Value| copy("bert-mean").write("1_Pooling/config.json", config.to_string());
+    let pooled =
+        |config: Value| copy("bert-mean").write("1_Pooling/config.json", config.to_string());
     for (config, pooling) in [
         (json!({ "word_embedding_dimension": 24, "pooling_mode_cls_token": true }), Pooling::First),
-        (json!({ "embedding_dimension": 24, "pooling_mode": "cls", "include_prompt": true }), Pooling::First),
+        (
+            json!({ "embedding_dimension": 24, "pooling_mode": "cls", "include_prompt": true }),
+            Pooling::First,
+        ),
         (json!({ "embedding_dimension": 24, "pooling_mode": ["mean"] }), Pooling::Mean),
         (json!({ "pooling_mode_mean_sqrt_len_tokens": true }), Pooling::Mean),
     ] {
@@ -290,12 +306,15 @@ fn sentence_transformers_modules_are_read() {
         pooled(config).refused(&["1_Pooling/config.json"]);
     }
     let modules = |list: &[(&str, &str)]| -> String {
-        let module = |(kind, path): &(&str, &str)| json!({ "idx": 0, "name": "0", "path": path,
-            "type": format!("sentence_transformers.base.modules.x.{kind}") });
+        let module = |(kind, path): &(&str, &str)| {
+            json!({ "idx": 0, "name": "0", "path": path,
+            "type": format!("sentence_transformers.base.modules.x.{kind}") })
+        };
         Value::from(list.iter().map(module).collect::<Vec<_>>()).to_string()
     };
     let with = |list: &[(&str, &str)]| copy("bert-mean").write("modules.json", modules(list));
-    let (body, pool, unit) = (("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize"));
+    let (body, pool, unit) =
+        (("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize"));
     assert!(same(&with(&[body, pool, unit]).model(), &copy("bert-mean").model()));
     let bare = with(&[body, pool]);
     assert!(bare.refusal().contains("Normalize"));
@@ -303,7 +322,8 @@ fn sentence_transformers_modules_are_read() {
     with(&[body, unit]).refused(&["modules.json", "Normalize"]);
     with(&[body, pool, ("LSTM", "2_LSTM"), unit]).refused(&["modules.json", "LSTM"]);
     let elsewhere = with(&[body, ("Pooling", "pool"), unit]);
-    let elsewhere = elsewhere.write("pool/config.json", json!({ "pooling_mode": "cls" }).to_string());
+    let elsewhere =
+        elsewhere.write("pool/config.json", json!({ "pooling_mode": "cls" }).to_string());
     assert_eq!(elsewhere.model().config.pooling, Pooling::First);
     // A dense layer that keeps the width is the engine's pooler; another is refused.
     let dense = |size: usize, act: &str| {
@@ -313,10 +333,10 @@ fn sentence_transformers_modules_are_read() {
             "activation_function": format!("torch.nn.modules.activation.{act}") });
         with(&[body, pool, ("Dense", "2_Dense"), unit])
             .write("2_Dense/config.json", config.to_string())
-            .store("2_Dense/model.safetensors", &[
-                ("linear.weight".into(), weight),
-                ("linear.bias".into(), bias),
-            ])
+            .store(
+                "2_Dense/model.safetensors",
+                &[("linear.weight".into(), weight), ("linear.bias".into(), bias)],
+            )
     };
     assert!(dense(24, "Tanh").model().config.pooler);
     dense(16, "Tanh").refused(&["2_Dense/config.json", "out_features", "16"]);
@@ -327,12 +347,17 @@ fn sentence_transformers_modules_are_read() {
     let cut = copy("bert-mean").write("tokenizer_config.json", r#"{ "model_max_length": 9 }"#);
     assert_eq!(cut.model().config.context, 9);
     let prompts = json!({ "prompts": { "query": "query: " }, "default_prompt_name": "query" });
-    let prompted = copy("bert-mean").write("config_sentence_transformers.json", prompts.to_string());
+    let prompted =
+        copy("bert-mean").write("config_sentence_transformers.json", prompts.to_string());
     prompted.refused(&["config_sentence_transformers.json", "default_prompt_name", "query: "]);
     // Weights in the body's file that only guessed words.
-    let masked = copy("bert-mean").set("architectures", json!(["BertForMaskedLM"])).weights(|tensors| {
-        tensors.push(("cls.predictions.bias".into(), (safetensors::Dtype::F32, vec![1], vec![0; 4])));
-    });
+    let masked =
+        copy("bert-mean").set("architectures", json!(["BertForMaskedLM"])).weights(|tensors| {
+            tensors.push((
+                "cls.predictions.bias".into(),
+                (safetensors::Dtype::F32, vec![1], vec![0; 4]),
+            ));
+        });
     assert!(same(&masked.model(), &copy("bert-mean").model()));
     assert_eq!(masked.model().config.head, Head::Embedding);
 }
@@ -373,7 +398,12 @@ fn ties_are_decided_by_weights_and_version() {
             })
         };
         assert!(same(&with_copy("4.57.1", false).model(), &copy(model).model()), "{to}");
-        with_copy("4.57.1", true).refused(&[to, "holds other values", "tie_word_embeddings", "--ignore"]);
+        with_copy("4.57.1", true).refused(&[
+            to,
+            "holds other values",
+            "tie_word_embeddings",
+            "--ignore",
+        ]);
         let dropped = with_copy("4.57.1", true).load(&[to]).unwrap().model;
         assert!(same(&dropped, &copy(model).model()), "{to}");
         let untied = with_copy("5.1.0", true);
@@ -404,7 +434,8 @@ fn ranges_are_told_with_value_and_limit() {
         let options = Options { context: Some(context), ..Options::default() };
         assert_eq!(load_with(&folder.0, None, options).unwrap().model.config.window, window);
     }
-    let folder = copy("mistral").unset("sliding_window").set("max_position_embeddings", json!(5000));
+    let folder =
+        copy("mistral").unset("sliding_window").set("max_position_embeddings", json!(5000));
     assert_eq!(folder.model().config.window, 4096, "Mistral's default");
     let deep = copy("llama-bias").set("num_hidden_layers", json!(0));
     deep.refused(&["num_hidden_layers", "0"]);

@@ -44,13 +44,19 @@ fn inputs_are_never_overwritten() {
     let link = folder.0.join("link.pico");
     std::os::unix::fs::symlink(&weights, &link).unwrap();
     for target in [&weights, &link, &folder.0] {
-        let output = run(&[OsStr::new("convert"), folder.0.as_os_str(), OsStr::new("-o"), target.as_os_str()]);
+        let output = run(&[
+            OsStr::new("convert"),
+            folder.0.as_os_str(),
+            OsStr::new("-o"),
+            target.as_os_str(),
+        ]);
         assert!(!output.status.success(), "{}", target.display());
         assert_eq!(std::fs::read(&weights).unwrap(), before);
     }
     // A blob beside the weights is none of them, and stays whole when the next is refused.
     let blob = folder.0.join("model.pico");
-    let convert = [OsStr::new("convert"), folder.0.as_os_str(), OsStr::new("-o"), blob.as_os_str()];
+    let convert = [OsStr::new("convert"), folder.0.as_os_str(), OsStr::new("-o"), blob.as_os_str()]
+        .map(OsStr::to_owned);
     assert!(run(&convert).status.success() && run(&convert).status.success());
     let good = std::fs::read(&blob).unwrap();
     let folder = folder.set("is_decoder", json!(true));
@@ -80,8 +86,13 @@ fn names_need_not_be_utf_8() {
 fn closed_pipes_and_full_outputs_are_no_panic() {
     let lines = copy("bert-mean").write("lines.txt", "set a timer\n".repeat(200));
     let file = lines.0.join("lines.txt");
-    let arguments = [OsStr::new("tokenize"), OsStr::new(&shipped("intent")), OsStr::new("--file"), file.as_os_str()]
-        .map(OsStr::to_owned);
+    let arguments = [
+        OsStr::new("tokenize"),
+        OsStr::new(&shipped("intent")),
+        OsStr::new("--file"),
+        file.as_os_str(),
+    ]
+    .map(OsStr::to_owned);
     let mut child =
         command().args(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -89,7 +100,11 @@ fn closed_pipes_and_full_outputs_are_no_panic() {
     assert!(!error(&output).contains("panicked"), "{}", error(&output));
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = command().args(&arguments).stdout(full).stderr(Stdio::piped()).output().unwrap();
-    assert!(!output.status.success() && error(&output).contains("standard output"), "{}", error(&output));
+    assert!(
+        !output.status.success() && error(&output).contains("standard output"),
+        "{}",
+        error(&output)
+    );
     assert!(!error(&output).contains("panicked"));
 }
 
@@ -130,7 +145,13 @@ fn scores_mean_what_they_say() {
     let scores = |folder: &common::checkpoints::Folder| {
         let blob = folder.0.join("x.pico");
         run(&[OsStr::new("convert"), folder.0.as_os_str(), OsStr::new("-o"), blob.as_os_str()]);
-        let arguments = [OsStr::new("run"), blob.as_os_str(), OsStr::new("--ids"), OsStr::new("3,1,4"), OsStr::new("--json")];
+        let arguments = [
+            OsStr::new("run"),
+            blob.as_os_str(),
+            OsStr::new("--ids"),
+            OsStr::new("3,1,4"),
+            OsStr::new("--json"),
+        ];
         answer(&arguments)
     };
     let one = scores(&rows(1));
@@ -149,10 +170,19 @@ fn scores_mean_what_they_say() {
 fn memory_that_is_not_there_is_told() {
     let folder = copy("llama-bias").set("max_position_embeddings", json!(1 << 20));
     let blob = folder.0.join("x.pico");
-    let output = run(&[OsStr::new("convert"), folder.0.as_os_str(), OsStr::new("-o"), blob.as_os_str()]);
+    let output =
+        run(&[OsStr::new("convert"), folder.0.as_os_str(), OsStr::new("-o"), blob.as_os_str()]);
     assert!(output.status.success(), "{}", error(&output));
-    let shell = format!("ulimit -v 200000; exec '{}' run '{}' --ids 1", env!("CARGO_BIN_EXE_picoformer"), blob.display());
+    let shell = format!(
+        "ulimit -v 60000; exec '{}' run '{}' --ids 1 --max-tokens 1",
+        env!("CARGO_BIN_EXE_picoformer"),
+        blob.display()
+    );
     let output = Command::new("bash").args(["-c", &shell]).env("NO_COLOR", "1").output().unwrap();
     assert!(!output.status.success());
-    assert!(error(&output).contains("bytes of memory, which this host does not have"), "{}", error(&output));
+    assert!(
+        error(&output).contains("bytes of memory, which this host does not have"),
+        "{}",
+        error(&output)
+    );
 }

@@ -29,7 +29,8 @@ fn names_are_read_through_wrappers() {
         }
     }
     let old = renamed("bert-classifier", |name| {
-        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+        name.replace("LayerNorm.weight", "LayerNorm.gamma")
+            .replace("LayerNorm.bias", "LayerNorm.beta")
     });
     assert_eq!(outputs(&old), outputs(&copy("bert-classifier")));
     let wrong = renamed("bert-classifier", |name| name.replace("encoder.", "body."));
@@ -124,14 +125,18 @@ fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
         let header = [&20u16.to_le_bytes()[..], &[0, 0, 0, 0], &common[2..], &sizes].concat();
         let header = [&header[..], &(name.len() as u16).to_le_bytes(), &[0, 0]].concat();
         bytes.extend([b"PK\x03\x04", &header[..], name.as_bytes(), content].concat());
-        let entry = [b"PK\x01\x02", &[20, 0][..], &header, &[0; 10], &offset.to_le_bytes()].concat();
+        let entry =
+            [b"PK\x01\x02", &[20, 0][..], &header, &[0; 10], &offset.to_le_bytes()].concat();
         directory.extend([&entry[..], name.as_bytes()].concat());
     }
     let start = bytes.len() as u32;
     let count = (files.len() as u16).to_le_bytes();
     let size = (directory.len() as u32).to_le_bytes();
     bytes.extend(directory);
-    bytes.extend([b"PK\x05\x06\0\0\0\0", &[count, count].concat()[..], &size, &start.to_le_bytes(), &[0, 0]].concat());
+    bytes.extend(
+        [b"PK\x05\x06\0\0\0\0", &[count, count].concat()[..], &size, &start.to_le_bytes(), &[0, 0]]
+            .concat(),
+    );
     bytes
 }
 
@@ -192,7 +197,8 @@ fn pytorch_archives_are_read_without_running_them() {
     for model in ["bert-classifier", "gpt2-tied"] {
         let source = copy(model);
         let tensors = source.tensors();
-        let matrix = tensors.iter().find(|(_, raw)| raw.1.len() == 2).map(|(name, _)| name.as_str());
+        let matrix =
+            tensors.iter().find(|(_, raw)| raw.1.len() == 2).map(|(name, _)| name.as_str());
         for transposed in [None, matrix] {
             let bytes = torch(&tensors, transposed);
             let folder = copy(model).remove("model.safetensors").write("pytorch_model.bin", &bytes);
@@ -237,9 +243,13 @@ fn foreign_files_are_named() {
     for (name, bytes, words) in [
         ("zip.bin", &b"PK\x03\x04abcdefghijklmnopqrstuvwxyz"[..], ["PyTorch", "export.py"]),
         ("g.bin", b"GGUF\x03\0\0\0abcdefghijklmnopqrstuvwxyz", ["GGUF", "quantised for llama.cpp"]),
-        ("t.bin", b"\x1c\0\0\0TFL3abcdefghijklmnopqrstuvwxyz", ["TensorFlow Lite", "before its export"]),
+        (
+            "t.bin",
+            b"\x1c\0\0\0TFL3abcdefghijklmnopqrstuvwxyz",
+            ["TensorFlow Lite", "before its export"],
+        ),
         ("p.bin", pointer.as_bytes(), ["Git LFS pointer", "git lfs pull"]),
-        ("v3.bin", b"42ka\x03\0\0\0abcdefghijklmnopqrstuvwxyz", ["version is 3", "--version 0"]),
+        ("v3.bin", b"24ka\x03\0\0\0abcdefghijklmnopqrstuvwxyz", ["version is 3", "--version 0"]),
     ] {
         let error = miette::Report::new(llama2c::import(&file(name, bytes)).unwrap_err());
         let text = format!("{error} {}", error.help().map(|h| h.to_string()).unwrap_or_default());
@@ -249,12 +259,15 @@ fn foreign_files_are_named() {
 
 /// The bytes of llama2.c's versions 0, 1 and 2 of one random model.
 fn llama2c_files() -> [Vec<u8>; 3] {
-    let (d, ff, layers, heads, kv, vocab, context) = (8usize, 12usize, 2usize, 2usize, 1usize, 16, 4);
+    let (d, ff, layers, heads, kv, vocab, context) =
+        (8usize, 12usize, 2usize, 2usize, 1usize, 16, 4);
     let mut random = common::synthetic::Random(5);
     let mut part = |n: usize| random.normals(n, 0.5);
     let (embedding, att) = (part(vocab * d), part(layers * d));
-    let (q, k, v, o) = (part(layers * d * d), part(layers * d * 4), part(layers * d * 4), part(layers * d * d));
-    let (ffn, w1, w2, w3) = (part(layers * d), part(layers * d * ff), part(layers * d * ff), part(layers * d * ff));
+    let (q, k, v, o) =
+        (part(layers * d * d), part(layers * d * 4), part(layers * d * 4), part(layers * d * d));
+    let (ffn, w1, w2, w3) =
+        (part(layers * d), part(layers * d * ff), part(layers * d * ff), part(layers * d * ff));
     let last = part(d);
     let bytes = |x: &[f32]| -> Vec<u8> { x.iter().flat_map(|x| x.to_le_bytes()).collect() };
     let header: Vec<u8> = [d, ff, layers, heads, kv, vocab, context]
@@ -264,7 +277,8 @@ fn llama2c_files() -> [Vec<u8>; 3] {
     let all = |parts: &[&[f32]]| -> Vec<u8> { parts.iter().flat_map(|part| bytes(part)).collect() };
     let old = all(&[&embedding, &att, &q, &k, &v, &o, &ffn, &w1, &w2, &w3, &last, &[0.0; 16]]);
     let start = |version: i32, group: i32| -> Vec<u8> {
-        let mut start = [b"42ka", &version.to_le_bytes()[..], &header, &[1], &group.to_le_bytes()].concat();
+        let mut start =
+            [b"24ka", &version.to_le_bytes()[..], &header, &[1], &group.to_le_bytes()].concat();
         start.resize(256, 0);
         start
     };
@@ -274,8 +288,14 @@ fn llama2c_files() -> [Vec<u8>; 3] {
     let mut groups = Vec::new();
     for (i, matrix) in matrices.iter().enumerate() {
         for layer in matrix.chunks(if i == 0 { matrix.len() } else { matrix.len() / layers }) {
-            let scales: Vec<f32> = layer.chunks(4).map(|g| g.iter().fold(0f32, |m, x| m.max(x.abs())) / 127.0).collect();
-            let ints = layer.chunks(4).zip(&scales).flat_map(|(g, s)| g.iter().map(move |x| (x / s).round() as i8 as u8));
+            let scales: Vec<f32> = layer
+                .chunks(4)
+                .map(|g| g.iter().fold(0f32, |m, x| m.max(x.abs())) / 127.0)
+                .collect();
+            let ints = layer
+                .chunks(4)
+                .zip(&scales)
+                .flat_map(|(g, s)| g.iter().map(move |x| (x / s).round() as i8 as u8));
             groups.extend(ints);
             groups.extend(bytes(&scales));
         }

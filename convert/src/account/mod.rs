@@ -4,7 +4,7 @@
 
 pub mod known;
 
-use crate::error::{Error, Result, read};
+use crate::error::{Error, Result, read, unsupported};
 use known::{Known, When};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -183,9 +183,7 @@ impl Document {
     /// # Errors
     /// [`Error::WrongType`].
     pub fn positive(&self, key: &str) -> Result<Option<f64>> {
-        self.typed(key, "a number above zero", |v| {
-            v.as_f64().filter(|&x| x > 0.0 && x.is_finite())
-        })
+        self.typed(key, "a number above zero", |v| v.as_f64().filter(|&x| x > 0.0 && x.is_finite()))
     }
 
     /// A number.
@@ -257,12 +255,7 @@ impl Document {
         found: impl std::fmt::Display,
         supported: impl Into<String>,
     ) -> Error {
-        Error::Unsupported {
-            file: self.name.clone(),
-            key: key.into(),
-            found: found.to_string(),
-            supported: supported.into(),
-        }
+        unsupported(&self.name, key, found, supported.into())
     }
 
     /// Fails at a key that nobody used and that is not known to change nothing.
@@ -324,7 +317,8 @@ pub fn shown(value: &Value) -> String {
 /// [`Error::File`], [`Error::Malformed`].
 pub fn parse_json(path: &Path) -> Result<Value> {
     let bytes = read(path)?;
-    let malformed = |reason: String| Error::Malformed { path: path.into(), what: "JSON file", reason };
+    let malformed =
+        |reason: String| Error::Malformed { path: path.into(), what: "JSON file", reason };
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     if let Some(pointer) = crate::weights::lfs_pointer(bytes) {
         return Err(malformed(pointer));
@@ -408,7 +402,10 @@ mod tests {
     fn python_numbers_are_read() {
         let text = r#"{"a": NaN, "b": -Infinity, "c": "NaN \" Infinity", "d": [Infinity, 1]}"#;
         let value: Value = serde_json::from_str(&quote_infinities(text)).unwrap();
-        assert_eq!(value, json!({ "a": "NaN", "b": "-Infinity", "c": "NaN \" Infinity", "d": ["Infinity", 1] }));
+        assert_eq!(
+            value,
+            json!({ "a": "NaN", "b": "-Infinity", "c": "NaN \" Infinity", "d": ["Infinity", 1] })
+        );
     }
 
     #[test]

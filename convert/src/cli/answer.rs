@@ -86,10 +86,13 @@ fn answer(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Value>
 
 /// The tokens of a text. An encoder-decoder has nothing to say to an empty one.
 fn encode_text(model: &Model, text: &str) -> Result<Vec<u32>, Error> {
-    if text.is_empty() && model.config().architecture == Architecture::EncoderDecoder {
-        return Err(RunError::EmptyInput.into());
+    let begin = model.tokenizer().and_then(|tokenizer| tokenizer.vocabulary().begin());
+    match (model.config().architecture, begin) {
+        (Architecture::EncoderDecoder, _) if text.is_empty() => Err(RunError::EmptyInput.into()),
+        // A decoder with a begin token writes from nothing.
+        (Architecture::Decoder, Some(begin)) if text.is_empty() => Ok(vec![begin]),
+        _ => encode(model, text),
     }
-    encode(model, text)
 }
 
 /// An answer for every line of a file.

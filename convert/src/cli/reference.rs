@@ -43,7 +43,8 @@ pub fn run(arguments: &ReferenceArguments) -> Result<()> {
             Architecture::EncoderDecoder => {
                 let target = targets.get(i).cloned().unwrap_or_default();
                 check(&model, &target)?;
-                let read = model.read(ids).ok_or_else(|| input("no decoder", "another checkpoint"))?;
+                let read =
+                    model.read(ids).ok_or_else(|| input("no decoder", "another checkpoint"))?;
                 let config = model.config;
                 let limit = config.target_context.min(arguments.max_tokens.max(1));
                 json!({ "outputs": read.forward(&target), "written": read.search(config.beams, limit) })
@@ -64,7 +65,9 @@ fn lists(path: &PathBuf) -> Result<Vec<Vec<u32>>> {
     let number = |v: &Value| u32::try_from(v.as_u64()?).ok();
     let list = |v: &Value| v.as_array()?.iter().map(number).collect::<Option<Vec<u32>>>();
     let all = value.as_array().and_then(|all| all.iter().map(list).collect());
-    Ok(all.ok_or_else(|| input(format!("`{}`", path.display()), "a JSON list of lists of token ids"))?)
+    Ok(all.ok_or_else(|| {
+        input(format!("`{}`", path.display()), "a JSON list of lists of token ids")
+    })?)
 }
 
 fn check(model: &FloatModel, ids: &[u32]) -> Result<()> {

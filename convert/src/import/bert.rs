@@ -12,8 +12,7 @@ use crate::generation;
 use picoformer::config::{Architecture, Config, Head, NormOrder, Pooling, Position};
 use serde_json::Value;
 
-const HEADS: &str =
-    "BertForSequenceClassification, BertForTokenClassification, BertModel";
+const HEADS: &str = "BertForSequenceClassification, BertForTokenClassification, BertModel";
 
 /// Reads `BertForSequenceClassification`, `BertForTokenClassification`, `BertModel` and
 /// sentence-transformers folders, with or without the `bert.` prefix.

@@ -2,7 +2,8 @@
 //! (Jiang et al. 2023) is the same with a sliding window.
 
 use super::{
-    activation, architecture, context, epsilon, family, head_dim, linear, norm, other_head, plain_config,
+    activation, architecture, context, epsilon, family, head_dim, linear, norm, other_head,
+    plain_config,
 };
 use crate::account::known::Known;
 use crate::checkpoint::Checkpoint;

@@ -60,9 +60,8 @@ pub fn import_with(path: &Path, options: &Options) -> Result<FloatModel> {
     if let Some((what, help)) = foreign {
         return Err(input(format!("`{}` is {what}", path.display()), help));
     }
-    let integer = |at: usize| -> Option<i32> {
-        Some(i32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-    };
+    let integer =
+        |at: usize| -> Option<i32> { Some(i32::from_le_bytes(*bytes.get(at..)?.first_chunk()?)) };
     let version = match recognise(&bytes) {
         Kind::Llama2cNew => integer(4).unwrap_or(-1),
         _ => 0,
@@ -188,11 +187,7 @@ fn version_1(bytes: &[u8], c: &Config) -> std::result::Result<Weights, String> {
     })
 }
 
-fn version_2(
-    bytes: &[u8],
-    c: &Config,
-    group: Option<i32>,
-) -> std::result::Result<Weights, String> {
+fn version_2(bytes: &[u8], c: &Config, group: Option<i32>) -> std::result::Result<Weights, String> {
     let group = group.and_then(|group| usize::try_from(group).ok()).unwrap_or(0);
     let (attention, forward) = sizes(c);
     let embedding = c.vocab_size * c.d_model;

@@ -26,7 +26,9 @@ pub const FAMILIES: &str =
 /// [`Error::Unsupported`] for one that is not read.
 pub fn family(config: &Document) -> Result<&str> {
     match config.text("model_type")? {
-        Some(known @ ("bert" | "gpt2" | "llama" | "mistral" | "bart" | "marian" | "t5")) => Ok(known),
+        Some(known @ ("bert" | "gpt2" | "llama" | "mistral" | "bart" | "marian" | "t5")) => {
+            Ok(known)
+        }
         found => Err(Error::Unsupported {
             file: config.name().into(),
             key: "model_type".into(),
@@ -82,7 +84,8 @@ fn other_head(c: &Checkpoint, head: &str, supported: &str) -> Error {
          its sentence embedding (architectures BertModel)"
     } else if head.contains("QuestionAnswering") {
         ": spans of an answer have no place in the engine; label tokens instead"
-    } else if head.contains("ForSequenceClassification") || head.contains("ForTokenClassification") {
+    } else if head.contains("ForSequenceClassification") || head.contains("ForTokenClassification")
+    {
         ": of this family only models that write; classify with BERT"
     } else if head.ends_with("Model") {
         ": a body without a head writes nothing; convert the checkpoint with its head"

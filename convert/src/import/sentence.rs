@@ -3,7 +3,7 @@
 
 use crate::account::{Document, known, parse_json, shown};
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, Result, input};
+use crate::error::{Error, Result, input, unsupported};
 use crate::float_model::FloatLinear;
 use crate::weights::read_folder;
 use picoformer::config::Pooling;
@@ -41,10 +41,10 @@ pub(super) fn read(c: &Checkpoint, width: usize) -> Result<Sentence> {
         what: "list of modules",
         reason: "expected objects with `type` and `path`".into(),
     };
-    let refuse = |found: &str, supported: &str| Error::Unsupported {
+    let refuse = |module: &str, supported: &str| Error::Unsupported {
         file: "modules.json".into(),
-        key: found.into(),
-        found: "a module".into(),
+        key: module.into(),
+        found: "a module at this place".into(),
         supported: supported.into(),
     };
     let (mut pooled, mut dense, mut unit) = (None, None, false);
@@ -81,14 +81,13 @@ pub(super) fn read(c: &Checkpoint, width: usize) -> Result<Sentence> {
         return Err(refuse("Transformer", "a Pooling module behind it"));
     };
     if !unit && !ignored.accepts("Normalize") {
-        return Err(Error::Unsupported {
-            file: "modules.json".into(),
-            key: "Normalize".into(),
-            found: "missing".into(),
-            supported: "a Normalize module at the end: the engine scales every embedding to length one, which \
-                        changes no cosine"
-                .into(),
-        });
+        return Err(unsupported(
+            "modules.json",
+            "Normalize",
+            "missing",
+            "a Normalize module at the end: the engine scales every embedding to length one, which changes no \
+             cosine",
+        ));
     }
     settings(c)?;
     Ok(Sentence { pooling, dense, longest: longest(c)? })

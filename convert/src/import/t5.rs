@@ -1,6 +1,8 @@
 //! T5 (Raffel et al. 2020): RMSNorm, relative positions, no score scaling, ReLU or gated GELU.
 
-use super::{activation_named, architecture, context, epsilon, linear, norm, other_head, plain_config};
+use super::{
+    activation_named, architecture, context, epsilon, linear, norm, other_head, plain_config,
+};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Result, input};
 use crate::float_decoder::{FloatCross, FloatDecoder};
@@ -27,7 +29,10 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     for name in ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"] {
         if c.unties(name, "shared", &embedding.weight, &shape)? {
             let message = format!("`{name}` differs from `shared.weight`");
-            return Err(input(message, "T5 has one table for both sides; it cannot be run with two"));
+            return Err(input(
+                message,
+                "T5 has one table for both sides; it cannot be run with two",
+            ));
         }
     }
     let tied = match tie {

@@ -15,7 +15,7 @@ pub use settings::Settings;
 pub use source::Choice;
 
 use crate::account::{parse_json, shown};
-use crate::error::{Error, Result, input};
+use crate::error::{self, Error, Result, input};
 use picoformer::tokenizer::vocabulary::{FLAG_ADD_END, NONE};
 use picoformer::tokenizer::{Tokenizer, Vocabulary};
 use serde_json::Value;
@@ -142,7 +142,9 @@ pub fn with_end(mut section: Vec<u8>, end: Option<usize>) -> Result<Vec<u8>> {
     if vocabulary.flag(FLAG_ADD_END) {
         return match (own, end) {
             (Some(own), Some(end)) if own as usize != end => Err(input(
-                format!("the tokenizer puts token {own} behind a text, the model ends one with {end}"),
+                format!(
+                    "the tokenizer puts token {own} behind a text, the model ends one with {end}"
+                ),
                 "one token for both; `--ignore eos_token_id` takes the tokenizer's",
             )),
             _ => Ok(section),
@@ -160,12 +162,7 @@ pub fn with_end(mut section: Vec<u8>, end: Option<usize>) -> Result<Vec<u8>> {
 }
 
 fn unsupported(key: &str, found: impl ToString, supported: &str) -> Error {
-    Error::Unsupported {
-        file: "tokenizer.json".into(),
-        key: key.into(),
-        found: found.to_string(),
-        supported: supported.into(),
-    }
+    error::unsupported("tokenizer.json", key, found.to_string(), supported)
 }
 
 /// `model.vocab` and the added tokens as pieces by id; gaps are empty.

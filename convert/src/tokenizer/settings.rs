@@ -4,7 +4,7 @@
 use super::{parts, unsupported};
 use crate::account::{Document, Ignored, known, shown};
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, Result};
+use crate::error::{self, Result};
 use crate::import::family;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -15,8 +15,21 @@ const ROLES: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 /// The names that these roles usually have.
 const NAMES: [&str; 15] = [
-    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<s>", "</s>", "<unk>", "<pad>", "<mask>",
-    "<|endoftext|>", "<bos>", "<eos>", "<|begin_of_text|>", "<|end_of_text|>",
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "<s>",
+    "</s>",
+    "<unk>",
+    "<pad>",
+    "<mask>",
+    "<|endoftext|>",
+    "<bos>",
+    "<eos>",
+    "<|begin_of_text|>",
+    "<|end_of_text|>",
 ];
 
 /// The settings of a checkpoint's tokenizer.
@@ -137,12 +150,12 @@ impl Settings {
                     Some(id) => format!("{id}: \"{content}\""),
                     None => format!("\"{content}\""),
                 };
-                return Err(Error::Unsupported {
-                    file: "tokenizer_config.json".into(),
-                    key: "added_tokens_decoder".into(),
+                return Err(error::unsupported(
+                    "tokenizer_config.json",
+                    "added_tokens_decoder",
                     found,
-                    supported: "tokens that tokenizer.json lists too; re-save the tokenizer".into(),
-                });
+                    "tokens that tokenizer.json lists too; re-save the tokenizer",
+                ));
             }
         }
         if self.cleans && !matches!(self.family.as_str(), "bert") {

@@ -9,7 +9,8 @@ use serde_json::Value;
 /// Refuses what the engine's rules leave out, key by key.
 pub(super) fn account(json: &Value) -> Result<()> {
     let file = Document::of("tokenizer.json", json.clone())?;
-    for key in ["model", "normalizer", "pre_tokenizer", "post_processor", "added_tokens", "decoder"] {
+    for key in ["model", "normalizer", "pre_tokenizer", "post_processor", "added_tokens", "decoder"]
+    {
         file.get(key);
     }
     file.finish(&[FILE])?;
@@ -37,7 +38,11 @@ fn model(json: &Value) -> Result<()> {
     let model = &json["model"];
     let bytes = model["byte_fallback"] == true;
     if model["fuse_unk"] == true && !bytes && !model["unk_token"].is_null() {
-        return Err(unsupported("model.fuse_unk", true, "false: every unknown character is a token"));
+        return Err(unsupported(
+            "model.fuse_unk",
+            true,
+            "false: every unknown character is a token",
+        ));
     }
     // The crate's default is 100 as well.
     if model["type"] == "WordPiece"

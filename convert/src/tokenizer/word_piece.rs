@@ -13,7 +13,8 @@ use tokenizers::{
 /// The section of a WordPiece model.
 pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {
     let normalizers = parts(&json["normalizer"], "normalizers");
-    let types: Vec<_> = normalizers.iter().map(|n| n["type"].as_str().unwrap_or_default()).collect();
+    let types: Vec<_> =
+        normalizers.iter().map(|n| n["type"].as_str().unwrap_or_default()).collect();
     if !matches!(types[..], ["BertNormalizer"] | ["Lowercase", "BertNormalizer"]) {
         return Err(unsupported("normalizer.type", &json["normalizer"]["type"], "BertNormalizer"));
     }

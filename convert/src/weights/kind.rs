@@ -24,19 +24,24 @@ const SAVE: &str = "load it where it comes from and save it with transformers' `
 /// Recognises a file by its first bytes.
 pub fn recognise(bytes: &[u8]) -> Kind {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
-    let at = |offset: usize, magic: &[u8]| bytes.get(offset..).is_some_and(|b| b.starts_with(magic));
+    let at =
+        |offset: usize, magic: &[u8]| bytes.get(offset..).is_some_and(|b| b.starts_with(magic));
     if starts(b"PK\x03\x04") {
         return Kind::TorchZip;
     }
-    if starts(b"42ka") {
+    if starts(b"24ka") {
         return Kind::Llama2cNew; // 0x616b3432, little-endian
     }
     if starts(b"GGUF") || starts(b"lmgg") || starts(b"fmgg") || starts(b"tjgg") {
-        let help = "its weights are quantised for llama.cpp: convert the checkpoint that it was made from";
+        let help =
+            "its weights are quantised for llama.cpp: convert the checkpoint that it was made from";
         return Kind::Foreign("a GGUF file of llama.cpp", help);
     }
     if at(4, b"TFL3") {
-        return Kind::Foreign("a TensorFlow Lite model", "convert the checkpoint before its export");
+        return Kind::Foreign(
+            "a TensorFlow Lite model",
+            "convert the checkpoint before its export",
+        );
     }
     if starts(b"\x89HDF\r\n\x1a\n") {
         return Kind::Foreign("an HDF5 file of Keras or TensorFlow", SAVE);
@@ -96,10 +101,16 @@ mod tests {
     #[test]
     fn files_are_known_by_their_content() {
         assert_eq!(recognise(b"PK\x03\x04rest"), Kind::TorchZip);
-        assert_eq!(recognise(b"42ka\x01\0\0\0"), Kind::Llama2cNew);
+        assert_eq!(recognise(b"24ka\x01\0\0\0"), Kind::Llama2cNew);
         assert_eq!(recognise(b"\x08\0\0\0\0\0\0\0{}"), Kind::Safetensors);
-        assert!(matches!(recognise(b"GGUF\x03\0\0\0"), Kind::Foreign("a GGUF file of llama.cpp", _)));
-        assert!(matches!(recognise(b"\x1c\0\0\0TFL3"), Kind::Foreign("a TensorFlow Lite model", _)));
+        assert!(matches!(
+            recognise(b"GGUF\x03\0\0\0"),
+            Kind::Foreign("a GGUF file of llama.cpp", _)
+        ));
+        assert!(matches!(
+            recognise(b"\x1c\0\0\0TFL3"),
+            Kind::Foreign("a TensorFlow Lite model", _)
+        ));
         assert!(matches!(recognise(b"\x08\x07\x12\x07pytorch"), Kind::Foreign("an ONNX model", _)));
         assert_eq!(recognise(b""), Kind::Unknown);
         let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 437\n";

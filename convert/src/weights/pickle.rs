@@ -13,8 +13,17 @@ pub(super) enum Object {
     /// A name of a module, which is not called.
     Global(String),
     /// A storage: type and name of its file.
-    Storage { kind: String, key: String },
-    Tensor { kind: String, key: String, offset: usize, shape: Vec<usize>, strides: Vec<usize> },
+    Storage {
+        kind: String,
+        key: String,
+    },
+    Tensor {
+        kind: String,
+        key: String,
+        offset: usize,
+        shape: Vec<usize>,
+        strides: Vec<usize>,
+    },
 }
 
 use Object::*;
@@ -225,7 +234,9 @@ impl Machine<'_> {
                 // The state of an object (an OrderedDict's `_metadata`): no tensor.
                 b'b' => drop(self.pop()?),
                 b'0' => drop(self.pop()?),
-                other => return Err(format!("its pickle has the unknown instruction {other:#04x}")),
+                other => {
+                    return Err(format!("its pickle has the unknown instruction {other:#04x}"));
+                }
             }
         }
     }

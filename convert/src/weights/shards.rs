@@ -33,7 +33,8 @@ pub fn read_folder(folder: &Path) -> Result<Tensors> {
     if let Some((path, (what, help))) =
         entries.map(|entry| entry.path()).find_map(|path| by_name(&path).map(|found| (path, found)))
     {
-        let message = format!("`{}` is {what}, not weights that the converter reads", path.display());
+        let message =
+            format!("`{}` is {what}, not weights that the converter reads", path.display());
         return Err(crate::error::input(message, help));
     }
     Err(Error::NotACheckpoint { path: folder.into(), missing: "model.safetensors" })
@@ -69,13 +70,12 @@ fn read_file(path: &Path, wanted: impl Fn(&str) -> bool, tensors: &mut Tensors) 
 /// Reads the files of an index: every tensor from the file that the index names.
 fn read_shards(folder: &Path, index: &Path, tensors: &mut Tensors) -> Result<()> {
     let json = parse_json(index)?;
-    let malformed = |reason: String| Error::Malformed {
-        path: index.into(),
-        what: "index of shards",
-        reason,
-    };
+    let malformed =
+        |reason: String| Error::Malformed { path: index.into(), what: "index of shards", reason };
     let extra = json.as_object().into_iter().flatten().map(|(key, _)| key);
-    if let Some(key) = extra.into_iter().find(|key| !["metadata", "weight_map"].contains(&key.as_str())) {
+    if let Some(key) =
+        extra.into_iter().find(|key| !["metadata", "weight_map"].contains(&key.as_str()))
+    {
         return Err(malformed(format!("its key `{key}` is not known")));
     }
     let map = json.get("weight_map").and_then(Value::as_object);
@@ -101,7 +101,9 @@ fn read_shards(folder: &Path, index: &Path, tensors: &mut Tensors) -> Result<()>
             }
         }
         if let Some(name) = others.first() {
-            return Err(malformed(format!("`{file}` holds `{name}`, which the index does not list")));
+            return Err(malformed(format!(
+                "`{file}` holds `{name}`, which the index does not list"
+            )));
         }
         if let Some(name) = names.iter().find(|&&name| !tensors.contains_key(name)) {
             return Err(malformed(format!("`{file}` does not hold `{name}`")));

@@ -14,8 +14,7 @@ pub(super) fn read(
     wanted: impl Fn(&str) -> bool,
     tensors: &mut Tensors,
 ) -> Result<()> {
-    let bad =
-        |reason: String| Error::Malformed { path: path.into(), what: "PyTorch file", reason };
+    let bad = |reason: String| Error::Malformed { path: path.into(), what: "PyTorch file", reason };
     let archive = Archive::open(bytes).ok_or_else(|| bad("the zip archive is damaged".into()))?;
     let Some(pickle) = archive.names().find(|name| name.ends_with("data.pkl")) else {
         return Err(bad("it is a zip archive without `data.pkl`: not of `torch.save`".into()));

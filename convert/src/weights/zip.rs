@@ -78,7 +78,9 @@ impl<'a> Archive<'a> {
         let entry = self.entries.iter().find(|entry| entry.name == name && entry.method == 0)?;
         let header = self.bytes.get(entry.header..)?;
         let start = 30 + u16_at(header, 26)? + u16_at(header, 28)?;
-        header.starts_with(b"PK\x03\x04").then(|| header.get(start..start.checked_add(entry.len)?))?
+        header
+            .starts_with(b"PK\x03\x04")
+            .then(|| header.get(start..start.checked_add(entry.len)?))?
     }
 }
 
