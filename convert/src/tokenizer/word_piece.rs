@@ -1,7 +1,7 @@
 //! BERT's WordPiece: what every character of Unicode becomes is asked of the `tokenizers` crate itself.
 
-use super::section::{Section, around, characters_beside, id, pieces, unsupported};
-use crate::error::{Error, Result};
+use super::section::{Section, around, characters_beside, crates, id, parts, pieces, unsupported};
+use crate::error::Result;
 use picoformer::tokenizer::vocabulary::{FLAG_ADD_END, NONE};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -12,19 +12,20 @@ use tokenizers::{
 
 /// The section of a WordPiece model.
 pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {
-    for (key, kind) in [("normalizer", "BertNormalizer"), ("pre_tokenizer", "BertPreTokenizer")] {
-        if json[key]["type"] != kind {
-            return Err(unsupported(&format!("{key}.type"), &json[key]["type"], kind));
-        }
+    let normalizers = parts(&json["normalizer"], "normalizers");
+    let types: Vec<_> =
+        normalizers.iter().map(|n| n["type"].as_str().unwrap_or_default()).collect();
+    if !matches!(types[..], ["BertNormalizer"] | ["Lowercase", "BertNormalizer"]) {
+        return Err(unsupported("normalizer.type", &json["normalizer"]["type"], "BertNormalizer"));
+    }
+    if json["pre_tokenizer"]["type"] != "BertPreTokenizer" {
+        let found = &json["pre_tokenizer"]["type"];
+        return Err(unsupported("pre_tokenizer.type", found, "BertPreTokenizer"));
     }
     if json["model"]["continuing_subword_prefix"].as_str().is_some_and(|prefix| prefix != "##") {
         return Err(unsupported("model.continuing_subword_prefix", "another", "##"));
     }
-    let tokenizer = Tokenizer::from_file(path).map_err(|error| Error::Malformed {
-        path: path.into(),
-        what: "tokenizer.json",
-        reason: error.to_string(),
-    })?;
+    let tokenizer = crates(json, path)?;
     let mut section = Section::new(2, pieces(json)?);
     section.characters = characters(&tokenizer, &section.pieces);
     section.unknown =
