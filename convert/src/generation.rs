@@ -240,7 +240,7 @@ pub fn decoder_end(c: &Checkpoint) -> Result<Option<usize>> {
     for key in ["max_length", "max_new_tokens", "length_penalty", "early_stopping"] {
         rules.get(key);
     }
-    (c.config.get("decoder_start_token_id"), c.generation.get("decoder_start_token_id"));
+    both(c, "decoder_start_token_id");
     source.finish()?;
     Ok(ends.first().copied())
 }
@@ -251,14 +251,20 @@ pub fn decoder_end(c: &Checkpoint) -> Result<Option<usize>> {
 /// A key that nobody knows.
 pub fn none(c: &Checkpoint) -> Result<()> {
     for key in SHARED.iter().chain(SAMPLING) {
-        (c.config.get(key), c.generation.get(key));
+        both(c, key);
     }
-    (c.generation.get("eos_token_id"), c.generation.get("decoder_start_token_id"));
-    (c.config.get("eos_token_id"), c.config.get("decoder_start_token_id"));
+    both(c, "eos_token_id");
+    both(c, "decoder_start_token_id");
     match c.generation.exists() {
         true => c.generation.finish(&[GENERATION]),
         false => Ok(()),
     }
+}
+
+/// A key that counts as used in both files.
+fn both(c: &Checkpoint, key: &str) {
+    c.config.get(key);
+    c.generation.get(key);
 }
 
 /// Longest target, the start token counted: what the checkpoint generates at most, within `context`.
