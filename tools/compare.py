@@ -14,6 +14,7 @@ sentence-transformers; the converter's f32 reference within 1e-4, the blob's cos
 
 import argparse
 import collections
+import functools
 import json
 import math
 import random
@@ -69,7 +70,8 @@ def corpus():
     return lines
 
 
-def word_piece(folder, lower):
+@functools.cache
+def trained_word_piece(lower):
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -79,13 +81,17 @@ def word_piece(folder, lower):
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")])
     tokenizer.decoder = decoders.WordPiece()
-    tokenizer.save(str(folder / "tokenizer.json"))
+    return tokenizer.to_str()
+
+
+def word_piece(folder, lower):
+    (folder / "tokenizer.json").write_text(trained_word_piece(lower))
     config = {"tokenizer_class": "BertTokenizer", "do_lower_case": lower, "model_max_length": 512}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    return tokenizer
 
 
-def byte_level(folder, template):
+@functools.cache
+def trained_byte_level(template):
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -95,10 +101,15 @@ def byte_level(folder, template):
         vocab_size=700, special_tokens=special, initial_alphabet=alphabet, show_progress=False))
     if template:
         tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    save_fast(tokenizer, folder)
+    return tokenizer.to_str()
 
 
-def sentence_piece(folder, end):
+def byte_level(folder, template):
+    save_fast(folder, trained_byte_level(template))
+
+
+@functools.cache
+def trained_sentence_piece(end):
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     special = ["<unk>", "<s>", "</s>", *(f"<0x{b:02X}>" for b in range(256))]
@@ -113,12 +124,15 @@ def sentence_piece(folder, end):
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
     data = json.loads(tokenizer.to_str())
     data["added_tokens"] = data["added_tokens"][:3]  # the bytes are pieces, no added tokens
-    (folder / "tokenizer.json").write_text(json.dumps(data))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+    return json.dumps(data)
 
 
-def save_fast(tokenizer, folder):
-    tokenizer.save(str(folder / "tokenizer.json"))
+def sentence_piece(folder, end):
+    save_fast(folder, trained_sentence_piece(end))
+
+
+def save_fast(folder, text):
+    (folder / "tokenizer.json").write_text(text)
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
 
 
@@ -302,7 +316,7 @@ FAMILIES = {"bert": bert, "gpt2": gpt2, "llama": llama, "mistral": lambda r, o: 
 
 
 def save(model, folder, r, options):
-    """Weights in one of the forms that are read; the model afterwards computes with what was saved."""
+    """Weights in one of the forms that are read; returns the model as the original library loads them."""
     form = options["form"] = r.choice(["safetensors", "safetensors", "shards", "torch", "prefix", "double"])
     kind = options["dtype"] = r.choice([torch.float32, torch.float32, torch.float16, torch.bfloat16]) if form != "double" else torch.float64
     options["dtype"] = str(options["dtype"]).removeprefix("torch.")
@@ -311,13 +325,14 @@ def save(model, folder, r, options):
     small = {"max_shard_size": "20KB"} if form == "shards" else {}
     copy = model.to(kind)
     copy.save_pretrained(folder, **small)
+    loaded = reload(folder)
     if form in ("torch", "prefix"):
         state = {k: v.contiguous() for k, v in copy.state_dict().items()}
         if form == "prefix":
             state = {f"module.{k}": v for k, v in state.items()}
         (folder / "model.safetensors").unlink()
         torch.save(state, folder / "pytorch_model.bin")
-    model.float()
+    return loaded
 
 
 class Differs(Exception):
@@ -364,11 +379,12 @@ def compare(folder, model, pico, r):
     figures = {"logits": 0.0, "cosine": 1.0, "ids": 0, "written": 0, "notes": bill["notes"]}
     if bill["tokenizer"]:
         tokenizer = hf.AutoTokenizer.from_pretrained(folder)
-        for text in TEXTS:
-            found = pico.run("tokenize", blob, text, "--json")[0]["ids"]
+        lines = folder / "texts.lines"
+        lines.write_text("\n".join(TEXTS) + "\n")
+        for text, found in zip(TEXTS, pico.run("tokenize", blob, "--file", lines, "--json"), strict=True):
             expected = tokenizer(text)["input_ids"]
-            if found != expected:
-                raise Differs(f"ids of {text!r}: {found}, not {expected}")
+            if found["ids"] != expected:
+                raise Differs(f"ids of {text!r}: {found['ids']}, not {expected}")
             figures["ids"] += len(expected)
     sources = [[r.randrange(3, vocab) for _ in range(n)] for n in (1, 5, min(17, context))]
     files = {name: folder / f"{name}.lists" for name in ("ids", "targets")}
@@ -475,9 +491,8 @@ def main():
             torch.manual_seed(seed)
             model, complete = FAMILIES[family](r, options)
             lively(model, seed)
-            save(model, folder, r, options)
+            model = save(model, folder, r, options)
             complete(folder, model)
-            model = reload(folder) if options["form"] not in ("prefix",) else model
             figures = compare(folder, model, pico, r)
             row["logits"] = max(row["logits"], figures["logits"])
             row["cosine"].append(figures["cosine"])

@@ -23,6 +23,20 @@ pub struct Search {
     pub forced_token: usize,
 }
 
+/// A beam width that the engine has.
+///
+/// # Errors
+/// [`Error::Input`] with the greatest width.
+pub fn beam_width(beams: usize) -> Result<usize> {
+    match beams {
+        1..=MAX_BEAMS => Ok(beams),
+        _ => Err(input(
+            format!("a beam of {beams} is not possible"),
+            format!("1 (greedy) to {MAX_BEAMS}"),
+        )),
+    }
+}
+
 /// Keys that only a sampler reads: without `do_sample` they change nothing.
 const SAMPLING: &[&str] = &[
     "temperature",
@@ -166,7 +180,7 @@ pub fn search(c: &Checkpoint, context: usize, start: Option<usize>) -> Result<Se
     }
     let own = rules.size("num_beams")?;
     let beams = match (c.options.beams, own) {
-        (Some(beams), _) => crate::load::beam_width(beams)?,
+        (Some(beams), _) => beam_width(beams)?,
         (None, Some(beams)) if beams > MAX_BEAMS => {
             return Err(rules.refuse("num_beams", format!("1 to {MAX_BEAMS}; `--beams N` sets it")));
         }
@@ -240,7 +254,7 @@ pub fn decoder_end(c: &Checkpoint) -> Result<Option<usize>> {
     for key in ["max_length", "max_new_tokens", "length_penalty", "early_stopping"] {
         rules.get(key);
     }
-    (c.config.get("decoder_start_token_id"), c.generation.get("decoder_start_token_id"));
+    both(c, "decoder_start_token_id");
     source.finish()?;
     Ok(ends.first().copied())
 }
@@ -251,14 +265,20 @@ pub fn decoder_end(c: &Checkpoint) -> Result<Option<usize>> {
 /// A key that nobody knows.
 pub fn none(c: &Checkpoint) -> Result<()> {
     for key in SHARED.iter().chain(SAMPLING) {
-        (c.config.get(key), c.generation.get(key));
+        both(c, key);
     }
-    (c.generation.get("eos_token_id"), c.generation.get("decoder_start_token_id"));
-    (c.config.get("eos_token_id"), c.config.get("decoder_start_token_id"));
+    both(c, "eos_token_id");
+    both(c, "decoder_start_token_id");
     match c.generation.exists() {
         true => c.generation.finish(&[GENERATION]),
         false => Ok(()),
     }
+}
+
+/// A key that counts as used in both files.
+fn both(c: &Checkpoint, key: &str) {
+    c.config.get(key);
+    c.generation.get(key);
 }
 
 /// Longest target, the start token counted: what the checkpoint generates at most, within `context`.

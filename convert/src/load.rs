@@ -7,7 +7,7 @@ use crate::generation::decoder_end;
 use crate::import::{import, llama2c};
 use crate::tokenizer::{self, Choice};
 use crate::weights::kind::by_name;
-use picoformer::config::{Architecture, MAX_BEAMS};
+use picoformer::config::Architecture;
 use picoformer::tokenizer::Vocabulary;
 use std::path::Path;
 
@@ -116,18 +116,4 @@ fn install(model: &mut FloatModel, section: Option<Vec<u8>>, choice: &Choice) ->
     }
     model.tokenizer = section;
     Ok(())
-}
-
-/// A beam width that the engine has.
-///
-/// # Errors
-/// [`Error::Input`] with the greatest width.
-pub fn beam_width(beams: usize) -> Result<usize> {
-    match beams {
-        1..=MAX_BEAMS => Ok(beams),
-        _ => Err(input(
-            format!("a beam of {beams} is not possible"),
-            format!("1 (greedy) to {MAX_BEAMS}"),
-        )),
-    }
 }

@@ -192,7 +192,7 @@ fn bad_input_is_a_typed_error() {
         let rotary = Config { relative_distance: 0, ..rotary };
         assert_eq!(rotary.validate(), Err(ConfigError("position")));
     });
-    let error = load::beam_width(9).unwrap_err().to_string();
+    let error = picoformer_convert::generation::beam_width(9).unwrap_err().to_string();
     assert!(error.contains("beam of 9"), "{error}");
 }
 

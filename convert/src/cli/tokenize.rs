@@ -4,7 +4,7 @@ use clap::Args;
 use miette::Result;
 use picoformer::Model;
 use picoformer_convert::error::{input, read_text};
-use picoformer_convert::evaluate::encode;
+use picoformer_convert::evaluation::encode;
 use picoformer_convert::host::Blob;
 use picoformer_convert::output::say;
 use serde_json::{Value, json};

@@ -25,8 +25,8 @@ pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {
     if json["model"]["continuing_subword_prefix"].as_str().is_some_and(|prefix| prefix != "##") {
         return Err(unsupported("model.continuing_subword_prefix", "another", "##"));
     }
-    let tokenizer = crates(json, path)?;
     let mut section = Section::new(2, pieces(json)?);
+    let tokenizer = crates(json, path)?;
     section.characters = characters(&tokenizer, &section.pieces);
     section.unknown =
         json["model"]["unk_token"].as_str().and_then(|unk| id(json, unk)).unwrap_or(NONE);
@@ -57,7 +57,16 @@ fn characters(tokenizer: &Tokenizer, pieces: &[Vec<u8>]) -> Vec<(u32, u32, u32)>
     let known: HashSet<char> = pieces.iter().flat_map(|piece| piece.chars()).collect();
     let (mut ranges, mut several): (Vec<(u32, u32, u32)>, Vec<char>) = Default::default();
     let stays = |text: &str| words(tokenizer, &format!("a{text}b")) == [format!("a{text}b")];
+    let mut dropped = false;
     for c in characters_beside(stays) {
+        // Planes 4 to 13 have no characters: where one is dropped, so are its neighbours.
+        if dropped && matches!(c as u32, 0x4_0000..0xE_0000) && c as u32 & 0xff != 0 {
+            if let Some((_, last, _)) = ranges.last_mut() {
+                *last += 1;
+            }
+            continue;
+        }
+        dropped = false;
         let found = words(tokenizer, &format!("a{c}b"));
         let found: Vec<Vec<char>> = found.iter().map(|word| word.chars().collect()).collect();
         // What the vocabulary does not have makes a word unknown, whatever it is.
@@ -82,6 +91,7 @@ fn characters(tokenizer: &Tokenizer, pieces: &[Vec<u8>]) -> Vec<(u32, u32, u32)>
             _ if known.contains(&c) => 16 + NOBODY as u32,
             _ => continue,
         };
+        dropped = class == 0;
         let code = c as u32;
         match ranges.last_mut() {
             Some((first, last, previous))

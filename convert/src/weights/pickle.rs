@@ -102,7 +102,7 @@ impl Machine<'_> {
         self.stack.pop().ok_or_else(|| CUT.into())
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Object>, String> {
+    fn pop_mark(&mut self) -> Result<Vec<Object>, String> {
         let mark = self.marks.pop().ok_or(CUT)?;
         Ok(self.stack.split_off(mark.min(self.stack.len())))
     }
@@ -196,7 +196,7 @@ impl Machine<'_> {
                     self.recall(at)?;
                 }
                 b't' | b'l' => {
-                    let items = shallow(self.to_mark()?)?;
+                    let items = shallow(self.pop_mark()?)?;
                     self.stack.push(List(items));
                 }
                 0x85..=0x87 => {
@@ -205,7 +205,7 @@ impl Machine<'_> {
                     self.stack.push(List(items));
                 }
                 b'd' => {
-                    let items = self.to_mark()?;
+                    let items = self.pop_mark()?;
                     self.stack.push(Dictionary(Vec::new()));
                     self.put(items)?;
                 }
@@ -214,11 +214,11 @@ impl Machine<'_> {
                     self.put(vec![key, value])?;
                 }
                 b'u' => {
-                    let items = self.to_mark()?;
+                    let items = self.pop_mark()?;
                     self.put(items)?;
                 }
                 b'a' | b'e' => {
-                    let items = if code == b'a' { vec![self.pop()?] } else { self.to_mark()? };
+                    let items = if code == b'a' { vec![self.pop()?] } else { self.pop_mark()? };
                     if let Some(List(list)) = self.stack.last_mut() {
                         list.extend(shallow(items)?);
                     }
