@@ -26,7 +26,7 @@ pub struct Search {
 /// A beam width that the engine has.
 ///
 /// # Errors
-/// [`Error::Input`] with the greatest width.
+/// [`crate::error::Error::Input`] with the greatest width.
 pub fn beam_width(beams: usize) -> Result<usize> {
     match beams {
         1..=MAX_BEAMS => Ok(beams),

@@ -10,7 +10,7 @@ use std::path::Path;
 /// The section of a `tokenizer.json`.
 ///
 /// # Errors
-/// [`Error::Unsupported`] with the key of what the engine has no rules for.
+/// [`crate::error::Error::Unsupported`] with the key of what the engine has no rules for.
 pub fn from_json(path: &Path) -> Result<Vec<u8>> {
     from_value(&parse_json(path)?, path)
 }
