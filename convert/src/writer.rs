@@ -26,7 +26,7 @@ pub enum Wide {
 /// Writes the blob of a model.
 ///
 /// # Errors
-/// [`Error::Range`] if the model is beyond the engine's range.
+/// [`crate::error::Error::Range`] if the model is beyond the engine's range.
 pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
     let model = &*pad_heads(model);
     let mut config = model.config;

@@ -11,7 +11,7 @@ use picoformer_convert::float_model::FloatModel;
 use picoformer_convert::load::load_with;
 use picoformer_convert::output::say;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct ReferenceArguments {
@@ -60,7 +60,7 @@ pub fn run(arguments: &ReferenceArguments) -> Result<()> {
     Ok(())
 }
 
-fn lists(path: &PathBuf) -> Result<Vec<Vec<u32>>> {
+fn lists(path: &Path) -> Result<Vec<Vec<u32>>> {
     let value = picoformer_convert::account::parse_json(path)?;
     let number = |v: &Value| u32::try_from(v.as_u64()?).ok();
     let list = |v: &Value| v.as_array()?.iter().map(number).collect::<Option<Vec<u32>>>();

@@ -3,7 +3,7 @@
 use crate::account::Document;
 use crate::error::{Error, Result};
 
-/// Families that [`import`] reads.
+/// Families that [`super::import`] reads.
 pub const FAMILIES: &str =
     "bart, bert, gpt2, llama, marian, mistral, t5 (Hugging Face folders); llama2.c .bin files";
 

@@ -27,7 +27,8 @@ const END_OFFSET: usize = 12;
 /// The section with `end` as the token that ends a generated text; without one where the model has none.
 ///
 /// # Errors
-/// [`crate::error::Error::Input`] where the tokenizer adds another token to every text, or does not have this one.
+/// [`crate::error::Error::Input`] where the tokenizer adds another token to every text, or does not have
+/// this one.
 pub fn with_end(mut section: Vec<u8>, end: Option<usize>) -> Result<Vec<u8>> {
     let Ok(vocabulary) = Vocabulary::parse(&section) else { return Ok(section) };
     let (own, pieces) = (vocabulary.end(), vocabulary.len());
