@@ -36,7 +36,7 @@ pub fn run(arguments: &ReferenceArguments) -> Result<()> {
     let options = Options { ignored: Ignored::new(&arguments.ignore), ..Options::default() };
     let model = load_with(&arguments.checkpoint, None, options)?.model;
     let sources = lists(&arguments.ids)?;
-    let targets = arguments.targets.as_ref().map(lists).transpose()?.unwrap_or_default();
+    let targets = arguments.targets.as_deref().map(lists).transpose()?.unwrap_or_default();
     for (i, ids) in sources.iter().enumerate() {
         check(&model, ids)?;
         let value = match model.config.architecture {
