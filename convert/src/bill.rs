@@ -15,6 +15,11 @@ pub struct Bill {
     pub answers: &'static str,
     /// Weights of the checkpoint.
     pub parameters: u32,
+    /// Bytes of the checkpoint in f32: four a weight.
+    pub checkpoint_bytes: u64,
+    /// Bytes that training it needs, activations not counted, with AdamW in f32: 4 for a weight, 4 for its
+    /// gradient, 8 for the optimiser's two means (Kingma & Ba 2015, algorithm 1).
+    pub training_bytes: u64,
     /// Bytes of flash.
     pub flash_bytes: usize,
     /// Bytes of RAM, stack not counted.
@@ -91,6 +96,8 @@ pub fn bill(model: &Model) -> Bill {
             Head::None => "hidden",
         },
         parameters: model.header().parameters,
+        checkpoint_bytes: model.header().parameters as u64 * 4,
+        training_bytes: model.header().parameters as u64 * 16,
         flash_bytes: model.flash_bytes(),
         arena_bytes: size.total_bytes(),
         context: c.context,
@@ -166,6 +173,12 @@ impl std::fmt::Display for Bill {
             f,
             "{} that answers with {}, {} parameters",
             self.architecture, self.answers, self.parameters
+        )?;
+        writeln!(
+            f,
+            "its checkpoint in f32 has {} bytes; training it with AdamW needs {} (weights, gradients and two \
+             means), and activations",
+            self.checkpoint_bytes, self.training_bytes
         )?;
         writeln!(
             f,

@@ -1,20 +1,27 @@
-//! Checkpoints as files: Hugging Face folders (`config.json`, `model.safetensors`, sharded or not) and
-//! llama2.c `.bin` files. All weights become f32.
+//! Hugging Face folders: `config.json` and `generation_config.json`, every key of which is accounted for,
+//! and the weights.
 
-use crate::error::{Error, Result, read, read_text};
-use safetensors::{Dtype, SafeTensors};
+use crate::account::{Document, Ignored};
+use crate::error::{Error, Result};
+use crate::weights::{Fault, Tensors, is_buffer, read_folder};
 use serde_json::Value;
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// One tensor, row-major.
-#[derive(Clone, Debug)]
-pub struct Tensor {
-    /// Its dimensions.
-    pub shape: Vec<usize>,
-    /// Its values.
-    pub data: Vec<f32>,
+pub use crate::weights::Tensor;
+
+/// What the user asked for that a checkpoint is read by.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Positions, instead of the checkpoint's.
+    pub context: Option<usize>,
+    /// Positions of the target, instead of the checkpoint's.
+    pub target_context: Option<usize>,
+    /// Beam width, instead of the checkpoint's.
+    pub beams: Option<usize>,
+    /// Keys that are accepted deliberately.
+    pub ignored: Ignored,
 }
 
 /// A checkpoint: hyperparameters, tensors, and where it lies.
@@ -23,10 +30,16 @@ pub struct Checkpoint {
     /// The folder or file.
     pub path: PathBuf,
     /// `config.json`.
-    pub config: Value,
-    /// `generation_config.json`, or null.
-    pub generation: Value,
-    tensors: BTreeMap<String, Tensor>,
+    pub config: Document,
+    /// `generation_config.json`; without keys if there is none.
+    pub generation: Document,
+    /// What the user asked for.
+    pub options: Options,
+    /// What a user should know though it is no fault.
+    pub notes: RefCell<Vec<String>>,
+    /// Texts are to be lower-cased before the tokenizer.
+    pub lower_case: Cell<bool>,
+    tensors: Tensors,
     taken: RefCell<BTreeSet<String>>,
 }
 
@@ -34,39 +47,53 @@ impl Checkpoint {
     /// Reads a Hugging Face folder.
     ///
     /// # Errors
-    /// Missing or damaged files, types that are not floats, values that are not finite.
+    /// Missing or damaged files.
     pub fn open(path: &Path) -> Result<Self> {
-        let config_path = path.join("config.json");
-        if !config_path.is_file() {
+        Self::open_with(path, Options::default())
+    }
+
+    /// As [`Checkpoint::open`], with the user's options.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn open_with(path: &Path, options: Options) -> Result<Self> {
+        if !path.join("config.json").is_file() {
             return Err(Error::NotACheckpoint { path: path.into(), missing: "config.json" });
         }
-        let config = parse_json(&config_path)?;
-        let generation_path = path.join("generation_config.json");
-        let generation = match generation_path.is_file() {
-            true => parse_json(&generation_path)?,
-            false => Value::Null,
-        };
-        let mut tensors = BTreeMap::new();
-        for file in weight_files(path)? {
-            read_safetensors(&file, &mut tensors)?;
-        }
-        Ok(Self { path: path.into(), config, generation, tensors, taken: RefCell::default() })
+        let config = Document::open(path, "config.json", &options.ignored)?;
+        let generation = Document::open(path, "generation_config.json", &options.ignored)?;
+        // The family is named before anything of the weights is at fault.
+        crate::import::family(&config)?;
+        let tensors = renamed(read_folder(path)?);
+        Ok(Self { config, generation, options, ..Self::from_parts(path, Value::Null, tensors)? })
     }
 
     /// A checkpoint from tensors in memory.
-    pub fn from_parts(path: &Path, config: Value, tensors: BTreeMap<String, Tensor>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// A configuration that is no object.
+    pub fn from_parts(path: &Path, config: Value, tensors: Tensors) -> Result<Self> {
+        Ok(Self {
             path: path.into(),
-            config,
-            generation: Value::Null,
+            config: Document::of("config.json", config)?,
+            generation: Document::of("generation_config.json", Value::Null)?,
+            options: Options::default(),
+            notes: RefCell::default(),
+            lower_case: Cell::new(false),
             tensors,
             taken: RefCell::default(),
-        }
+        })
+    }
+
+    /// Tells the user something that is no fault.
+    pub fn note(&self, text: impl Into<String>) {
+        self.notes.borrow_mut().push(text.into());
     }
 
     /// Number of weights.
     pub fn parameters(&self) -> usize {
-        self.tensors.values().map(|tensor| tensor.data.len()).sum()
+        let tensors = self.tensors.iter().filter(|(name, _)| !is_buffer(name));
+        tensors.map(|(_, tensor)| tensor.data.len()).sum()
     }
 
     /// Whether a tensor exists.
@@ -74,10 +101,26 @@ impl Checkpoint {
         self.tensors.contains_key(name)
     }
 
+    /// The shape of a tensor.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|tensor| &tensor.shape[..])
+    }
+
+    /// The first tensor whose name begins so.
+    pub fn find(&self, prefix: &str) -> Option<&str> {
+        self.tensors.keys().find(|name| name.starts_with(prefix)).map(String::as_str)
+    }
+
+    /// The tensors whose names begin so, to be read elsewhere: they count as used.
+    pub fn take_all(&self, prefix: &str) {
+        let names = self.tensors.keys().filter(|name| name.starts_with(prefix)).cloned();
+        self.taken.borrow_mut().extend(names);
+    }
+
     /// Takes a tensor of a shape.
     ///
     /// # Errors
-    /// [`Error::MissingTensor`], [`Error::Shape`].
+    /// [`Error::MissingTensor`], [`Error::Shape`], [`Error::TensorType`], [`Error::NotFinite`].
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let Some(tensor) = self.tensors.get(name) else {
             let examples: Vec<_> = self.tensors.keys().take(3).map(String::as_str).collect();
@@ -87,6 +130,15 @@ impl Checkpoint {
                 examples: examples.join(", "),
             });
         };
+        match &tensor.fault {
+            Some(Fault::Type(found)) => {
+                return Err(Error::TensorType { name: name.into(), found: found.clone() });
+            }
+            Some(Fault::NotFinite(index)) => {
+                return Err(Error::NotFinite { name: name.into(), index: *index });
+            }
+            None => {}
+        }
         if tensor.shape != shape {
             return Err(Error::Shape {
                 name: name.into(),
@@ -98,14 +150,41 @@ impl Checkpoint {
         Ok(tensor.data.clone())
     }
 
-    /// Fails if a tensor was never taken, but for names that `ignore` accepts.
+    /// Whether a copy of a tied matrix, if there is one, is another matrix: then the original of today,
+    /// transformers 5, does not tie them. One that transformers 4 wrote is ambiguous.
+    ///
+    /// # Errors
+    /// [`Error::Untied`], and those of [`Checkpoint::tensor`].
+    pub fn unties(&self, name: &str, to: &str, matrix: &[f32], shape: &[usize]) -> Result<bool> {
+        if !self.has(name) {
+            return Ok(false);
+        }
+        let copy = self.tensor(name, shape)?;
+        let Some(index) = copy.iter().zip(matrix).position(|(a, b)| a != b) else {
+            return Ok(false);
+        };
+        let version = self.config.root().get("transformers_version").and_then(Value::as_str);
+        let major = version.and_then(|v| v.split('.').next()?.parse::<u32>().ok());
+        if self.options.ignored.accepts(name) {
+            return Ok(false);
+        }
+        match major {
+            Some(5..) => Ok(true),
+            _ => Err(Error::Untied { name: name.into(), to: to.into(), index }),
+        }
+    }
+
+    /// Fails if a tensor was never taken, but for buffers and for names that the user ignores.
     ///
     /// # Errors
     /// [`Error::ExtraTensors`].
-    pub fn finish(&self, ignore: impl Fn(&str) -> bool) -> Result<()> {
+    pub fn finish(&self) -> Result<()> {
         let taken = self.taken.borrow();
-        let extra: Vec<_> =
-            self.tensors.keys().filter(|name| !taken.contains(*name) && !ignore(name)).collect();
+        let ignored = &self.options.ignored;
+        let names = self.tensors.keys();
+        let extra: Vec<_> = names
+            .filter(|name| !taken.contains(*name) && !is_buffer(name) && !ignored.accepts(name))
+            .collect();
         match extra.first() {
             None => Ok(()),
             Some(example) => {
@@ -113,167 +192,75 @@ impl Checkpoint {
             }
         }
     }
+}
 
-    /// A whole number of `config.json`.
-    ///
-    /// # Errors
-    /// [`Error::MissingKey`].
-    pub fn size(&self, key: &str) -> Result<usize> {
-        self.config
-            .get(key)
-            .and_then(Value::as_u64)
-            .filter(|&n| n <= 1 << 24)
-            .map(|n| n as usize)
-            .ok_or_else(|| Error::MissingKey { key: key.into(), expected: "a whole number" })
-    }
-
-    /// A value that tells how to generate: of `generation_config.json`, or of `config.json`, where older
-    /// checkpoints have it.
-    pub fn generation_value(&self, key: &str) -> Option<&Value> {
-        let found = self.generation.get(key).or_else(|| self.config.get(key));
-        found.filter(|value| !value.is_null())
-    }
-
-    /// As [`Checkpoint::generation_value`], a token.
-    ///
-    /// # Errors
-    /// [`Error::MissingKey`].
-    pub fn generation(&self, key: &str) -> Result<usize> {
-        let token = self.generation_value(key).and_then(Value::as_u64).filter(|&t| t <= 1 << 20);
-        token
-            .map(|token| token as usize)
-            .ok_or_else(|| Error::MissingKey { key: key.into(), expected: "a token id" })
-    }
-
-    /// A number of `config.json`, or a default.
-    pub fn number(&self, key: &str, default: f64) -> f64 {
-        self.config.get(key).and_then(Value::as_f64).unwrap_or(default)
-    }
-
-    /// A flag of `config.json`, or a default.
-    pub fn flag(&self, key: &str, default: bool) -> bool {
-        self.config.get(key).and_then(Value::as_bool).unwrap_or(default)
-    }
-
-    /// A text of `config.json`.
-    pub fn text(&self, key: &str) -> Option<&str> {
-        self.config.get(key).and_then(Value::as_str)
-    }
-
-    /// The label names in `id2label`, if the model has more than `LABEL_n` ones or any at all.
-    pub fn labels(&self) -> Vec<String> {
-        let Some(map) = self.config.get("id2label").and_then(Value::as_object) else {
-            return Vec::new();
+/// Names without what wrappers put before all of them, and with today's names of a norm's parts.
+fn renamed(tensors: Tensors) -> Tensors {
+    let mut prefix = String::new();
+    loop {
+        let shared = |part: &str| {
+            let longer = format!("{prefix}{part}");
+            tensors.keys().all(|name| name.starts_with(&longer)).then_some(longer)
         };
-        (0..map.len())
-            .map(|i| {
-                let name = map.get(&i.to_string()).and_then(Value::as_str);
-                name.map_or_else(|| format!("LABEL_{i}"), str::to_owned)
-            })
-            .collect()
-    }
-}
-
-/// Parses a JSON file.
-///
-/// # Errors
-/// [`Error::File`], [`Error::Malformed`].
-pub fn parse_json(path: &Path) -> Result<Value> {
-    serde_json::from_str(&read_text(path)?).map_err(|e| Error::Malformed {
-        path: path.into(),
-        what: "JSON file",
-        reason: e.to_string(),
-    })
-}
-
-/// The safetensors files of a folder: one, or those of an index.
-fn weight_files(path: &Path) -> Result<Vec<PathBuf>> {
-    let single = path.join("model.safetensors");
-    if single.is_file() {
-        return Ok(vec![single]);
-    }
-    let index = path.join("model.safetensors.index.json");
-    if !index.is_file() {
-        return Err(Error::NotACheckpoint { path: path.into(), missing: "model.safetensors" });
-    }
-    let json = parse_json(&index)?;
-    let map = json.get("weight_map").and_then(Value::as_object).ok_or(Error::Malformed {
-        path: index,
-        what: "safetensors index",
-        reason: "`weight_map` is missing".into(),
-    })?;
-    let names: BTreeSet<_> = map.values().filter_map(Value::as_str).collect();
-    // Names come from a file: only the last part, so that none can lead out of the folder.
-    Ok(names.into_iter().filter_map(|n| Path::new(n).file_name()).map(|n| path.join(n)).collect())
-}
-
-fn read_safetensors(path: &Path, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> {
-    let bytes = read(path)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::Malformed {
-        path: path.into(),
-        what: "safetensors file",
-        reason: e.to_string(),
-    })?;
-    for (name, view) in file.tensors() {
-        let raw = view.data();
-        let data: Vec<f32> = match view.dtype() {
-            Dtype::F32 => raw.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
-            Dtype::BF16 => raw
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|b| f32::from_le_bytes([0, 0, b[0], b[1]]))
-                .collect(),
-            Dtype::F16 => {
-                raw.as_chunks::<2>().0.iter().map(|&b| half_to_f32(u16::from_le_bytes(b))).collect()
-            }
-            // Position ids and the like: buffers, not weights.
-            Dtype::I64 | Dtype::I32 | Dtype::BOOL | Dtype::U8 if is_buffer(&name) => continue,
-            other => {
-                return Err(Error::TensorType { name, found: format!("{other:?}") });
-            }
-        };
-        if let Some(index) = data.iter().position(|x| !x.is_finite()) {
-            if is_buffer(&name) {
-                continue; // GPT-2's masked_bias is minus infinity in some files
-            }
-            return Err(Error::NotFinite { name, index });
+        // A model within a model; `model.` alone is a part of many families' own names.
+        let inner =
+            |part: &str| tensors.keys().any(|n| n.starts_with(&format!("{prefix}model.{part}")));
+        let wrapped = [
+            "model.",
+            "bert.",
+            "embeddings.",
+            "classifier.",
+            "transformer.",
+            "wte.",
+            "encoder.block.",
+        ];
+        let found = ["module.", "_orig_mod."].into_iter().find_map(shared);
+        let found = found.or_else(|| match wrapped.iter().any(|part| inner(part)) {
+            true => shared("model."),
+            false => None,
+        });
+        match found {
+            Some(longer) if !tensors.is_empty() => prefix = longer,
+            _ => break,
         }
-        tensors.insert(name, Tensor { shape: view.shape().to_vec(), data });
     }
-    Ok(())
-}
-
-/// Buffers that old checkpoints carry beside the weights.
-pub fn is_buffer(name: &str) -> bool {
-    name.ends_with("position_ids")
-        || name.ends_with(".attn.bias")
-        || name.ends_with("masked_bias")
-        || name.ends_with("rotary_emb.inv_freq")
-}
-
-/// IEEE half precision to single.
-fn half_to_f32(half: u16) -> f32 {
-    let sign = (half as u32 >> 15) << 31;
-    let (exponent, fraction) = ((half >> 10) & 31, (half & 1023) as u32);
-    match exponent {
-        0 => f32::from_bits(sign | (fraction as f32 * 2f32.powi(-24)).to_bits()),
-        31 => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
-        _ => f32::from_bits(sign | (exponent as u32 + 112) << 23 | fraction << 13),
-    }
+    let name = |name: &str| {
+        let name = name.strip_prefix(&prefix).unwrap_or(name);
+        match name.rsplit_once("LayerNorm.") {
+            Some((norm, "gamma")) => format!("{norm}LayerNorm.weight"),
+            Some((norm, "beta")) => format!("{norm}LayerNorm.bias"),
+            _ => name.to_owned(),
+        }
+    };
+    tensors.into_iter().map(|(old, tensor)| (name(&old), tensor)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn names(names: &[&str]) -> Vec<String> {
+        let tensor = || Tensor::new(vec![0], Vec::new());
+        let tensors = names.iter().map(|name| (name.to_string(), tensor())).collect();
+        renamed(tensors).into_keys().collect()
+    }
+
     #[test]
-    fn half_precision_is_exact() {
-        for (half, single) in
-            [(0x3c00, 1.0), (0xc000, -2.0), (0x0001, 5.960_464_5e-8), (0x7bff, 65504.0), (0, 0.0)]
-        {
-            assert_eq!(half_to_f32(half), single);
-        }
+    fn shared_prefixes_are_stripped() {
+        let wrapped = ["module._orig_mod.bert.x", "module._orig_mod.classifier.weight"];
+        assert_eq!(names(&wrapped), ["bert.x", "classifier.weight"]);
+        assert_eq!(names(&["module.a", "b"]), ["b", "module.a"]);
+        assert_eq!(names(&["model.bert.a", "model.classifier.b"]), ["bert.a", "classifier.b"]);
+        let llama = ["model.layers.0.a", "model.norm.weight"];
+        assert_eq!(names(&llama), llama);
+        assert_eq!(
+            names(&["model.lm_head.w", "model.model.norm.w"]),
+            ["lm_head.w", "model.norm.w"]
+        );
+        assert_eq!(
+            names(&["a.LayerNorm.gamma", "a.LayerNorm.beta"]),
+            ["a.LayerNorm.bias", "a.LayerNorm.weight"]
+        );
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub enum Error {
     /// A folder is no checkpoint.
     #[error("`{}` is not a checkpoint: {missing} is missing", path.display())]
     #[diagnostic(help(
-        "expected a Hugging Face folder with config.json and model.safetensors (or an index of shards), \
-         or a llama2.c .bin file"
+        "expected a Hugging Face folder with config.json and model.safetensors (or pytorch_model.bin, or an \
+         index of shards), or a llama2.c .bin file"
     ))]
     NotACheckpoint {
         /// The folder.
@@ -37,21 +37,53 @@ pub enum Error {
         /// What was looked for.
         missing: &'static str,
     },
-    /// A value of `config.json` that the engine cannot run.
-    #[error("config.json: `{key}` is {found}, which is not supported")]
+    /// A value that the engine or the converter cannot do.
+    #[error("{file}: `{key}` is {found}, which is not supported")]
     #[diagnostic(help("supported: {supported}"))]
     Unsupported {
+        /// The file, by its name within the checkpoint.
+        file: String,
         /// The key.
         key: String,
         /// Its value.
         found: String,
-        /// What would work.
+        /// What would work, and what to do.
         supported: String,
     },
-    /// A key of `config.json` that is needed.
-    #[error("config.json: `{key}` is missing or not {expected}")]
-    #[diagnostic(help("re-save the checkpoint with `save_pretrained`, which writes every key"))]
+    /// A value that is not of its key's type, or out of its range.
+    #[error("{file}: `{key}` is {found}, which is not {expected}")]
+    #[diagnostic(help(
+        "correct the value, or delete the key to get its default (`--ignore {key}` does so for you)"
+    ))]
+    WrongType {
+        /// The file.
+        file: String,
+        /// The key.
+        key: String,
+        /// Its value.
+        found: String,
+        /// Type and range.
+        expected: &'static str,
+    },
+    /// A key that nobody has heard of: whether it changes something is not known.
+    #[error("{file}: `{key}` is {found}, and the converter does not know the key")]
+    #[diagnostic(help(
+        "a key that is not known may change the answers; if this one does not, say `--ignore {key}`"
+    ))]
+    UnknownKey {
+        /// The file.
+        file: String,
+        /// The key.
+        key: String,
+        /// Its value.
+        found: String,
+    },
+    /// A key that is needed.
+    #[error("{file}: `{key}` is missing; {expected} is needed")]
+    #[diagnostic(help("add the key, or re-save the checkpoint with `save_pretrained`"))]
     MissingKey {
+        /// The file.
+        file: String,
         /// The key.
         key: String,
         /// Its type.
@@ -82,7 +114,7 @@ pub enum Error {
         found: Vec<usize>,
     },
     /// A tensor of a type that is not a float.
-    #[error("tensor `{name}` has type {found}, expected F32, F16 or BF16")]
+    #[error("tensor `{name}` has type {found}, expected F64, F32, F16 or BF16")]
     #[diagnostic(help("save the checkpoint unquantised: the converter quantises itself"))]
     TensorType {
         /// Its name.
@@ -101,16 +133,54 @@ pub enum Error {
     },
     /// Tensors that nobody asked for: the architecture is not what it says.
     #[error("{count} tensors are not part of this architecture, for example `{example}`")]
-    #[diagnostic(help("the converter refuses to drop weights silently; is `model_type` right?"))]
+    #[diagnostic(help(
+        "the converter refuses to drop weights silently; is `model_type` right? `--ignore {example}` drops \
+         this one"
+    ))]
     ExtraTensors {
         /// How many.
         count: usize,
         /// One of them.
         example: String,
     },
-    /// The hyperparameters cannot be run.
-    #[error("the model's {0} is out of the engine's range")]
-    Config(String),
+    /// A matrix that is tied to another differs from it.
+    #[error(
+        "tensor `{name}` is tied to `{to}` by config.json and holds other values (the first at index {index})"
+    )]
+    #[diagnostic(help(
+        "transformers 4 drops `{name}`, transformers 5 uses it: to use it, set `tie_word_embeddings` to false \
+         in config.json; to drop it, say `--ignore {name}`"
+    ))]
+    Untied {
+        /// The copy.
+        name: String,
+        /// The matrix that it should equal.
+        to: String,
+        /// Where they first differ.
+        index: usize,
+    },
+    /// A hyperparameter beyond the engine's range.
+    #[error("the model's {field} is {found}, beyond the engine's range: {limit}")]
+    #[diagnostic(help("{help}"))]
+    Range {
+        /// The field of the engine's configuration, in words.
+        field: String,
+        /// Its value.
+        found: String,
+        /// The range.
+        limit: String,
+        /// What helps.
+        help: String,
+    },
+    /// The host has less memory than a model needs.
+    #[error("{what} needs {needed} bytes of memory, which this host does not have")]
+    #[diagnostic(help("a shorter context (`--context` when converting) needs less"))]
+    Memory {
+        /// What for.
+        what: &'static str,
+        /// How much.
+        needed: u64,
+    },
     /// The blob that was written or given is not valid.
     #[error("`{}` cannot be used", path.display())]
     Blob {
@@ -144,6 +214,20 @@ pub fn read(path: &std::path::Path) -> Result<Vec<u8>> {
 /// Reads a whole text file.
 pub fn read_text(path: &std::path::Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|source| Error::File { path: path.into(), source })
+}
+
+/// An [`Error::Unsupported`] of a key that the user may accept.
+pub fn unsupported(
+    file: impl Into<String>,
+    key: impl Into<String>,
+    found: impl std::fmt::Display,
+    supported: impl std::fmt::Display,
+) -> Error {
+    let key = key.into();
+    let supported = format!(
+        "{supported}. Accept it with `--ignore {key}`, which reads the file as if it did not have it"
+    );
+    Error::Unsupported { file: file.into(), key, found: found.to_string(), supported }
 }
 
 /// An [`Error::Input`].

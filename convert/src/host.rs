@@ -75,9 +75,41 @@ impl HeapArena {
         }
     }
 
+    /// As [`HeapArena::new`]; what the host does not have is an error.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub fn try_new(size: ArenaSize) -> Result<Self> {
+        fn filled<T: Copy>(len: usize, value: T) -> Option<Vec<T>> {
+            let mut memory = Vec::new();
+            memory.try_reserve_exact(len).ok()?;
+            memory.resize(len, value);
+            Some(memory)
+        }
+        let needed = size.total_bytes() as u64;
+        let missing = || Error::Memory { what: "the model's arena", needed };
+        if available().is_some_and(|available| needed > available) {
+            return Err(missing());
+        }
+        Ok(Self {
+            bytes: filled(size.bytes, 0xA5).ok_or_else(missing)?,
+            halves: filled(size.halves, -23131).ok_or_else(missing)?,
+            words: filled(size.words, -1515870811).ok_or_else(missing)?,
+            tokens: filled(size.tokens, 0xA5A5_A5A5).ok_or_else(missing)?,
+        })
+    }
+
     /// Lends it.
     pub fn parts(&mut self) -> ArenaParts<'_> {
         let Self { bytes, halves, words, tokens } = self;
         ArenaParts { bytes, halves, words, tokens }
     }
+}
+
+/// Bytes of memory that the host can give, where it tells: what it promises and cannot give would end the
+/// process.
+fn available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }

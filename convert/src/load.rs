@@ -1,160 +1,119 @@
 //! A checkpoint of any kind as a [`FloatModel`] with its tokenizer.
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Options};
 use crate::error::{Error, Result, input};
 use crate::float_model::FloatModel;
+use crate::generation::decoder_end;
 use crate::import::{import, llama2c};
-use crate::tokenizer;
-use picoformer::config::{Architecture, MAX_BEAMS};
+use crate::tokenizer::{self, Choice};
+use crate::weights::kind::by_name;
+use picoformer::config::Architecture;
 use picoformer::tokenizer::Vocabulary;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+/// A model, and what the user should know about how it was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The model.
+    pub model: FloatModel,
+    /// Keys that the user accepted.
+    pub ignored: Vec<String>,
+    /// What is no fault and yet worth a word.
+    pub notes: Vec<String>,
+}
+
+/// As [`load_with`], without options.
+///
+/// # Errors
+/// As [`load_with`].
+pub fn load(path: &Path, tokenizer: Option<&Path>) -> Result<FloatModel> {
+    Ok(load_with(path, tokenizer, Options::default())?.model)
+}
 
 /// Reads a Hugging Face folder or a llama2.c `.bin` file, and the tokenizer beside it:
-/// `tokenizer.json`, or the only llama2.c vocabulary `tok*.bin`. A checkpoint without either takes and
-/// gives ids. `tokenizer` names another file, or is `bytes`: every byte is a token.
+/// `tokenizer.json`, `vocab.txt` of a BERT, `vocab.json` with `merges.txt`, or the only llama2.c vocabulary
+/// `tok*.bin`. A checkpoint without any takes and gives ids. `tokenizer` names another file, or is `bytes`
+/// (every byte is a token) or `none`.
 ///
 /// # Errors
 /// Those of the importers and of the tokenizers.
-pub fn load(path: &Path, tokenizer: Option<&Path>) -> Result<FloatModel> {
-    let mut end = None;
-    let mut model = if path.is_dir() {
-        let checkpoint = Checkpoint::open(path)?;
-        end = checkpoint.config.get("eos_token_id").and_then(serde_json::Value::as_u64);
-        import(&checkpoint)?
-    } else if path.extension().is_some_and(|e| e == "bin") {
-        llama2c::import(path)?
-    } else if path.exists() {
-        return Err(Error::NotACheckpoint {
-            path: path.into(),
-            missing: "a folder or a .bin file",
-        });
-    } else {
+pub fn load_with(path: &Path, tokenizer: Option<&Path>, options: Options) -> Result<Loaded> {
+    if path.is_dir() {
+        return folder(path, tokenizer, options);
+    }
+    if !path.exists() {
         return Err(Error::NotACheckpoint {
             path: path.into(),
             missing: "everything: no such path",
         });
-    };
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) };
-    let found = match tokenizer {
-        Some(file) => Some(file.to_path_buf()),
-        None => beside(folder, path.is_dir())?,
-    };
-    if let Some(file) = found {
-        let vocab_size = model.config.vocab_size;
-        let section = match file.extension().and_then(|e| e.to_str()) {
-            Some("bin") => tokenizer::from_llama2c(&file, vocab_size)?,
-            None if file == Path::new("bytes") => tokenizer::from_bytes(vocab_size)?,
-            _ => tokenizer::from_json(&file)?,
-        };
-        model.tokenizer = match model.config.architecture {
-            Architecture::Decoder => tokenizer::with_end(section, end),
-            _ => section,
-        };
-        let pieces = Vocabulary::parse(&model.tokenizer).map_or(0, |v| v.len());
-        if pieces > vocab_size {
-            return Err(input(
-                format!("`{}` has {pieces} tokens, the model knows {vocab_size}", file.display()),
-                "tokenizer and weights do not belong together; name another with --tokenizer",
-            ));
-        }
     }
-    Ok(model)
+    if let Some((what, help)) = by_name(path) {
+        return Err(input(format!("`{}` is {what}", path.display()), help));
+    }
+    if options.target_context.is_some() || options.beams.is_some() {
+        return Err(for_encoder_decoders());
+    }
+    let mut model = llama2c::import_with(path, &options)?;
+    let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let choice = match tokenizer {
+        Some(file) => Choice::named(file),
+        None => Choice::llama2c_beside(beside.unwrap_or(Path::new(".")))?,
+    };
+    let section = choice.section(&model.config, None, &options.ignored, &mut Vec::new())?;
+    install(&mut model, section, &choice)?;
+    Ok(Loaded { model, ignored: options.ignored.finish()?, notes: Vec::new() })
 }
 
-/// The tokenizer that lies beside the weights.
-fn beside(folder: &Path, hugging_face: bool) -> Result<Option<PathBuf>> {
-    let json = folder.join("tokenizer.json");
-    if hugging_face && json.is_file() {
-        return Ok(Some(json));
+fn folder(path: &Path, named: Option<&Path>, options: Options) -> Result<Loaded> {
+    let checkpoint = Checkpoint::open_with(path, options)?;
+    let mut model = import(&checkpoint)?;
+    let options = &checkpoint.options;
+    if model.decoder.is_none() && (options.target_context.is_some() || options.beams.is_some()) {
+        return Err(for_encoder_decoders());
     }
-    let entries =
-        std::fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
-    let mut files: Vec<PathBuf> = entries
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-            name.starts_with("tok") && name.ends_with(".bin")
-        })
-        .collect();
-    if files.len() > 1 {
-        files.sort();
-        let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+    let mut notes = checkpoint.notes.take();
+    let choice = match named {
+        Some(file) => Choice::named(file),
+        None => Choice::beside(path)?,
+    };
+    let settings = tokenizer::Settings::read(path, &checkpoint)?;
+    let section = choice.section(&model.config, Some(&settings), &options.ignored, &mut notes)?;
+    let section = match (section, model.config.architecture) {
+        (Some(section), Architecture::Decoder) => {
+            Some(tokenizer::with_end(section, decoder_end(&checkpoint)?)?)
+        }
+        (None, Architecture::Decoder) => {
+            if let Some(end) = decoder_end(&checkpoint)? {
+                notes.push(format!(
+                    "the checkpoint ends a text with token {end}; without a tokenizer the blob does not know \
+                     it: whoever runs it has to stop there"
+                ));
+            }
+            None
+        }
+        (section, _) => section,
+    };
+    install(&mut model, section, &choice)?;
+    Ok(Loaded { model, ignored: options.ignored.finish()?, notes })
+}
+
+fn for_encoder_decoders() -> Error {
+    input(
+        "--target-context and --beams are for encoder-decoders",
+        "this checkpoint has one side; leave them out",
+    )
+}
+
+/// Puts a tokenizer into a model that it fits.
+fn install(model: &mut FloatModel, section: Option<Vec<u8>>, choice: &Choice) -> Result<()> {
+    let (Some(section), known) = (section, model.config.vocab_size) else { return Ok(()) };
+    let pieces = Vocabulary::parse(&section).map_or(0, |v| v.len());
+    if pieces > known {
         return Err(input(
-            format!("several tokenizers lie beside the weights: {}", names.join(", ")),
-            "name one with --tokenizer",
+            format!("`{choice}` has {pieces} tokens, the model knows {known}"),
+            "tokenizer and weights do not belong together; name another with --tokenizer",
         ));
     }
-    Ok(files.pop())
-}
-
-/// Shortens (or, for positions that are computed, lengthens) the context.
-///
-/// # Errors
-/// A context of 0, or beyond the positions that were learned.
-pub fn set_context(model: &mut FloatModel, context: usize) -> Result<()> {
-    let learned = model.positions.as_ref().map(|table| table.len() / model.config.d_model.max(1));
-    if context == 0 || learned.is_some_and(|learned| context > learned) {
-        let limit = learned.map_or("1 or more".into(), |learned| format!("1 to {learned}"));
-        return Err(input(
-            format!("--context {context} is not possible"),
-            format!("the checkpoint's positions allow {limit}"),
-        ));
-    }
-    model.config.context = context;
-    model.config.window = model.config.window.min(context);
-    if model.decoder.is_some() {
-        model.config.target_context = model.config.target_context.min(context);
-    }
-    crate::pad::validate(&model.config)
-}
-
-/// Sets the longest target (start token included) and the beam width of an encoder-decoder.
-///
-/// # Errors
-/// Another model, a length or width of 0, positions that were not learned, a beam too wide.
-pub fn set_search(
-    model: &mut FloatModel,
-    target: Option<usize>,
-    beams: Option<usize>,
-) -> Result<()> {
-    let Some(decoder) = &model.decoder else {
-        return match (target, beams) {
-            (None, None) => Ok(()),
-            _ => Err(input(
-                "--target-context and --beams are for encoder-decoders",
-                "this checkpoint has one side; leave them out",
-            )),
-        };
-    };
-    if let Some(target) = target {
-        let learned = decoder.positions.as_ref().map(|table| table.len() / model.config.d_model);
-        if target == 0 || learned.is_some_and(|learned| target > learned) {
-            let limit = learned.map_or("1 or more".into(), |learned| format!("1 to {learned}"));
-            return Err(input(
-                format!("--target-context {target} is not possible"),
-                format!("the checkpoint's positions allow {limit}"),
-            ));
-        }
-        model.config.target_context = target;
-    }
-    if let Some(beams) = beams {
-        model.config.beams = beam_width(beams)?;
-    }
-    crate::pad::validate(&model.config)
-}
-
-/// A beam width that the engine has.
-///
-/// # Errors
-/// [`Error::Input`] with the greatest width.
-pub fn beam_width(beams: usize) -> Result<usize> {
-    match beams {
-        1..=MAX_BEAMS => Ok(beams),
-        _ => Err(input(
-            format!("a beam of {beams} is not possible"),
-            format!("1 (greedy) to {MAX_BEAMS}"),
-        )),
-    }
+    model.tokenizer = section;
+    Ok(())
 }

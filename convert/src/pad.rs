@@ -13,9 +13,90 @@ pub fn padded(config: &Config) -> Config {
 /// Whether the engine can run a configuration once its heads are padded.
 ///
 /// # Errors
-/// [`Error::Config`] with the field at fault.
+/// [`Error::Range`] with the field at fault, its value, the limit and what helps.
 pub fn validate(config: &Config) -> Result<()> {
-    padded(config).validate().map_err(|e| Error::Config(e.0.into()))
+    padded(config).validate().map_err(|e| range(config, e.0))
+}
+
+/// The error for a field that the engine refuses.
+pub fn range(c: &Config, field: &str) -> Error {
+    let other = "train or choose a model within it; the limits keep 32-bit arithmetic exact";
+    let shorter = format!(
+        "a shorter context: `--context N`{}",
+        match longest(c) {
+            0 => String::new(),
+            n => format!(", {n} at most with these layers"),
+        }
+    );
+    let (words, found, limit, help) = match field {
+        "d_model" => ("width (d_model)", c.d_model, "a multiple of 4 from 4 to 8192", other),
+        "d_ff" => ("feed-forward width (d_ff)", c.d_ff, "1 to 8192", other),
+        "n_layers" => ("number of layers", c.n_layers, "1 to 256", other),
+        "n_heads" => ("number of heads", c.n_heads, "1 to 256", other),
+        "n_kv_heads" => {
+            ("number of key/value heads", c.n_kv_heads, "a divisor of the heads", other)
+        }
+        "head_dim" => {
+            ("width of a head", c.head_dim, "1 to 256, and all heads together 8192 at most", other)
+        }
+        "context" => (
+            "context",
+            c.context,
+            "1048576 positions, and a cache of 536870912 bytes, at most",
+            shorter.as_str(),
+        ),
+        "window" => ("window", c.window, "not beyond the context", other),
+        "tile_rows" => ("number of rows a tile", c.tile_rows, "1 to 64", "`--tile-rows N`"),
+        "vocab_size" => ("vocabulary", c.vocab_size, "1 to 1048576 tokens", other),
+        "n_labels" => ("number of labels", c.n_labels, "1 to 65536", other),
+        "decoder_layers" => ("number of decoder layers", c.decoder_layers, "1 to 256", other),
+        "target_context" => {
+            ("target context", c.target_context, "1 to 65536 positions", "`--target-context N`")
+        }
+        "beams" => ("number of beams", c.beams, "1 to 8", "`--beams N`"),
+        "relative_distance" => ("relative distance", c.relative_distance, "1 to 4096", other),
+        "start_token" => {
+            ("start token", c.start_token, "a token of the vocabulary", "check the id")
+        }
+        "end_token" => ("end token", c.end_token, "a token of the vocabulary", "check the id"),
+        "suppressed_token" => (
+            "suppressed token",
+            c.suppressed_token.saturating_sub(1),
+            "a token of the vocabulary",
+            "check the id",
+        ),
+        "forced_token" => (
+            "forced token",
+            c.forced_token.saturating_sub(1),
+            "a token of the vocabulary",
+            "check the id",
+        ),
+        other_field => {
+            return Error::Range {
+                field: other_field.into(),
+                found: "not possible with the other fields".into(),
+                limit: "see `Config::validate`".into(),
+                help: other.into(),
+            };
+        }
+    };
+    Error::Range {
+        field: words.into(),
+        found: found.to_string(),
+        limit: limit.into(),
+        help: help.into(),
+    }
+}
+
+/// The longest context that the engine accepts with the other fields as they are; 0 if none helps.
+fn longest(c: &Config) -> usize {
+    let accepted = |context: usize| {
+        let target_context = c.target_context.min(context);
+        padded(&Config { context, target_context, window: c.window.min(context), ..*c })
+            .validate()
+            .is_ok()
+    };
+    (4..=20).rev().map(|bits| 1 << bits).find(|&context| accepted(context)).unwrap_or(0)
 }
 
 /// The model with padded heads: `q`, `k` and `v` give zeros there, `o` reads them with weight zero.

@@ -1,9 +1,9 @@
 //! Assembles a blob: every fixed section in the order of `picoformer::blob::Layout`.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float_decoder::{FloatCross, FloatDecoder};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
-use crate::pad::pad_heads;
+use crate::pad::{pad_heads, range};
 use crate::quantize::{Options, bound, fold, halves, linear, norm, put};
 use picoformer::blob::{
     ALIGN, CHECKSUM_OFFSET, HEADER_BYTES, Header, Layout, META_BYTES, checksum,
@@ -26,7 +26,7 @@ pub enum Wide {
 /// Writes the blob of a model.
 ///
 /// # Errors
-/// [`Error::Config`] if the model is beyond the engine's range.
+/// [`crate::error::Error::Range`] if the model is beyond the engine's range.
 pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
     let model = &*pad_heads(model);
     let mut config = model.config;
@@ -35,10 +35,9 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
     config.qkv_bias |= folded_bias;
     config.up_bias |= folded_bias;
     let labels = labels(&model.labels);
-    let range = |e: picoformer::config::ConfigError| Error::Config(e.0.into());
-    config.validate().map_err(range)?;
+    config.validate().map_err(|e| range(&config, e.0))?;
     let layout = Layout::new(&config, model.tokenizer.len(), labels.len())
-        .ok_or_else(|| Error::Config("size".into()))?;
+        .ok_or_else(|| range(&config, "context"))?;
     let after_norm = match wide {
         Wide::Auto => !pre && config.d_model >= 256,
         Wide::Never => false,

@@ -6,8 +6,8 @@ use picoformer::seq2seq::Part;
 use picoformer::tokenizer::EncodeError;
 use picoformer::{Decoder, Encoder, Model, RunError, Seq2Seq, Translator};
 use picoformer_convert::{
-    checkpoint::Checkpoint, float_model::FloatModel, host::*, import::import, load, writer,
-    writer::Wide,
+    checkpoint::Checkpoint, float_model::FloatModel, generation::beam_width, host::*,
+    import::import, writer, writer::Wide,
 };
 use serde_json::Value;
 use std::path::PathBuf;
@@ -192,7 +192,7 @@ fn bad_input_is_a_typed_error() {
         let rotary = Config { relative_distance: 0, ..rotary };
         assert_eq!(rotary.validate(), Err(ConfigError("position")));
     });
-    let error = load::beam_width(9).unwrap_err().to_string();
+    let error = beam_width(9).unwrap_err().to_string();
     assert!(error.contains("beam of 9"), "{error}");
 }
 

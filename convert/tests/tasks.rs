@@ -18,9 +18,9 @@ fn shipped(name: &str) -> Blob {
 }
 
 /// A random decoder of bytes; `end` is its end token.
-fn bytes(end: Option<u64>) -> Blob {
+fn bytes(end: Option<usize>) -> Blob {
     let mut model = random(Config { vocab_size: 256, context: 24, ..gpt2() }, 21);
-    model.tokenizer = with_end(from_bytes(256).unwrap(), end);
+    model.tokenizer = with_end(from_bytes(256).unwrap(), end).unwrap();
     blob(&model)
 }
 
@@ -50,7 +50,7 @@ fn texts_end_at_the_end_token_or_with_the_context() {
     assert_eq!((tokens.len(), stop), (24 - 4 + 1, Stop::ContextFull));
     let end = tokens[9];
     let first = tokens.iter().position(|&token| token == end).unwrap();
-    let (shorter, stop) = write(&bytes(Some(end as u64)));
+    let (shorter, stop) = write(&bytes(Some(end as usize)));
     assert_eq!((&shorter[..], stop), (&tokens[..first], Stop::EndOfSequence));
 }
 

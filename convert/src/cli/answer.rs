@@ -10,8 +10,9 @@ use picoformer::{Encoder, Model, RunError, Seq2Seq};
 use picoformer_convert::error::{Error, input, read_text};
 use picoformer_convert::error_rates;
 use picoformer_convert::evaluation::encode;
+use picoformer_convert::generation::beam_width;
 use picoformer_convert::host::{Blob, HeapArena};
-use picoformer_convert::load::beam_width;
+use picoformer_convert::output::say;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -68,12 +69,10 @@ pub fn run(arguments: &RunArguments) -> Result<()> {
         (None, None) => Vec::new(),
     };
     let value = answer(&model, &ids, arguments)?;
-    if arguments.json {
-        println!("{value}");
-    } else {
-        show(&value, arguments.text.as_deref());
+    match arguments.json {
+        true => Ok(say(&value)?),
+        false => show(&value, arguments.text.as_deref()),
     }
-    Ok(())
 }
 
 /// The answer for one input.
@@ -87,10 +86,13 @@ fn answer(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Value>
 
 /// The tokens of a text. An encoder-decoder has nothing to say to an empty one.
 fn encode_text(model: &Model, text: &str) -> Result<Vec<u32>, Error> {
-    if text.is_empty() && model.config().architecture == Architecture::EncoderDecoder {
-        return Err(RunError::EmptyInput.into());
+    let begin = model.tokenizer().and_then(|tokenizer| tokenizer.vocabulary().begin());
+    match (model.config().architecture, begin) {
+        (Architecture::EncoderDecoder, _) if text.is_empty() => Err(RunError::EmptyInput.into()),
+        // A decoder with a begin token writes from nothing.
+        (Architecture::Decoder, Some(begin)) if text.is_empty() => Ok(vec![begin]),
+        _ => encode(model, text),
     }
-    encode(model, text)
 }
 
 /// An answer for every line of a file.
@@ -102,17 +104,17 @@ fn answer_file(model: &Model, file: &Path, arguments: &RunArguments) -> Result<(
         match (found.and_then(|ids| answer(model, &ids, arguments)), arguments.json) {
             (Ok(mut value), true) => {
                 value["input"] = json!(line);
-                println!("{value}");
+                say(&value)?;
             }
             (Ok(value), false) => match value["text"].as_str() {
-                Some(text) => println!("{line}\t{text}"),
-                None => show(&value, Some(line)),
+                Some(text) => say(&format_args!("{line}\t{text}"))?,
+                None => show(&value, Some(line))?,
             },
             (Err(error), json) => {
                 failed += 1;
                 match json {
-                    true => println!("{}", json!({ "input": line, "error": error.to_string() })),
-                    false => println!("{line}\terror: {error}"),
+                    true => say(&json!({ "input": line, "error": error.to_string() }))?,
+                    false => say(&format_args!("{line}\terror: {error}"))?,
                 }
             }
         }
@@ -126,7 +128,7 @@ fn answer_file(model: &Model, file: &Path, arguments: &RunArguments) -> Result<(
 
 /// An encoder-decoder's best target.
 fn translate(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Value> {
-    let mut arena = HeapArena::new(model.arena());
+    let mut arena = HeapArena::try_new(model.arena())?;
     let mut engine = Seq2Seq::new(model, arena.parts()).map_err(Error::from)?;
     engine.set_limit(arguments.max_tokens.unwrap_or(usize::MAX));
     let (tokens, log_probability, complete) = error_rates::run(&mut engine, ids)?;
@@ -169,7 +171,7 @@ fn generate(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Valu
         top_p: fixed("--top-p", arguments.top_p, 1.0)?,
         seed: arguments.seed,
     };
-    let mut arena = HeapArena::new(model.arena());
+    let mut arena = HeapArena::try_new(model.arena())?;
     let mut generator = Generator::new(model, arena.parts(), sampling).map_err(Error::from)?;
     generator.prompt_ids(ids).map_err(Error::from)?;
     let tokenizer = model.tokenizer();
@@ -200,19 +202,33 @@ fn generate(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Valu
 }
 
 fn encode_answer(model: &Model, ids: &[u32]) -> Result<Value> {
-    let mut arena = HeapArena::new(model.arena());
+    let mut arena = HeapArena::try_new(model.arena())?;
     let mut encoder = Encoder::new(model, arena.parts()).map_err(Error::from)?;
     let outputs = encoder.run(ids).map_err(Error::from)?.to_vec();
-    let name = |i: usize| match model.label(i) {
-        Some(name) if !name.is_empty() => name.to_owned(),
-        _ => format!("LABEL_{i}"),
+    let own = |i: usize| model.label(i).filter(|name| !name.is_empty());
+    let name = |i: usize| match own(i) {
+        // Labels of one name are told apart by their index.
+        Some(name) if (0..outputs.len()).any(|j| j != i && own(j) == Some(name)) => {
+            format!("{name} [{i}]")
+        }
+        Some(name) => name.to_owned(),
+        None => format!("LABEL_{i}"),
     };
     Ok(match model.config().head {
+        Head::Classifier if outputs.len() == 1 => {
+            // One label is there or not: the softmax of one logit would always be 1.
+            let logit = outputs.first().map_or(0.0, |&x| x as f64 / 65536.0);
+            let scores: serde_json::Map<String, Value> =
+                [(name(0), json!(1.0 / (1.0 + (-logit).exp())))].into_iter().collect();
+            json!({ "label": name(0), "scores": scores, "logits": [logit], "ids": ids })
+        }
         Head::Classifier => {
+            let logits: Vec<f64> = outputs.iter().map(|&x| x as f64 / 65536.0).collect();
             let probability = |i| (log_probability(&outputs, i) as f64 / 65536.0).exp();
             let scores: serde_json::Map<String, Value> =
                 (0..outputs.len()).map(|i| (name(i), json!(probability(i)))).collect();
-            json!({ "label": name(greedy(&outputs) as usize), "scores": scores, "ids": ids })
+            json!({ "label": name(greedy(&outputs) as usize), "scores": scores, "logits": logits,
+                "ids": ids })
         }
         Head::TokenLabels => {
             let mut labels = Vec::new();
@@ -242,27 +258,29 @@ fn encode_answer(model: &Model, ids: &[u32]) -> Result<Value> {
 }
 
 /// The answer for a person.
-fn show(value: &Value, prompt: Option<&str>) {
+fn show(value: &Value, prompt: Option<&str>) -> Result<()> {
     if let Some(text) = value["text"].as_str() {
         match prompt {
             // What continues a prompt is shown behind it; what answers a source stands alone.
-            Some(prompt) if value["source_ids"].is_null() => println!("{prompt}{text}"),
-            _ if text.is_empty() => println!("{}", value["ids"]),
-            _ => println!("{text}"),
+            Some(prompt) if value["source_ids"].is_null() => say(&format_args!("{prompt}{text}"))?,
+            _ if text.is_empty() => say(&value["ids"])?,
+            _ => say(&text)?,
         }
     } else if let Some(scores) = value["scores"].as_object() {
         let mut scores: Vec<(&String, f64)> =
             scores.iter().map(|(name, p)| (name, p.as_f64().unwrap_or(0.0))).collect();
         scores.sort_by(|a, b| b.1.total_cmp(&a.1));
         for (name, probability) in scores.iter().take(5) {
-            println!("{:6.2} %  {name}", 100.0 * probability);
+            say(&format_args!("{:6.2} %  {name}", 100.0 * probability))?;
         }
     } else if let Some(labels) = value["labels"].as_array() {
         for (i, label) in labels.iter().enumerate() {
             let token = value["tokens"][i].as_str().unwrap_or_default();
-            println!("{:>6} {token:<20} {}", value["ids"][i], label.as_str().unwrap_or_default());
+            let label = label.as_str().unwrap_or_default();
+            say(&format_args!("{:>6} {token:<20} {label}", value["ids"][i]))?;
         }
     } else {
-        println!("{}", value.get("embedding").unwrap_or(&value["hidden"]));
+        say(value.get("embedding").unwrap_or(&value["hidden"]))?;
     }
+    Ok(())
 }

@@ -2,17 +2,23 @@
 //! error.
 
 mod answer;
+mod reference;
+mod tokenize;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result};
 use picoformer::blob::NOTE;
 use picoformer::matrix::Packing;
+use picoformer_convert::account::Ignored;
 use picoformer_convert::bill::bill;
+use picoformer_convert::checkpoint::Options;
 use picoformer_convert::error::Error;
 use picoformer_convert::evaluate::evaluate;
+use picoformer_convert::generation::beam_width;
 use picoformer_convert::host::Blob;
-use picoformer_convert::load::{beam_width, load, set_context, set_search};
+use picoformer_convert::load::load_with;
+use picoformer_convert::output::{say, write_whole};
 use picoformer_convert::sections::with_section;
 use picoformer_convert::writer::{self, Wide};
 use serde_json::json;
@@ -40,6 +46,10 @@ enum Command {
     },
     /// Runs a blob on a text or on token ids
     Run(answer::RunArguments),
+    /// Shows the tokens of a text: ids and pieces
+    Tokenize(tokenize::TokenizeArguments),
+    /// Runs a checkpoint in f32, as the converter reads it (for tools/compare.py)
+    Reference(reference::ReferenceArguments),
     /// Measures a blob on data, and its loss against the checkpoint in f32
     Eval {
         /// The blob
@@ -54,9 +64,13 @@ enum Command {
         /// Encoder-decoder: only the first lines
         #[arg(long)]
         limit: Option<usize>,
-        /// The checkpoint that the blob was made from
+        /// The checkpoint that the blob was made from; it is read in the same way, so that a wrong reading
+        /// cannot be seen: for that, tools/compare.py asks the original library
         #[arg(long)]
         reference: Option<PathBuf>,
+        /// A key that was accepted when the blob was made
+        #[arg(long, value_name = "KEY")]
+        ignore: Vec<String>,
         /// Machine-readable
         #[arg(long)]
         json: bool,
@@ -93,9 +107,14 @@ struct ConvertArguments {
     /// Text to keep in the blob, such as the model's origin; `inspect` shows it
     #[arg(long)]
     note: Option<String>,
-    /// tokenizer.json or llama2.c's tokenizer .bin, if it does not lie beside the weights; or `bytes`
+    /// tokenizer.json, vocab.txt, vocab.json or llama2.c's tokenizer .bin, if it does not lie beside the
+    /// weights; or `bytes`, or `none` for ids in and ids out
     #[arg(long)]
     tokenizer: Option<PathBuf>,
+    /// Reads the checkpoint's files as if they did not have this key (KEY, FILE:KEY or OUTER.INNER), or
+    /// drops this tensor or module; may be given several times
+    #[arg(long, value_name = "KEY")]
+    ignore: Vec<String>,
     /// Machine-readable
     #[arg(long)]
     json: bool,
@@ -130,13 +149,17 @@ pub fn run(arguments: Arguments) -> Result<()> {
             print(&bill(&bytes.model(&blob)?), json)
         }
         Command::Run(arguments) => answer::run(&arguments),
-        Command::Eval { blob, data, beam, limit, reference, json } => {
+        Command::Tokenize(arguments) => tokenize::run(&arguments),
+        Command::Reference(arguments) => reference::run(&arguments),
+        Command::Eval { blob, data, beam, limit, reference, ignore, json } => {
             let bytes = Blob::open(&blob)?;
             let mut model = bytes.model(&blob)?;
             if let Some(beams) = beam {
                 model = model.with_beams(beam_width(beams)?);
             }
-            let reference = reference.map(|path| load(&path, None)).transpose()?;
+            let options = || Options { ignored: Ignored::new(&ignore), ..Options::default() };
+            let read = |path: PathBuf| Ok(load_with(&path, None, options())?.model);
+            let reference = reference.map(read).transpose().map_err(|e: miette::Report| e)?;
             let bar = ProgressBar::new(0).with_style(
                 ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").into_diagnostic()?,
             );
@@ -148,10 +171,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
             bar.finish_and_clear();
             let value = serde_json::to_value(&evaluation).into_diagnostic()?;
             if json {
-                println!("{value}");
+                say(&value)?;
             } else if let Some(fields) = value.as_object() {
                 for (name, number) in fields {
-                    println!("{name:<20} {number}");
+                    say(&format_args!("{name:<20} {number}"))?;
                 }
             }
             Ok(())
@@ -160,11 +183,14 @@ pub fn run(arguments: Arguments) -> Result<()> {
 }
 
 fn convert(arguments: &ConvertArguments) -> Result<()> {
-    let mut model = load(&arguments.checkpoint, arguments.tokenizer.as_deref())?;
-    if let Some(context) = arguments.context {
-        set_context(&mut model, context)?;
-    }
-    set_search(&mut model, arguments.target_context, arguments.beams)?;
+    let options = Options {
+        context: arguments.context,
+        target_context: arguments.target_context,
+        beams: arguments.beams,
+        ignored: Ignored::new(&arguments.ignore),
+    };
+    let loaded = load_with(&arguments.checkpoint, arguments.tokenizer.as_deref(), options)?;
+    let mut model = loaded.model;
     if let Some(rows) = arguments.tile_rows {
         model.config.tile_rows = rows;
     }
@@ -186,24 +212,31 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
     let bytes = Blob::new(&bytes);
     // What was written is what a device will accept.
     let parsed = bytes.model(&arguments.output)?;
-    std::fs::write(&arguments.output, bytes.bytes())
-        .map_err(|source| Error::File { path: arguments.output.clone(), source })?;
+    let mut inputs = vec![arguments.checkpoint.as_path()];
+    inputs.extend(arguments.tokenizer.as_deref());
+    write_whole(&arguments.output, bytes.bytes(), &inputs)?;
     let bill = bill(&parsed);
     if arguments.json {
         let mut value = json!(bill);
-        value["output"] = json!(arguments.output);
-        println!("{value}");
-        return Ok(());
+        // A name need not be UTF-8; JSON has to be.
+        value["output"] = json!(arguments.output.to_string_lossy());
+        value["ignored_keys"] = json!(loaded.ignored);
+        value["notes"] = json!(loaded.notes);
+        return Ok(say(&value)?);
     }
-    println!("{bill}\n\nwritten to {}", arguments.output.display());
-    Ok(())
+    for note in &loaded.notes {
+        eprintln!("note: {note}");
+    }
+    for key in &loaded.ignored {
+        eprintln!("ignored: {key}");
+    }
+    Ok(say(&format_args!("{bill}\n\nwritten to {}", arguments.output.display()))?)
 }
 
 fn print<T: serde::Serialize + std::fmt::Display>(value: &T, json: bool) -> Result<()> {
-    if json {
-        println!("{}", serde_json::to_string(value).into_diagnostic()?);
-    } else {
-        println!("{value}");
+    match json {
+        true => say(&serde_json::to_string(value).into_diagnostic()?)?,
+        false => say(value)?,
     }
     Ok(())
 }

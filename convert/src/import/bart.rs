@@ -2,13 +2,13 @@
 //! "OPUS-MT"): post-norm layers with biases, one layout of names. BART has learned positions from 2 on
 //! and a norm of the embedding, Marian sinusoids.
 
-use super::common::{activation, beams, head_dim, linear, norm, target_context, unsupported};
+use super::common::{activation, architecture, context, head_dim, linear, norm, other_head};
 use super::llama::frequencies;
 use crate::checkpoint::Checkpoint;
-use crate::error::Result;
+use crate::error::{Result, input};
 use crate::float_decoder::{FloatCross, FloatDecoder};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
-use crate::pad::validate;
+use crate::generation;
 use picoformer::config::{Architecture, Config, Head, Position};
 
 /// Learned positions begin at this row of the table.
@@ -33,12 +33,19 @@ fn read(c: &Checkpoint, bart: bool) -> Result<FloatModel> {
         true => (table("model.encoder.embed_tokens")?, Some(table("model.decoder.embed_tokens")?)),
         false => (table("model.shared")?, None),
     };
-    // Copies that some files hold beside the tied matrix.
-    for name in
-        ["model.shared", "model.encoder.embed_tokens", "model.decoder.embed_tokens", "lm_head"]
-    {
-        if c.has(&format!("{name}.weight")) {
-            table(name)?;
+    // Copies that some files hold beside the tied matrix must be copies.
+    let shape = [vocab, d];
+    let target = own.as_ref().unwrap_or(&embedding).weight.clone();
+    for (name, matrix) in [
+        ("model.shared.weight", &embedding.weight),
+        ("model.encoder.embed_tokens.weight", &embedding.weight),
+        ("model.decoder.embed_tokens.weight", &target),
+        ("lm_head.weight", &target),
+    ] {
+        let to = if own.is_some() { "the table of its side" } else { "model.shared.weight" };
+        if c.unties(name, to, matrix, &shape)? {
+            let message = format!("`{name}` differs from {to}");
+            return Err(input(message, "the engine runs BART and Marian with tied tables only"));
         }
     }
     let embedding_norm = |side: &str| -> Result<Option<FloatNorm>> {
@@ -50,14 +57,15 @@ fn read(c: &Checkpoint, bart: bool) -> Result<FloatModel> {
             return Ok(None);
         }
         let name = format!("{side}.embed_positions.weight");
-        Ok(Some(c.tensor(&name, &[config.context + OFFSET, d])?[OFFSET * d..].to_vec()))
+        let learned = c.config.needed("max_position_embeddings")?;
+        Ok(Some(c.tensor(&name, &[learned + OFFSET, d])?[OFFSET * d..].to_vec()))
     };
     let layers = |side: &str, n: usize| -> Result<Vec<FloatLayer>> {
         (0..n).map(|i| layer(c, &config, &format!("{side}.layers.{i}"))).collect()
     };
     let mut decoder_layers = layers(sides[1], config.decoder_layers)?;
     let cross = |i: usize| cross(c, &config, &format!("{}.layers.{i}", sides[1]));
-    if c.flag("scale_embedding", false) {
+    if c.config.flag("scale_embedding")?.unwrap_or(false) {
         // The head is tied to the unscaled table: what multiplies the table divides its last rows.
         let scale = (d as f32).sqrt();
         for table in [Some(&mut embedding), own.as_mut()].into_iter().flatten() {
@@ -101,31 +109,43 @@ fn read(c: &Checkpoint, bart: bool) -> Result<FloatModel> {
 }
 
 fn config(c: &Checkpoint, bart: bool) -> Result<Config> {
-    let (d, n_heads) = (c.size("d_model")?, c.size("encoder_attention_heads")?);
-    let (d_ff, context) = (c.size("encoder_ffn_dim")?, c.size("max_position_embeddings")?);
-    let vocab_size = c.size("vocab_size")?;
+    let own = if bart { "BartForConditionalGeneration" } else { "MarianMTModel" };
+    let found = architecture(c, own)?;
+    if found != own {
+        return Err(other_head(c, found, own));
+    }
+    let k = &c.config;
+    let (d, n_heads) = (k.needed("d_model")?, k.needed("encoder_attention_heads")?);
+    let d_ff = k.needed("encoder_ffn_dim")?;
+    let context = context(c, k.needed("max_position_embeddings")?, bart)?;
+    let vocab_size = k.needed("vocab_size")?;
     for (key, encoder) in [
         ("decoder_attention_heads", n_heads),
         ("decoder_ffn_dim", d_ff),
         ("decoder_vocab_size", vocab_size),
     ] {
-        if let Ok(decoder) = c.size(key)
-            && decoder != encoder
-        {
-            return Err(unsupported(key, decoder, &format!("{encoder}, as the encoder has")));
+        if k.size(key)?.is_some_and(|decoder| decoder != encoder) {
+            return Err(k.refuse(key, format!("{encoder}, as the encoder has")));
         }
     }
-    if !c.flag("tie_word_embeddings", true) {
-        return Err(unsupported("tie_word_embeddings", false, "true"));
+    if !k.flag("tie_word_embeddings")?.unwrap_or(true) {
+        return Err(k.refuse("tie_word_embeddings", "true"));
     }
-    if bart && c.flag("normalize_before", false) {
-        return Err(unsupported("normalize_before", true, "false"));
+    let mut search = generation::search(c, context, None)?;
+    if bart {
+        search.target_context = search.target_context.min(k.needed("max_position_embeddings")?);
     }
-    let act = c.text("activation_function").unwrap_or("gelu");
+    if !c.generation.exists() && k.root().get("forced_eos_token_id").is_none() {
+        return Err(k.refuse_found(
+            "forced_eos_token_id",
+            "missing, which means forced in the original",
+            "`\"forced_eos_token_id\": null` in config.json, or a generation_config.json",
+        ));
+    }
     let config = Config {
         position: if bart { Position::Learned } else { Position::Sinusoidal },
         norm_order: picoformer::config::NormOrder::Post,
-        activation: activation("activation_function", act)?,
+        activation: activation(c, "activation_function", "gelu")?,
         head: Head::TiedVocabulary,
         qkv_bias: true,
         output_bias: true,
@@ -133,41 +153,25 @@ fn config(c: &Checkpoint, bart: bool) -> Result<Config> {
         down_bias: true,
         head_bias: true,
         embedding_norm: bart,
-        separate_embedding: !bart && !c.flag("share_encoder_decoder_embeddings", true),
+        separate_embedding: !bart && !k.flag("share_encoder_decoder_embeddings")?.unwrap_or(true),
         vocab_size,
         d_model: d,
-        n_layers: c.size("encoder_layers")?,
+        n_layers: k.needed("encoder_layers")?,
         n_heads,
         n_kv_heads: n_heads,
-        head_dim: head_dim("encoder_attention_heads", d, n_heads)?,
+        head_dim: head_dim(c, "encoder_attention_heads", d, n_heads)?,
         d_ff,
         context,
-        decoder_layers: c.size("decoder_layers")?,
-        target_context: target_context(c, context),
-        beams: beams(c),
-        start_token: c.generation("decoder_start_token_id")?,
-        end_token: c.generation("eos_token_id")?,
-        suppressed_token: suppressed(c)?,
-        forced_token: c.generation("forced_bos_token_id").map_or(0, |token| token + 1),
+        decoder_layers: k.needed("decoder_layers")?,
+        target_context: search.target_context,
+        beams: search.beams,
+        start_token: search.start_token,
+        end_token: search.end_token,
+        suppressed_token: search.suppressed_token,
+        forced_token: search.forced_token,
         ..Config::base(Architecture::EncoderDecoder)
     };
-    validate(&config)?;
     Ok(config)
-}
-
-/// The one token of `bad_words_ids`, plus 1; 0 without.
-fn suppressed(c: &Checkpoint) -> Result<usize> {
-    let words = c.generation_value("bad_words_ids").and_then(|v| v.as_array());
-    match words.map_or(&[][..], Vec::as_slice) {
-        [] => Ok(0),
-        [word] if word[1].is_null() && word[0].is_u64() => {
-            Ok(word[0].as_u64().unwrap_or_default() as usize + 1)
-        }
-        several => {
-            let found = serde_json::Value::from(several);
-            Err(unsupported("bad_words_ids", found, "one word of one token, or none"))
-        }
-    }
 }
 
 /// `q k v o` of one attention.

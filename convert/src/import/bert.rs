@@ -1,46 +1,69 @@
 //! BERT (Devlin et al. 2019): post-norm encoder; sequence and token classification, embeddings.
 
-use super::common::{activation, head_dim, linear, norm, unsupported};
-use crate::checkpoint::{Checkpoint, parse_json};
-use crate::error::Result;
+use super::common::{
+    activation, architecture, context, epsilon, head_dim, linear, norm, other_head,
+};
+use super::sentence;
+use crate::account::shown;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Result, input};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
-use crate::pad::validate;
+use crate::generation;
 use picoformer::config::{Architecture, Config, Head, NormOrder, Pooling, Position};
 use serde_json::Value;
+
+const HEADS: &str = "BertForSequenceClassification, BertForTokenClassification, BertModel";
 
 /// Reads `BertForSequenceClassification`, `BertForTokenClassification`, `BertModel` and
 /// sentence-transformers folders, with or without the `bert.` prefix.
 pub fn import(c: &Checkpoint) -> Result<FloatModel> {
-    let kind = c.text("position_embedding_type").unwrap_or("absolute");
-    if kind != "absolute" {
-        return Err(unsupported("position_embedding_type", kind, "absolute"));
+    let k = &c.config;
+    if k.text("position_embedding_type")?.is_some_and(|kind| kind != "absolute") {
+        return Err(k.refuse("position_embedding_type", "absolute"));
     }
-    let prefix = if c.has("bert.embeddings.word_embeddings.weight") { "bert." } else { "" };
-    let (d, n_heads) = (c.size("hidden_size")?, c.size("num_attention_heads")?);
-    let head_dim = head_dim("num_attention_heads", d, n_heads)?;
-    let architecture = c
-        .config
-        .get("architectures")
-        .and_then(|a| a.get(0))
-        .and_then(Value::as_str)
-        .unwrap_or("BertModel");
-    let labels = if c.has("classifier.weight") { c.labels() } else { Vec::new() };
-    let (head, pooling, pooler) = match architecture {
-        "BertForSequenceClassification" => (Head::Classifier, Pooling::First, true),
-        "BertForTokenClassification" => (Head::TokenLabels, Pooling::First, false),
-        "BertModel" => (Head::Embedding, pooling(c)?, false),
-        other => {
-            return Err(unsupported(
+    generation::none(c)?;
+    let prefix = if c.find("bert.").is_some() { "bert." } else { "" };
+    let (d, n_heads) = (k.needed("hidden_size")?, k.needed("num_attention_heads")?);
+    let head_dim = head_dim(c, "num_attention_heads", d, n_heads)?;
+    let rows = c.shape("classifier.weight").and_then(|shape| shape.first().copied());
+    let found = architecture(c, "")?;
+    let sentences = c.path.join("modules.json").is_file();
+    let head = match found {
+        "BertForSequenceClassification" => Head::Classifier,
+        "BertForTokenClassification" => Head::TokenLabels,
+        "BertModel" => Head::Embedding,
+        "" if rows.is_none() => Head::Embedding,
+        "" => {
+            return Err(k.refuse_found(
                 "architectures",
-                other,
-                "BertForSequenceClassification, BertForTokenClassification, BertModel",
+                "missing, though there is a classifier",
+                format!("one of {HEADS}"),
             ));
         }
+        // What guessed words in training is no part of a sentence's embedding.
+        "BertForMaskedLM" | "BertForPreTraining" if sentences => Head::Embedding,
+        other => return Err(other_head(c, other, HEADS)),
     };
+    let body = head == Head::Embedding;
+    let sentence = match body {
+        true => Some(sentence::read(c, d)?),
+        false => None,
+    };
+    if body {
+        c.take_all("cls.");
+    }
+    let labels = if body { Vec::new() } else { labels(c, rows.unwrap_or(0))? };
+    if !body {
+        problem_type(c, head, labels.len())?;
+    }
+    let learned = k.needed("max_position_embeddings")?;
+    let limit = sentence.as_ref().and_then(|s| s.longest).map_or(learned, |n| n.min(learned));
+    let pooling = sentence.as_ref().map_or(Pooling::First, |s| s.pooling);
+    let dense = sentence.and_then(|s| s.dense);
     let config = Config {
         position: Position::Learned,
         norm_order: NormOrder::Post,
-        activation: activation("hidden_act", c.text("hidden_act").unwrap_or("gelu"))?,
+        activation: activation(c, "hidden_act", "gelu")?,
         head,
         pooling,
         qkv_bias: true,
@@ -49,19 +72,18 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         down_bias: true,
         head_bias: !labels.is_empty(),
         embedding_norm: true,
-        pooler,
-        vocab_size: c.size("vocab_size")?,
+        pooler: head == Head::Classifier || dense.is_some(),
+        vocab_size: k.needed("vocab_size")?,
         d_model: d,
-        n_layers: c.size("num_hidden_layers")?,
+        n_layers: k.needed("num_hidden_layers")?,
         n_heads,
         n_kv_heads: n_heads,
         head_dim,
-        d_ff: c.size("intermediate_size")?,
-        context: c.size("max_position_embeddings")?,
+        d_ff: k.needed("intermediate_size")?,
+        context: context(c, limit, true)?,
         n_labels: labels.len(),
         ..Config::base(Architecture::Encoder)
     };
-    validate(&config)?;
     let mut layers = Vec::new();
     for i in 0..config.n_layers {
         let name = |part: &str| format!("{prefix}encoder.layer.{i}.{part}");
@@ -82,20 +104,23 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         c.tensor(&format!("{prefix}embeddings.{name}.weight"), &[rows, d])
     };
     // One sentence: token type 0 everywhere, so its row joins the positions.
-    let types = table("token_type_embeddings", c.size("type_vocab_size")?)?;
-    let mut positions = table("position_embeddings", config.context)?;
+    let types = table("token_type_embeddings", k.size("type_vocab_size")?.unwrap_or(2))?;
+    let mut positions = table("position_embeddings", learned)?;
     for row in positions.chunks_exact_mut(d) {
         row.iter_mut().zip(&types).for_each(|(p, t)| *p += t);
     }
     let pooler_name = format!("{prefix}pooler.dense");
-    // Checkpoints without a use for the pooler often carry one all the same.
-    let found = match c.has(&format!("{pooler_name}.weight")) {
-        true => Some(linear(c, &pooler_name, d, d, true)?),
-        false => None,
+    let pooler = match head {
+        Head::Classifier => Some(linear(c, &pooler_name, d, d, true)?),
+        _ => {
+            // Checkpoints without a use for the pooler often carry one all the same.
+            c.take_all(&pooler_name);
+            dense
+        }
     };
     Ok(FloatModel {
         config,
-        epsilon: c.number("layer_norm_eps", 1e-12) as f32,
+        epsilon: epsilon(c, "layer_norm_eps", 1e-12)?,
         frequencies: Vec::new(),
         embedding: FloatLinear {
             weight: table("word_embeddings", config.vocab_size)?,
@@ -107,14 +132,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         embedding_norm: Some(norm(c, &format!("{prefix}embeddings.LayerNorm"), d, true)?),
         layers,
         final_norm: None,
-        pooler: if pooler {
-            Some(match found {
-                Some(pooler) => pooler,
-                None => linear(c, &pooler_name, d, d, true)?,
-            })
-        } else {
-            None
-        },
+        pooler,
         head: match labels.is_empty() {
             true => None,
             false => Some(linear(c, "classifier", labels.len(), d, true)?),
@@ -128,17 +146,64 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     })
 }
 
-/// How a sentence-transformers folder pools; mean without word of it (Reimers & Gurevych 2019, §3).
-fn pooling(c: &Checkpoint) -> Result<Pooling> {
-    let path = c.path.join("1_Pooling/config.json");
-    if !path.is_file() {
-        return Ok(Pooling::Mean);
+/// The names of `rows` labels: `id2label`, or `label2id` the other way round, or `LABEL_n`.
+fn labels(c: &Checkpoint, rows: usize) -> Result<Vec<String>> {
+    let k = &c.config;
+    if rows == 0 {
+        // Says which tensor is missing.
+        c.tensor("classifier.weight", &[k.size("num_labels")?.unwrap_or(2), 0])?;
     }
-    let json = parse_json(&path)?;
-    let on = |key: &str| json.get(key).and_then(Value::as_bool).unwrap_or(false);
-    match (on("pooling_mode_mean_tokens"), on("pooling_mode_cls_token")) {
-        (true, false) => Ok(Pooling::Mean),
-        (false, true) => Ok(Pooling::First),
-        _ => Err(unsupported("1_Pooling/config.json", "another mode", "mean tokens or cls token")),
+    let counted = k.size("num_labels")?.or(k.size("_num_labels")?);
+    if let Some(counted) = counted.filter(|&counted| counted != rows) {
+        let message = format!("config.json: {counted} labels, the classifier has {rows} rows");
+        return Err(input(message, "config.json and the weights do not belong together"));
     }
+    let mut names = vec![None; rows];
+    if let Some(map) = k.inner("id2label")? {
+        let supported = || format!("names of the classes \"0\" to \"{}\"", rows.saturating_sub(1));
+        for (key, name) in map.root().as_object().into_iter().flatten() {
+            let place = key.parse::<usize>().ok().and_then(|i| names.get_mut(i));
+            let name = match name {
+                Value::String(name) => name.clone(),
+                Value::Number(number) => number.to_string(),
+                other => {
+                    return Err(k.refuse_found("id2label", shown(other), "names as texts"));
+                }
+            };
+            *place.ok_or_else(|| k.refuse("id2label", supported()))? = Some(name);
+        }
+        if names.iter().any(Option::is_none) {
+            return Err(k.refuse("id2label", supported()));
+        }
+        k.get("label2id");
+    } else if let Some(map) = k.inner("label2id")? {
+        for (name, id) in map.root().as_object().into_iter().flatten() {
+            let place = id.as_u64().and_then(|i| names.get_mut(i as usize));
+            match place {
+                Some(place) => *place = Some(name.clone()),
+                None => return Err(k.refuse("label2id", format!("classes 0 to {}", rows - 1))),
+            }
+        }
+    }
+    let name = |(i, name): (usize, Option<String>)| name.unwrap_or_else(|| format!("LABEL_{i}"));
+    Ok(names.into_iter().enumerate().map(name).collect())
+}
+
+/// Refuses logits that are no distribution over labels, as long as a blob cannot say so.
+fn problem_type(c: &Checkpoint, head: Head, labels: usize) -> Result<()> {
+    match c.config.text("problem_type")? {
+        None | Some("single_label_classification") => {}
+        Some(_) => {
+            let supported = "single_label_classification: a blob does not say yet that its logits are \
+                             independent of each other, or values";
+            return Err(c.config.refuse("problem_type", supported));
+        }
+    }
+    if head == Head::Classifier && labels == 1 {
+        c.note(
+            "one label: its score is the sigmoid of the logit; on a device, take it from `outputs`, for \
+             `classify` compares labels",
+        );
+    }
+    Ok(())
 }

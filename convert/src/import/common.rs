@@ -1,37 +1,77 @@
 //! What the importers share: options and tensors under the names of Hugging Face.
 
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, input};
 use crate::float_weights::{FloatLinear, FloatNorm};
-use picoformer::config::{Activation, MAX_BEAMS};
+use picoformer::config::Activation;
 
-/// The beam width that a checkpoint asks for; otherwise 4, as most do.
-pub fn beams(c: &Checkpoint) -> usize {
-    c.generation("num_beams").unwrap_or(4).clamp(1, MAX_BEAMS)
+/// The one head that a family is read with. A missing `architectures` is that of the tensors.
+pub fn architecture<'c>(c: &'c Checkpoint, default: &'static str) -> Result<&'c str> {
+    let wrong = || c.config.wrong("architectures", "a list of one name");
+    match c.config.get("architectures").map(|v| v.as_array().map(Vec::as_slice)) {
+        None => Ok(default),
+        Some(Some([one])) => one.as_str().ok_or_else(wrong),
+        Some(_) => Err(wrong()),
+    }
 }
 
-/// Longest target, the start token counted: what the checkpoint generates at most, within `context`.
-/// (`max_length` counts the start token, `max_new_tokens` does not but counts the end token.)
-pub fn target_context(c: &Checkpoint, context: usize) -> usize {
-    let new = c.generation("max_new_tokens").ok();
-    let all = c.generation("max_length").ok().map(|length| length.saturating_sub(1));
-    new.or(all).filter(|&length| length > 0).unwrap_or(context).min(context)
+/// Refuses a head that a family is not read with, and tells what to do.
+pub fn other_head(c: &Checkpoint, head: &str, supported: &str) -> Error {
+    let what = if head.contains("MaskedLM") || head.contains("PreTraining") {
+        ": guesses of masked words have no place in the engine; train a classifier on this body, or take \
+         its sentence embedding (architectures BertModel)"
+    } else if head.contains("QuestionAnswering") {
+        ": spans of an answer have no place in the engine; label tokens instead"
+    } else if head.contains("ForSequenceClassification") || head.contains("ForTokenClassification")
+    {
+        ": of this family only models that write; classify with BERT"
+    } else if head.ends_with("Model") {
+        ": a body without a head writes nothing; convert the checkpoint with its head"
+    } else {
+        ""
+    };
+    c.config.refuse_found("architectures", format!("{head:?}"), format!("{supported}{what}"))
 }
 
-/// An option of `config.json` that the engine cannot run.
-pub fn unsupported(key: &str, found: impl ToString, supported: &str) -> Error {
-    Error::Unsupported { key: key.into(), found: found.to_string(), supported: supported.into() }
+/// Positions: what the user asks for, or the checkpoint's own; never more than were learned.
+pub fn context(c: &Checkpoint, own: usize, learned: bool) -> Result<usize> {
+    match c.options.context {
+        None => Ok(own),
+        Some(context) if context == 0 || (learned && context > own) => {
+            let limit = if learned { format!("1 to {own}") } else { "1 or more".into() };
+            Err(input(
+                format!("--context {context} is not possible"),
+                format!("the checkpoint's positions allow {limit}"),
+            ))
+        }
+        Some(context) => Ok(context),
+    }
 }
 
-/// `hidden_act` and its relatives.
-pub fn activation(key: &str, name: &str) -> Result<Activation> {
+/// The activation function under a key.
+pub fn activation(c: &Checkpoint, key: &str, default: &str) -> Result<Activation> {
+    activation_named(c, key, c.config.text(key)?.unwrap_or(default))
+}
+
+/// An activation function by its name in transformers.
+pub fn activation_named(c: &Checkpoint, key: &str, name: &str) -> Result<Activation> {
     match name {
         "relu" => Ok(Activation::Relu),
-        "gelu" => Ok(Activation::GeluErf),
-        "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Ok(Activation::GeluTanh),
+        "gelu" | "gelu_python" => Ok(Activation::GeluErf),
+        "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" | "gelu_python_tanh" | "gelu_accurate" => {
+            Ok(Activation::GeluTanh)
+        }
         "silu" | "swish" => Ok(Activation::Silu),
-        _ => Err(unsupported(key, name, "relu, gelu, gelu_new, gelu_pytorch_tanh, silu")),
+        _ => {
+            let supported = "relu, gelu, gelu_new, gelu_pytorch_tanh, silu";
+            Err(c.config.refuse_found(key, format!("\"{name}\""), supported))
+        }
     }
+}
+
+/// The ε of a norm.
+pub fn epsilon(c: &Checkpoint, key: &str, default: f64) -> Result<f32> {
+    Ok(c.config.positive(key)?.unwrap_or(default) as f32)
 }
 
 /// `name.weight` of `(out, in)` and, if asked for, `name.bias`.
@@ -59,9 +99,10 @@ pub fn norm(c: &Checkpoint, name: &str, d: usize, bias: bool) -> Result<FloatNor
 }
 
 /// Checks that heads divide widths, before anything divides by them.
-pub fn head_dim(key: &str, d: usize, heads: usize) -> Result<usize> {
+pub fn head_dim(c: &Checkpoint, key: &str, d: usize, heads: usize) -> Result<usize> {
     if heads == 0 || !d.is_multiple_of(heads) {
-        return Err(unsupported(key, heads, "a number of heads that divides the width"));
+        let supported = format!("a number of heads that divides the width {d}");
+        return Err(c.config.refuse_found(key, heads, supported));
     }
     Ok(d / heads)
 }

@@ -1,43 +1,53 @@
 //! GPT-2 (Radford et al. 2019): LayerNorm before each part, learned positions, GELU.
 
-use super::common::{activation, head_dim, norm};
+use super::common::{activation, architecture, context, epsilon, head_dim, norm, other_head};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
-use crate::pad::validate;
+use crate::generation;
 use picoformer::config::{Architecture, Config, Head, Position};
 
 /// Reads `GPT2LMHeadModel`, with or without the `transformer.` prefix.
 pub fn import(c: &Checkpoint) -> Result<FloatModel> {
-    let prefix = if c.has("transformer.wte.weight") { "transformer." } else { "" };
-    let (d, n_heads) = (c.size("n_embd")?, c.size("n_head")?);
-    let head_dim = head_dim("n_head", d, n_heads)?;
-    let tied = !c.has("lm_head.weight") || c.flag("tie_word_embeddings", true);
+    match architecture(c, "GPT2LMHeadModel")? {
+        "GPT2LMHeadModel" | "GPT2DoubleHeadsModel" => {}
+        other => return Err(other_head(c, other, "GPT2LMHeadModel")),
+    }
+    let prefix = if c.find("transformer.").is_some() { "transformer." } else { "" };
+    let k = &c.config;
+    let (d, n_heads) = (k.needed("n_embd")?, k.needed("n_head")?);
+    let head_dim = head_dim(c, "n_head", d, n_heads)?;
+    let vocab_size = k.needed("vocab_size")?;
+    let learned = k.needed("n_positions")?;
+    let table = |name: &str, rows: usize| c.tensor(&format!("{prefix}{name}.weight"), &[rows, d]);
+    let embedding = table("wte", vocab_size)?;
+    let tie = k.flag("tie_word_embeddings")?.unwrap_or(true);
+    let tied = match tie {
+        true => !c.unties("lm_head.weight", "wte", &embedding, &[vocab_size, d])?,
+        false => false,
+    };
+    generation::decoder_end(c)?;
     let config = Config {
         position: Position::Learned,
-        activation: activation(
-            "activation_function",
-            c.text("activation_function").unwrap_or("gelu_new"),
-        )?,
+        activation: activation(c, "activation_function", "gelu_new")?,
         head: if tied { Head::TiedVocabulary } else { Head::Vocabulary },
         qkv_bias: true,
         output_bias: true,
         up_bias: true,
         down_bias: true,
         final_norm: true,
-        vocab_size: c.size("vocab_size")?,
+        vocab_size,
         d_model: d,
-        n_layers: c.size("n_layer")?,
+        n_layers: k.needed("n_layer")?,
         n_heads,
         n_kv_heads: n_heads,
         head_dim,
-        d_ff: c.size("n_inner").unwrap_or(4 * d),
-        context: c.size("n_positions")?,
+        d_ff: k.size("n_inner")?.unwrap_or(4 * d),
+        context: context(c, learned, true)?,
         ..Config::base(Architecture::Decoder)
     };
-    validate(&config)?;
-    let by_layer = c.flag("scale_attn_by_inverse_layer_idx", false);
-    let scaled = c.flag("scale_attn_weights", true);
+    let by_layer = k.flag("scale_attn_by_inverse_layer_idx")?.unwrap_or(false);
+    let scaled = k.flag("scale_attn_weights")?.unwrap_or(true);
     let mut layers = Vec::new();
     for i in 0..config.n_layers {
         let name = |part: &str| format!("{prefix}h.{i}.{part}");
@@ -65,23 +75,22 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
             score_scale,
         });
     }
-    let table = |name: &str, rows: usize| c.tensor(&format!("{prefix}{name}.weight"), &[rows, d]);
-    let matrix = |weight| FloatLinear { weight, bias: None, out_dim: config.vocab_size, in_dim: d };
-    let head = match c.has("lm_head.weight") {
-        true => Some(matrix(c.tensor("lm_head.weight", &[config.vocab_size, d])?)),
-        false => None,
+    let matrix = |weight| FloatLinear { weight, bias: None, out_dim: vocab_size, in_dim: d };
+    let head = match tied {
+        true => None,
+        false => Some(matrix(c.tensor("lm_head.weight", &[vocab_size, d])?)),
     };
     Ok(FloatModel {
         config,
-        epsilon: c.number("layer_norm_epsilon", 1e-5) as f32,
+        epsilon: epsilon(c, "layer_norm_epsilon", 1e-5)?,
         frequencies: Vec::new(),
-        embedding: matrix(table("wte", config.vocab_size)?),
-        positions: Some(table("wpe", config.context)?),
+        embedding: matrix(embedding),
+        positions: Some(table("wpe", learned)?),
         embedding_norm: None,
         layers,
         final_norm: Some(norm(c, &format!("{prefix}ln_f"), d, true)?),
         pooler: None,
-        head: if tied { None } else { head },
+        head,
         labels: Vec::new(),
         tokenizer: Vec::new(),
         parameters: c.parameters(),

@@ -1,28 +1,57 @@
 //! Llama (Touvron et al. 2023): RMSNorm, rotary positions, gated SiLU, grouped-query attention. Mistral
 //! (Jiang et al. 2023) is the same with a sliding window.
 
-use super::common::{activation, head_dim, linear, norm, unsupported};
+use super::common::{
+    activation, architecture, context, epsilon, head_dim, linear, norm, other_head,
+};
+use super::family::family;
+use crate::account::known::Known;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
-use crate::pad::validate;
+use crate::generation;
 use picoformer::config::{Architecture, Config, Head, Norm, Position};
-use serde_json::Value;
 
 /// Reads `LlamaForCausalLM` and `MistralForCausalLM`.
 pub fn import(c: &Checkpoint) -> Result<FloatModel> {
-    let (d, n_heads) = (c.size("hidden_size")?, c.size("num_attention_heads")?);
-    let from_width = head_dim("num_attention_heads", d, n_heads)?;
-    let head_dim = c.size("head_dim").unwrap_or(from_width);
-    let tied = c.flag("tie_word_embeddings", false);
-    let attention_bias = c.flag("attention_bias", false);
-    let mlp_bias = c.flag("mlp_bias", false);
-    let context = c.size("max_position_embeddings")?;
-    let window = c.config.get("sliding_window").and_then(Value::as_u64).map(|n| n as usize);
+    let mistral = family(&c.config)? == "mistral";
+    let own = if mistral { "MistralForCausalLM" } else { "LlamaForCausalLM" };
+    let found = architecture(c, own)?;
+    if found != own {
+        return Err(other_head(c, found, own));
+    }
+    if !c.has("model.embed_tokens.weight") && c.has("embed_tokens.weight") {
+        return Err(other_head(c, if mistral { "MistralModel" } else { "LlamaModel" }, own));
+    }
+    let k = &c.config;
+    let (d, n_heads) = (k.needed("hidden_size")?, k.needed("num_attention_heads")?);
+    let head_dim = match k.size("head_dim")? {
+        Some(width) => width,
+        None => head_dim(c, "num_attention_heads", d, n_heads)?,
+    };
+    let vocab_size = k.needed("vocab_size")?;
+    let attention_bias = k.flag("attention_bias")?.unwrap_or(false);
+    let mlp_bias = k.flag("mlp_bias")?.unwrap_or(false);
+    let context = context(c, k.needed("max_position_embeddings")?, false)?;
+    // Llama has no window; the original does not read it there. Mistral has one unless told otherwise.
+    let window = match (mistral, k.root().get("sliding_window").is_some()) {
+        (true, true) => k.size("sliding_window")?,
+        (true, false) => Some(4096),
+        (false, _) => None,
+    };
+    let embedding = linear(c, "model.embed_tokens", vocab_size, d, false)?;
+    let tied = match k.flag("tie_word_embeddings")?.unwrap_or(false) {
+        true => {
+            let matrix = &embedding.weight;
+            !c.unties("lm_head.weight", "model.embed_tokens", matrix, &[vocab_size, d])?
+        }
+        false => false,
+    };
+    generation::decoder_end(c)?;
     let config = Config {
         position: Position::Rotary,
         norm: Norm::Rms,
-        activation: activation("hidden_act", c.text("hidden_act").unwrap_or("silu"))?,
+        activation: activation(c, "hidden_act", "silu")?,
         head: if tied { Head::TiedVocabulary } else { Head::Vocabulary },
         gated: true,
         qkv_bias: attention_bias,
@@ -30,19 +59,18 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         up_bias: mlp_bias,
         down_bias: mlp_bias,
         final_norm: true,
-        vocab_size: c.size("vocab_size")?,
+        vocab_size,
         d_model: d,
-        n_layers: c.size("num_hidden_layers")?,
+        n_layers: k.needed("num_hidden_layers")?,
         n_heads,
-        n_kv_heads: c.size("num_key_value_heads").unwrap_or(n_heads),
+        n_kv_heads: k.size("num_key_value_heads")?.unwrap_or(n_heads),
         head_dim,
-        d_ff: c.size("intermediate_size")?,
+        d_ff: k.needed("intermediate_size")?,
         context,
         // A window as long as the context is none.
         window: window.filter(|&n| n < context).unwrap_or(0),
         ..Config::base(Architecture::Decoder)
     };
-    validate(&config)?;
     let mut layers = Vec::new();
     for i in 0..config.n_layers {
         let name = |part: &str| format!("model.layers.{i}.{part}");
@@ -63,16 +91,12 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
             score_scale: 1.0 / (head_dim as f32).sqrt(),
         });
     }
-    let head = if tied { None } else { Some(linear(c, "lm_head", config.vocab_size, d, false)?) };
-    if tied && c.has("lm_head.weight") {
-        // Some files repeat the tied matrix.
-        linear(c, "lm_head", config.vocab_size, d, false)?;
-    }
+    let head = if tied { None } else { Some(linear(c, "lm_head", vocab_size, d, false)?) };
     Ok(FloatModel {
         config,
-        epsilon: c.number("rms_norm_eps", 1e-6) as f32,
+        epsilon: epsilon(c, "rms_norm_eps", 1e-6)?,
         frequencies: frequencies(rope_theta(c)?, head_dim),
-        embedding: linear(c, "model.embed_tokens", config.vocab_size, d, false)?,
+        embedding,
         positions: None,
         embedding_norm: None,
         layers,
@@ -93,19 +117,34 @@ pub fn frequencies(theta: f64, head_dim: usize) -> Vec<f64> {
     (0..head_dim / 2).map(|i| theta.powf(-2.0 * i as f64 / head_dim as f64)).collect()
 }
 
-/// The base of the rotary frequencies; scaled variants are refused by name.
+/// The base of the rotary frequencies, in the schemas of transformers 4 (`rope_theta`, `rope_scaling`) and
+/// 5 (`rope_parameters`); scaled variants are refused by name.
 fn rope_theta(c: &Checkpoint) -> Result<f64> {
-    let old = c.config.get("rope_scaling").filter(|v| !v.is_null());
-    for scaling in [old, c.config.get("rope_parameters")].into_iter().flatten() {
-        let kind = scaling.get("rope_type").or(scaling.get("type")).and_then(Value::as_str);
-        if kind.is_some_and(|kind| kind != "default") {
-            let kind = kind.unwrap_or_default();
-            return Err(unsupported("rope_parameters.rope_type", kind, "default"));
+    let plain = c.config.positive("rope_theta")?;
+    let mut theta = None;
+    for key in ["rope_parameters", "rope_scaling"] {
+        let Some(scaling) = c.config.inner(key)? else { continue };
+        for kind in ["rope_type", "type"] {
+            if scaling.text(kind)?.is_some_and(|kind| kind != "default") {
+                return Err(c.config.refuse_found(
+                    &format!("{key}.{kind}"),
+                    scaling.root()[kind].clone(),
+                    "default",
+                ));
+            }
         }
+        theta = theta.or(scaling.positive("rope_theta")?);
+        scaling.finish(&[ROPE])?;
     }
-    let parameters = c.config.get("rope_parameters").and_then(|p| p.get("rope_theta"));
-    Ok(parameters.and_then(Value::as_f64).unwrap_or_else(|| c.number("rope_theta", 10000.0)))
+    Ok(theta.or(plain).unwrap_or(10000.0))
 }
+
+/// Keys of a rotary scaling that change nothing where there is none.
+const ROPE: &[Known] = &[
+    Known::only("factor", &["1.0"], "no scaling"),
+    Known::only("partial_rotary_factor", &["1.0"], "all dimensions are rotated"),
+    Known::always("original_max_position_embeddings", "no scaling"),
+];
 
 /// Hugging Face rotates element `i` with `i + head_dim/2`; the engine rotates neighbours. Reorders
 /// the outputs of every head accordingly; scores do not change.

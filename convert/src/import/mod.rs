@@ -3,40 +3,42 @@
 mod bart;
 mod bert;
 mod common;
+mod family;
 mod gpt2;
 pub(crate) mod llama;
 pub mod llama2c;
+mod sentence;
 mod t5;
 
-use crate::checkpoint::{Checkpoint, is_buffer};
-use crate::error::{Error, Result};
-use crate::float_model::FloatModel;
-use crate::pad::validate;
+pub use family::{FAMILIES, family};
 
-/// Families that [`import`] reads.
-pub const FAMILIES: &str =
-    "bart, bert, gpt2, llama, marian, mistral, t5 (Hugging Face folders); llama2.c .bin files";
+use crate::account::known;
+use crate::checkpoint::Checkpoint;
+use crate::error::Result;
+use crate::float_model::FloatModel;
+use crate::generation;
+use crate::pad::validate;
 
 /// Imports a checkpoint by its `model_type`.
 ///
 /// # Errors
-/// An unsupported family or option, missing, ill-shaped or superfluous tensors.
+/// An unsupported family or option, missing, ill-shaped or superfluous tensors, a key that is not
+/// accounted for.
 pub fn import(checkpoint: &Checkpoint) -> Result<FloatModel> {
-    let family = checkpoint.text("model_type").unwrap_or("missing").to_owned();
-    let model = match family.as_str() {
-        "bert" => bert::import(checkpoint),
-        "gpt2" => gpt2::import(checkpoint),
-        "llama" | "mistral" => llama::import(checkpoint),
-        "bart" => bart::import(checkpoint),
-        "marian" => bart::import_marian(checkpoint),
-        "t5" => t5::import(checkpoint),
-        _ => Err(Error::Unsupported {
-            key: "model_type".into(),
-            found: family,
-            supported: FAMILIES.into(),
-        }),
-    }?;
-    checkpoint.finish(is_buffer)?;
+    let family = family(&checkpoint.config)?;
+    let (model, keys): (FloatModel, &[known::Known]) = match family {
+        "bert" => (bert::import(checkpoint)?, known::BERT),
+        "gpt2" => (gpt2::import(checkpoint)?, known::GPT2),
+        "llama" | "mistral" => (llama::import(checkpoint)?, known::LLAMA),
+        "bart" => (bart::import(checkpoint)?, known::SEQ2SEQ),
+        "marian" => (bart::import_marian(checkpoint)?, known::SEQ2SEQ),
+        _ => (t5::import(checkpoint)?, known::SEQ2SEQ),
+    };
+    let alone = if family == "llama" { known::LLAMA_ALONE } else { &[] };
+    let headless = if model.labels.is_empty() { known::HEADLESS } else { &[] };
+    checkpoint.finish()?;
+    let lists = [keys, alone, headless, known::CONFIG, generation::IN_CONFIG];
+    checkpoint.config.finish(&lists)?;
     validate(&model.config)?;
     Ok(model)
 }

@@ -1,11 +1,11 @@
 //! T5 (Raffel et al. 2020): RMSNorm, relative positions, no score scaling, ReLU or gated GELU.
 
-use super::common::{beams, linear, norm, target_context, unsupported};
+use super::common::{activation_named, architecture, context, epsilon, linear, norm, other_head};
 use crate::checkpoint::Checkpoint;
-use crate::error::Result;
+use crate::error::{Result, input};
 use crate::float_decoder::{FloatCross, FloatDecoder};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
-use crate::pad::validate;
+use crate::generation;
 use picoformer::config::{Activation, Architecture, Config, Head, Norm, Position};
 
 /// Positions when `config.json` does not say: T5's are not limited.
@@ -13,27 +13,41 @@ const CONTEXT: usize = 512;
 
 /// Reads `T5ForConditionalGeneration`, of version 1.0 and 1.1.
 pub fn import(c: &Checkpoint) -> Result<FloatModel> {
-    let d = c.size("d_model")?;
-    let tied = c.flag("tie_word_embeddings", true);
-    let (gated, activation) = match c.text("feed_forward_proj").unwrap_or("relu") {
-        "relu" => (false, Activation::Relu),
-        "gelu" => (false, Activation::GeluErf),
-        "gated-gelu" => (true, Activation::GeluTanh),
-        "gated-relu" => (true, Activation::Relu),
-        "gated-silu" => (true, Activation::Silu),
-        other => {
-            let supported = "relu, gelu, gated-gelu, gated-relu, gated-silu";
-            return Err(unsupported("feed_forward_proj", other, supported));
-        }
-    };
-    let buckets = c.size("relative_attention_num_buckets")?;
-    let distance = c.size("relative_attention_max_distance").unwrap_or(128);
-    if buckets < 4 || buckets / 2 >= distance {
-        let supported = "at least 4, and twice relative_attention_max_distance at most";
-        return Err(unsupported("relative_attention_num_buckets", buckets, supported));
+    match architecture(c, "T5ForConditionalGeneration")? {
+        "T5ForConditionalGeneration" | "T5WithLMHeadModel" => {}
+        other => return Err(other_head(c, other, "T5ForConditionalGeneration")),
     }
-    let context = c.size("n_positions").unwrap_or(CONTEXT);
-    let n_layers = c.size("num_layers")?;
+    let k = &c.config;
+    let (d, vocab_size) = (k.needed("d_model")?, k.needed("vocab_size")?);
+    // Version 1.0 scales what a tied head reads. Transformers 4 tells that by the tie, 5 apart from it.
+    let tie = k.flag("tie_word_embeddings")?.unwrap_or(true);
+    let scaled = k.flag("scale_decoder_outputs")?.unwrap_or(tie);
+    let embedding = linear(c, "shared", vocab_size, d, false)?;
+    let shape = [vocab_size, d];
+    for name in ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"] {
+        if c.unties(name, "shared", &embedding.weight, &shape)? {
+            let message = format!("`{name}` differs from `shared.weight`");
+            return Err(input(
+                message,
+                "T5 has one table for both sides; it cannot be run with two",
+            ));
+        }
+    }
+    let tied = match tie {
+        true => !c.unties("lm_head.weight", "shared", &embedding.weight, &shape)?,
+        false => false,
+    };
+    let (gated, activation) = feed_forward(c)?;
+    let buckets = k.needed("relative_attention_num_buckets")?;
+    let distance = k.size("relative_attention_max_distance")?.unwrap_or(128);
+    if buckets < 4 || buckets / 2 >= distance || distance > 1 << 12 {
+        let supported = "at least 4, and less than twice relative_attention_max_distance, which is at most 4096";
+        return Err(k.refuse("relative_attention_num_buckets", supported));
+    }
+    let context = context(c, k.size("n_positions")?.unwrap_or(CONTEXT), false)?;
+    let n_layers = k.needed("num_layers")?;
+    let n_heads = k.needed("num_heads")?;
+    let search = generation::search(c, context, k.token("pad_token_id")?)?;
     let config = Config {
         position: Position::Relative,
         norm: Norm::Rms,
@@ -41,23 +55,24 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         head: if tied { Head::TiedVocabulary } else { Head::Vocabulary },
         gated,
         final_norm: true,
-        vocab_size: c.size("vocab_size")?,
+        vocab_size,
         d_model: d,
         n_layers,
-        n_heads: c.size("num_heads")?,
-        n_kv_heads: c.size("num_heads")?,
-        head_dim: c.size("d_kv")?,
-        d_ff: c.size("d_ff")?,
+        n_heads,
+        n_kv_heads: n_heads,
+        head_dim: k.needed("d_kv")?,
+        d_ff: k.needed("d_ff")?,
         context,
-        decoder_layers: c.size("num_decoder_layers").unwrap_or(n_layers),
-        target_context: target_context(c, context),
-        beams: beams(c),
+        decoder_layers: k.size("num_decoder_layers")?.unwrap_or(n_layers),
+        target_context: search.target_context,
+        beams: search.beams,
         relative_distance: distance,
-        start_token: c.generation("decoder_start_token_id").or_else(|_| c.size("pad_token_id"))?,
-        end_token: c.generation("eos_token_id")?,
+        start_token: search.start_token,
+        end_token: search.end_token,
+        suppressed_token: search.suppressed_token,
+        forced_token: search.forced_token,
         ..Config::base(Architecture::EncoderDecoder)
     };
-    validate(&config)?;
     let stack = |name: &str, layers: usize, decoder: bool| -> Result<Vec<FloatLayer>> {
         (0..layers)
             .map(|i| layer(c, &config, &format!("{name}.block.{i}.layer"), decoder))
@@ -80,23 +95,19 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         let table = c.tensor(&name, &[buckets, config.n_heads])?;
         Ok(distances(&table, &config, buckets, both_ways))
     };
-    let head = if tied { None } else { Some(linear(c, "lm_head", config.vocab_size, d, false)?) };
-    // Copies that some files hold beside `shared.weight`.
-    for name in ["encoder.embed_tokens", "decoder.embed_tokens", "lm_head"] {
-        if c.has(&format!("{name}.weight")) {
-            linear(c, name, config.vocab_size, d, false)?;
-        }
-    }
+    let head = if tied { None } else { Some(linear(c, "lm_head", vocab_size, d, false)?) };
+    // The decoder's cross-attention has no positions; some old files carry a table that is not used.
+    c.take_all("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias");
     let mut target_norm = norm(c, "decoder.final_layer_norm", d, false)?;
-    if tied {
-        // A tied head reads rows scaled by 1/√d.
+    if scaled {
+        // The head reads rows scaled by 1/√d.
         target_norm.gain.iter_mut().for_each(|gain| *gain *= (d as f32).powf(-0.5));
     }
     Ok(FloatModel {
         config,
-        epsilon: c.number("layer_norm_epsilon", 1e-6) as f32,
+        epsilon: epsilon(c, "layer_norm_epsilon", 1e-6)?,
         frequencies: Vec::new(),
-        embedding: linear(c, "shared", config.vocab_size, d, false)?,
+        embedding,
         positions: None,
         embedding_norm: None,
         layers: stack("encoder", n_layers, false)?,
@@ -116,6 +127,32 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
             ..FloatDecoder::default()
         }),
     })
+}
+
+/// Whether the feed-forward part is gated, and its activation.
+fn feed_forward(c: &Checkpoint) -> Result<(bool, Activation)> {
+    let key = "feed_forward_proj";
+    let kind = c.config.text(key)?.unwrap_or("relu");
+    let (gated, name) = match kind.split_once('-') {
+        Some(("gated", "gelu")) => (true, "gelu_new"),
+        Some(("gated", name)) => (true, name),
+        _ => (false, kind),
+    };
+    let activation = match name {
+        "relu" | "gelu" | "gelu_new" | "silu" => activation_named(c, key, name)?,
+        _ => {
+            let supported = "relu, gelu, gated-gelu, gated-relu, gated-silu";
+            return Err(c.config.refuse(key, supported));
+        }
+    };
+    // What follows from it is written down too; an edited copy would rule in the original.
+    if c.config.text("dense_act_fn")?.is_some_and(|other| other != name) {
+        return Err(c.config.refuse("dense_act_fn", format!("{name}, as {key} says")));
+    }
+    if c.config.flag("is_gated_act")?.is_some_and(|other| other != gated) {
+        return Err(c.config.refuse("is_gated_act", format!("{gated}, as {key} says")));
+    }
+    Ok((gated, activation))
 }
 
 /// One layer, cross-attention left out: sublayer 0 attends, the last one feeds forward.

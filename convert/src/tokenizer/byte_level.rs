@@ -1,8 +1,8 @@
 //! Byte-level BPE as in GPT-2, and plain bytes. What is a letter, a number or a space is asked of the
 //! `tokenizers` crate itself.
 
-use super::section::{Section, characters_beside, unsupported};
-use crate::error::{Error, Result};
+use super::section::{Section, characters_beside, crates, unsupported};
+use crate::error::Result;
 use picoformer::tokenizer::vocabulary::FLAG_BYTES;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -40,11 +40,7 @@ pub(super) fn adapt(section: &mut Section, json: &Value, path: &Path) -> Result<
             *piece = raw;
         }
     }
-    let tokenizer = Tokenizer::from_file(path).map_err(|error| Error::Malformed {
-        path: path.into(),
-        what: "tokenizer.json",
-        reason: error.to_string(),
-    })?;
+    let tokenizer = crates(json, path)?;
     section.kind = 3;
     section.characters = classes(&tokenizer);
     Ok(())
@@ -86,7 +82,7 @@ fn classes(tokenizer: &Tokenizer) -> Vec<(u32, u32, u32)> {
 /// The section of a model whose tokens are the bytes of the text; ids from 256 on have no text.
 ///
 /// # Errors
-/// [`Error::Input`] for a vocabulary of fewer than 256.
+/// [`crate::error::Error::Input`] for a vocabulary of fewer than 256.
 pub fn from_bytes(vocab_size: usize) -> Result<Vec<u8>> {
     if vocab_size < 256 {
         return Err(crate::error::input(

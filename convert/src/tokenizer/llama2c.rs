@@ -6,9 +6,9 @@ use picoformer::tokenizer::vocabulary::{FLAG_BYTES, FLAG_PREFIX};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-// Begin, end, and the token of byte 0, as llama2.c has them.
+// Begin, and the token of byte 0, as llama2.c has them. Its `run.c` stops at the token that begins the next
+// text, and at no other.
 const BEGIN: u32 = 1;
-const END: u32 = 2;
 const BYTES: u32 = 3;
 
 /// The section of a llama2.c vocabulary of `vocab_size` pieces. llama2.c merges the pair whose result
@@ -56,7 +56,7 @@ pub fn from_llama2c(path: &Path, vocab_size: usize) -> Result<Vec<u8>> {
     }
     let mut section = Section::new(1, pieces.clone());
     section.flags = FLAG_PREFIX | FLAG_BYTES;
-    (section.begin, section.end, section.bytes, section.unknown) = (BEGIN, END, BYTES, 0);
+    (section.begin, section.end, section.bytes, section.unknown) = (BEGIN, BEGIN, BYTES, 0);
     section.merges = merges;
     section.write(path)
 }

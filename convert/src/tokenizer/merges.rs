@@ -2,7 +2,7 @@
 //! byte-level (GPT-2).
 
 use super::byte_level;
-use super::section::{Section, around, id, pieces, unsupported};
+use super::section::{Section, around, id, parts, pieces, unsupported};
 use crate::error::Result;
 use picoformer::tokenizer::vocabulary::{
     FLAG_ADD_END, FLAG_BYTES, FLAG_PREFIX, FLAG_PREFIX_ONCE, NONE,
@@ -27,8 +27,8 @@ pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {
         byte_level::adapt(&mut section, json, path)?;
     } else {
         section.flags |= spaces(json)?;
-        if list(&json["normalizer"], "normalizers").iter().any(|n| n["type"] == "Lowercase") {
-            section.characters = lowercase(&section.pieces);
+        if parts(&json["normalizer"], "normalizers").iter().any(|n| n["type"] == "Lowercase") {
+            section.characters = lowercase(&section.pieces, model["byte_fallback"] == true);
         }
     }
     section.unknown = model["unk_token"].as_str().and_then(|unk| id(json, unk)).unwrap_or(NONE);
@@ -55,12 +55,14 @@ pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {
     if end.is_some() {
         section.flags |= FLAG_ADD_END;
     }
-    for (rank, merge) in model["merges"].as_array().into_iter().flatten().enumerate() {
-        let parts: Vec<&str> = match merge {
+    let merges = model["merges"].as_array();
+    let merges = merges.ok_or_else(|| unsupported("model.merges", "no list", "a list of pairs"))?;
+    for (rank, merge) in merges.iter().enumerate() {
+        let pair: Vec<&str> = match merge {
             Value::String(text) => text.split(' ').collect(),
             _ => merge.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
         };
-        let known = match parts[..] {
+        let known = match pair[..] {
             [left, right] => (id(json, left), id(json, right), id(json, &[left, right].concat())),
             _ => (None, None, None),
         };
@@ -70,30 +72,23 @@ pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {
         let rank = u16::try_from(rank)
             .map_err(|_| unsupported("model.merges", "more than 65536", "at most 65536"))?;
         let pair = (left as u16, right as u16);
-        section.merges.entry(pair).or_insert((rank, result as u16));
+        // Of a pair that is listed twice the last rank counts, as in the crate.
+        section.merges.insert(pair, (rank, result as u16));
     }
     Ok(section)
 }
 
-/// The parts of a sequence, or the one part that there is.
-fn list(value: &Value, key: &str) -> Vec<Value> {
-    match value["type"].as_str() {
-        None => Vec::new(),
-        Some("Sequence") => value[key].as_array().cloned().unwrap_or_default(),
-        Some(_) => vec![value.clone()],
-    }
-}
-
-/// The letters whose lower case is one letter that some piece has, as ranges of the character table. What
-/// else changes with its case has no piece either way.
-fn lowercase(pieces: &[Vec<u8>]) -> Vec<(u32, u32, u32)> {
+/// The letters whose lower case is one letter, as ranges of the character table: all of them where `bytes`
+/// stand for what has no piece, or those that some piece has. What else changes with its case has no piece
+/// either way.
+fn lowercase(pieces: &[Vec<u8>], bytes: bool) -> Vec<(u32, u32, u32)> {
     let pieces: Vec<_> = pieces.iter().map(|piece| String::from_utf8_lossy(piece)).collect();
     let known: HashSet<char> = pieces.iter().flat_map(|piece| piece.chars()).collect();
     let mut ranges: Vec<(u32, u32, u32)> = Vec::new();
     for c in '\0'..=char::MAX {
         let mut lower = c.to_lowercase();
         let (Some(letter), None) = (lower.next(), lower.next()) else { continue };
-        if letter == c || !known.contains(&letter) {
+        if letter == c || !(bytes || known.contains(&letter)) {
             continue;
         }
         let (code, class) = (c as u32, 16 + letter as u32);
@@ -111,7 +106,7 @@ fn lowercase(pieces: &[Vec<u8>]) -> Vec<(u32, u32, u32)> {
 /// spaces.
 fn spaces(json: &Value) -> Result<u8> {
     let mut flags = 0;
-    for normalizer in list(&json["normalizer"], "normalizers") {
+    for normalizer in parts(&json["normalizer"], "normalizers") {
         match normalizer["type"].as_str() {
             Some("Lowercase") => {}
             Some("Prepend") if normalizer["prepend"] == SPACE => flags |= FLAG_PREFIX,
@@ -126,7 +121,7 @@ fn spaces(json: &Value) -> Result<u8> {
             }
         }
     }
-    for pre in list(&json["pre_tokenizer"], "pretokenizers") {
+    for pre in parts(&json["pre_tokenizer"], "pretokenizers") {
         match (pre["type"].as_str(), pre["prepend_scheme"].as_str()) {
             (Some("Metaspace"), Some("first" | "always")) if pre["split"] == false => {
                 flags |= FLAG_PREFIX | FLAG_PREFIX_ONCE;

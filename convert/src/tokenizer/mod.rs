@@ -1,46 +1,55 @@
 //! From tokenizer files to the tokenizer section of a blob (format: `picoformer::tokenizer::vocabulary`).
 
 mod byte_level;
+mod files;
+mod json;
 mod llama2c;
 mod merges;
 mod section;
+mod settings;
+mod source;
+mod strict;
 mod word_piece;
 
 pub use byte_level::from_bytes;
+pub use json::from_json;
 pub use llama2c::from_llama2c;
+pub use settings::Settings;
+pub use source::Choice;
 
-use crate::checkpoint::parse_json;
-use crate::error::Result;
+use crate::error::{Result, input};
 use picoformer::tokenizer::Vocabulary;
-use section::unsupported;
-use std::path::Path;
+use picoformer::tokenizer::vocabulary::{FLAG_ADD_END, NONE};
 
 /// Where the end token stands in a section.
 const END_OFFSET: usize = 12;
 
-/// The section of a `tokenizer.json`.
+/// The section with `end` as the token that ends a generated text; without one where the model has none.
 ///
 /// # Errors
-/// [`Error::Unsupported`] with the key of what the engine has no rules for.
-pub fn from_json(path: &Path) -> Result<Vec<u8>> {
-    let json = parse_json(path)?;
-    let section = match json["model"]["type"].as_str() {
-        Some("BPE") => merges::section(&json, path)?,
-        Some("WordPiece") => word_piece::section(&json, path)?,
-        other => {
-            return Err(unsupported("model.type", other.unwrap_or("missing"), "BPE, WordPiece"));
-        }
-    };
-    section.write(path)
-}
-
-/// The section with `end` as the token that ends a generated text, unless it knows one.
-pub fn with_end(mut section: Vec<u8>, end: Option<u64>) -> Vec<u8> {
-    let known = Vocabulary::parse(&section).map(|v| (v.end(), v.len()));
-    if let (Ok((None, pieces)), Some(end)) = (known, end)
-        && end < pieces as u64
-    {
-        section[END_OFFSET..END_OFFSET + 4].copy_from_slice(&(end as u32).to_le_bytes());
+/// [`crate::error::Error::Input`] where the tokenizer adds another token to every text, or does not have
+/// this one.
+pub fn with_end(mut section: Vec<u8>, end: Option<usize>) -> Result<Vec<u8>> {
+    let Ok(vocabulary) = Vocabulary::parse(&section) else { return Ok(section) };
+    let (own, pieces) = (vocabulary.end(), vocabulary.len());
+    if vocabulary.flag(FLAG_ADD_END) {
+        return match (own, end) {
+            (Some(own), Some(end)) if own as usize != end => Err(input(
+                format!(
+                    "the tokenizer puts token {own} behind a text, the model ends one with {end}"
+                ),
+                "one token for both; `--ignore eos_token_id` takes the tokenizer's",
+            )),
+            _ => Ok(section),
+        };
     }
-    section
+    if let Some(end) = end.filter(|&end| end >= pieces) {
+        return Err(input(
+            format!("`eos_token_id` is {end}, the tokenizer has {pieces} tokens"),
+            "a token of the tokenizer; `--ignore eos_token_id` takes the tokenizer's own end token",
+        ));
+    }
+    let word = end.map_or(NONE, |end| end as u32);
+    section[END_OFFSET..END_OFFSET + 4].copy_from_slice(&word.to_le_bytes());
+    Ok(section)
 }

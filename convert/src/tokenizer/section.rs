@@ -1,6 +1,7 @@
 //! The tokenizer section of a blob before it is written, and what both kinds of `tokenizer.json` share.
 
-use crate::error::{Error, Result};
+use crate::account::shown;
+use crate::error::{self, Error, Result};
 use picoformer::tokenizer::Tokenizer;
 use picoformer::tokenizer::vocabulary::NONE;
 use serde_json::Value;
@@ -93,32 +94,55 @@ pub fn characters_beside(plain: impl Fn(&str) -> bool) -> impl Iterator<Item = c
     blocks.flat_map(|block| block.chars().collect::<Vec<_>>())
 }
 
-/// A rule of `tokenizer.json` that the engine does not know.
-pub fn unsupported(key: &str, found: impl ToString, supported: &str) -> Error {
-    Error::Unsupported {
-        key: format!("(tokenizer.json) {key}"),
-        found: found.to_string(),
-        supported: supported.into(),
-    }
+/// The tokenizer as the crate runs it.
+pub fn crates(json: &Value, path: &Path) -> Result<tokenizers::Tokenizer> {
+    tokenizers::Tokenizer::from_bytes(json.to_string()).map_err(|error| Error::Malformed {
+        path: path.into(),
+        what: "tokenizer.json",
+        reason: error.to_string(),
+    })
 }
 
-/// `model.vocab` as pieces by id; gaps are empty.
+/// A rule of `tokenizer.json` that the engine does not know.
+pub fn unsupported(key: &str, found: impl ToString, supported: &str) -> Error {
+    error::unsupported("tokenizer.json", key, found.to_string(), supported)
+}
+
+/// `model.vocab` and the added tokens as pieces by id; gaps are empty.
 pub fn pieces(json: &Value) -> Result<Vec<Vec<u8>>> {
     let vocab = json["model"]["vocab"]
         .as_object()
         .ok_or_else(|| unsupported("model.vocab", "no object", "an object of pieces and ids"))?;
-    let added = json["added_tokens"].as_array().into_iter().flatten();
-    let added = added.filter_map(|token| Some((token["content"].as_str()?, token["id"].as_u64()?)));
-    let all = vocab.iter().filter_map(|(piece, id)| Some((piece.as_str(), id.as_u64()?)));
     let mut pieces = Vec::new();
-    for (piece, id) in all.chain(added) {
-        if id >= 1 << 16 {
-            return Err(unsupported("model.vocab", format!("id {id}"), "at most 65536 pieces"));
+    let mut set = |piece: &str, id: &Value, key: &str| -> Result<()> {
+        let Some(number) = id.as_u64() else {
+            return Err(unsupported(key, format!("\"{piece}\": {id}"), "whole numbers as ids"));
+        };
+        if number >= 1 << 16 {
+            return Err(unsupported(
+                key,
+                format!("id {number}"),
+                "at most 65536 pieces; `--tokenizer none` converts without a tokenizer",
+            ));
         }
-        if pieces.len() <= id as usize {
-            pieces.resize(id as usize + 1, Vec::new());
+        if pieces.len() <= number as usize {
+            pieces.resize(number as usize + 1, Vec::new());
         }
-        pieces[id as usize] = piece.as_bytes().to_vec();
+        pieces[number as usize] = piece.as_bytes().to_vec();
+        Ok(())
+    };
+    for (piece, id) in vocab {
+        set(piece, id, "model.vocab")?;
+    }
+    for token in json["added_tokens"].as_array().into_iter().flatten() {
+        let Some(piece) = token["content"].as_str() else {
+            return Err(unsupported("added_tokens", shown(token), "tokens with a `content`"));
+        };
+        if vocab.get(piece).is_some_and(|own| *own != token["id"]) {
+            let supported = "the id that the vocabulary gives it";
+            return Err(unsupported("added_tokens", shown(token), supported));
+        }
+        set(piece, &token["id"], "added_tokens")?;
     }
     Ok(pieces)
 }
@@ -134,36 +158,72 @@ pub fn id(json: &Value, piece: &str) -> Option<u32> {
 
 /// The special tokens that the post-processor puts before and after a text.
 pub fn around(json: &Value) -> Result<(Option<u32>, Option<u32>)> {
-    let processor = &json["post_processor"];
-    let pair = |key: &str| processor[key][1].as_u64().map(|id| id as u32);
-    match processor["type"].as_str() {
-        None | Some("ByteLevel") => Ok((None, None)),
-        Some("BertProcessing" | "RobertaProcessing") => Ok((pair("cls"), pair("sep"))),
-        Some("TemplateProcessing") => {
-            let (mut before, mut after, mut seen) = (Vec::new(), Vec::new(), false);
-            for part in processor["single"].as_array().into_iter().flatten() {
-                match part["SpecialToken"]["id"].as_str() {
-                    None => seen = true,
-                    Some(name) => {
-                        let ids = &processor["special_tokens"][name]["ids"];
-                        let id = ids[0].as_u64().map(|id| id as u32).or_else(|| id(json, name));
-                        if seen { after.extend(id) } else { before.extend(id) }
-                    }
-                }
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for processor in parts(&json["post_processor"], "processors") {
+        let pair = |key: &str| processor[key][1].as_u64().map(|id| id as u32);
+        match processor["type"].as_str() {
+            Some("ByteLevel") => {}
+            Some("BertProcessing" | "RobertaProcessing") => {
+                before.splice(0..0, pair("cls"));
+                after.extend(pair("sep"));
             }
-            if before.len() > 1 || after.len() > 1 {
+            Some("TemplateProcessing") => {
+                let (first, last) = template(json, &processor)?;
+                before.splice(0..0, first);
+                after.extend(last);
+            }
+            other => {
                 return Err(unsupported(
-                    "post_processor",
-                    format!("{} tokens before, {} after", before.len(), after.len()),
-                    "at most one special token before a text and one after it",
+                    "post_processor.type",
+                    other.unwrap_or("missing"),
+                    "TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel or none",
                 ));
             }
-            Ok((before.pop(), after.pop()))
         }
-        Some(other) => Err(unsupported(
-            "post_processor.type",
-            other,
-            "TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel or none",
+    }
+    if before.len() > 1 || after.len() > 1 {
+        return Err(unsupported(
+            "post_processor",
+            format!("{} tokens before, {} after", before.len(), after.len()),
+            "at most one special token before a text and one after it",
+        ));
+    }
+    Ok((before.pop(), after.pop()))
+}
+
+/// The tokens before and after the text in a template.
+pub fn template(json: &Value, processor: &Value) -> Result<(Vec<u32>, Vec<u32>)> {
+    let (mut before, mut after, mut texts) = (Vec::new(), Vec::new(), 0);
+    for part in processor["single"].as_array().into_iter().flatten() {
+        let Some(name) = part["SpecialToken"]["id"].as_str() else {
+            texts += 1;
+            continue;
+        };
+        let ids = processor["special_tokens"][name]["ids"].as_array();
+        let ids: Option<Vec<u32>> = match ids {
+            Some(ids) => ids.iter().map(|id| id.as_u64()?.try_into().ok()).collect(),
+            None => id(json, name).map(|id| vec![id]),
+        };
+        let Some(ids) = ids else {
+            return Err(unsupported("post_processor.special_tokens", name, "tokens with ids"));
+        };
+        if texts == 0 { before.extend(ids) } else { after.extend(ids) }
+    }
+    match texts {
+        1 => Ok((before, after)),
+        _ => Err(unsupported(
+            "post_processor.single",
+            format!("a template with the text {texts} times"),
+            "the text once",
         )),
+    }
+}
+
+/// The parts of a sequence, or the one part that there is.
+pub fn parts(value: &Value, key: &str) -> Vec<Value> {
+    match value["type"].as_str() {
+        None if value.is_null() => Vec::new(),
+        Some("Sequence") => value[key].as_array().cloned().unwrap_or_default(),
+        _ => vec![value.clone()],
     }
 }

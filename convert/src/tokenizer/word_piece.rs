@@ -1,7 +1,7 @@
 //! BERT's WordPiece: what every character of Unicode becomes is asked of the `tokenizers` crate itself.
 
-use super::section::{Section, around, characters_beside, id, pieces, unsupported};
-use crate::error::{Error, Result};
+use super::section::{Section, around, characters_beside, crates, id, parts, pieces, unsupported};
+use crate::error::Result;
 use picoformer::tokenizer::vocabulary::{FLAG_ADD_END, NONE};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -12,20 +12,21 @@ use tokenizers::{
 
 /// The section of a WordPiece model.
 pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {
-    for (key, kind) in [("normalizer", "BertNormalizer"), ("pre_tokenizer", "BertPreTokenizer")] {
-        if json[key]["type"] != kind {
-            return Err(unsupported(&format!("{key}.type"), &json[key]["type"], kind));
-        }
+    let normalizers = parts(&json["normalizer"], "normalizers");
+    let types: Vec<_> =
+        normalizers.iter().map(|n| n["type"].as_str().unwrap_or_default()).collect();
+    if !matches!(types[..], ["BertNormalizer"] | ["Lowercase", "BertNormalizer"]) {
+        return Err(unsupported("normalizer.type", &json["normalizer"]["type"], "BertNormalizer"));
+    }
+    if json["pre_tokenizer"]["type"] != "BertPreTokenizer" {
+        let found = &json["pre_tokenizer"]["type"];
+        return Err(unsupported("pre_tokenizer.type", found, "BertPreTokenizer"));
     }
     if json["model"]["continuing_subword_prefix"].as_str().is_some_and(|prefix| prefix != "##") {
         return Err(unsupported("model.continuing_subword_prefix", "another", "##"));
     }
-    let tokenizer = Tokenizer::from_file(path).map_err(|error| Error::Malformed {
-        path: path.into(),
-        what: "tokenizer.json",
-        reason: error.to_string(),
-    })?;
     let mut section = Section::new(2, pieces(json)?);
+    let tokenizer = crates(json, path)?;
     section.characters = characters(&tokenizer, &section.pieces);
     section.unknown =
         json["model"]["unk_token"].as_str().and_then(|unk| id(json, unk)).unwrap_or(NONE);
@@ -56,7 +57,16 @@ fn characters(tokenizer: &Tokenizer, pieces: &[Vec<u8>]) -> Vec<(u32, u32, u32)>
     let known: HashSet<char> = pieces.iter().flat_map(|piece| piece.chars()).collect();
     let (mut ranges, mut several): (Vec<(u32, u32, u32)>, Vec<char>) = Default::default();
     let stays = |text: &str| words(tokenizer, &format!("a{text}b")) == [format!("a{text}b")];
+    let mut dropped = false;
     for c in characters_beside(stays) {
+        // Planes 4 to 13 have no characters: where one is dropped, so are its neighbours.
+        if dropped && matches!(c as u32, 0x4_0000..0xE_0000) && c as u32 & 0xff != 0 {
+            if let Some((_, last, _)) = ranges.last_mut() {
+                *last += 1;
+            }
+            continue;
+        }
+        dropped = false;
         let found = words(tokenizer, &format!("a{c}b"));
         let found: Vec<Vec<char>> = found.iter().map(|word| word.chars().collect()).collect();
         // What the vocabulary does not have makes a word unknown, whatever it is.
@@ -81,6 +91,7 @@ fn characters(tokenizer: &Tokenizer, pieces: &[Vec<u8>]) -> Vec<(u32, u32, u32)>
             _ if known.contains(&c) => 16 + NOBODY as u32,
             _ => continue,
         };
+        dropped = class == 0;
         let code = c as u32;
         match ranges.last_mut() {
             Some((first, last, previous))

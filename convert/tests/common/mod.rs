@@ -1,6 +1,7 @@
 //! What the integration tests share.
 #![allow(dead_code, missing_docs)] // each test file uses its part
 
+pub mod checkpoints;
 pub mod synthetic;
 
 use picoformer::{Decoder, Encoder, Model};

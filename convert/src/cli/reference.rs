@@ -1,0 +1,102 @@
+//! `picoformer reference`: a checkpoint in f32, as the converter read it. `tools/compare.py` compares it with
+//! the original library.
+
+use clap::Args;
+use miette::Result;
+use picoformer::config::Architecture;
+use picoformer_convert::account::Ignored;
+use picoformer_convert::checkpoint::Options;
+use picoformer_convert::error::input;
+use picoformer_convert::float_model::FloatModel;
+use picoformer_convert::load::load_with;
+use picoformer_convert::output::say;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub struct ReferenceArguments {
+    /// The checkpoint
+    checkpoint: PathBuf,
+    /// A JSON list of lists of token ids, in a file; for an encoder-decoder the sources
+    #[arg(long)]
+    ids: PathBuf,
+    /// Encoder-decoder: as many targets, the start token first
+    #[arg(long)]
+    targets: Option<PathBuf>,
+    /// Models that write: tokens to write at most
+    #[arg(long, default_value_t = 0)]
+    max_tokens: usize,
+    /// As of `convert`
+    #[arg(long, value_name = "KEY")]
+    ignore: Vec<String>,
+}
+
+/// Prints `outputs` and `written` for every list of ids, an object a line.
+pub fn run(arguments: &ReferenceArguments) -> Result<()> {
+    let options = Options { ignored: Ignored::new(&arguments.ignore), ..Options::default() };
+    let model = load_with(&arguments.checkpoint, None, options)?.model;
+    let sources = lists(&arguments.ids)?;
+    let targets = arguments.targets.as_deref().map(lists).transpose()?.unwrap_or_default();
+    for (i, ids) in sources.iter().enumerate() {
+        check(&model, ids)?;
+        let value = match model.config.architecture {
+            Architecture::EncoderDecoder => {
+                let target = targets.get(i).cloned().unwrap_or_default();
+                check(&model, &target)?;
+                let read =
+                    model.read(ids).ok_or_else(|| input("no decoder", "another checkpoint"))?;
+                let config = model.config;
+                let limit = config.target_context.min(arguments.max_tokens.max(1));
+                json!({ "outputs": read.forward(&target), "written": read.search(config.beams, limit) })
+            }
+            Architecture::Encoder => json!({ "outputs": model.forward(ids).outputs }),
+            Architecture::Decoder => json!({
+                "outputs": model.forward(ids).outputs,
+                "written": greedy(&model, ids, arguments.max_tokens),
+            }),
+        };
+        say(&value)?;
+    }
+    Ok(())
+}
+
+fn lists(path: &Path) -> Result<Vec<Vec<u32>>> {
+    let value = picoformer_convert::account::parse_json(path)?;
+    let number = |v: &Value| u32::try_from(v.as_u64()?).ok();
+    let list = |v: &Value| v.as_array()?.iter().map(number).collect::<Option<Vec<u32>>>();
+    let all = value.as_array().and_then(|all| all.iter().map(list).collect());
+    Ok(all.ok_or_else(|| {
+        input(format!("`{}`", path.display()), "a JSON list of lists of token ids")
+    })?)
+}
+
+fn check(model: &FloatModel, ids: &[u32]) -> Result<()> {
+    if ids.is_empty() || ids.len() > model.config.context.max(model.config.target_context) {
+        let help = format!("1 to {} tokens", model.config.context);
+        return Err(input(format!("{} tokens are not possible", ids.len()), help).into());
+    }
+    match ids.iter().find(|&&id| id as usize >= model.config.vocab_size) {
+        Some(id) => Err(input(
+            format!("token {id} is beyond the vocabulary"),
+            format!("0 to {}", model.config.vocab_size.saturating_sub(1)),
+        )
+        .into()),
+        None => Ok(()),
+    }
+}
+
+/// The likeliest tokens, one after the other, up to the end token.
+fn greedy(model: &FloatModel, prompt: &[u32], max_tokens: usize) -> Vec<u32> {
+    let end = picoformer::tokenizer::Vocabulary::parse(&model.tokenizer).ok().and_then(|v| v.end());
+    let mut ids = prompt.to_vec();
+    while ids.len() < model.config.context.min(prompt.len() + max_tokens) {
+        let outputs = model.forward(&ids).outputs;
+        let Some(last) = outputs.last() else { break };
+        let best = (0..last.len()).fold(0, |best, i| if last[i] > last[best] { i } else { best });
+        if Some(best as u32) == end {
+            break;
+        }
+        ids.push(best as u32);
+    }
+    ids.split_off(prompt.len())
+}

@@ -1,0 +1,218 @@
+//! sentence-transformers folders (Reimers & Gurevych 2019, §3): the modules behind a BERT, and what they do
+//! to a text before it. Schemas of sentence-transformers 2 to 6.
+
+use crate::account::{Document, known, parse_json, shown};
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result, input, unsupported};
+use crate::float_model::FloatLinear;
+use crate::weights::read_folder;
+use picoformer::config::Pooling;
+use serde_json::Value;
+
+/// What follows the body.
+#[derive(Debug)]
+pub(super) struct Sentence {
+    /// How rows become one.
+    pub pooling: Pooling,
+    /// A dense layer with tanh between pooling and normalisation.
+    pub dense: Option<FloatLinear>,
+    /// Tokens at which the original cuts a text.
+    pub longest: Option<usize>,
+}
+
+/// Reads the modules of a folder; one without `modules.json` pools the mean, or as `1_Pooling` says.
+///
+/// # Errors
+/// A module, a mode or a setting that the engine does not have.
+pub(super) fn read(c: &Checkpoint, width: usize) -> Result<Sentence> {
+    let ignored = &c.options.ignored;
+    let path = c.path.join("modules.json");
+    if !path.is_file() {
+        c.note("the embedding is scaled to length one, as by sentence-transformers' Normalize");
+        let pooling = match c.path.join("1_Pooling/config.json").is_file() {
+            true => pooling(c, "1_Pooling", width)?,
+            false => Pooling::Mean,
+        };
+        return Ok(Sentence { pooling, dense: None, longest: None });
+    }
+    let json = parse_json(&path)?;
+    let malformed = || Error::Malformed {
+        path: path.clone(),
+        what: "list of modules",
+        reason: "expected objects with `type` and `path`".into(),
+    };
+    let refuse = |module: &str, supported: &str| Error::Unsupported {
+        file: "modules.json".into(),
+        key: module.into(),
+        found: "a module at this place".into(),
+        supported: supported.into(),
+    };
+    let (mut pooled, mut dense, mut unit) = (None, None, false);
+    for (i, module) in json.as_array().ok_or_else(malformed)?.iter().enumerate() {
+        let text = |key: &str| module[key].as_str().ok_or_else(malformed);
+        let (kind, folder) = (text("type")?.rsplit('.').next().unwrap_or_default(), text("path")?);
+        let order = "Transformer, Pooling, Dense (square, with tanh), Normalize, in this order";
+        match kind {
+            "Transformer" if i == 0 && folder.is_empty() => {}
+            "Transformer" if i == 0 => {
+                return Err(input(
+                    format!("modules.json: the weights lie in `{folder}`"),
+                    "move its files one folder up and set the path to \"\", or re-save with today's version",
+                ));
+            }
+            "Pooling" if pooled.is_none() && i == 1 => pooled = Some(pooling(c, folder, width)?),
+            "Dense" if pooled.is_some() && dense.is_none() && !unit => {
+                dense = Some(read_dense(c, folder, width)?);
+            }
+            "Normalize" if pooled.is_some() => {
+                let config = Document::open(&c.path.join(folder), "config.json", ignored)?;
+                for key in ["module_input_name", "module_output_name"] {
+                    if config.text(key)?.is_some_and(|name| name != "sentence_embedding") {
+                        return Err(config.refuse(key, "sentence_embedding"));
+                    }
+                }
+                config.finish(&[])?;
+                unit = true;
+            }
+            other => return Err(refuse(other, order)),
+        }
+    }
+    let Some(pooling) = pooled else {
+        return Err(refuse("Transformer", "a Pooling module behind it"));
+    };
+    if !unit && !ignored.accepts("Normalize") {
+        return Err(unsupported(
+            "modules.json",
+            "Normalize",
+            "missing",
+            "a Normalize module at the end: the engine scales every embedding to length one, which changes no \
+             cosine",
+        ));
+    }
+    settings(c)?;
+    Ok(Sentence { pooling, dense, longest: longest(c)? })
+}
+
+/// How `folder` says that rows become one.
+fn pooling(c: &Checkpoint, folder: &str, width: usize) -> Result<Pooling> {
+    let name = format!("{folder}/config.json");
+    let config = Document::open(&c.path, &name, &c.options.ignored)?;
+    if !config.exists() {
+        return Err(Error::NotACheckpoint { path: c.path.join(folder), missing: "config.json" });
+    }
+    for key in ["word_embedding_dimension", "embedding_dimension"] {
+        if config.size(key)?.is_some_and(|found| found != width) {
+            return Err(config.refuse(key, format!("{width}, the body's width")));
+        }
+    }
+    let mut modes: Vec<String> = match config.get("pooling_mode") {
+        None => Vec::new(),
+        Some(Value::String(mode)) => vec![mode.clone()],
+        Some(Value::Array(list)) => {
+            let name = |v: &Value| v.as_str().map(String::from);
+            let names: Option<_> = list.iter().map(name).collect();
+            names.ok_or_else(|| config.wrong("pooling_mode", "a mode or a list of modes"))?
+        }
+        Some(_) => return Err(config.wrong("pooling_mode", "a mode or a list of modes")),
+    };
+    for (key, mode) in [
+        ("pooling_mode_cls_token", "cls"),
+        ("pooling_mode_max_tokens", "max"),
+        ("pooling_mode_mean_tokens", "mean"),
+        ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"),
+        ("pooling_mode_weightedmean_tokens", "weightedmean"),
+        ("pooling_mode_lasttoken", "lasttoken"),
+    ] {
+        // Where both schemas are there, the new one rules.
+        if config.flag(key)?.unwrap_or(false) && config.peek("pooling_mode").is_none() {
+            modes.push(mode.into());
+        }
+    }
+    config.finish(&[known::POOLING])?;
+    match modes.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        // The original's default. Both sums point the same way, and only that is left of them.
+        [] | ["mean"] | ["mean_sqrt_len_tokens"] => Ok(Pooling::Mean),
+        ["cls"] => Ok(Pooling::First),
+        _ => {
+            let found = modes.join(" and ");
+            Err(config.refuse_found("pooling_mode", found, "mean or cls, one of them"))
+        }
+    }
+}
+
+/// A dense layer that keeps the width.
+fn read_dense(c: &Checkpoint, folder: &str, width: usize) -> Result<FloatLinear> {
+    let name = format!("{folder}/config.json");
+    let config = Document::open(&c.path, &name, &c.options.ignored)?;
+    for key in ["in_features", "out_features"] {
+        if config.needed(key)? != width {
+            return Err(config.refuse(key, format!("{width}: a Dense module that keeps the width")));
+        }
+    }
+    if config.flag("bias")? == Some(false) {
+        return Err(config.refuse("bias", "true"));
+    }
+    if config.text("activation_function")?.is_none_or(|name| !name.ends_with(".Tanh")) {
+        return Err(config.refuse("activation_function", "torch.nn.modules.activation.Tanh"));
+    }
+    for key in ["module_input_name", "module_output_name"] {
+        if config.text(key)?.is_some_and(|name| name != "sentence_embedding") {
+            return Err(config.refuse(key, "sentence_embedding"));
+        }
+    }
+    config.finish(&[&[known::Known::only("init_weight", &["null"], "training")]])?;
+    let tensors = read_folder(&c.path.join(folder))?;
+    let module = Checkpoint::from_parts(&c.path.join(folder), Value::Null, tensors)?;
+    let layer = FloatLinear {
+        weight: module.tensor("linear.weight", &[width, width])?,
+        bias: Some(module.tensor("linear.bias", &[width])?),
+        out_dim: width,
+        in_dim: width,
+    };
+    module.finish()?;
+    Ok(layer)
+}
+
+/// What is done to a text before it: prompts and lower case.
+fn settings(c: &Checkpoint) -> Result<()> {
+    let ignored = &c.options.ignored;
+    let config = Document::open(&c.path, "config_sentence_transformers.json", ignored)?;
+    if config.get("default_prompt_name").is_some() {
+        let prompt = config.text("default_prompt_name")?.unwrap_or_default();
+        let text = &config.root()["prompts"][prompt];
+        if text.as_str() != Some("") {
+            let supported = "no default prompt: put it before the text yourself";
+            let found = format!("\"{prompt}\", which is {}", shown(text));
+            return Err(config.refuse_found("default_prompt_name", found, supported));
+        }
+    }
+    if let Some(Value::Object(prompts)) = config.peek("prompts")
+        && prompts.values().any(|text| text.as_str() != Some(""))
+    {
+        c.note(
+            "config_sentence_transformers.json: `prompts`: whoever embeds a text puts its prompt before it",
+        );
+    }
+    if config.peek("truncate_dim").is_some() {
+        return Err(config.refuse("truncate_dim", "null"));
+    }
+    config.finish(&[known::SENTENCE_TRANSFORMERS])
+}
+
+/// Where the original cuts a text.
+fn longest(c: &Checkpoint) -> Result<Option<usize>> {
+    let ignored = &c.options.ignored;
+    let config = Document::open(&c.path, "sentence_bert_config.json", ignored)?;
+    c.lower_case.set(config.flag("do_lower_case")?.unwrap_or(false));
+    let own = config.size("max_seq_length")?;
+    config.finish(&[known::SENTENCE_BERT])?;
+    if own.is_some() {
+        return Ok(own);
+    }
+    let path = c.path.join("tokenizer_config.json");
+    let limit = match path.is_file() {
+        true => parse_json(&path)?["model_max_length"].as_f64(),
+        false => None,
+    };
+    Ok(limit.filter(|&n| (1.0..1e6).contains(&n)).map(|n| n as usize))
+}

@@ -1,0 +1,22 @@
+//! Tensors from files of every kind that a checkpoint's weights come in. All weights become f32.
+
+pub mod kind;
+mod pickle;
+mod safetensors;
+mod shards;
+mod tensor;
+mod torch;
+mod zip;
+
+pub use kind::lfs_pointer;
+pub use shards::read_folder;
+pub use tensor::{Fault, Tensor, Tensors};
+
+/// Buffers that old checkpoints carry beside the weights.
+pub fn is_buffer(name: &str) -> bool {
+    name.ends_with("position_ids")
+        || name.ends_with("token_type_ids")
+        || name.ends_with(".attn.bias")
+        || name.ends_with("masked_bias")
+        || name.ends_with("rotary_emb.inv_freq")
+}
