@@ -119,7 +119,7 @@ fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     for (name, content) in files {
         let offset = bytes.len() as u32;
         let sizes = [(content.len() as u32).to_le_bytes(); 2].concat();
-        let mut common = vec![0u8; 16];
+        let mut common = [0u8; 16];
         common[12..].copy_from_slice(&crc32fast::hash(content).to_le_bytes());
         let common = [&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..2], &common[8..12], &common[12..]].concat();
         let header = [&20u16.to_le_bytes()[..], &[0, 0, 0, 0], &common[2..], &sizes].concat();

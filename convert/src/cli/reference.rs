@@ -36,7 +36,7 @@ pub fn run(arguments: &ReferenceArguments) -> Result<()> {
     let options = Options { ignored: Ignored::new(&arguments.ignore), ..Options::default() };
     let model = load_with(&arguments.checkpoint, None, options)?.model;
     let sources = lists(&arguments.ids)?;
-    let targets = arguments.targets.as_ref().map(lists).transpose()?.unwrap_or_default();
+    let targets = arguments.targets.as_deref().map(lists).transpose()?.unwrap_or_default();
     for (i, ids) in sources.iter().enumerate() {
         check(&model, ids)?;
         let value = match model.config.architecture {
@@ -60,7 +60,7 @@ pub fn run(arguments: &ReferenceArguments) -> Result<()> {
     Ok(())
 }
 
-fn lists(path: &PathBuf) -> Result<Vec<Vec<u32>>> {
+fn lists(path: &std::path::Path) -> Result<Vec<Vec<u32>>> {
     let value = picoformer_convert::account::parse_json(path)?;
     let number = |v: &Value| u32::try_from(v.as_u64()?).ok();
     let list = |v: &Value| v.as_array()?.iter().map(number).collect::<Option<Vec<u32>>>();
