@@ -50,7 +50,7 @@ def events(probabilities, trigger, nothing=0):
     return found
 
 
-def latency(row, samples_end, config, per_row):
-    """Seconds from the end of the word, a sample, to the event: when the row's last sample has come."""
+def seconds(row, config, per_row):
+    """The time of an event: when the row's last sample has come."""
     last = (row + 1) * per_row * config["hop_length"] + config["n_fft"] - config["hop_length"]
-    return (last - samples_end) / config["sample_rate"]
+    return last / config["sample_rate"]

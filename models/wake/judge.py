@@ -42,9 +42,8 @@ class Judge:
         self.filters = frontend.mel_filters(self.features)
 
     def scores(self, samples):
-        energies = frontend.mel_energies(samples, self.features, self.filters)
-        log_mel = frontend.quantise(frontend.log_mel(energies))
-        return stream.scores(self.model, log_mel, self.per_row, self.rows)
+        frames = frontend.frames(samples, self.features, self.filters)
+        return stream.scores(self.model, frames, self.per_row, self.rows)
 
     def clips(self, files):
         """[(label, probabilities, sample where the word ends, name)]"""
@@ -62,7 +61,7 @@ class Judge:
             if said == ([label] if label in self.labels[1:] else []):
                 right += 1
                 if found:
-                    late.append(stream.latency(found[0][0], end, self.features, self.per_row))
+                    late.append(stream.seconds(found[0][0], self.features, self.per_row) - end / self.features["sample_rate"])
             else:
                 wrong.append((name, said))
         return right / max(1, len(clips)), float(np.median(late)) if late else 0.0, wrong
