@@ -95,14 +95,17 @@ def bars(path, title, rows):
     svg(path, WIDE, 30 + 16 * len(rows), parts)
 
 
-def confusion(path, title, counts, names):
-    """Rows are what it was, columns what was answered; the depth of a colour is the share of the row."""
+def confusion(path, title, counts, names, answers=None):
+    """Rows are what it was, columns what was answered (`names`, and more if `answers` says so); the depth of a colour is
+    the share of the row."""
     counts, cell, left, top = np.asarray(counts), 34, 130, 120
     parts = [text(8, 16, title, extra='font-size="13"'), text(8, 32, "row: what it was, column: the model's answer")]
-    for i, name in enumerate(names):
-        x = left + cell * i + 20
-        parts.append(text(left - 6, top + cell * i + 21, name, "end"))
+    answers = answers or names
+    for j, name in enumerate(answers):
+        x = left + cell * j + 20
         parts.append(text(x, top - 6, name, extra=f'transform="rotate(-45 {x} {top - 6})"'))
+    for i, name in enumerate(names):
+        parts.append(text(left - 6, top + cell * i + 21, name, "end"))
         for j, count in enumerate(counts[i]):
             shade = int(255 - 170 * (count / max(1, counts[i].sum())) ** 0.5)
             colour = f"rgb({shade},{shade},255)" if i == j else f"rgb(255,{shade},{shade})"
@@ -110,7 +113,7 @@ def confusion(path, title, counts, names):
             parts.append(f'<rect x="{x}" y="{y}" width="{cell - 1}" height="{cell - 1}" fill="{colour}" stroke="#ddd"/>')
             if count:
                 parts.append(text(x + cell / 2, y + 21, int(count), "middle"))
-    svg(path, left + cell * len(names) + 90, top + cell * len(names) + 12, parts)
+    svg(path, left + cell * len(answers) + 90, top + cell * len(names) + 12, parts)
 
 
 def png(grey):

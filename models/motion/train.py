@@ -99,11 +99,11 @@ class Scaling:
 class Batches:
     """Random windows: another speed, a slightly turned and tilted sensor, noise, gain, offset."""
 
-    def __init__(self, runs, scaling, size, turn, strength):
+    def __init__(self, runs, scaling, size, turn, strength, noise):
         self.parts = [torch.tensor(r / scaling_unit(scaling), dtype=torch.float32) for r, _, _ in runs]
         self.offset = torch.tensor(scaling.offset / scaling_unit(scaling), dtype=torch.float32)
         self.labels = torch.tensor([label for _, label, _ in runs])
-        self.size, self.turn, self.strength = size, turn, strength
+        self.size, self.turn, self.strength, self.noise = size, turn, strength, noise
         self.flat = torch.cat(self.parts)
         lengths = torch.tensor([len(p) for p in self.parts])
         self.begins = torch.cumsum(lengths, 0) - lengths
@@ -129,7 +129,7 @@ class Batches:
         x = x - self.offset
         gain = 1 + 0.1 * s * torch.randn(size, 1, x.shape[2], generator=g)
         x = x * gain + 0.05 * s * torch.randn(size, 1, x.shape[2], generator=g)
-        x = x + 0.05 * s * torch.randn(x.shape, generator=g)
+        x = x + self.noise * torch.randn(x.shape, generator=g)
         return x.reshape(size, WINDOW // PATCH, -1), self.labels[rows]
 
 
@@ -187,7 +187,7 @@ def fit(runs, judged, names, args, seed, state=None):
     print("parameters", parameters(model), "runs", len(runs), flush=True)
     x, y = windows(judged, scaling)
     judge = lambda m: {"val": (predictions(m, x).argmax(1) == y).float().mean().item()}  # noqa: E731
-    batch = Batches(runs, scaling, 64, args.turn, args.strength)
+    batch = Batches(runs, scaling, 64, args.turn, args.strength, args.noise)
     run = train(model, batch, args.steps, state, peak=args.rate, weight_decay=args.decay, seed=seed,
                 judge=judge, every=max(1, args.steps // 10))
     return run, scaling
@@ -222,6 +222,7 @@ def main():
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.05)
     parser.add_argument("--turn", type=float, default=8.0, help="degrees, standard deviation")
+    parser.add_argument("--noise", type=float, default=0.05, help="standard deviation, in features")
     parser.add_argument("--strength", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()

@@ -19,6 +19,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "common"))
 import audio  # noqa: E402
 import frontend  # noqa: E402
+import pictures  # noqa: E402
 import stream  # noqa: E402
 from encoder import Encoder  # noqa: E402
 from train import label_of, split  # noqa: E402
@@ -32,6 +33,27 @@ def word_end(samples, rate):
     frames = samples[: len(samples) // size * size].reshape(-1, size).astype(np.float64)
     power = (frames**2).mean(1)
     return (int(np.flatnonzero(power > power.max() * 0.01)[-1]) + 1) * size
+
+
+def draw(folder, judge, files, clips, trigger):
+    """confusion.svg of all clips, and spectrogram.svg of the first that is heard."""
+    names, features = judge.labels, judge.features
+    counts, shown = np.zeros((len(names), len(names) + 1), int), None
+    for (path, _), (label, probabilities, _, _) in zip(files, clips):
+        found = stream.events(probabilities, trigger)
+        answer = found[0][1] if len(found) == 1 else len(names) if found else 0
+        counts[names.index(label), answer] += 1
+        if shown is None and answer and names[answer] == label:
+            shown = path, probabilities, found
+    pictures.confusion(folder / "confusion.svg", "Clips of the test", counts, names, [*names, "several events"])
+    path, probabilities, found = shown
+    at = lambda row: stream.seconds(row, features, judge.per_row)  # noqa: E731
+    smoothed = stream.smooth(probabilities, trigger["smooth"])[:, found[0][1]]
+    pictures.spectrogram(
+        folder / "spectrogram.svg", f"{path.name}: what the model hears, and its event",
+        frontend.frames(audio.read(path, features["sample_rate"]), features), features["hop_length"] / features["sample_rate"],
+        [(at(row), names[k], c) for row, k, c in found],
+        (names[found[0][1]], [(at(row), p) for row, p in enumerate(smoothed)]))
 
 
 class Judge:
@@ -77,6 +99,7 @@ def main():
     parser.add_argument("--stream", type=Path)
     parser.add_argument("--split", choices=["val", "test"], required=True)
     parser.add_argument("--choose", action="store_true", help="writes the trigger into config.json")
+    parser.add_argument("--pictures", type=Path, help="a folder for confusion.svg and spectrogram.svg")
     parser.add_argument("--float", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -84,7 +107,8 @@ def main():
     trigger = model.config["trigger"]
     judge = Judge(model if args.float else model.folded())
     wanted = {path for path, _ in split(args.data)[args.split]}
-    clips = judge.clips([(p, name) for p, name in audio.files(args.data) if p in wanted])
+    files = [(p, name) for p, name in audio.files(args.data) if p in wanted]
+    clips = judge.clips(files)
     streams, hours = [], 0.0
     for path, _ in audio.files(args.stream) if args.stream else []:
         samples = audio.read(path, judge.features["sample_rate"])
@@ -109,6 +133,8 @@ def main():
     right, late, wrong = judge.judge(clips, trigger)
     print(f"{args.split}: trigger {trigger}, {len(clips)} clips, right {right:.4f}, median latency {late:.3f} s, "
           f"{judge.false_events(streams, trigger)} false events in {hours:.2f} h")
+    if args.pictures:
+        draw(args.pictures, judge, files, clips, trigger)
     print("wrong:", json.dumps(wrong))
 
 
