@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-WIDE, HIGH, LEFT, RIGHT, TOP, BELOW = 480, 300, 56, 468, 28, 260  # a picture, and its axes inside it
+WIDE, HIGH, LEFT, RIGHT, TOP, BELOW = 480, 300, 60, 464, 28, 260  # a picture, and its axes inside it
 COLOURS = ("#1f6fb4", "#d1662b", "#3a8f4d", "#8a5cb0")
 
 
@@ -56,7 +56,9 @@ def curves(path, title, x_name, y_name, lines, log=False):
     for i, (name, line) in enumerate(lines.items()):
         d = " ".join("{:.1f},{:.1f}".format(*axes.place(a, max(b, y[0]))) for a, b in line)
         axes.parts.append(f'<polyline points="{d}" fill="none" stroke="{COLOURS[i % 4]}" stroke-width="1.5"/>')
-        axes.parts.append(text(WIDE - 16, 42 + 14 * i, name, "end", f'fill="{COLOURS[i % 4]}"'))
+        third = len(line) // 3
+        at = min(axes.place(*p)[1] for p in line[third : len(line) - third])
+        axes.parts.append(text(WIDE / 2, max(at - 6, TOP + 10), name, "middle", f'fill="{COLOURS[i % 4]}"'))
     svg(path, WIDE, HIGH, axes.parts)
 
 
@@ -98,9 +100,9 @@ def bars(path, title, rows):
 def confusion(path, title, counts, names, answers=None):
     """Rows are what it was, columns what was answered (`names`, and more if `answers` says so); the depth of a colour is
     the share of the row."""
-    counts, cell, left, top = np.asarray(counts), 34, 130, 120
-    parts = [text(8, 16, title, extra='font-size="13"'), text(8, 32, "row: what it was, column: the model's answer")]
     answers = answers or names
+    counts, cell, left, top = np.asarray(counts), 34, 130, 50 + 5 * max(map(len, answers))
+    parts = [text(8, 16, title, extra='font-size="13"'), text(8, 32, "row: what it was, column: the model's answer")]
     for j, name in enumerate(answers):
         x = left + cell * j + 20
         parts.append(text(x, top - 6, name, extra=f'transform="rotate(-45 {x} {top - 6})"'))

@@ -147,7 +147,7 @@ def main():
             print(f"  {label:12}", *(f"{count:4}" for count in row))
     if args.pictures:  # of the last judged: the test with --final
         pictures.training(args.pictures / "training.svg", run.history)
-        pictures.confusion(args.pictures / "confusion.svg", f"Files of the {name}", counts, labels)
+        pictures.confusion(args.pictures / "confusion.svg", f"Files of the {'test' if name == 'test' else 'validation'}", counts, labels)
 
 
 if __name__ == "__main__":
