@@ -34,6 +34,12 @@ pub struct Buffer {
 }
 
 impl Buffer {
+    /// A buffer of `len` elements or a few more: whole units of 16 bytes, so that every buffer is
+    /// aligned for the widest load.
+    pub(crate) const fn whole(name: &'static str, width: usize, len: usize) -> Self {
+        Self { name, width, len: round_up(len, 16 / width) }
+    }
+
     /// Bytes of the buffer.
     pub const fn bytes(&self) -> usize {
         self.width * self.len
@@ -71,8 +77,7 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
     };
     macro_rules! buffer {
         ($name:literal, $width:literal, $len:expr) => {
-            // Whole 16-byte units, so that every buffer is aligned for the widest load.
-            Buffer { name: $name, width: $width, len: round_up($len, 16 / $width) }
+            Buffer::whole($name, $width, $len)
         };
     }
     [
@@ -117,6 +122,19 @@ impl ArenaSize {
     /// The exact need of a model with these hyperparameters.
     pub const fn new(config: &Config) -> Self {
         Lengths::new(config).arena
+    }
+
+    /// This and room for more buffers of 2 and 4 bytes an element.
+    pub(crate) const fn with(mut self, more: &[Buffer]) -> Self {
+        let mut i = 0;
+        while i < more.len() {
+            match more[i].width {
+                2 => self.halves += more[i].len,
+                _ => self.words += more[i].len,
+            }
+            i += 1;
+        }
+        self
     }
 
     /// All parts together, in bytes.

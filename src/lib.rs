@@ -50,7 +50,7 @@
 //!
 //! ```text
 //! 8  macros    7  task    6  encoder decoder seq2seq    5  nn sampler    4  model    3  target
-//! 2  arena blob kernels probability tokenizer    1  fixed float    0  config error matrix progress slices
+//! 2  arena blob features kernels probability tokenizer    1  fixed float    0  config error matrix progress slices
 //! ```
 #![no_std]
 #![deny(unsafe_code)]
@@ -61,6 +61,7 @@ pub mod config;
 pub mod decoder;
 pub mod encoder;
 pub mod error;
+pub mod features;
 pub mod fixed;
 pub mod float;
 pub mod kernels;
