@@ -151,6 +151,11 @@ pub struct Lengths {
 }
 
 impl Lengths {
+    /// The arena that holds them.
+    pub(crate) const fn arena(&self) -> ArenaSize {
+        self.arena
+    }
+
     /// The lengths for a configuration.
     pub const fn new(config: &Config) -> Self {
         let all = buffers(config);
@@ -331,7 +336,7 @@ pub struct RunState<'a> {
 
 /// Takes the first `len` elements off a slice.
 #[inline(never)] // sixteen calls
-fn take<'a, T>(rest: &mut &'a mut [T], len: usize) -> &'a mut [T] {
+pub(crate) fn take<'a, T>(rest: &mut &'a mut [T], len: usize) -> &'a mut [T] {
     debug_assert!(len <= rest.len());
     let (head, tail) = core::mem::take(rest).split_at_mut_checked(len).unwrap_or_default();
     *rest = tail;

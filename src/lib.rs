@@ -10,6 +10,8 @@
 //! | --- | --- | --- |
 //! | text | label, tags, embedding | [`Classifier`] |
 //! | text | text | [`Generator`] |
+//! | sound | events, a label | [`Listener`] |
+//! | motion | events, a label | [`MotionClassifier`] |
 //! | tokens, frames | logits, embedding, hidden rows | [`Encoder`] |
 //! | tokens | logits, a text's log-probability | [`Decoder`] |
 //! | text | another text (a word's pronunciation) | [`Translator`] |
@@ -89,7 +91,7 @@ pub use progress::Progress;
 pub use sampler::{Sampler, Sampling};
 pub use seq2seq::Seq2Seq;
 pub use target::{Build, Known};
-pub use task::{Classifier, Event, Generator, Translator};
+pub use task::{Classifier, Event, Generator, Listener, MotionClassifier, Translator};
 pub use tokenizer::Tokenizer;
 
 /// The examples of the README, compiled and run.

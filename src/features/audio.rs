@@ -1,7 +1,7 @@
 //! Sound: 16-bit samples to log-mel frames, hop by hop (`models/common/frontend.md`; the convention
 //! of torchaudio's `MelSpectrogram` with HTK mels).
 
-use super::fft::{Wave, power, transform};
+use super::fft::{Wave, fraction, power, transform};
 use super::mel::Triangles;
 use super::parameters::FrontEnd;
 use crate::blob::{part, read_u16, read_u32};
@@ -130,8 +130,8 @@ impl FrontEnd for Audio<'_, '_> {
     fn frame(&mut self, bands: &mut [i16]) {
         let AudioParameters { n_fft, hop_length, wave, triangles, .. } = &self.parameters;
         let (data, _) = self.spectrum.as_chunks_mut::<2>();
-        transform(self.samples, wave, data);
-        triangles.log_mels(|k| power(data, wave, k), bands);
+        let gain = transform(self.samples, wave, data);
+        triangles.log_mels(|k| power(data, wave, k), fraction(*n_fft, gain), bands);
         let kept = n_fft - hop_length;
         // Forwards, element by element: the parts overlap.
         for i in 0..kept {

@@ -2,9 +2,9 @@
 //!
 //! A real transform of `n` samples is a complex one of `n / 2` (even samples as real parts, odd ones
 //! as imaginary parts) whose results are taken apart (Press et al., "Numerical Recipes", §12.3). The
-//! complex one is Cooley and Tukey's of radix 2, decimated in time. Samples enter scaled up, so
-//! that the largest possible bin just fits: what is 100 dB below the loudest bin keeps its
-//! precision, which block scaling in 16 bits would lose.
+//! complex one is Cooley and Tukey's of radix 2, decimated in time. A frame enters scaled up by its
+//! own power of two, so that the largest possible bin just fits: a quiet frame is as precise as a loud
+//! one, and what is 100 dB below the loudest bin is not lost, as it would be in 16 bits.
 
 /// Real and imaginary part.
 pub(super) type Complex = [i32; 2];
@@ -55,15 +55,28 @@ fn rotate(z: Complex, w: Complex) -> Complex {
     [unit(a * c - b * d), unit(a * d + b * c)]
 }
 
-/// Bits by which a windowed sample is scaled up: `15 + this + log2(n) − 1 = 29` bits for the largest
-/// bin.
-pub(super) const fn headroom(n: usize) -> u32 {
-    15u32.saturating_sub(n.trailing_zeros())
+/// Bits by which a power is shifted down: two for the halves of the even and the odd samples, and as
+/// many as leave a frame's powers, whose sum is at most `n² · 3/8 · 2^30` (Parseval), below 2⁴⁷.
+const DOWN: u32 = 14;
+
+/// Bits by which samples of `n` bits and a frame's largest magnitude are scaled up before they are
+/// summed: `15 + up + log2(n) − 1 = 29` bits for the largest bin of a full-scale frame.
+const fn headroom(n: usize, gain: u32) -> u32 {
+    15u32.saturating_sub(n.trailing_zeros()) + gain
 }
 
-/// Windows `n` samples and transforms them: `n / 2` complex numbers, to be read by [`power`].
-pub(super) fn transform(samples: &[i16], wave: &Wave, data: &mut [Complex]) {
-    let down = 30 - headroom(wave.n);
+/// Fractional bits of a [`power`] of a frame that entered with this gain: negative above 512 samples.
+pub(super) const fn fraction(n: usize, gain: u32) -> i32 {
+    2 * (headroom(n, gain) + 1) as i32 - DOWN as i32
+}
+
+/// Windows `n` samples and transforms them: `n / 2` complex numbers, to be read by [`power`]. Returns
+/// the gain, a power of two, that the largest sample allows.
+pub(super) fn transform(samples: &[i16], wave: &Wave, data: &mut [Complex]) -> u32 {
+    let loudest = samples.iter().fold(1, |loudest, x| x.unsigned_abs().max(loudest));
+    // 2^15 for the smallest sample, which has one bit more.
+    let gain = loudest.leading_zeros().saturating_sub(loudest.is_power_of_two() as u32 ^ 1);
+    let down = 30 - headroom(wave.n, gain);
     let unused = usize::BITS - (wave.n / 2).trailing_zeros();
     let (pairs, _) = samples.as_chunks::<2>();
     for (i, pair) in pairs.iter().enumerate() {
@@ -95,10 +108,11 @@ pub(super) fn transform(samples: &[i16], wave: &Wave, data: &mut [Complex]) {
         }
         half *= 2;
     }
+    gain
 }
 
 /// The power of bin `k`, 0 < `k` < `n / 2`, of transformed samples: `|Σ w x e^(−2πikn)|²` in squared
-/// units of a sample, rounded half up.
+/// units of a sample, with as many fractional bits as [`fraction`] says, rounded half up.
 #[inline(always)]
 pub(super) fn power(data: &[Complex], wave: &Wave, k: usize) -> u64 {
     let at = |k: usize| data.get(k).copied().unwrap_or_default();
@@ -106,8 +120,7 @@ pub(super) fn power(data: &[Complex], wave: &Wave, k: usize) -> u64 {
     // Twice the even and the odd samples' transforms; the odd ones' turned by −i.
     let [x, y] = rotate([b + d, c - a], wave.root(k));
     let [x, y] = [a + c + x, b - d + y].map(|x| x as i64);
-    let shift = 2 * (headroom(wave.n) + 1);
-    (((x * x + y * y) as u64) + (1 << (shift - 1))) >> shift
+    (((x * x + y * y) as u64) + (1 << (DOWN - 1))) >> DOWN
 }
 
 #[cfg(test)]
@@ -141,7 +154,8 @@ mod tests {
             ];
             let mut data = std::vec![[0; 2]; n / 2];
             for samples in signals {
-                transform(&samples, &wave, &mut data);
+                let gain = transform(&samples, &wave, &mut data);
+                let unit = (-fraction(n, gain) as f64).exp2();
                 for k in 1..n / 2 {
                     let (mut re, mut im) = (0.0, 0.0);
                     for (i, &x) in samples.iter().enumerate() {
@@ -149,10 +163,10 @@ mod tests {
                         let (sin, cos) = (TAU * (k * i % n) as f64 / n as f64).sin_cos();
                         (re, im) = (re + windowed * cos, im - windowed * sin);
                     }
-                    let (found, expected) = (power(&data, &wave, k) as f64, re * re + im * im);
+                    let (found, expected) = (power(&data, &wave, k) as f64 * unit, re * re + im * im);
                     // Roundings add up as noise does.
-                    let noise = 1.5 * (n as f64).sqrt() / f64::from(1 << headroom(n));
-                    let allowed = 1.0 + noise * (noise + 2.0 * expected.sqrt());
+                    let noise = 1.5 * (n as f64).sqrt() / f64::from(1 << headroom(n, gain));
+                    let allowed = unit + noise * (noise + 2.0 * expected.sqrt());
                     let error = (found - expected).abs();
                     assert!(error < allowed, "{n}, bin {k}: {found} for {expected}");
                 }

@@ -19,10 +19,9 @@ pub(super) struct Triangles<'m> {
 
 impl Triangles<'_> {
     /// The log-mel of every band from the powers of the bins: `log2(energy + 1024)` in units of 2⁻⁸
-    /// octaves, rounded half up.
-    ///
-    /// A frame's powers sum to less than 2⁴⁷ (Parseval), so energies of 16 fractional bits fit.
-    pub fn log_mels(&self, power: impl Fn(usize) -> u64, bands: &mut [i16]) {
+    /// octaves, rounded half up. Powers have `fraction` fractional bits and sum to less than 2⁴⁷, so that
+    /// 16 more bits for the weights fit.
+    pub fn log_mels(&self, power: impl Fn(usize) -> u64, fraction: i32, bands: &mut [i16]) {
         let mut weights = self.weights.iter().zip(self.first_bin..);
         let mut bands = bands.iter_mut();
         let mut rising_before = 0;
@@ -36,15 +35,16 @@ impl Triangles<'_> {
             if edge > 0
                 && let Some(band) = bands.next()
             {
-                *band = octaves(rising_before + (all << 16) - rising);
+                *band = octaves(rising_before + (all << 16) - rising, fraction + 16);
             }
             rising_before = rising;
         }
     }
 }
 
-/// `log2(energy + 1024)` of an energy with 16 fractional bits, in units of 2⁻⁸.
-fn octaves(energy: u64) -> i16 {
-    let total = log2(energy + (FLOOR << 16)).saturating_sub(16 << 16);
-    ((total + (1 << 7)) >> 8) as i16
+/// `log2(energy + 1024)` of an energy with so many fractional bits, in units of 2⁻⁸.
+fn octaves(energy: u64, fraction: i32) -> i16 {
+    let floor = FLOOR << fraction.clamp(0, 52);
+    let octaves = log2(energy.saturating_add(floor)) as i32 - (fraction << 16);
+    ((octaves + (1 << 7)) >> 8) as i16
 }

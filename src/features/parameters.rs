@@ -108,6 +108,15 @@ impl<'m> Features<'m> {
         }
     }
 
+    /// Values that the front end keeps until there are enough for a frame.
+    pub const fn samples(&self) -> usize {
+        match (&self.audio, &self.motion) {
+            (Some(audio), _) => audio.n_fft,
+            (_, Some(motion)) => motion.channels,
+            _ => 0,
+        }
+    }
+
     /// Rows of the window: all of the context but the first, if that is pooled and holds a learned row
     /// (the class token of Berg et al. 2021), whose frame is zero.
     pub const fn rows(&self, config: &Config) -> usize {
@@ -121,17 +130,13 @@ impl<'m> Features<'m> {
             Some(audio) => audio.n_fft,
             None => 0,
         };
-        let (front, row) = match (&self.audio, &self.motion) {
-            (None, None) => (0, 0),
-            (Some(_), _) => (n_fft, config.frame_len),
-            (_, Some(motion)) => (motion.channels, config.frame_len),
-        };
+        let row = if self.samples() > 0 { config.frame_len } else { 0 };
         let scores = match self.trigger {
             Some(trigger) => trigger.smooth * config.n_labels,
             None => 0,
         };
         [
-            Buffer::whole("samples", 2, front),
+            Buffer::whole("samples", 2, self.samples()),
             Buffer::whole("frames", 2, row * self.rows(config)),
             Buffer::whole("row", 2, row),
             Buffer::whole("scores", 2, scores),

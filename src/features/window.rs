@@ -44,6 +44,11 @@ impl<'a> Window<'a> {
         self.next = if self.next + 1 < self.frames { self.next + 1 } else { 0 };
     }
 
+    /// Frames that it holds.
+    pub fn frames(&self) -> usize {
+        self.frames
+    }
+
     /// Whether all frames are there.
     pub fn is_full(&self) -> bool {
         self.count >= self.frames

@@ -31,7 +31,11 @@ pub fn sections(c: &Checkpoint, config: &Config, labels: &[String]) -> Result<Ve
     Ok(sections)
 }
 
-fn front_end(k: &Document, config: &Config) -> Result<(Tag, Vec<u8>)> {
+/// The section of a front end, `features`.
+///
+/// # Errors
+/// A key that is missing, wrong, or does not fit the model.
+pub fn front_end(k: &Document, config: &Config) -> Result<(Tag, Vec<u8>)> {
     if config.input != Input::Frames {
         return Err(input(
             "config.json: there are `features`, but `input` is not `frames`",

@@ -4,7 +4,7 @@ mod bart;
 mod bert;
 mod common;
 mod family;
-mod features;
+pub mod features;
 mod gpt2;
 pub(crate) mod llama;
 pub mod llama2c;
