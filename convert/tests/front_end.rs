@@ -77,7 +77,10 @@ fn log_mels_are_those_of_f64() {
             let errors = found.iter().zip(expected).map(|(f, e)| (f - e).abs());
             let (largest, off) =
                 errors.fold((0, 0), |(m, n), e| (m.max(e), n + usize::from(e > 0)));
-            println!("{case}: largest error {largest} of 2^-8 octaves, {off} of {} differ", found.len());
+            println!(
+                "{case}: largest error {largest} of 2^-8 octaves, {off} of {} differ",
+                found.len()
+            );
             (worst, wrong, all) = (worst.max(largest), wrong + off, all + found.len());
             cases += 1;
         }

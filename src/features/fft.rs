@@ -163,7 +163,8 @@ mod tests {
                         let (sin, cos) = (TAU * (k * i % n) as f64 / n as f64).sin_cos();
                         (re, im) = (re + windowed * cos, im - windowed * sin);
                     }
-                    let (found, expected) = (power(&data, &wave, k) as f64 * unit, re * re + im * im);
+                    let (found, expected) =
+                        (power(&data, &wave, k) as f64 * unit, re * re + im * im);
                     // Roundings add up as noise does.
                     let noise = 1.5 * (n as f64).sqrt() / f64::from(1 << headroom(n, gain));
                     let allowed = unit + noise * (noise + 2.0 * expected.sqrt());

@@ -92,7 +92,8 @@ impl<'m, 'a, B: Build> Listener<'m, 'a, B> {
         arena: impl Into<ArenaParts<'a>>,
     ) -> Result<Self, RunError> {
         let features = model.features();
-        let parameters = features.audio.ok_or(RunError::WrongModel { needed: "a model that hears" })?;
+        let parameters =
+            features.audio.ok_or(RunError::WrongModel { needed: "a model that hears" })?;
         Self::assemble(model, &features, arena.into(), |samples, spectrum| {
             Audio::new(parameters, samples, spectrum)
         })
