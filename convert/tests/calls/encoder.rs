@@ -94,18 +94,17 @@ fn call(r: &mut Random, encoder: &mut Encoder, simple: &mut Simple, calls: &mut 
             let expected = refused.map_or(Ok(()), Err);
             match &input {
                 Input::Tokens(tokens, Some(mask)) => {
-                    // Abandoned after some steps, even without being dropped, or finished.
+                    // Some steps, or all.
                     let steps = r.below(30);
                     calls.push("begin_masked", (&input, steps));
                     let masked = encoder.begin_masked(tokens, MASKS[*mask]);
                     calls.equal(masked.as_ref().err().copied(), refused);
                     let Ok(mut masked) = masked else { return };
                     simple.done = (0..steps).any(|_| masked.step() == Progress::Done);
+                    // Otherwise it is given up.
                     if r.below(4) == 0 {
                         masked.finish();
                         simple.done = true;
-                    } else {
-                        std::mem::forget(masked);
                     }
                     simple.input = simple.done.then_some(input);
                     return;

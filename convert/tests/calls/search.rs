@@ -77,8 +77,8 @@ fn search(c: &Config, limit: usize, seed: u64) -> Answer {
         }
         let copies = &mut slots;
         search.advance(c, &mut history, |from, to| copies[to] = copies[from].clone());
-        for slot in 0..search.live() {
-            slots[slot].push(search.token(c, &history, slot));
+        for (slot, text) in slots.iter_mut().enumerate().take(search.live()) {
+            text.push(search.token(c, &history, slot));
         }
     }
     let (score, len, complete) = search.best().unwrap();
