@@ -3,7 +3,7 @@
 
 use crate::account::{Document, Ignored};
 use crate::error::{Error, Result};
-use crate::weights::{Fault, Tensors, is_buffer, read_folder};
+use crate::weights::{Rows, Tensors, is_buffer, read_folder};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -93,7 +93,7 @@ impl Checkpoint {
     /// Number of weights.
     pub fn parameters(&self) -> usize {
         let tensors = self.tensors.iter().filter(|(name, _)| !is_buffer(name));
-        tensors.map(|(_, tensor)| tensor.data.len()).sum()
+        tensors.map(|(_, tensor)| tensor.len()).sum()
     }
 
     /// Whether a tensor exists.
@@ -130,15 +130,7 @@ impl Checkpoint {
                 examples: examples.join(", "),
             });
         };
-        match &tensor.fault {
-            Some(Fault::Type(found)) => {
-                return Err(Error::TensorType { name: name.into(), found: found.clone() });
-            }
-            Some(Fault::NotFinite(index)) => {
-                return Err(Error::NotFinite { name: name.into(), index: *index });
-            }
-            None => {}
-        }
+        tensor.width(name)?;
         if tensor.shape != shape {
             return Err(Error::Shape {
                 name: name.into(),
@@ -147,7 +139,7 @@ impl Checkpoint {
             });
         }
         self.taken.borrow_mut().insert(name.into());
-        Ok(tensor.data.clone())
+        tensor.values(name, &Rows::All)
     }
 
     /// Whether a copy of a tied matrix, if there is one, is another matrix: then the original of today,
@@ -240,7 +232,7 @@ mod tests {
     use super::*;
 
     fn names(names: &[&str]) -> Vec<String> {
-        let tensor = || Tensor::new(vec![0], Vec::new());
+        let tensor = || Tensor::from_bytes(vec![0], "F32", Vec::new());
         let tensors = names.iter().map(|name| (name.to_string(), tensor())).collect();
         renamed(tensors).into_keys().collect()
     }
