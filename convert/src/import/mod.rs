@@ -11,6 +11,7 @@ mod sentence;
 mod t5;
 
 pub use family::{FAMILIES, family};
+pub use sentence::lower_case;
 
 use crate::account::known;
 use crate::checkpoint::Checkpoint;
