@@ -9,7 +9,7 @@ use crate::arena::Lengths;
 use crate::blob::{Expected, Layout};
 use crate::config::{Architecture, Config, Input, Position, SEGMENT, Side};
 use crate::kernels::Kernels;
-use crate::tokenizer::Kind;
+use crate::tokenizer::{self, Kind, Merge};
 use core::marker::PhantomData;
 
 /// What an engine is compiled for: a set of kernels and, optionally, the one model that it runs.
@@ -87,6 +87,12 @@ pub(crate) fn tokenizer<B: Build>(found: Kind) -> Kind {
         Some(Known { tokenizer: Some(kind), .. }) => kind,
         _ => found,
     }
+}
+
+/// How byte pairs are merged: for a single model, whose buffer is as short as its context, by the least code.
+#[inline(always)]
+pub(crate) fn merge<B: Build>() -> Merge {
+    if B::MODEL.is_some() { tokenizer::scan } else { tokenizer::tree }
 }
 
 /// The lengths of a model's buffers.

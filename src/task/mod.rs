@@ -89,7 +89,8 @@ fn encode<'t, B: Build>(
     text: &str,
     tokens: &'t mut [Token],
 ) -> Result<&'t [Token], TaskError> {
-    let n = tokenizer.encode_by(target::tokenizer::<B>(tokenizer.kind()), text, tokens)?;
+    let kind = target::tokenizer::<B>(tokenizer.kind());
+    let n = tokenizer.encode_by(kind, target::merge::<B>(), text, tokens)?;
     if n <= tokenizer.specials() {
         return Err(RunError::EmptyInput.into());
     }

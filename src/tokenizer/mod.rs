@@ -2,12 +2,18 @@
 
 mod bpe;
 mod byte_level;
+mod merge;
+mod normalize;
 mod output;
+mod score;
+mod unigram;
 pub mod vocabulary;
 mod word_piece;
 
 pub use output::{EncodeError, Kind, Token};
 pub use vocabulary::{TokenizerFormatError, Vocabulary};
+
+pub(crate) use merge::{Merge, scan, tree};
 
 use output::Output;
 use vocabulary::{FLAG_ADD_END, FLAG_PREFIX};
@@ -67,19 +73,21 @@ impl<'a> Tokenizer<'a> {
     /// # Errors
     /// [`EncodeError`].
     pub fn encode(&self, text: &str, tokens: &mut [Token]) -> Result<usize, EncodeError> {
-        self.encode_by(self.kind, text, tokens)
+        self.encode_by(self.kind, tree, text, tokens)
     }
 
-    /// As [`Tokenizer::encode`]; `kind` is the tokenizer's own, possibly a compile-time constant.
+    /// As [`Tokenizer::encode`]; `kind` is the tokenizer's own, possibly a compile-time constant, and
+    /// `merge` a way to merge.
     pub(crate) fn encode_by(
         &self,
         kind: Kind,
+        merge: Merge,
         text: &str,
         tokens: &mut [Token],
     ) -> Result<usize, EncodeError> {
         let mut out = Output::new(tokens);
         self.vocabulary.begin().into_iter().for_each(|begin| out.push(begin));
-        self.append(kind, text, &mut out)?;
+        self.append(kind, merge, text, &mut out)?;
         self.added_end().into_iter().for_each(|end| out.push(end));
         out.finish()
     }
@@ -104,16 +112,23 @@ impl<'a> Tokenizer<'a> {
         self.vocabulary.end().filter(|_| self.vocabulary.flag(FLAG_ADD_END))
     }
 
-    fn append(&self, kind: Kind, text: &str, out: &mut Output) -> Result<(), EncodeError> {
+    fn append(
+        &self,
+        kind: Kind,
+        merge: Merge,
+        text: &str,
+        out: &mut Output,
+    ) -> Result<(), EncodeError> {
         match kind {
             Kind::Bytes => text.bytes().try_for_each(|b| {
                 let unknown = EncodeError::UnknownCharacter { character: b as char };
                 out.push(self.vocabulary.byte(b).ok_or(unknown)?);
                 Ok(())
             }),
-            Kind::Bpe => bpe::encode(&self.vocabulary, text, out),
+            Kind::Bpe => bpe::encode(&self.vocabulary, merge, text, out),
             Kind::WordPiece => word_piece::encode(&self.vocabulary, text, out),
-            Kind::ByteLevel => byte_level::encode(&self.vocabulary, text, out),
+            Kind::ByteLevel => byte_level::encode(&self.vocabulary, merge, text, out),
+            Kind::Unigram => unigram::encode(&self.vocabulary, text, out),
         }
     }
 
@@ -139,7 +154,7 @@ impl<'a> Tokenizer<'a> {
                 None => piece.space = !first,
             },
             Kind::ByteLevel => {}
-            Kind::Bytes | Kind::Bpe => {
+            Kind::Bytes | Kind::Bpe | Kind::Unigram => {
                 let spaced = bytes.strip_prefix("\u{2581}".as_bytes()).or(bytes.strip_prefix(b" "));
                 if let Some(rest) = spaced {
                     piece.bytes = rest;
