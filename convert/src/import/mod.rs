@@ -5,8 +5,9 @@ mod bert;
 mod common;
 mod family;
 mod gpt2;
-pub(crate) mod llama;
+mod llama;
 pub mod llama2c;
+mod rotary;
 mod sentence;
 mod t5;
 
