@@ -8,7 +8,8 @@
 //! character and a mark, have entries beyond Unicode:
 //!
 //! ```text
-//! MARKS + c                class 0: the next character continues this one; 1: is a mark; 2 + k: is mark k of the pairs
+//! MARKS + c                class 0: the next character continues this one; 1: is a mark; 2: takes no mark;
+//!                          3 + k: is mark k of the pairs
 //! PAIRS + k · 2^21 + c     what becomes of c with mark k
 //! ```
 
@@ -31,17 +32,20 @@ pub(super) fn normalize(
     take: &mut impl FnMut(char, bool) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
     let kind = |c: char| v.character(MARKS + c as u32).map(|(class, _)| class);
-    let is_mark = |c: char| kind(c).is_some_and(|class| class > 0);
+    let is_mark = |c: char| kind(c).is_some_and(|class| class == 1 || class > 2);
     let (mut rest, mut joined) = (text, false);
     while let Some(c) = rest.chars().next() {
         let behind = rest.get(c.len_utf8()..).unwrap_or_default();
-        let marks = behind.find(|c| !is_mark(c)).unwrap_or(behind.len());
-        let marks = if c == '\r' && behind.starts_with('\n') { 1 } else { marks };
+        let marks = match behind.find(|c| !is_mark(c)).unwrap_or(behind.len()) {
+            _ if c == '\r' && behind.starts_with('\n') => 1,
+            _ if kind(c) == Some(2) => 0,
+            marks => marks,
+        };
         let (marks, next) = behind.split_at_checked(marks).unwrap_or_default();
         let mut found = v.character(c as u32);
         let whole = !joined && c.len_utf8() + marks.len() < LONG;
         if let Some(index) =
-            marks.chars().next().and_then(kind).and_then(|class| class.checked_sub(2))
+            marks.chars().next().and_then(kind).and_then(|class| class.checked_sub(3))
         {
             found =
                 found.or_else(|| whole.then(|| v.character(PAIRS + (index << 21) + c as u32))?);
@@ -50,7 +54,7 @@ pub(super) fn normalize(
         if !(whole && found.is_some()) {
             marks.chars().try_for_each(|mark| entry(v, v.character(mark as u32), mark, take))?;
         }
-        joined = kind(c) == Some(0);
+        joined = marks.is_empty() && kind(c) == Some(0);
         rest = next;
     }
     Ok(())

@@ -25,27 +25,39 @@ const UNREACHED: u64 = u64::MAX;
 /// Appends the tokens of `text`, without special tokens, to `out`.
 pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(), EncodeError> {
     let runs = v.flag(FLAG_RUNS);
-    let text = if runs { text.trim_end() } else { text };
+    // White space at the end does not count with `FLAG_RUNS`, whatever it was before it was normalized.
+    let (mut len, mut seen) = (0usize, 0);
+    normalize(v, text, &mut |c, _| {
+        seen += 1;
+        len = if runs && c.is_whitespace() { len } else { seen };
+        Ok(())
+    })?;
     let mut words = Words { v, start: out.len, out, gap: v.flag(FLAG_PREFIX), held: false };
-    normalize(v, text, &mut |c, space| match c {
-        // A run of spaces is one, and none at the end.
-        _ if space && runs => {
-            words.held = true;
-            Ok(())
-        }
-        _ if space && v.flag(FLAG_WORDS) => {
-            words.gap = true;
-            words.flush()
-        }
-        _ if space => words.begin(),
-        SPACE => words.release().and_then(|()| words.begin()),
-        c => {
-            words.release()?;
-            if words.gap {
-                words.begin()?;
+    normalize(v, text, &mut |c, space| {
+        len = match len.checked_sub(1) {
+            Some(rest) => rest,
+            None => return Ok(()),
+        };
+        match c {
+            // A run of spaces is one.
+            _ if space && runs => {
+                words.held = true;
+                Ok(())
             }
-            words.out.push(c as u32);
-            Ok(())
+            _ if space && v.flag(FLAG_WORDS) => {
+                words.gap = true;
+                words.flush()
+            }
+            _ if space => words.begin(),
+            SPACE => words.release().and_then(|()| words.begin()),
+            c => {
+                words.release()?;
+                if words.gap {
+                    words.begin()?;
+                }
+                words.out.push(c as u32);
+                Ok(())
+            }
         }
     })?;
     words.flush()

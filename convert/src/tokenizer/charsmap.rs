@@ -102,11 +102,13 @@ pub(super) fn table(
         let k = *index.entry(mark).or_insert(next);
         pairs.push((PAIRS + (k << 21) + first as u32, to.clone()));
     }
+    let alone = |c: char| format!("{c}\u{301}").graphemes(true).count() == 2;
     let class = |c: char| match index.get(&c) {
-        Some(k) => 2 + k,
-        None => !leads(c) as u32,
+        Some(k) => 3 + k,
+        None if leads(c) => 0,
+        None => 1 + alone(c) as u32,
     };
-    let marked = all().filter(|&c| clings(c) || leads(c));
+    let marked = all().filter(|&c| clings(c) || leads(c) || alone(c));
     let marks = marked.map(|c| (MARKS + c as u32, class(c))).collect();
     Ok((singles, marks, pairs))
 }

@@ -92,7 +92,7 @@ fn normalizer(json: &Value) -> Result<(u8, Option<BTreeMap<String, String>>)> {
                     Some(base64) => Some(charsmap::entries(base64)?),
                 };
             }
-            Some("Strip") if normalizer["right"] == true => strips = true,
+            Some("Strip") if normalizer["strip_right"] == true => strips = true,
             Some("Replace")
                 if *replaced.0 == " {2,}" && matches!(replaced.1, Some(" " | SPACE)) =>
             {
@@ -182,7 +182,7 @@ fn characters(
                     && if (16..1 << 31).contains(same) && code < 0x11_0000 {
                         *same + code - *first == class
                     } else {
-                        *same == class && class < 16
+                        *same == class && class < 3
                     } =>
             {
                 *last = code;

@@ -78,10 +78,7 @@ pub fn hostile(count: usize) -> Vec<String> {
         \u{ff9e}\u{e31}\u{93f}\u{600}\u{6dd}\u{1160}\u{1100}\u{11a8}가각힣🇩🇪👩👍🏽\u{a0}\u{2003}\u{3000}\u{2028}\u{85}\t\n\r\u{b}\u{0}\u{1f}\u{7f}\
         \u{feff}\u{fffd}\u{ad}▁▁ﬁﬃſẛ½①ｶﾞＡ１…¨´˚ǄŐőÅÅéèëẹêếaAeEoxsz019 -'\"<>[]/\\&ßİıΣςǅ₩€中丽豈日本";
     let parts: Vec<char> = PARTS.chars().collect();
-    let words = [
-        "the", "Once", "don't", "  ", " ", "\r\n", "hello", "Zürich", "naïve",
-        "\n\n",
-    ];
+    let words = ["the", "Once", "don't", "  ", " ", "\r\n", "hello", "Zürich", "naïve", "\n\n"];
     let mut state = 7u64;
     let mut random = |below: usize| {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
