@@ -36,14 +36,15 @@ pub(super) fn normalize(
     let (mut rest, mut joined) = (text, false);
     while let Some(c) = rest.chars().next() {
         let behind = rest.get(c.len_utf8()..).unwrap_or_default();
+        let alone = kind(c) == Some(2);
         let marks = match behind.find(|c| !is_mark(c)).unwrap_or(behind.len()) {
             _ if c == '\r' && behind.starts_with('\n') => 1,
-            _ if kind(c) == Some(2) => 0,
+            _ if alone => 0,
             marks => marks,
         };
         let (marks, next) = behind.split_at_checked(marks).unwrap_or_default();
         let mut found = v.character(c as u32);
-        let whole = !joined && c.len_utf8() + marks.len() < LONG;
+        let whole = (alone || !joined) && c.len_utf8() + marks.len() < LONG;
         if let Some(index) =
             marks.chars().next().and_then(kind).and_then(|class| class.checked_sub(3))
         {
