@@ -32,6 +32,8 @@ pub struct Options {
     pub beams: Option<usize>,
     /// Keys that are accepted deliberately.
     pub ignored: Ignored,
+    /// Special tokens are found in a text, as in the original.
+    pub special_tokens: bool,
     /// A part of the vocabulary; all of it by default.
     pub keep: Option<Keep>,
 }

@@ -5,6 +5,8 @@ use picoformer::tokenizer::{EncodeError, Tokenizer, Vocabulary};
 #[path = "common/texts.rs"]
 mod texts;
 
+use texts::{compare, everywhere, hostile, models, sentences, tales, torture};
+
 use picoformer_convert::tokenizer::{from_bytes, from_json, from_llama2c};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -12,7 +14,7 @@ use std::sync::OnceLock;
 #[test]
 fn word_piece_equals_the_crate() {
     let json = models().join("intent/checkpoint/tokenizer.json");
-    let texts = [sentences(), tales(), torture(), everywhere()].concat();
+    let texts = [sentences(), tales(), torture(), everywhere(), hostile(2000)].concat();
     let (words, bytes) = compare(&json, &texts);
     println!("WordPiece: {} texts, {words} words equal, section of {bytes} bytes", texts.len());
     assert!(words > 50_000);
@@ -22,7 +24,7 @@ fn word_piece_equals_the_crate() {
 #[test]
 fn sentence_piece_equals_the_crate() {
     let json = models().join("tales/checkpoint/tokenizer.json");
-    let texts = [sentences(), tales(), torture(), everywhere()].concat();
+    let texts = [sentences(), tales(), torture(), everywhere(), hostile(2000)].concat();
     let (words, bytes) = compare(&json, &texts);
     println!("BPE: {} texts, {words} words equal, section of {bytes} bytes", texts.len());
     assert!(words > 50_000);
@@ -66,7 +68,7 @@ fn train_byte_level() -> PathBuf {
 #[test]
 fn byte_level_bpe_equals_the_crate() {
     let json = byte_level();
-    let mut texts = [sentences(), tales(), torture(), everywhere()].concat();
+    let mut texts = [sentences(), tales(), torture(), everywhere(), hostile(2000)].concat();
     texts.extend(('\0'..=char::MAX).filter(|c| c.is_whitespace() || c.is_numeric()).flat_map(
         |c| {
             ["1{}2", " {}", "x {}{}y", "!{}'s{}", "{} {}", "\n{}\n"]

@@ -57,6 +57,46 @@ fn other_spaces_equal_the_crate() {
     }
 }
 
+/// Tokens that are found in a text, with all their options.
+#[test]
+fn added_tokens_equal_the_crate() {
+    let token = |id: usize, content: &str, lstrip: bool, rstrip: bool| {
+        json!({ "id": id, "content": content, "single_word": false, "lstrip": lstrip, "rstrip": rstrip,
+            "normalized": false, "special": content.ends_with('>') })
+    };
+    let names = ["<extra_id_0>", "<extra_id_01>", "<mask>", "Once", " upon", "ee", "e\u{301}"];
+    for scheme in ["always", "first"] {
+        let path = changed(&format!("added_{scheme}"), |json| {
+            let first = json["model"]["vocab"].as_array().unwrap().len();
+            for (i, name) in names.iter().enumerate() {
+                json["added_tokens"].as_array_mut().unwrap().push(token(
+                    first + i,
+                    name,
+                    i % 3 == 2,
+                    i % 4 == 3,
+                ));
+            }
+            if scheme == "first" {
+                json["pre_tokenizer"] = json!({ "type": "Metaspace", "replacement": "\u{2581}",
+                    "prepend_scheme": "first", "split": true });
+            }
+        });
+        let glued = |text: String| {
+            let words: Vec<&str> = text.split(' ').collect();
+            words
+                .chunks(3)
+                .zip(names.iter().cycle())
+                .map(|(w, n)| w.join(" ") + n + " </s>")
+                .collect::<String>()
+        };
+        let texts = [sentences(), torture(), hostile(2000)].concat();
+        let texts: Vec<String> =
+            texts.iter().cloned().chain(texts.iter().cloned().map(glued)).collect();
+        let (words, _) = compare(&path, &texts);
+        assert!(words > 20_000);
+    }
+}
+
 /// Sums are rounded as the crate's, so that ways of equal worth are told apart as there.
 #[test]
 fn close_choices_equal_the_crate() {

@@ -89,8 +89,7 @@ fn encode<'t, B: Build>(
     text: &str,
     tokens: &'t mut [Token],
 ) -> Result<&'t [Token], TaskError> {
-    let kind = target::tokenizer::<B>(tokenizer.kind());
-    let n = tokenizer.encode_by(kind, target::merge::<B>(), text, tokens)?;
+    let n = tokenizer.encode_by(target::tokenizer::<B>(tokenizer), text, tokens)?;
     if n <= tokenizer.specials() {
         return Err(RunError::EmptyInput.into());
     }

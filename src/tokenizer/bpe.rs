@@ -5,22 +5,23 @@
 
 use super::merge::Merge;
 use super::output::{EncodeError, Output};
-use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX, FLAG_PREFIX_ONCE, Vocabulary};
+use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX_ONCE, Vocabulary};
 
 /// U+2581, SentencePiece's visible space. llama2.c's vocabulary has plain spaces instead.
 const SPACE: &str = "\u{2581}";
 
-/// Appends the tokens of `text`, without special tokens, to `out`.
+/// Appends the tokens of `text`, without special tokens, to `out`; with `prefix` a space stands before it.
 pub(super) fn encode(
     v: &Vocabulary,
     merge: Merge,
     text: &str,
+    prefix: bool,
     out: &mut Output,
 ) -> Result<(), EncodeError> {
     let mut start = out.len;
     let space = if v.find(SPACE.as_bytes()).is_some() { SPACE } else { " " };
     let begun = v.flag(FLAG_PREFIX_ONCE) && (text.starts_with(' ') || text.starts_with(SPACE));
-    if v.flag(FLAG_PREFIX) && !begun && !text.is_empty() {
+    if prefix && !begun && !text.is_empty() {
         character(v, space, out)?;
     }
     let (by_words, mut after_space) = (merges_within_words(v, space), true);

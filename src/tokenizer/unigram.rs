@@ -8,7 +8,7 @@
 use super::normalize::normalize;
 use super::output::{EncodeError, Output};
 use super::score;
-use super::vocabulary::{FLAG_PREFIX, FLAG_RUNS, FLAG_WORDS, Vocabulary};
+use super::vocabulary::{FLAG_RUNS, FLAG_WORDS, Vocabulary};
 
 /// U+2581, SentencePiece's visible space.
 const SPACE: char = '\u{2581}';
@@ -22,8 +22,14 @@ const BEGINNING: u32 = 26;
 /// A position that no way has reached.
 const UNREACHED: u64 = u64::MAX;
 
-/// Appends the tokens of `text`, without special tokens, to `out`.
-pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(), EncodeError> {
+/// Appends the tokens of `text`, without special tokens, to `out`; with `prefix` its first word begins with
+/// a space, whatever it is.
+pub(super) fn encode(
+    v: &Vocabulary,
+    text: &str,
+    prefix: bool,
+    out: &mut Output,
+) -> Result<(), EncodeError> {
     let runs = v.flag(FLAG_RUNS);
     // White space at the end does not count with `FLAG_RUNS`, whatever it was before it was normalized.
     let (mut len, mut seen) = (0usize, 0);
@@ -32,7 +38,7 @@ pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(),
         len = if runs && c.is_whitespace() { len } else { seen };
         Ok(())
     })?;
-    let mut words = Words { v, start: out.len, out, gap: v.flag(FLAG_PREFIX), held: false };
+    let mut words = Words { v, start: out.len, out, gap: prefix, held: false };
     normalize(v, text, &mut |c, space| {
         len = match len.checked_sub(1) {
             Some(rest) => rest,

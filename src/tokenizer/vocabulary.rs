@@ -18,8 +18,10 @@
 //!                           of an f64, the last one that of a character without a piece
 //!     characters            (u32 first, u32 last, u32 class) sorted, see `word_piece`, `byte_level`, `normalize`
 //!     text                  the pieces' bytes
+//!     added                 see `added`
 //! ```
 
+use super::added::OPTIONS;
 use super::output::Kind;
 use crate::blob::{read_u8, read_u16, read_u32, read_u64};
 
@@ -37,8 +39,10 @@ pub const FLAG_PREFIX_ONCE: u8 = 8;
 pub const FLAG_WORDS: u8 = 16;
 /// Unigram: a run of spaces is one, and none at the end of a text.
 pub const FLAG_RUNS: u8 = 32;
-/// All known flags.
-pub const FLAGS: u8 = 63;
+/// A table of added tokens follows the text, see `added`.
+pub const FLAG_ADDED: u8 = 64;
+/// With [`FLAG_PREFIX`]: not behind an added token.
+pub const FLAG_FIRST: u8 = 128;
 /// "No such token".
 pub const NONE: u32 = u32::MAX;
 
@@ -76,16 +80,31 @@ impl<'a> Vocabulary<'a> {
         if section[0] > 4 {
             return Err(TokenizerFormatError("kind"));
         }
-        if section[1] & !FLAGS != 0 {
-            return Err(TokenizerFormatError("flags"));
-        }
         let (v, text) = (Self::read(section), read_u32(section, 24) as usize);
         let (pieces, merges) = (v.pieces, v.merges);
         if pieces == 0 || pieces > 1 << 16 || merges > 1 << 20 || text > 1 << 24 {
             return Err(TokenizerFormatError("pieces"));
         }
-        if section.len() != v.text_start() + text {
+        let table = v.text_start() + text;
+        let added =
+            if section[1] & FLAG_ADDED == 0 { 0 } else { read_u32(section, table) as usize };
+        let table_bytes = if section[1] & FLAG_ADDED == 0 { 0 } else { 4 + 8 * added };
+        if added > pieces || section.len() != table + table_bytes {
             return Err(TokenizerFormatError("length"));
+        }
+        let mut i = 0;
+        while i < added {
+            let at = table + 4 + 8 * i;
+            let (token, options) = (read_u32(section, at) as usize, read_u32(section, at + 4));
+            let piece = HEADER + 4 * token;
+            // An empty one would be found everywhere.
+            if token >= pieces
+                || options & !OPTIONS != 0
+                || read_u32(section, piece) == read_u32(section, piece + 4)
+            {
+                return Err(TokenizerFormatError("added tokens"));
+            }
+            i += 1;
         }
         let mut i = 0;
         while i < 4 {
@@ -173,6 +192,22 @@ impl<'a> Vocabulary<'a> {
 
     const fn text_start(&self) -> usize {
         self.characters_start() + 12 * self.characters
+    }
+
+    /// Whether a text is searched for added tokens.
+    pub(crate) const fn has_added(&self) -> bool {
+        read_u8(self.section, 1) & FLAG_ADDED != 0
+    }
+
+    /// The added tokens and their options.
+    pub(super) fn added(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let table = self.text_start() + read_u32(self.section, 24) as usize;
+        let count = if self.has_added() { read_u32(self.section, table) as usize } else { 0 };
+        let entry = move |i| {
+            let at = table + 4 + 8 * i;
+            (read_u32(self.section, at), read_u32(self.section, at + 4))
+        };
+        (0..count).map(entry)
     }
 
     /// Number of tokens.

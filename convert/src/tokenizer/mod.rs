@@ -1,5 +1,6 @@
 //! From tokenizer files to the tokenizer section of a blob (format: `picoformer::tokenizer::vocabulary`).
 
+mod added;
 mod byte_level;
 mod charsmap;
 mod files;

@@ -24,6 +24,8 @@ pub struct Section {
     pub scores: Vec<f64>,
     /// `(first, last, class)`, sorted.
     pub characters: Vec<(u32, u32, u32)>,
+    /// Added tokens and their options.
+    pub added: Vec<(u32, u32)>,
 }
 
 impl Section {
@@ -39,6 +41,7 @@ impl Section {
             merges: BTreeMap::new(),
             scores: Vec::new(),
             characters: Vec::new(),
+            added: Vec::new(),
         }
     }
 
@@ -83,6 +86,11 @@ impl Section {
             [first, last, class].iter().for_each(|x| section.extend(x.to_le_bytes()));
         }
         section.extend(text);
+        if !self.added.is_empty() {
+            section.extend((self.added.len() as u32).to_le_bytes());
+            let words = self.added.iter().flat_map(|&(token, options)| [token, options]);
+            section.extend(words.flat_map(u32::to_le_bytes));
+        }
         Tokenizer::parse(&section).map_err(|error| malformed(error.to_string()))?;
         Ok(section)
     }

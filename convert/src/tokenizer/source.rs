@@ -125,7 +125,7 @@ impl Choice {
         ignored.remove("tokenizer.json", &mut json);
         if let Some(settings) = settings.filter(|_| !matches!(self, Self::Json(_, false))) {
             settings.apply(&mut json, notes)?;
-            settings.account(&json, ignored)?;
+            settings.spell(&mut json, notes);
         }
         Ok(Some(json))
     }

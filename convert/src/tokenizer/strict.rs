@@ -1,5 +1,6 @@
 //! Every key of a `tokenizer.json` is accounted for.
 
+use super::added::SPELLED;
 use super::section::{parts, unsupported};
 use crate::account::Document;
 use crate::account::known::Known;
@@ -117,9 +118,9 @@ const ADDED: &[Known] = &[
     Known::always("id", "read"),
     Known::always("content", "read"),
     Known::always("special", "read"),
-    // How a token is found in a text: none is.
-    Known::always("single_word", "not found in a text"),
-    Known::always("lstrip", "not found in a text"),
-    Known::always("rstrip", "not found in a text"),
-    Known::always("normalized", "not found in a text"),
+    Known::always("single_word", "read"),
+    Known::always("lstrip", "read"),
+    Known::always("rstrip", "read"),
+    Known::always("normalized", "read"),
+    Known::always(SPELLED, "ours"),
 ];
