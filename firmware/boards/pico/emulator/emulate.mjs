@@ -1,24 +1,32 @@
 // Runs a .uf2 file for the RP2040 in rp2040js and types into its shell, over the UART or over USB:
 //
-//   node emulate.mjs FILE [--usb] COMMAND ...
+//   node emulate.mjs FILE [--usb | --leave BYTES] COMMAND ...
+//
+// With --leave, the terminal on USB closes the port after so many bytes; the shell then goes on over the
+// UART.
 //
 // Prints what the shell writes. After each command comes a line `#cycles N INSTRUCTIONS`: the Cortex-M0+
 // cycles from its last key to the next prompt. The flash answers at once here: a miss of the XIP cache is
 // not modelled.
 import { readFileSync } from 'node:fs';
-import { RP2040, USBCDC } from 'rp2040js';
+import {
+  createSetupPacket, DataDirection, RP2040, SetupRecipient, SetupType, USBCDC,
+} from 'rp2040js';
 
 const FLASH = 0x10000000;
 const BOOT2_BYTES = 256;
 // Where the boot ROM copies the second stage to.
 const BOOT2_AT = 0x20041f00;
+// Where what is typed arrives; asked for before the host has read the descriptors.
+const OUT_ENDPOINT = 1;
 const MOST_CYCLES = 60e9;
 // Between two characters of 115,200 baud.
 const CYCLES_PER_CHARACTER = 10850;
 
 const [file, ...rest] = process.argv.slice(2);
-const usb = rest[0] === '--usb';
-const commands = usb ? rest.slice(1) : rest;
+const usb = rest[0] === '--usb' || rest[0] === '--leave';
+const leave = rest[0] === '--leave' ? Number(rest[1]) : Infinity;
+const commands = rest.slice(!usb ? 0 : leave === Infinity ? 1 : 2);
 
 function fail(message) {
   console.error(message);
@@ -86,13 +94,59 @@ function written(byte) {
   at = mcu.core.cycles;
 }
 
+// DTR and RTS say whether a terminal has the port open. rp2040js sends this to the device instead of to the
+// interface, as the class asks for (USB PSTN 1.2, 6.3.12).
+function lineState(value) {
+  mcu.usbCtrl.sendSetupPacket(createSetupPacket({
+    dataDirection: DataDirection.HostToDevice,
+    type: SetupType.Class,
+    recipient: SetupRecipient.Interface,
+    bRequest: 0x22,
+    wValue: value,
+    wIndex: 0,
+    wLength: 0,
+  }));
+}
+
+mcu.uart[0].onByte = written;
 let type = (byte) => mcu.uart[0].feedByte(byte);
 if (usb) {
+  let fetched = 0;
   const host = new USBCDC(mcu.usbCtrl);
-  host.onSerialData = (bytes) => bytes.forEach(written);
-  type = (byte) => host.sendSerialByte(byte);
-} else {
-  mcu.uart[0].onByte = written;
+  host.cdcSetControlLineState = () => {
+    mcu.uart[0].onByte = () => fail('the UART is used while a terminal is open on USB');
+    lineState(3);
+    host.initialized = true;
+  };
+  host.onSerialData = (bytes) => {
+    bytes.forEach(written);
+    fetched += bytes.length;
+    if (fetched < leave) return;
+    host.onSerialData = () => {};
+    mcu.uart[0].onByte = written;
+    type = (byte) => mcu.uart[0].feedByte(byte);
+    lineState(0);
+  };
+  // rp2040js answers a read at once, and with nothing; a host answers when something was typed.
+  const keys = [];
+  let wanted = false;
+  const answer = () => {
+    if (!wanted || !keys.length) return;
+    wanted = false;
+    mcu.usbCtrl.endpointReadDone(OUT_ENDPOINT, Uint8Array.from(keys.splice(0, 64)));
+  };
+  mcu.usbCtrl.onEndpointRead = (endpoint) => {
+    if (endpoint === OUT_ENDPOINT) {
+      wanted = true;
+      answer();
+    }
+  };
+  type = (byte) => {
+    keys.push(byte);
+    answer();
+  };
+  // What is written before the terminal opens goes to the UART.
+  mcu.uart[0].onByte = () => {};
 }
 
 const nanoseconds = 1e9 / 125e6;
