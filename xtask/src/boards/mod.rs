@@ -1,4 +1,13 @@
 //! `cargo xtask boards`: the shell for the boards on a desk, built, checked, packed, and run where there
 //! is an emulator.
 
+mod board;
+mod check;
+mod command;
+mod flash;
+mod release;
+mod run;
+mod transcript;
 pub mod uf2;
+
+pub use command::{Options, boards};

@@ -94,7 +94,9 @@ pub fn decode(family: Family, file: &[u8]) -> Result<(u32, Vec<u8>)> {
         if word(block, 12) != expected || !expected.is_multiple_of(PAGE as u32) {
             bail!("block {i} is for {:#x}, {expected:#x} comes next", word(block, 12));
         }
-        if [word(block, 16), word(block, 20), word(block, 24)] != [PAGE as u32, i as u32, total as u32] {
+        if [word(block, 16), word(block, 20), word(block, 24)]
+            != [PAGE as u32, i as u32, total as u32]
+        {
             bail!("block {i} has another length or number");
         }
         bytes.extend(&block[DATA..DATA + PAGE]);

@@ -5,8 +5,8 @@
 // With --leave, the terminal on USB closes the port after so many bytes; the shell then goes on over the
 // UART.
 //
-// Prints what the shell writes. After each command comes a line `#cycles N INSTRUCTIONS`: the Cortex-M0+
-// cycles from its last key to the next prompt. The flash answers at once here: a miss of the XIP cache is
+// Prints what the shell writes and, on stderr, `#cycles CYCLES INSTRUCTIONS` for each command: those of the
+// Cortex-M0+ from its last key to the next prompt. The flash answers at once here: a miss of the XIP cache is
 // not modelled.
 import { readFileSync } from 'node:fs';
 import {
@@ -84,7 +84,7 @@ function written(byte) {
   line = byte === 10 ? '' : line + String.fromCharCode(byte);
   if (line !== '> ' || typed.length) return;
   if (started) {
-    process.stdout.write(`\n#cycles ${mcu.core.cycles - started[0]} ${instructions - started[1]}\n`);
+    console.error(`#cycles ${mcu.core.cycles - started[0]} ${instructions - started[1]}`);
   }
   if (next === commands.length) {
     ended = true;
