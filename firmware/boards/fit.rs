@@ -8,6 +8,9 @@ use std::{env, fs};
 const MODELS: [&str; 3] = ["intent", "tales", "g2p"];
 /// Bytes of flash that are kept for code and constants.
 const CODE: u64 = 96 * 1024;
+/// Checked by the linker: the stack gets what the statics leave.
+const STACK: &str =
+    "ASSERT(_stack_start - __euninit >= 16K, \"the statics leave less than 16 KiB of stack\");\n";
 
 fn main() {
     println!("cargo::rerun-if-changed=memory.x");
@@ -33,8 +36,17 @@ fn main() {
         return;
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    fs::write(out.join("memory.x"), map + &read("../shell.x")).expect("OUT_DIR is writable");
+    let write = |name, script| fs::write(out.join(name), script).expect("OUT_DIR is writable");
     println!("cargo::rustc-link-search={}", out.display());
+    if !map.contains("RAM ") {
+        // A chip whose HAL has the memory map; the file tells only how much flash a program may take.
+        write("blob.x", read("../shell.x").replace("FLASH", "RODATA"));
+        println!("cargo::rustc-link-arg-bins=-Tlinkall.x");
+        println!("cargo::rustc-link-arg-bins=-Tblob.x");
+        return;
+    }
+    let arm = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "arm");
+    write("memory.x", map + &read("../shell.x") + if arm { STACK } else { "" });
     // Sections need not begin at multiples of a page: there are no pages.
     println!("cargo::rustc-link-arg-bins=--nmagic");
     println!("cargo::rustc-link-arg-bins=-Tlink.x");

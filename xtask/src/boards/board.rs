@@ -7,8 +7,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Every board; those that run in an emulator first.
-pub const BOARDS: [&str; 4] = ["pico", "stm32f405", "nucleo-f446re", "pico2"];
+/// Every board; those that run in an emulator first, and a core that is no board.
+pub const BOARDS: [&str; 7] =
+    ["pico", "stm32f405", "ibex-rtl", "pico2", "nrf52840-dk", "nucleo-f446re", "esp32c3"];
 
 #[derive(Deserialize)]
 struct Manifest {

@@ -6,7 +6,9 @@ use anyhow::{Context, Result, bail, ensure};
 
 /// Checks an image with these models.
 pub fn check(board: &Board, flash: &Flash, models: &[String]) -> Result<()> {
-    vectors(board, flash)?;
+    if board.core.starts_with("Cortex-M") {
+        vectors(board, flash)?;
+    }
     match board.folder.as_str() {
         "pico" => second_stage(flash)?,
         "pico2" => image_definition(board, flash)?,

@@ -28,6 +28,9 @@ pub struct Options {
     /// Only boards that an emulator runs
     #[arg(long)]
     pub emulated: bool,
+    /// Wait states of Ibex's flash
+    #[arg(long, default_value_t = 0)]
+    wait_states: u32,
     /// Machine-readable
     #[arg(long)]
     json: bool,
@@ -71,7 +74,7 @@ pub fn boards(options: &Options) -> Result<()> {
         }
         let images = if options.all { &board.images[..] } else { &board.images[..1] };
         for models in images {
-            rows.extend(image(&board, models, options.all)?);
+            rows.extend(image(&board, models, options)?);
         }
     }
     if rows.is_empty() {
@@ -88,7 +91,7 @@ pub fn boards(options: &Options) -> Result<()> {
 }
 
 /// One image of a board.
-fn image(board: &Board, models: &[String], all: bool) -> Result<Vec<Row>> {
+fn image(board: &Board, models: &[String], options: &Options) -> Result<Vec<Row>> {
     eprintln!("{} with {} …", board.name, models.join(", "));
     let elf = board.build(models)?;
     let flash = Flash::read(&elf, &board.flash, &board.ram).context(board.folder.clone())?;
@@ -111,12 +114,12 @@ fn image(board: &Board, models: &[String], all: bool) -> Result<Vec<Row>> {
             instructions: None,
         };
         // One sentence shows that an image runs; the rest takes long.
-        if all || i == 0 {
+        if options.all || i == 0 {
             let mut commands = vec![(*command).to_owned()];
-            if all {
+            if options.all {
                 commands.push(format!("selftest {demo}"));
             }
-            if let Some(run) = run::run(board, &file, &commands)? {
+            if let Some(run) = run::run(board, &file, options.wait_states, &commands)? {
                 let host = run::host(&commands)?;
                 row.runs_in = run::emulator(board).map(String::from);
                 row.equals_host = Some(run.answers == host);

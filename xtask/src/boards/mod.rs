@@ -5,8 +5,10 @@ mod board;
 mod check;
 mod command;
 mod flash;
+mod ibex;
 mod release;
 mod run;
+mod session;
 mod transcript;
 pub mod uf2;
 
