@@ -3,7 +3,8 @@
 use super::board::{BOARDS, Board};
 use super::check::check;
 use super::flash::Flash;
-use super::{release, run};
+use super::transcript::answers;
+use super::{ports, release, run};
 use crate::figures::grouped;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -69,7 +70,7 @@ pub fn boards(options: &Options) -> Result<()> {
             continue;
         }
         let board = Board::read(name)?;
-        if options.emulated && run::emulator(&board).is_none() {
+        if options.emulated && !run::emulated(&board.folder) {
             continue;
         }
         let images = if options.all { &board.images[..] } else { &board.images[..1] };
@@ -98,6 +99,7 @@ fn image(board: &Board, models: &[String], options: &Options) -> Result<Vec<Row>
     check(board, &flash, models).context(board.folder.clone())?;
     let file = release::write(board, &flash, models)?;
     eprintln!("  {} sha256 {}", file.display(), release::sha256(&file)?);
+    ports::check(&board.folder, &file)?;
     let demos = DEMOS.iter().filter(|(_, model, _)| models.iter().any(|name| name == model));
     let mut rows = Vec::new();
     for (i, (demo, _, command)) in demos.enumerate() {
@@ -120,15 +122,12 @@ fn image(board: &Board, models: &[String], options: &Options) -> Result<Vec<Row>
                 commands.push(format!("selftest {demo}"));
             }
             if let Some(run) = run::run(board, &file, options.wait_states, &commands)? {
-                let host = run::host(&commands)?;
-                row.runs_in = run::emulator(board).map(String::from);
-                row.equals_host = Some(run.answers == host);
+                let (found, host) = (answers(&run.text, &commands)?, run::host(&commands)?);
+                row.runs_in = run::emulator(&board.folder).map(String::from);
+                row.equals_host = Some(found == host);
                 (row.cycles, row.instructions) = run.counts.first().copied().unzip();
-                if run.answers != host {
-                    eprintln!(
-                        "{} prints {:#?}\nand this computer {host:#?}",
-                        board.name, run.answers
-                    );
+                if found != host {
+                    eprintln!("{} prints {:#?}\nand this computer {host:#?}", board.name, found);
                 }
             }
         }
@@ -148,6 +147,7 @@ fn table(rows: &[Row]) -> String {
         let equal = match row.equals_host {
             Some(true) => "yes",
             Some(false) => "NO",
+            None if run::emulated(&row.board) => "not run: --all",
             None => "built, not run",
         };
         text += &format!(

@@ -47,7 +47,8 @@ impl Flash {
         for section in elf.sections() {
             let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
             let writes = u64::from(object::elf::SHF_ALLOC | object::elf::SHF_WRITE);
-            if sh_flags & writes != writes {
+            // `riscv-rt` makes a section of all that is left for the stack.
+            if sh_flags & writes != writes || matches!(section.name(), Ok(".stack" | ".heap")) {
                 continue;
             }
             let range = section.address()..section.address() + section.size();

@@ -20,7 +20,7 @@ const FILES: &str = "alu compressed_decoder controller counter csr cs_registers 
 pub fn run(file: &Path, wait_states: u32, commands: &[String]) -> Result<Run> {
     let mut command = Command::new("timeout");
     command.args([SECONDS.as_ref(), simulator()?.as_os_str(), file.as_os_str()]);
-    counted(command.arg(wait_states.to_string()).args(commands), commands)
+    counted(command.arg(wait_states.to_string()).args(commands))
 }
 
 /// The simulator, built if it is not there or older than the testbench.

@@ -2,30 +2,68 @@
 
 use super::board::Board;
 use super::flash::Flash;
+use super::hex;
 use super::uf2::{self, Family};
 use crate::steps::root;
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 use std::process::Command;
 
+/// The forms of a release file.
+enum Form {
+    /// What is dragged onto the drive that a boot loader shows.
+    Uf2(Family),
+    /// What every programmer takes, addresses included.
+    Hex,
+    /// The bytes of the flash and nothing else.
+    Bytes,
+}
+
+impl Form {
+    fn of(board: &Board) -> Self {
+        match board.folder.as_str() {
+            "pico" => Self::Uf2(Family::Rp2040),
+            "pico2" => Self::Uf2(Family::Rp2350Arm),
+            "nrf52840-dk" => Self::Hex,
+            _ => Self::Bytes,
+        }
+    }
+
+    const fn ending(&self) -> &'static str {
+        match self {
+            Self::Uf2(_) => "uf2",
+            Self::Hex => "hex",
+            Self::Bytes => "bin",
+        }
+    }
+
+    fn encode(&self, start: u32, bytes: &[u8]) -> Vec<u8> {
+        match *self {
+            Self::Uf2(family) => uf2::encode(family, start, bytes),
+            Self::Hex => hex::encode(start, bytes).into(),
+            Self::Bytes => bytes.into(),
+        }
+    }
+
+    /// What such a file writes: from which address (if it says so), which bytes.
+    fn decode(&self, start: u32, file: &[u8]) -> Result<(u32, Vec<u8>)> {
+        match *self {
+            Self::Uf2(family) => uf2::decode(family, file),
+            Self::Hex => hex::decode(std::str::from_utf8(file)?),
+            Self::Bytes => Ok((start, file.into())),
+        }
+    }
+}
+
 /// Writes the release file of an image: what the board's boot loader or programmer takes.
 pub fn write(board: &Board, flash: &Flash, models: &[String]) -> Result<PathBuf> {
-    let start = u32::try_from(flash.start)?;
-    let (ending, bytes) = match board.folder.as_str() {
-        "pico" => ("uf2", uf2::encode(Family::Rp2040, start, &flash.bytes)),
-        "pico2" => ("uf2", uf2::encode(Family::Rp2350Arm, start, &flash.bytes)),
-        _ => ("bin", flash.bytes.clone()),
-    };
+    let (form, start) = (Form::of(board), u32::try_from(flash.start)?);
     let folder = root().join("target/boards");
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join(format!("{}-{}.{ending}", board.folder, models.join("-")));
-    std::fs::write(&path, bytes).with_context(|| path.display().to_string())?;
-    let file = std::fs::read(&path)?;
-    let (found, read) = match board.folder.as_str() {
-        "pico" => uf2::decode(Family::Rp2040, &file)?,
-        "pico2" => uf2::decode(Family::Rp2350Arm, &file)?,
-        _ => (start, file),
-    };
+    let path = folder.join(format!("{}-{}.{}", board.folder, models.join("-"), form.ending()));
+    std::fs::write(&path, form.encode(start, &flash.bytes))
+        .with_context(|| path.display().to_string())?;
+    let (found, read) = form.decode(start, &std::fs::read(&path)?)?;
     let padding = read.get(flash.bytes.len()..).unwrap_or_default();
     ensure!(
         found == start && read.starts_with(&flash.bytes) && padding.iter().all(|&byte| byte == 0),

@@ -1,7 +1,7 @@
 //! Running a release file in an emulator, as somebody who types commands at the prompt.
 
 use super::board::{Board, home};
-use super::session::{Run, SECONDS, counted, typed};
+use super::session::{Run, SECONDS, Typed, counted, typed};
 use super::transcript::answers;
 use crate::steps::{root, run_in};
 use anyhow::{Context, Result, bail};
@@ -9,13 +9,18 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The emulator in which a board runs, if there is one.
-pub fn emulator(board: &Board) -> Option<&'static str> {
-    match board.folder.as_str() {
+pub fn emulator(board: &str) -> Option<&'static str> {
+    match board {
         "pico" => Some("rp2040js"),
         "stm32f405" => Some("QEMU netduinoplus2"),
         "ibex-rtl" => Some("Verilator"),
         _ => None,
     }
+}
+
+/// Whether there is one.
+pub fn emulated(board: &str) -> bool {
+    emulator(board).is_some()
 }
 
 /// Runs a release file in the board's emulator. Only Ibex's flash has wait states.
@@ -27,7 +32,7 @@ pub fn run(
 ) -> Result<Option<Run>> {
     Ok(Some(match board.folder.as_str() {
         "pico" => rp2040js(file, &[], commands)?,
-        "stm32f405" => qemu(file, commands)?,
+        "stm32f405" => qemu(file, Typed::AtPrompts, commands)?,
         "ibex-rtl" => super::ibex::run(file, wait_states, commands)?,
         _ => return Ok(None),
     }))
@@ -45,7 +50,7 @@ pub fn host(commands: &[String]) -> Result<Vec<String>> {
     if !output.status.success() {
         bail!("the shell on this computer: {}", String::from_utf8_lossy(&output.stderr));
     }
-    answers(&String::from_utf8_lossy(&output.stdout), commands)
+    answers(&String::from_utf8_lossy(&output.stdout).replace('\r', ""), commands)
 }
 
 /// An RP2040, see `firmware/boards/pico/emulator`. `options` are those of `emulate.mjs`.
@@ -57,11 +62,11 @@ pub fn rp2040js(file: &Path, options: &[&str], commands: &[String]) -> Result<Ru
     }
     let mut command = Command::new("timeout");
     command.args([SECONDS, "node", "emulate.mjs"]).arg(file).args(options).args(commands);
-    counted(command.current_dir(folder), commands)
+    counted(command.current_dir(folder))
 }
 
 /// An STM32F405. QEMU has its serial port, its flash and its RAM, but no clocks and no cycle counter.
-fn qemu(file: &Path, commands: &[String]) -> Result<Run> {
+pub fn qemu(file: &Path, when: Typed, commands: &[String]) -> Result<Run> {
     let child = Command::new("timeout")
         .args([SECONDS, "qemu-system-arm", "-machine", "netduinoplus2", "-nographic"])
         .args(["-monitor", "none", "-serial", "stdio", "-kernel"])
@@ -71,6 +76,5 @@ fn qemu(file: &Path, commands: &[String]) -> Result<Run> {
         .stderr(Stdio::null())
         .spawn()
         .context("qemu-system-arm cannot be started")?;
-    let text = typed(child, commands)?;
-    Ok(Run { answers: answers(&text, commands)?, counts: Vec::new() })
+    typed(child, when, commands)
 }

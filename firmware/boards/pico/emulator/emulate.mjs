@@ -1,9 +1,9 @@
 // Runs a .uf2 file for the RP2040 in rp2040js and types into its shell, over the UART or over USB:
 //
-//   node emulate.mjs FILE [--usb | --leave BYTES] COMMAND ...
+//   node emulate.mjs FILE [--usb] [--leave BYTES] [--ahead] COMMAND ...
 //
 // With --leave, the terminal on USB closes the port after so many bytes; the shell then goes on over the
-// UART.
+// UART. With --ahead, all commands are typed at the first prompt, without waiting.
 //
 // Prints what the shell writes and, on stderr, `#cycles CYCLES INSTRUCTIONS` for each command: those of the
 // Cortex-M0+ from its last key to the next prompt. The flash answers at once here: a miss of the XIP cache is
@@ -24,9 +24,16 @@ const MOST_CYCLES = 60e9;
 const CYCLES_PER_CHARACTER = 10850;
 
 const [file, ...rest] = process.argv.slice(2);
-const usb = rest[0] === '--usb' || rest[0] === '--leave';
-const leave = rest[0] === '--leave' ? Number(rest[1]) : Infinity;
-const commands = rest.slice(!usb ? 0 : leave === Infinity ? 1 : 2);
+const options = { usb: false, leave: Infinity, ahead: false };
+while (rest[0]?.startsWith('--')) {
+  const name = rest.shift().slice(2);
+  options[name] = name === 'leave' ? Number(rest.shift()) : true;
+}
+const usb = options.usb || options.leave < Infinity;
+const leave = options.leave;
+const commands = options.ahead ? [rest.join('\r')] : rest;
+// With all typed ahead, there are as many prompts.
+let prompts = options.ahead ? rest.length : 0;
 
 function fail(message) {
   console.error(message);
@@ -82,7 +89,10 @@ let at = 0;
 function written(byte) {
   process.stdout.write(Buffer.from([byte]));
   line = byte === 10 ? '' : line + String.fromCharCode(byte);
-  if (line !== '> ' || typed.length) return;
+  if (line !== '> ') return;
+  if (prompts > 0 && next === commands.length) {
+    if (--prompts > 0) return;
+  } else if (typed.length) return;
   if (started) {
     console.error(`#cycles ${mcu.core.cycles - started[0]} ${instructions - started[1]}`);
   }
