@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that CI runs.
 
 use crate::board::{BOARDS, Board, TARGETS, setup};
+use crate::boards::{self, Options};
 use crate::qemu;
 use crate::source::floors;
 use crate::steps::{Report, run, run_in, run_with};
@@ -43,6 +44,7 @@ pub fn test(only: String) -> bool {
     report.step("demos on every board, and the record", || {
         qemu::check(false).map(|rows| print!("{}", qemu::table(&rows)))
     });
+    report.step("shells on the boards that have an emulator", || boards::boards(&Options::ci()));
     report.step("commands in README.md", readme::commands);
     report.step("instructions of kernels and models, and the record", bench::check);
     report.step("figures in README.md and docs/BENCHMARKS.md", || readme::figures(true));

@@ -1,5 +1,6 @@
 //! The boards: what `firmware/boards/NAME/` says, and building for one.
 
+use crate::board::install;
 use crate::steps::root;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -73,7 +74,9 @@ impl Board {
         let Manifest { package } = toml::from_str(&read("Cargo.toml")?).context("Cargo.toml")?;
         let Config { build } =
             toml::from_str(&read(".cargo/config.toml")?).context("config.toml")?;
-        let map = read("memory.x")?;
+        // Where the HAL has the memory map, a file says how much flash a program may take.
+        let own = home.join("memory.x").is_file();
+        let map = read(if own { "memory.x" } else { "partition.x" })?;
         let Own { board, core, images } = package.metadata.picoformer;
         Ok(Self {
             folder: folder.into(),
@@ -103,6 +106,22 @@ impl Board {
         }
         Ok(target.join(&self.target).join("release").join(&self.package))
     }
+}
+
+/// What the boards and their emulators need, with the Debian package of each.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("qemu-system-arm", "qemu-system-arm"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("verilator", "verilator"),
+    ("g++", "g++"),
+    ("make", "make"),
+];
+
+/// Installs what is missing for some boards.
+pub fn setup(boards: &[Board], emulated: bool) -> Result<()> {
+    let targets: Vec<&str> = boards.iter().map(|board| &*board.target).collect();
+    install(&targets, if emulated { &PROGRAMS } else { &[] })
 }
 
 /// A board's folder.

@@ -1,10 +1,10 @@
 //! The command itself: rows for people and for programs.
 
-use super::board::{BOARDS, Board};
+use super::board::{BOARDS, Board, setup};
 use super::check::check;
 use super::flash::Flash;
 use super::transcript::answers;
-use super::{ports, release, run};
+use super::{esp, ports, release, run};
 use crate::figures::grouped;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -22,19 +22,26 @@ const DEMOS: [(&str, &str, &str); 3] = [
 pub struct Options {
     /// Only this board
     #[arg(long)]
-    pub board: Option<String>,
+    board: Option<String>,
     /// Every image and every demo, with the whole self test
     #[arg(long)]
     all: bool,
     /// Only boards that an emulator runs
     #[arg(long)]
-    pub emulated: bool,
+    emulated: bool,
     /// Wait states of Ibex's flash
     #[arg(long, default_value_t = 0)]
     wait_states: u32,
     /// Machine-readable
     #[arg(long)]
     json: bool,
+}
+
+impl Options {
+    /// What CI does: one sentence on every board that an emulator runs.
+    pub fn ci() -> Self {
+        Self { emulated: true, ..Self::default() }
+    }
 }
 
 /// What was found for one demo on one board.
@@ -64,22 +71,20 @@ pub struct Row {
 
 /// Builds the boards, checks and packs their images, runs what can be run.
 pub fn boards(options: &Options) -> Result<()> {
+    let wanted = |name: &str| options.board.as_ref().is_none_or(|only| only == name);
+    let names = BOARDS.into_iter().filter(|name| wanted(name));
+    let names = names.filter(|name| !options.emulated || run::emulated(name));
+    let boards = names.map(Board::read).collect::<Result<Vec<_>>>()?;
+    if boards.is_empty() {
+        bail!("no such board; there are {}", BOARDS.join(", "));
+    }
+    setup(&boards, boards.iter().any(|board| run::emulated(&board.folder)))?;
     let mut rows = Vec::new();
-    for name in BOARDS {
-        if options.board.as_ref().is_some_and(|only| only != name) {
-            continue;
-        }
-        let board = Board::read(name)?;
-        if options.emulated && !run::emulated(&board.folder) {
-            continue;
-        }
+    for board in &boards {
         let images = if options.all { &board.images[..] } else { &board.images[..1] };
         for models in images {
-            rows.extend(image(&board, models, options)?);
+            rows.extend(image(board, models, options)?);
         }
-    }
-    if rows.is_empty() {
-        bail!("no such board; there are {}", BOARDS.join(", "));
     }
     match options.json {
         true => println!("{}", serde_json::to_string(&rows)?),
@@ -95,9 +100,13 @@ pub fn boards(options: &Options) -> Result<()> {
 fn image(board: &Board, models: &[String], options: &Options) -> Result<Vec<Row>> {
     eprintln!("{} with {} …", board.name, models.join(", "));
     let elf = board.build(models)?;
-    let flash = Flash::read(&elf, &board.flash, &board.ram).context(board.folder.clone())?;
+    let flash = match board.folder.as_str() {
+        "esp32c3" => esp::read(&elf, &board.ram),
+        _ => Flash::read(&elf, &board.flash, &board.ram),
+    };
+    let flash = flash.context(board.folder.clone())?;
     check(board, &flash, models).context(board.folder.clone())?;
-    let file = release::write(board, &flash, models)?;
+    let file = release::write(board, &elf, &flash, models)?;
     eprintln!("  {} sha256 {}", file.display(), release::sha256(&file)?);
     ports::check(&board.folder, &file)?;
     let demos = DEMOS.iter().filter(|(_, model, _)| models.iter().any(|name| name == model));

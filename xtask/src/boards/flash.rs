@@ -43,6 +43,12 @@ impl Flash {
             bytes.resize((address - start) as usize, 0);
             bytes.extend(data);
         }
+        let ram_bytes = Self::ram_bytes(&elf, ram)?;
+        Ok(Self { start, bytes, ram_bytes })
+    }
+
+    /// Bytes of RAM that statics take; all must lie there.
+    pub fn ram_bytes(elf: &ElfFile32<LittleEndian>, ram: &Range<u64>) -> Result<u64> {
         let mut ram_bytes = 0;
         for section in elf.sections() {
             let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
@@ -57,7 +63,7 @@ impl Flash {
             }
             ram_bytes += section.size();
         }
-        Ok(Self { start, bytes, ram_bytes })
+        Ok(ram_bytes)
     }
 
     /// The word at an address.

@@ -4,6 +4,7 @@
 mod board;
 mod check;
 mod command;
+mod esp;
 mod flash;
 mod hex;
 mod ibex;

@@ -6,7 +6,7 @@ use super::hex;
 use super::uf2::{self, Family};
 use crate::steps::root;
 use anyhow::{Context, Result, ensure};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The forms of a release file.
@@ -17,6 +17,8 @@ enum Form {
     Hex,
     /// The bytes of the flash and nothing else.
     Bytes,
+    /// The ELF file, for a programmer that makes its own of it (`espflash`).
+    Elf,
 }
 
 impl Form {
@@ -25,6 +27,7 @@ impl Form {
             "pico" => Self::Uf2(Family::Rp2040),
             "pico2" => Self::Uf2(Family::Rp2350Arm),
             "nrf52840-dk" => Self::Hex,
+            "esp32c3" => Self::Elf,
             _ => Self::Bytes,
         }
     }
@@ -34,6 +37,7 @@ impl Form {
             Self::Uf2(_) => "uf2",
             Self::Hex => "hex",
             Self::Bytes => "bin",
+            Self::Elf => "elf",
         }
     }
 
@@ -41,7 +45,7 @@ impl Form {
         match *self {
             Self::Uf2(family) => uf2::encode(family, start, bytes),
             Self::Hex => hex::encode(start, bytes).into(),
-            Self::Bytes => bytes.into(),
+            Self::Bytes | Self::Elf => bytes.into(),
         }
     }
 
@@ -50,17 +54,21 @@ impl Form {
         match *self {
             Self::Uf2(family) => uf2::decode(family, file),
             Self::Hex => hex::decode(std::str::from_utf8(file)?),
-            Self::Bytes => Ok((start, file.into())),
+            Self::Bytes | Self::Elf => Ok((start, file.into())),
         }
     }
 }
 
 /// Writes the release file of an image: what the board's boot loader or programmer takes.
-pub fn write(board: &Board, flash: &Flash, models: &[String]) -> Result<PathBuf> {
+pub fn write(board: &Board, elf: &Path, flash: &Flash, models: &[String]) -> Result<PathBuf> {
     let (form, start) = (Form::of(board), u32::try_from(flash.start)?);
     let folder = root().join("target/boards");
     std::fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{}-{}.{}", board.folder, models.join("-"), form.ending()));
+    if matches!(form, Form::Elf) {
+        std::fs::copy(elf, &path).with_context(|| path.display().to_string())?;
+        return Ok(path);
+    }
     std::fs::write(&path, form.encode(start, &flash.bytes))
         .with_context(|| path.display().to_string())?;
     let (found, read) = form.decode(start, &std::fs::read(&path)?)?;
@@ -74,7 +82,7 @@ pub fn write(board: &Board, flash: &Flash, models: &[String]) -> Result<PathBuf>
 }
 
 /// The SHA-256 of a file.
-pub fn sha256(path: &std::path::Path) -> Result<String> {
+pub fn sha256(path: &Path) -> Result<String> {
     let output = Command::new("sha256sum").arg(path).output().context("sha256sum")?;
     let text = String::from_utf8(output.stdout)?;
     Ok(text.split_whitespace().next().context("sha256sum prints nothing")?.into())
