@@ -242,7 +242,12 @@ impl Cache<'_> {
             (&mut *self.value_scales, config.n_kv_heads),
         ] {
             let range = |layer: usize| layer * all * width..(layer * all + used) * width;
-            if let Ok([to, from]) = data.get_disjoint_mut([range(to), range(from)]) {
+            let layers = data.get_disjoint_mut([range(to), range(from)]);
+            debug_assert!(layers.is_ok(), "layers {from} and {to} are not two of the cache");
+            let Ok([to, from]) = layers else { return };
+            // Equal lengths, but the compiler must see it: no panic may be linked.
+            let len = to.len().min(from.len());
+            if let (Some(to), Some(from)) = (to.get_mut(..len), from.get(..len)) {
                 to.copy_from_slice(from);
             }
         }

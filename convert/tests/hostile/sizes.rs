@@ -1,11 +1,12 @@
 //! Sizes whose product would wrap 32 bits are refused, not computed.
 
 use super::common::synthetic::*;
-use super::{resign, run, seq2seq};
-use picoformer::FormatError;
+use super::{common, resign, run, seq2seq};
 use picoformer::blob::Layout;
 use picoformer::config::*;
-use picoformer_convert::host::Blob;
+use picoformer::kernels::{Kernels, Portable};
+use picoformer::{Decoder, FormatError, RunError};
+use picoformer_convert::host::{Blob, HeapArena};
 use picoformer_convert::writer::{self, Wide};
 
 #[test]
@@ -15,6 +16,24 @@ fn sizes_that_wrap_are_refused() {
     for context in [1 << 13, 1 << 16, 1 << 20] {
         assert_eq!(Config { context, ..config }.validate(), Err(ConfigError("context")));
     }
+}
+
+/// Softmax numerators of more keys than these would not fit their sum: no kernels take them.
+#[test]
+fn a_query_sees_as_many_keys_as_32_bits_count() {
+    assert!(Portable::MAX_KEYS as u64 * 32767 <= u32::MAX as u64);
+    let tiny =
+        Config { n_layers: 1, n_heads: 1, n_kv_heads: 1, head_dim: 4, d_model: 4, ..llama() };
+    let new = |config: Config| {
+        let blob = common::blob(&random(config, 72));
+        let model = blob.parse().unwrap();
+        let mut arena = HeapArena::new(model.arena());
+        Decoder::new_for(&model, arena.parts()).map(|_: Decoder<Portable>| ())
+    };
+    assert_eq!(new(Config { context: 1 << 17, ..tiny }), Ok(()));
+    let too_many = RunError::TooManyKeys { needed: (1 << 17) + 16, given: 1 << 17 };
+    assert_eq!(new(Config { context: (1 << 17) + 1, ..tiny }), Err(too_many));
+    assert_eq!(new(Config { context: 1 << 20, window: 1000, ..tiny }), Ok(()));
 }
 
 /// An encoder-decoder of `tests/golden` with other sizes.
@@ -119,7 +138,7 @@ fn accepted_sizes_fit_32_bits() {
         accepted += 1;
         for beams in if two { 1..=MAX_BEAMS } else { 0..=0 } {
             let size = Config { beams, ..config }.arena();
-            assert!(size.total_bytes() < 1 << 32, "{config:?}: {size:?}");
+            assert!((size.total_bytes() as u64) < 1 << 32, "{config:?}: {size:?}");
             assert!(size.bytes.max(2 * size.halves) <= 1 << 31, "{config:?}: {size:?}");
             largest = largest.max(size.total_bytes());
         }

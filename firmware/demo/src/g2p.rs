@@ -14,7 +14,7 @@ blob!(BLOB, "../../../models/g2p/model.pico");
 
 /// The model, and the same for one hypothesis.
 static BEAM: Model = model!(bytes: &BLOB.0);
-static GREEDY: Model = BEAM.with_beams(1);
+pub(crate) static GREEDY: Model = BEAM.with_beams(1);
 type Ram = arena!(BEAM);
 static RAM: Lend<Ram> = Lend::new(Arena::new());
 specialize!(

@@ -12,7 +12,7 @@ use crate::{Failure, Phase, Probe, Summary, blob};
 
 blob!(BLOB, "../../../models/tales/model.pico");
 
-static MODEL: Model = model!(bytes: &BLOB.0);
+pub(crate) static MODEL: Model = model!(bytes: &BLOB.0);
 static RAM: Lend<arena!(MODEL)> = Lend::new(Arena::new());
 specialize!(
     /// This firmware runs this model only.
