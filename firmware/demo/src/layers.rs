@@ -109,10 +109,11 @@ fn hashes(
         RunState::new(&lengths, ram.parts()).map_err(|_| Failure("the arena is too small"))?;
     let hashes = [[Hash::new(); LAYERS]; 2];
     let mut run = Run { weights: model.weights(), state, tile_rows, hashes };
-    let token = |i: usize| ((7 * i + 3) % c.vocab_size) as Token;
-    let mut tokens = [0; ROWS];
-    tokens.iter_mut().enumerate().for_each(|(i, to)| *to = token(i));
-    let (source, target) = (&tokens[..ROWS.min(c.context)], &tokens[..ROWS.min(c.target_context)]);
+    // Every vocabulary here has these tokens.
+    let mut tokens: [Token; ROWS] = [0; ROWS];
+    tokens.iter_mut().zip(3..).for_each(|(to, token)| *to = token);
+    let of = |context: usize| tokens.get(..context).unwrap_or(&tokens);
+    let (source, target) = (of(c.context), of(c.target_context));
     match c.architecture {
         Architecture::Encoder => run.encoder(source),
         Architecture::Decoder => run.decoder(source, None),
@@ -198,10 +199,11 @@ impl Run<'_, '_> {
 
 /// The tiles of some rows.
 fn tiles(rows: usize, tile_rows: usize) -> impl Iterator<Item = Tile> {
-    (0..rows).step_by(tile_rows).map(move |first| Tile {
-        first_row: first,
-        first_position: first,
-        rows: tile_rows.min(rows - first),
-        beams: false,
+    let mut first = 0;
+    core::iter::from_fn(move || {
+        let rows = tile_rows.min(rows - first);
+        let tile = Tile { first_row: first, first_position: first, rows, beams: false };
+        first += rows;
+        (rows > 0).then_some(tile)
     })
 }
