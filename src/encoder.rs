@@ -128,20 +128,61 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
     /// [`RunError::WrongModel`] (the model takes tokens), [`RunError::WrongFrameLength`],
     /// [`RunError::EmptyInput`], [`RunError::TooLong`]. The encoder is then unchanged.
     pub fn begin_frames(&mut self, features: &[i16]) -> Result<(), RunError> {
-        let config = self.config();
-        if !matches!(config.input, Input::Frames) {
+        let frames = features.chunks_exact(self.config().frame_len.max(1));
+        if !frames.remainder().is_empty() {
+            return Err(self.wrong_length(features.len()));
+        }
+        let rows = frames.len();
+        self.check_frames(rows)?;
+        frames.enumerate().for_each(|(row, frame)| self.frame(row, frame));
+        self.start(rows);
+        Ok(())
+    }
+
+    /// As [`Encoder::begin_frames`], of frames that are made one at a time, for example from the ring of a
+    /// [`Window`](crate::features::Window): `write(row, frame)` is called for each of `rows` rows, with
+    /// the `frame` given here, of `frame_len` features.
+    ///
+    /// # Errors
+    /// As [`Encoder::begin_frames`].
+    pub fn begin_rows(
+        &mut self,
+        rows: usize,
+        frame: &mut [i16],
+        mut write: impl FnMut(usize, &mut [i16]),
+    ) -> Result<(), RunError> {
+        if frame.len() != self.config().frame_len {
+            return Err(self.wrong_length(frame.len()));
+        }
+        self.check_frames(rows)?;
+        for row in 0..rows {
+            write(row, frame);
+            self.frame(row, frame);
+        }
+        self.start(rows);
+        Ok(())
+    }
+
+    fn check_frames(&self, rows: usize) -> Result<(), RunError> {
+        if !matches!(self.config().input, Input::Frames) {
             return Err(RunError::WrongModel { needed: "a model with frame input" });
         }
-        let frames = features.chunks_exact(config.frame_len.max(1));
-        if !frames.remainder().is_empty() {
-            let (needed, given) = (config.frame_len, features.len());
-            return Err(RunError::WrongFrameLength { needed, given });
-        }
-        check_rows(frames.len(), config.context)?;
+        check_rows(rows, self.config().context)
+    }
+
+    fn wrong_length(&self, given: usize) -> RunError {
+        RunError::WrongFrameLength { needed: self.config().frame_len, given }
+    }
+
+    fn frame(&mut self, row: usize, features: &[i16]) {
         let unit = self.model.header().frame_exponent as i32;
-        input::frames::<B>(&self.weights(), &mut self.state, features, unit);
-        self.start(frames.len());
-        Ok(())
+        input::frame::<B>(&self.weights(), &mut self.state, features, unit, row);
+    }
+
+    /// Calls of [`Encoder::step`] that an input of so many rows takes.
+    pub fn steps(&self, rows: usize) -> usize {
+        let config = self.config();
+        2 * config.n_layers * rows.div_ceil(config.tile_rows.max(1)) + 1
     }
 
     fn start(&mut self, rows: usize) {

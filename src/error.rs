@@ -260,6 +260,13 @@ pub enum RunError {
         /// Tokens of the vocabulary.
         vocab_size: usize,
     },
+    /// More samples in one call than a stream takes: the work of a call is bounded.
+    TooManySamples {
+        /// Values that one call takes.
+        limit: usize,
+        /// Values given.
+        given: usize,
+    },
     /// Features do not make whole frames.
     WrongFrameLength {
         /// Features per frame.
@@ -306,6 +313,9 @@ impl fmt::Display for RunError {
             Self::NoLogits => write!(f, "no row predicts the next token: feed one first"),
             Self::TokenOutOfRange { token, vocab_size } => {
                 write!(f, "token {token} is outside the vocabulary of {vocab_size}")
+            }
+            Self::TooManySamples { limit, given } => {
+                write!(f, "{given} samples in one call, which takes {limit} at most")
             }
             Self::WrongFrameLength { needed, given } => {
                 write!(f, "{given} features are not whole frames of {needed}")

@@ -1,4 +1,4 @@
-//! Text in, answer out: a model with its tokenizer and its RAM.
+//! Text or samples in, answer out: a model with its tokenizer or its front end, and its RAM.
 //!
 //! The tokens of a text lie in the arena's part [`tokens`](crate::ArenaSize::tokens), which has
 //! room for a whole context. For longer words, or to keep the tokens elsewhere, pass another
@@ -9,6 +9,7 @@ mod classify;
 mod generate;
 #[cfg(feature = "heapless")]
 mod sized;
+mod stream;
 mod text;
 mod translate;
 
@@ -16,6 +17,7 @@ pub use classify::{Answer, Classifier};
 pub use generate::{Event, Generator, Stop};
 #[cfg(feature = "heapless")]
 pub use sized::{Text, Tokens};
+pub use stream::{Detection, Listener, MotionClassifier, Stream};
 pub use text::TextStream;
 pub use translate::Translator;
 

@@ -11,6 +11,7 @@ pub mod hash;
 mod layers;
 pub mod lend;
 mod minimal;
+pub mod shipped;
 mod stories;
 pub mod text;
 
