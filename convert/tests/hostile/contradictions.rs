@@ -2,7 +2,7 @@
 //! input can fail.
 
 use super::common::synthetic::*;
-use super::seq2seq;
+use super::golden;
 use picoformer::FormatError;
 use picoformer::config::*;
 use picoformer::tokenizer::vocabulary::FLAG_BYTES;
@@ -84,7 +84,7 @@ fn a_tokenizer_of_bytes_has_bytes() {
 /// A search needs a token that it may generate.
 #[test]
 fn one_token_is_left() {
-    let config = seq2seq("marian").config;
+    let config = golden("marian").config;
     let one = Config { vocab_size: 1, start_token: 0, end_token: 0, ..config };
     let one = Config { forced_token: 0, suppressed_token: 0, ..one };
     assert_eq!(one.validate(), Ok(()));

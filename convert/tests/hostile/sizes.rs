@@ -1,7 +1,7 @@
 //! Sizes whose product would wrap 32 bits are refused, not computed.
 
 use super::common::synthetic::*;
-use super::{common, resign, run, seq2seq};
+use super::{common, golden, resign, run};
 use picoformer::blob::Layout;
 use picoformer::config::*;
 use picoformer::kernels::{Kernels, Portable};
@@ -38,7 +38,7 @@ fn a_query_sees_as_many_keys_as_32_bits_count() {
 
 /// An encoder-decoder of `tests/golden` with other sizes.
 fn both(change: impl FnOnce(&mut Config)) -> Config {
-    let mut config = seq2seq("marian").config;
+    let mut config = golden("marian").config;
     change(&mut config);
     config
 }
@@ -74,7 +74,7 @@ fn caches_of_encoder_decoders_are_counted() {
 /// 8.6 GB wrapped to 33 MB.
 #[test]
 fn a_forged_target_context_is_refused() {
-    let mut blob = writer::write(&seq2seq("marian"), Wide::Auto).unwrap();
+    let mut blob = writer::write(&golden("marian"), Wide::Auto).unwrap();
     let accepted = Blob::new(&blob);
     let sizes = |beams| accepted.parse().unwrap().with_beams(beams).arena();
     assert!(sizes(8).total_bytes() < 1 << 31);
