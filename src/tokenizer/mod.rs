@@ -10,7 +10,7 @@ pub use output::{EncodeError, Kind, Token};
 pub use vocabulary::{TokenizerFormatError, Vocabulary};
 
 use output::Output;
-use vocabulary::{FLAG_ADD_END, FLAG_PREFIX};
+use vocabulary::FLAG_PREFIX;
 
 /// A tokenizer in flash.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,7 @@ impl<'a> Tokenizer<'a> {
         let mut out = Output::new(tokens);
         self.vocabulary.begin().into_iter().for_each(|begin| out.push(begin));
         self.append(kind, text, &mut out)?;
-        self.added_end().into_iter().for_each(|end| out.push(end));
+        self.vocabulary.added_end().into_iter().for_each(|end| out.push(end));
         out.finish()
     }
 
@@ -97,11 +97,7 @@ impl<'a> Tokenizer<'a> {
     /// The number of special tokens that [`Tokenizer::encode`] puts around a text, even an empty
     /// one.
     pub fn specials(&self) -> usize {
-        self.vocabulary.begin().is_some() as usize + self.added_end().is_some() as usize
-    }
-
-    fn added_end(&self) -> Option<Token> {
-        self.vocabulary.end().filter(|_| self.vocabulary.flag(FLAG_ADD_END))
+        self.vocabulary.specials()
     }
 
     fn append(&self, kind: Kind, text: &str, out: &mut Output) -> Result<(), EncodeError> {

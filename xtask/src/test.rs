@@ -38,6 +38,9 @@ pub fn test(only: String) -> bool {
             report.step(format!("{program} on {name}"), || qemu::self_check(name, program));
         }
     }
+    for name in BOARDS {
+        report.step(format!("layers on {name}"), || qemu::expected(name, "layers"));
+    }
     for name in examples::EXAMPLES {
         report.step(format!("example {name}"), || examples::run(name, false));
     }
@@ -93,6 +96,9 @@ fn tests(report: &mut Report) {
         let line = "cargo test --release --package picoformer-bench --package picoformer-demo \
                     --package picoformer-host --package picoformer-shell";
         run_with("firmware", line, &[("PICOFORMER_STORIES", blob.as_os_str())])
+    });
+    report.step("layers with debug assertions", || {
+        run_in("firmware", "cargo test --quiet --package picoformer-host --test expected layers")
     });
 }
 

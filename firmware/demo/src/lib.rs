@@ -8,6 +8,7 @@ mod classify;
 mod g2p;
 mod generate;
 pub mod hash;
+mod layers;
 pub mod lend;
 mod minimal;
 pub mod shipped;
@@ -17,6 +18,7 @@ pub mod text;
 pub use classify::classify;
 pub use g2p::g2p;
 pub use generate::generate;
+pub use layers::layers;
 pub use minimal::minimal;
 pub use stories::stories;
 
