@@ -244,6 +244,7 @@ fn token_dimension(name: &str) -> Option<usize> {
     ];
     match name {
         "final_logits_bias" => Some(1),
+        "embedding.weight" => Some(0),
         _ => ROWS.iter().any(|end| name.ends_with(end)).then_some(0),
     }
 }

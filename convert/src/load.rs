@@ -70,7 +70,7 @@ pub fn load_with(path: &Path, tokenizer: Option<&Path>, options: Options) -> Res
         None => Choice::llama2c_beside(beside.unwrap_or(Path::new(".")))?,
     };
     let json = choice.json(None, &options.ignored, &mut Vec::new())?;
-    let section = choice.section(&model.config, json.as_ref())?;
+    let section = choice.section(&model.config, json.as_ref(), None, &options.ignored)?;
     install(&mut model, section, &choice)?;
     Ok(Loaded { model, ignored: options.ignored.finish()?, kept: None, notes: Vec::new() })
 }
@@ -94,7 +94,8 @@ fn folder(path: &Path, named: Option<&Path>, options: Options) -> Result<Loaded>
         return Err(for_encoder_decoders());
     }
     notes.splice(0..0, checkpoint.notes.take());
-    let section = choice.section(&model.config, json.as_ref())?;
+    let section =
+        choice.section(&model.config, json.as_ref(), Some(&settings), &options.ignored)?;
     let section = match (section, model.config.architecture) {
         (Some(section), Architecture::Decoder) => {
             Some(tokenizer::with_end(section, decoder_end(&checkpoint)?)?)

@@ -93,7 +93,7 @@ fn vocabularies_without_tokenizer_json_are_read() {
     let folder = folder.write("merges.txt", "#version: 0.2\na b\nĠ ab\n");
     assert_eq!(ids(&folder, "ab abc"), [4, 5, 2]);
     let config = Config::base(picoformer::config::Architecture::Decoder);
-    let none = Choice::named("none".as_ref()).section(&config, None);
+    let none = Choice::named("none".as_ref()).section(&config, None, None, &Default::default());
     assert_eq!(none.unwrap(), None);
 }
 

@@ -123,18 +123,31 @@ impl Choice {
             Self::VocabMerges(file) => files::vocab_merges(file, settings)?,
         };
         ignored.remove("tokenizer.json", &mut json);
-        if let Some(settings) = settings.filter(|_| !matches!(self, Self::Json(_, false))) {
+        if let Some(settings) = settings.filter(|_| self.is_ruled()) {
             settings.apply(&mut json, notes)?;
-            settings.account(&json, ignored)?;
         }
         Ok(Some(json))
+    }
+
+    /// Whether the files beside the weights have a say.
+    fn is_ruled(&self) -> bool {
+        !matches!(self, Self::Json(_, false))
     }
 
     /// The section of a blob, from the JSON where there is one; none without a tokenizer.
     ///
     /// # Errors
     /// What the engine has no rules for, by name.
-    pub fn section(&self, config: &Config, json: Option<&Value>) -> Result<Option<Vec<u8>>> {
+    pub fn section(
+        &self,
+        config: &Config,
+        json: Option<&Value>,
+        settings: Option<&Settings>,
+        ignored: &Ignored,
+    ) -> Result<Option<Vec<u8>>> {
+        if let (Some(json), Some(settings)) = (json, settings.filter(|_| self.is_ruled())) {
+            settings.account(json, ignored)?;
+        }
         match (self, json) {
             (Self::Bytes, _) => from_bytes(config.vocab_size).map(Some),
             (Self::Llama2c(file), _) => from_llama2c(file, config.vocab_size).map(Some),
