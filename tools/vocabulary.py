@@ -16,9 +16,10 @@ The tokenizers are made once and stay in the work folder. The first of the texts
 
 import argparse
 import json
-import os
 import random
 import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -122,14 +123,24 @@ def checkpoint(folder, tokenizer_of, model_of, roles, texts):
     return json.loads(done.read_text())
 
 
+# A process begins with the memory of the one that starts it: a small one does, not this script with torch in it.
+MEASURE = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[2:])
+_, status, usage = os.wait4(process.pid, 0)
+json.dump([status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024], open(sys.argv[1], "w"))
+"""
+
+
 def measured(command):
     """Runs a command; returns its output, CPU seconds and greatest memory in MB."""
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE)
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
+    with tempfile.NamedTemporaryFile() as file:
+        launcher = [sys.executable, "-c", MEASURE, file.name, *(str(part) for part in command)]
+        out = subprocess.run(launcher, stdout=subprocess.PIPE, check=True).stdout
+        status, seconds, memory = json.loads(Path(file.name).read_text())
     if status:
         raise SystemExit(f"{command} failed")
-    return out.decode(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return out.decode(), seconds, memory
 
 
 def original_ids(blob, bill):
@@ -215,7 +226,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("texts", type=Path, nargs="+")
-    parser.add_argument("--lines", type=int, default=2500, help="lines of the first text that are kept")
+    parser.add_argument("--lines", type=int, default=1000, help="lines of the first text that are kept")
     parser.add_argument("--picoformer", type=Path, default=ROOT / "target/release/picoformer")
     parser.add_argument("--only", choices=["Llama", "T5"])
     parser.add_argument("--make", action="store_true", help="make the checkpoints and stop")

@@ -17,7 +17,7 @@ pub use vocabulary::{TokenizerFormatError, Vocabulary};
 pub(crate) use merge::{Merge, scan, tree};
 
 use output::Output;
-use vocabulary::{FLAG_ADD_END, FLAG_FIRST, FLAG_PREFIX};
+use vocabulary::{FLAG_FIRST, FLAG_PREFIX};
 
 /// A tokenizer in flash.
 #[derive(Clone, Copy, Debug)]
@@ -108,7 +108,7 @@ impl<'a> Tokenizer<'a> {
             })?,
             false => self.append(rules, text, true, &mut out)?,
         }
-        self.added_end().into_iter().for_each(|end| out.push(end));
+        self.vocabulary.added_end().into_iter().for_each(|end| out.push(end));
         out.finish()
     }
 
@@ -125,11 +125,7 @@ impl<'a> Tokenizer<'a> {
     /// The number of special tokens that [`Tokenizer::encode`] puts around a text, even an empty
     /// one.
     pub fn specials(&self) -> usize {
-        self.vocabulary.begin().is_some() as usize + self.added_end().is_some() as usize
-    }
-
-    fn added_end(&self) -> Option<Token> {
-        self.vocabulary.end().filter(|_| self.vocabulary.flag(FLAG_ADD_END))
+        self.vocabulary.specials()
     }
 
     fn append(

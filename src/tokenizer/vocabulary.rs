@@ -116,6 +116,10 @@ impl<'a> Vocabulary<'a> {
             }
             i += 1;
         }
+        // Without an alphabet, no byte has a token.
+        if matches!(v.kind(), Kind::Bytes) && v.special(20).is_none() {
+            return Err(TokenizerFormatError("special tokens"));
+        }
         if read_u32(section, HEADER) != 0 {
             return Err(TokenizerFormatError("offsets"));
         }
@@ -221,21 +225,32 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// Whether a flag is set.
-    pub fn flag(&self, flag: u8) -> bool {
-        self.section.get(1).is_some_and(|flags| flags & flag != 0)
+    pub const fn flag(&self, flag: u8) -> bool {
+        read_u8(self.section, 1) & flag != 0
     }
 
-    fn special(&self, offset: usize) -> Option<u32> {
-        Some(read_u32(self.section, offset)).filter(|&token| token != NONE)
+    const fn special(&self, offset: usize) -> Option<u32> {
+        let token = read_u32(self.section, offset);
+        if token == NONE { None } else { Some(token) }
+    }
+
+    /// Token that is added after an encoded text.
+    pub const fn added_end(&self) -> Option<u32> {
+        if self.flag(FLAG_ADD_END) { self.end() } else { None }
+    }
+
+    /// The number of special tokens that are added around an encoded text.
+    pub const fn specials(&self) -> usize {
+        self.begin().is_some() as usize + self.added_end().is_some() as usize
     }
 
     /// Token before a text.
-    pub fn begin(&self) -> Option<u32> {
+    pub const fn begin(&self) -> Option<u32> {
         self.special(8)
     }
 
     /// Token after a text.
-    pub fn end(&self) -> Option<u32> {
+    pub const fn end(&self) -> Option<u32> {
         self.special(12)
     }
 
