@@ -81,8 +81,8 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     rng = random.Random(args.split)
-    recorded = [*(f"flite:{v}" for v in FLITE[args.split]), *(f"festival:{v}" for v in FESTIVAL[args.split])]
-    voices = [*ESPEAK[args.split], *recorded]
+    recorded = [f"flite:{v}" for v in FLITE[args.split]]
+    voices = [*ESPEAK[args.split], *recorded, *(f"festival:{v}" for v in FESTIVAL[args.split])]
     english = [v for v in voices if v.startswith(("en", "flite", "festival:ked"))]
     said = []  # (label, text, voice)
     if args.split == "train":
@@ -91,7 +91,7 @@ def main():
     texts = sentences(args.texts, args.split)
     seconds, i = 0.0, 0
     while seconds < 60 * args.minutes or i < len(said):
-        # flite's and festival's voices are made of recorded people: every other sentence is theirs
+        # flite's voices are made of recorded people: every other sentence is theirs
         rng = random.Random(f"{args.split} {i}")
         label, text, voice = said[i] if i < len(said) else (
             "other_tts", rng.choice(texts), rng.choice(voices if i % 2 else recorded)
