@@ -131,10 +131,7 @@ impl fmt::Display for FormatError {
             }
             Self::BadConfig { field } => write!(f, "bad header: field `{field}` is out of range"),
             Self::OtherModel { offset } => {
-                write!(
-                    f,
-                    "not the model that this build is for: byte {offset} of the header differs"
-                )
+                write!(f, "not the model that this build is for: header byte {offset} differs")
             }
             Self::WrongLength { needed, given } => {
                 write!(f, "wrong length: the header asks for {needed} bytes, given are {given}")
@@ -145,18 +142,11 @@ impl fmt::Display for FormatError {
             Self::BadSection { section, offset } => {
                 write!(f, "section `{section}` at byte {offset} holds a value outside its range")
             }
-            Self::UnknownSection { tag, offset } => {
-                let tag = tag.escape_ascii();
-                write!(f, "the section `{tag}` at byte {offset} needs a newer engine")
-            }
+            Self::UnknownSection { tag, offset } => section(f, tag, offset, "needs a newer engine"),
             Self::MisplacedSection { tag, offset } => {
-                let tag = tag.escape_ascii();
-                write!(f, "the section `{tag}` at byte {offset} is out of order or a duplicate")
+                section(f, tag, offset, "is out of order or a duplicate")
             }
-            Self::CutSection { tag, offset } => {
-                let tag = tag.escape_ascii();
-                write!(f, "the section `{tag}` at byte {offset} ends beyond the blob")
-            }
+            Self::CutSection { tag, offset } => section(f, tag, offset, "ends beyond the blob"),
             Self::BadTokenizer { field } => {
                 write!(f, "the tokenizer section's `{field}` is out of range")
             }
@@ -168,6 +158,11 @@ impl fmt::Display for FormatError {
             }
         }
     }
+}
+
+/// What is wrong with an optional section.
+fn section(f: &mut fmt::Formatter<'_>, tag: [u8; 4], offset: usize, what: &str) -> fmt::Result {
+    write!(f, "the section `{}` at byte {offset} {what}", tag.escape_ascii())
 }
 
 impl core::error::Error for FormatError {}
@@ -235,19 +230,31 @@ pub enum RunError {
         /// Rows that the context holds (or has left).
         given: usize,
     },
-    /// The positions of a prefix must be fed together, in one tile.
+    /// The positions of a prefix must be fed together, in one tile, and first.
     SplitPrefix {
         /// Positions of the prefix.
         needed: usize,
-        /// Positions that a tile holds, or that were given.
+        /// Positions that a tile holds, or that were given; 0 if a text without it has begun.
         given: usize,
     },
+    /// Steps of the input before are left: call `step` until it is done.
+    InFlight,
+    /// No row that predicts the next token is known: nothing was fed, or
+    /// [`Decoder::truncate`](crate::Decoder::truncate) went back beyond the tile fed last.
+    NoLogits,
     /// A token id outside the vocabulary.
     TokenOutOfRange {
         /// The token.
         token: u32,
         /// Tokens of the vocabulary.
         vocab_size: usize,
+    },
+    /// More samples in one call than a stream takes: the work of a call is bounded.
+    TooManySamples {
+        /// Values that one call takes.
+        limit: usize,
+        /// Values given.
+        given: usize,
     },
     /// Features do not make whole frames.
     WrongFrameLength {
@@ -267,10 +274,12 @@ impl fmt::Display for RunError {
             Self::MisalignedArena { part } => {
                 write!(f, "the arena's {part} must begin at a multiple of four bytes")
             }
-            Self::MisalignedModel { given } => write!(
-                f,
-                "the blob must begin at a multiple of four bytes, not {given} behind one (see `include_blob!`)"
-            ),
+            Self::MisalignedModel { given } => {
+                write!(
+                    f,
+                    "the blob begins {given} bytes behind a multiple of four: `include_blob!`"
+                )
+            }
             Self::UnsupportedPacking { layout, kernels } => write!(
                 f,
                 "weights packed `{layout}` are not for the kernels `{kernels}`: convert with another --layout"
@@ -289,8 +298,13 @@ impl fmt::Display for RunError {
             Self::SplitPrefix { needed, given } => {
                 write!(f, "a prefix of {needed} positions must be fed at once, given are {given}")
             }
+            Self::InFlight => write!(f, "the steps of the input before are not done"),
+            Self::NoLogits => write!(f, "no row predicts the next token: feed one first"),
             Self::TokenOutOfRange { token, vocab_size } => {
                 write!(f, "token {token} is outside the vocabulary of {vocab_size}")
+            }
+            Self::TooManySamples { limit, given } => {
+                write!(f, "{given} samples in one call, which takes {limit} at most")
             }
             Self::WrongFrameLength { needed, given } => {
                 write!(f, "{given} features are not whole frames of {needed}")

@@ -98,6 +98,7 @@ fn main() {
         parameters: 0,
         frame_exponent: 0,
         relative: Vec::new(),
+        sections: Vec::new(),
         decoder: None,
     };
     let blob = write(&model, Wide::Auto).expect("the shape is within the engine's range");

@@ -1,5 +1,6 @@
 //! Canonical f32 weights of every supported family: what importers make and what is quantised.
 
+use picoformer::blob::Tag;
 use picoformer::config::Config;
 
 /// `y = W x + b`, weights `(out_dim, in_dim)` row-major.
@@ -107,6 +108,8 @@ pub struct FloatModel {
     pub frame_exponent: i16,
     /// What relative positions add to the (encoder's) scores, in nats: `(n_heads, 2 · distance + 1)`.
     pub relative: Vec<f32>,
+    /// Optional sections of the blob, in ascending order of their tags.
+    pub sections: Vec<(Tag, Vec<u8>)>,
     /// The decoder of an encoder-decoder.
     pub decoder: Option<FloatDecoder>,
 }

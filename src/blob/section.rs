@@ -13,13 +13,24 @@ pub type Tag = [u8; 4];
 /// Free text about the model, such as its origin, in UTF-8. See [`Model::note`](crate::Model::note).
 pub const NOTE: Tag = *b"note";
 
-/// Every tag that this engine knows.
-pub const TAGS: [Tag; 1] = [NOTE];
+/// The front end of a model that hears, see [`AudioParameters`](crate::features::AudioParameters).
+pub const AUDIO: Tag = *b"Audi";
 
-/// Whether an engine may read a blob with this section: it knows the tag, or may skip it.
-pub const fn is_readable(tag: Tag) -> bool {
+/// The front end of a model that feels motions, see
+/// [`MotionParameters`](crate::features::MotionParameters).
+pub const MOTION: Tag = *b"Moti";
+
+/// When the answers to a stream are events, see [`Trigger`](crate::features::Trigger).
+pub const TRIGGER: Tag = *b"Trig";
+
+/// Every tag that this engine knows; those that begin with an upper-case letter, in models of frames.
+pub const TAGS: [Tag; 4] = [AUDIO, MOTION, TRIGGER, NOTE];
+
+/// Whether an engine may read a blob with this section: it knows the tag, or may skip it. A model
+/// of tokens has no front end.
+pub const fn is_readable(tag: Tag, frames: bool) -> bool {
     let mut i = 0;
-    while i < TAGS.len() {
+    while frames && i < TAGS.len() {
         if u32::from_be_bytes(TAGS[i]) == u32::from_be_bytes(tag) {
             return true;
         }

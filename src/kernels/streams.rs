@@ -126,7 +126,7 @@ pub struct Attend<'q, 'a, K> {
 }
 
 impl<'q, 'a, K: Formats> Attend<'q, 'a, K> {
-    /// `None` if visible blocks lie beyond `run`, if keys, values or `run.stride` are not multiples
+    /// `None` if visible blocks lie beyond `run` or overlap, if keys, values or `run.stride` are not multiples
     /// of four bytes, if the second query sees fewer keys than the first or either more than
     /// [`Kernels::MAX_KEYS`](super::Kernels::MAX_KEYS), or if `shift` is not in 15 … 31.
     #[inline(always)]
@@ -155,7 +155,10 @@ impl<'q, 'a, K: Formats> Attend<'q, 'a, K> {
         let data = before.checked_mul(run.stride)?.checked_add(used * queries.block_bytes())?;
         let codes = before.checked_mul(run.code_stride)?.checked_add(used * KEY_BLOCK)?;
         let addresses = run.keys.as_ptr().addr() | run.values.as_ptr().addr() | run.stride;
-        let fits = run.keys.len().min(run.values.len()) >= data
+        // Overlapping blocks have no bound on their number, and so on the time.
+        let apart = run.stride >= queries.block_bytes() && run.code_stride >= KEY_BLOCK;
+        let fits = (blocks <= 1 || apart)
+            && run.keys.len().min(run.values.len()) >= data
             && run.key_codes.len().min(run.value_codes.len()) >= codes
             && addresses.is_multiple_of(4)
             && (15..=31).contains(&shift);

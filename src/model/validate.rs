@@ -1,11 +1,13 @@
 //! What [`Model::parse`](super::Model::parse) checks inside the sections, so that nothing can fail later.
 
 use crate::blob::{
-    AttentionLayout, Header, LayerLayout, Layout, META_BYTES, Placed, Section, is_readable,
-    norm_bytes, part, position_bytes, read_i16, read_u8, read_u16, read_u32, relative_bytes,
+    self, AUDIO, AttentionLayout, Header, LayerLayout, Layout, META_BYTES, MOTION, Placed, Section,
+    is_readable, norm_bytes, part, position_bytes, read_i16, read_u8, read_u16, read_u32,
+    relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
+use crate::features::Features;
 use crate::target::{self, Build};
 use crate::tokenizer::{TokenizerFormatError, Vocabulary};
 
@@ -52,7 +54,11 @@ pub(super) const fn validate<B: Build>(
         sections.labels(labels, c.n_labels);
     }
     sections.zero(labels.0 + labels.1, found.end);
-    sections.optional(found.end);
+    let frames = matches!(c.input, Input::Frames);
+    sections.optional(found.end, frames);
+    if frames {
+        sections.features(found.end, c);
+    }
     sections.result
 }
 
@@ -195,7 +201,7 @@ impl Sections<'_> {
 
     /// The optional sections, from the end of the fixed ones to that of the blob.
     #[inline(never)]
-    const fn optional(&mut self, mut offset: usize) {
+    const fn optional(&mut self, mut offset: usize, frames: bool) {
         let mut last = 0;
         while offset < self.bytes.len() {
             let (tag, length) = (read_u32(self.bytes, offset), read_u32(self.bytes, offset + 4));
@@ -203,7 +209,7 @@ impl Sections<'_> {
             let (order, tag) = (tag.swap_bytes(), tag.to_le_bytes());
             let error = if bytes > self.bytes.len() - offset {
                 FormatError::CutSection { tag, offset }
-            } else if !is_readable(tag) {
+            } else if !is_readable(tag, frames) {
                 FormatError::UnknownSection { tag, offset }
             } else if order <= last {
                 FormatError::MisplacedSection { tag, offset }
@@ -215,6 +221,20 @@ impl Sections<'_> {
                 continue;
             };
             return self.fail(error);
+        }
+    }
+
+    /// The sections of a front end and of a trigger.
+    #[inline(never)]
+    const fn features(&mut self, end: usize, c: &Config) {
+        let rest = part(self.bytes, end, self.bytes.len());
+        if let Err(tag) = Features::read(blob::Sections { rest }, c) {
+            let section = match tag {
+                AUDIO => "Audi",
+                MOTION => "Moti",
+                _ => "Trig",
+            };
+            self.bad(section, end);
         }
     }
 

@@ -265,10 +265,10 @@ impl<M: Visibility> Attention<'_, M> {
             let rows = target::cache_rows::<B>(self.cache_rows);
             let block = Block::new(config, rows, self.layer_index, first, kv_head);
             let run = block.run(cache, config);
-            let biases = self.bias.map(|bias| {
+            let biases = self.bias.as_ref().map(|bias| {
                 for (biases, query) in biases.biases.iter_mut().zip(queries) {
                     for (entry, key) in biases.iter_mut().zip(first..) {
-                        *entry = relative(&bias, query.head, query.position, key);
+                        *entry = relative(bias, query.head, query.position, key);
                     }
                 }
                 &biases

@@ -95,6 +95,7 @@ fn read(c: &Checkpoint, bart: bool) -> Result<FloatModel> {
         parameters: c.parameters(),
         frame_exponent: 0,
         relative: Vec::new(),
+        sections: Vec::new(),
         decoder: Some(FloatDecoder {
             embedding: own,
             positions: positions(sides[1])?,

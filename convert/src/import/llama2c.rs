@@ -267,6 +267,7 @@ fn assemble(config: Config, weights: Weights) -> std::result::Result<FloatModel,
         parameters,
         frame_exponent: 0,
         relative: Vec::new(),
+        sections: Vec::new(),
         decoder: None,
     })
 }

@@ -119,6 +119,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         parameters: c.parameters(),
         frame_exponent: 0,
         relative: bias("encoder", true)?,
+        sections: Vec::new(),
         decoder: Some(FloatDecoder {
             layers: stack("decoder", config.decoder_layers, true)?,
             cross: (0..config.decoder_layers).map(cross).collect::<Result<_>>()?,

@@ -115,10 +115,7 @@ impl Walk {
     /// Prepares for the queries in the lanes. The frame's end is still to be set.
     fn new(lanes: &Lanes<ArmMve>, shift: u32) -> Self {
         let (rows, stride) = (lanes.rows, 16 * lanes.words);
-        let (step, weighted) = match rows {
-            RowCount::One => (2 * stride, attention::weighted_1 as _),
-            RowCount::Two => (stride, attention::weighted_2 as _),
-        };
+        let step = 2 * stride / rows.get();
         Self {
             rows,
             product: kernel(rows, Packing::Plain),
@@ -132,7 +129,7 @@ impl Walk {
                 shift: 15 - shift as i32,
                 table: EXP2.as_ptr(),
             },
-            weighted,
+            weighted: weighted(rows),
             scratch: Scratch {
                 products: MaybeUninit::uninit(),
                 scales: MaybeUninit::uninit(),
@@ -221,6 +218,29 @@ unsafe fn some_scores(scratch: &mut Scratch, rows: RowCount, row: usize, seen: u
     portable::largest_seen(scores, seen as u16)
 }
 
+/// Scores with biases are portable, the weighted values are not.
+#[inline(never)]
+fn biased(attend: Attend<ArmMve>) {
+    let shift = attend.shift;
+    attend.by_blocks(|queries, block, seen, biases| {
+        let weights = portable::numerators(queries, block, seen, shift, biases, product::matmul);
+        let (values, sums) = (block.values.as_ptr(), queries.sums.as_mut_ptr_range());
+        // SAFETY: `Queries` and `KeyBlock`: there are `head_dim` sums for each row and `head_dim` times
+        // sixteen values.
+        unsafe {
+            weighted(queries.lanes.rows)(values, sums.start, weights.as_ptr().cast(), sums.end)
+        }
+    });
+}
+
+/// The loop for the weighted values of so many rows.
+fn weighted(rows: RowCount) -> unsafe extern "C" fn(*const u8, *mut i32, *const i16, *mut i32) {
+    match rows {
+        RowCount::One => attention::weighted_1,
+        RowCount::Two => attention::weighted_2,
+    }
+}
+
 /// See [`Kernels::attend`](crate::kernels::Kernels::attend).
 pub fn attend(attend: Attend<ArmMve>) {
     let (shift, run) = (attend.shift, &attend.run);
@@ -235,7 +255,7 @@ pub fn attend(attend: Attend<ArmMve>) {
                 Walk::new(lanes, shift).block(block, keys.map(u32::from), states, sums)
             };
         }
-        Visible::Block { .. } => return portable::attend(attend, product::matmul),
+        Visible::Block { biases: Some(_), .. } => return biased(attend),
     };
     let Queries { lanes, states, sums } = attend.queries;
     let states = states.get_mut(..lanes.rows.get()).unwrap_or_default();

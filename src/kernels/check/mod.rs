@@ -162,10 +162,15 @@ mod tests {
             stride: 256,
             code_stride: 16,
         };
-        let mut sees = |first, second| {
+        let mut sees = |run, first, second| {
             Attend::new(&mut queries, run, Visible::First([first, second]), 15).is_some()
         };
-        assert!(sees(0, 16) && !sees(0, 17) && !sees(2, 1) && !sees(0, usize::MAX));
+        assert!(sees(run, 0, 16) && !sees(run, 0, 17) && !sees(run, 2, 1));
+        assert!(!sees(run, 0, usize::MAX));
+        // Blocks in one place, so that there may be any number of them.
+        let stacked = KeyRun { stride: 0, code_stride: 0, ..run };
+        assert!(sees(stacked, 0, 16) && !sees(stacked, 0, 1 << 31));
+        assert!(!sees(KeyRun { code_stride: 0, ..run }, 0, 17));
     }
 
     #[test]

@@ -61,15 +61,17 @@ impl Kernels for X86 {
     fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) {
         // SAFETY: SSE2 is part of x86-64.
         let done = unsafe { rows::rescale(sums, channels, scale, out) };
-        let rest = out.get_mut(done..).unwrap_or_default();
-        portable::rescale(&sums.skip(done), &channels.skip(done), scale, rest);
+        if let Some(rest @ [_, ..]) = out.get_mut(done..) {
+            portable::rescale(&sums.skip(done), &channels.skip(done), scale, rest);
+        }
     }
 
     fn rescale_32(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i32]) {
         // SAFETY: SSE2 is part of x86-64.
         let done = unsafe { rows::rescale_32(sums, channels, scale, out) };
-        let rest = out.get_mut(done..).unwrap_or_default();
-        portable::rescale_32(&sums.skip(done), &channels.skip(done), scale, rest);
+        if let Some(rest @ [_, ..]) = out.get_mut(done..) {
+            portable::rescale_32(&sums.skip(done), &channels.skip(done), scale, rest);
+        }
     }
 
     fn gain(
