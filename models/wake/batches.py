@@ -9,7 +9,7 @@ from bank import uniform
 
 WHOLE, PARTIAL, OTHER = 0.36, 0.14, 0.42  # of a batch; the rest is noise
 UNSURE = 0.02  # a window in which this much of a word is heard is worth learning from
-SHARES = (1.0, 1.0, 0.25, 0.3)  # how often a recording is drawn: people's words, -, made by programs, digits
+SHARES = (1.0, 5.0, 0.25, 0.3)  # how often a recording is drawn: words, the few hey_computer, made by programs, digits
 
 
 class Batches:

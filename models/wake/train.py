@@ -88,6 +88,7 @@ def main():
     parser.add_argument("--state", type=Path)
     parser.add_argument("--final", action="store_true", help="train on the validation clips, too")
     parser.add_argument("--test", action="store_true", help="judge the test clips; once, at the end")
+    parser.add_argument("--start", type=Path, help="a checkpoint to go on from, with the hard windows")
     parser.add_argument("--test-folder", type=Path, help="copies the test's recordings there and ends")
     parser.add_argument("--pictures", type=Path, help="a folder for training.svg")
     parser.add_argument("--steps", type=int, default=12000)
@@ -113,7 +114,9 @@ def main():
 
     def prepare():
         bank, noise = Bank(CONFIG), noises(CONFIG, rng)
-        add(bank, parts["train"], labels, rng, args.variants, 0)
+        rare = [(p, label) for p, label in parts["train"] if p.name.startswith("hey_")]
+        add(bank, [f for f in parts["train"] if f not in rare], labels, rng, args.variants, 0)
+        add(bank, rare, labels, rng, 2 * args.variants, 1)
         if args.tts:
             add(bank, [(p, label_of(name)) for p, name in audio.files(args.tts)], labels, rng, 2, 2)
         if args.digits:
@@ -138,7 +141,9 @@ def main():
     batch = Batches(bank, Mixer(CONFIG, noise, PER_ROW, ROWS, args.strength), 64)
     judge = lambda m: {"val": judge_clips(m, clips, labels, TRIGGER)[0]}  # noqa: E731
     history, rate = [], args.rate
-    for number, share in enumerate(ROUNDS):
+    if args.start:
+        model.load_state_dict(Encoder.load(args.start).state_dict())
+    for number, share in list(enumerate(ROUNDS))[1 if args.start else 0 :]:
         state = args.state.with_suffix(f".{number}{args.state.suffix}") if args.state else None
         if number:
             print("windows that sound like words:", batch.mine(model), flush=True)
