@@ -118,7 +118,7 @@ def main():
         add(bank, [f for f in parts["train"] if f not in rare], labels, rng, args.variants, 0)
         add(bank, rare, labels, rng, 2 * args.variants, 1)
         if args.tts:
-            add(bank, [(p, label_of(name)) for p, name in audio.files(args.tts)], labels, rng, 2, 2)
+            add(bank, [(p, label_of(name)) for p, name in audio.files(args.tts)], labels, rng, 3, 2)
         if args.digits:
             digits = [p for p, _ in audio.files(args.digits) if int(p.stem.rsplit("_", 1)[1]) >= 10]
             add(bank, [(p, "nothing") for p in digits], labels, rng, 1, 3)
@@ -138,7 +138,7 @@ def main():
     torch.manual_seed(args.seed)
     model = Encoder(config, args.dropout)
     print("parameters", parameters(model), flush=True)
-    batch = Batches(bank, Mixer(CONFIG, noise, PER_ROW, ROWS, args.strength), 64)
+    batch = Batches(bank, Mixer(CONFIG, noise, PER_ROW, ROWS, args.strength, noisiest=0.0), 64)
     judge = lambda m: {"val": judge_clips(m, clips, labels, TRIGGER)[0]}  # noqa: E731
     history, rate = [], args.rate
     if args.start:
