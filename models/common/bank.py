@@ -104,10 +104,10 @@ def uniform(shape, low, high, g):
 
 
 class Mixer:
-    """From placed recordings to the model's rows."""
+    """From placed recordings to the model's rows; noise is at most as loud as `noisiest`, in dB from it to the speech."""
 
-    def __init__(self, config, noise, per_row, rows, strength=1.0):
-        self.config, self.noise = config, noise
+    def __init__(self, config, noise, per_row, rows, strength=1.0, noisiest=3.0):
+        self.config, self.noise, self.noisiest = config, noise, noisiest
         self.per_row, self.rows, self.frames = per_row, rows, per_row * rows
         self.strength = strength
 
@@ -149,7 +149,7 @@ class Mixer:
         start = uniform((n, 1), 0, 1, g) * (self.noise.lengths[picks, None] - frames)
         noise, _ = self.noise.energies(picks, start + torch.arange(frames)[None])
         noise = noise / noise.sum(2).mean(1)[:, None, None].clamp_min(1.0)
-        ratio = 10 ** (uniform((n, 1, 1), 3 if s else 60, 45, g) / 10)
+        ratio = 10 ** (uniform((n, 1, 1), self.noisiest if s else 60, 45, g) / 10)
         quiet = torch.rand(n, 1, 1, generator=g) < alone
         energy = energy + torch.where(quiet, torch.zeros(()), noise * gain / ratio)
         return self.finish(energy, begun, g if s else None)

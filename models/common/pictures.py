@@ -62,10 +62,10 @@ def curves(path, title, x_name, y_name, lines, log=False):
     svg(path, WIDE, HIGH, axes.parts)
 
 
-def training(path, history, figure="val"):
-    """What `run.Run` reported: the loss of a batch, and the share of errors where `figure` was taken."""
+def training(path, history, judged="validation", figure="val"):
+    """What `run.Run` reported: the loss of a batch, and the share of errors in `judged` where `figure` was taken."""
     lines = {"loss of a batch": [(r["step"], r["loss"]) for r in history],
-             "errors in validation": [(r["step"], 1 - r[figure]) for r in history if figure in r]}
+             f"errors in {judged}": [(r["step"], 1 - r[figure]) for r in history if figure in r]}
     curves(path, "Training", "step", "loss, share of errors", {k: v for k, v in lines.items() if v}, log=True)
 
 
@@ -137,12 +137,12 @@ def spectrogram(path, title, log_mel, seconds_per_frame, events=(), score=None):
     low, high = np.percentile(log_mel, [1, 99.8])
     grey = 255 - np.clip((log_mel - low) / (high - low + 1e-9) * 255, 0, 255)
     (mels, frames), top = grey.T.shape, 44
-    data = base64.b64encode(png(grey.T[::-1])).decode()
+    data = base64.b64encode(png(grey.T[::-1].repeat(size, 0).repeat(size, 1))).decode()
     width, height = size * frames, size * mels
     x_of = lambda seconds: 10 + size * seconds / seconds_per_frame  # noqa: E731
     parts = [text(10, 16, title, extra='font-size="13"'),
-             f'<image x="10" y="{top}" width="{width}" height="{height}" preserveAspectRatio="none" '
-             f'style="image-rendering:pixelated" href="data:image/png;base64,{data}"/>']
+             f'<image x="10" y="{top}" width="{width}" height="{height}" '
+             f'href="data:image/png;base64,{data}"/>']
     for seconds, name, confidence in events:
         x = x_of(seconds)
         parts.append(f'<path d="M{x:.1f} {top}v{height}" stroke="#d00" stroke-width="2"/>')

@@ -214,14 +214,14 @@ def main():
     parser.add_argument("--test", action="store_true", help="judge the test users; once, at the end")
     parser.add_argument("--test-folder", type=Path, help="writes the test's windows there and ends")
     parser.add_argument("--pictures", type=Path, help="a folder for training.svg and confusion.svg")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--dropout", type=float, default=0.2)
     parser.add_argument("--depth-drop", type=float, default=0.0)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.05)
-    parser.add_argument("--turn", type=float, default=8.0, help="degrees, standard deviation")
+    parser.add_argument("--turn", type=float, default=5.0, help="degrees, standard deviation")
     parser.add_argument("--noise", type=float, default=0.05, help="standard deviation, in features")
     parser.add_argument("--strength", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
@@ -256,7 +256,7 @@ def main():
     if args.test and test:
         _, counts = report("test", run.average, *windows(test, scaling), names)
     if args.pictures:
-        pictures.training(args.pictures / "training.svg", run.history)
+        pictures.training(args.pictures / "training.svg", run.history, "some windows of the training")
         if args.test and test:
             pictures.confusion(args.pictures / "confusion.svg", "Windows of the test", counts, names)
 
