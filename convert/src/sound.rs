@@ -3,12 +3,15 @@
 use crate::error::{Error, Result, input};
 use rubato::audioadapter::Adapter;
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Fft, FixedSync, Resampler};
+use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 use std::io::Cursor;
 use std::path::Path;
 
 /// Sample rates that are read: from a telephone's to twice the highest of music.
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;
+
+/// Samples of a resampler's block.
+const BLOCK: usize = 1024;
 
 /// Samples of one channel in units of a 16-bit sample, and how many there are in a second.
 struct Recording {
@@ -157,8 +160,11 @@ fn flac(bytes: &[u8]) -> std::result::Result<Recording, String> {
 fn resampled(samples: &[f32], from: u32, to: u32) -> std::result::Result<Vec<f32>, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let (from, to) = (from as usize, to as usize);
-    let mut resampler =
-        Fft::<f32>::new(from, to, 1024, 1, FixedSync::Input).map_err(|e| text(&e))?;
+    // At least so many samples in a block on both sides: fewer would make a blunt filter.
+    let block = BLOCK * from.div_ceil(to);
+    let window = WindowFunction::BlackmanHarris2;
+    let mut resampler = Fft::<f32>::new_custom(from, to, block, 1, 1, window, FixedSync::Input)
+        .map_err(|e| text(&e))?;
     let buffer = InterleavedSlice::new(samples, 1, samples.len()).map_err(|e| text(&e))?;
     let out = resampler.process_all(&buffer, samples.len(), None).map_err(|e| text(&e))?;
     Ok((0..out.frames()).filter_map(|i| out.read_sample(0, i)).collect())
