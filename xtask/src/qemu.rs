@@ -46,7 +46,7 @@ pub struct Row {
 }
 
 /// Which demos there are.
-pub const DEMOS: [&str; 4] = ["classify", "g2p", "generate", "stories"];
+pub const DEMOS: [&str; 6] = ["classify", "digits", "g2p", "generate", "motion", "stories"];
 
 /// Of a word that `g2p` pronounces greedily: the parts that are counted apart.
 const PARTS: [&str; 6] =
@@ -115,7 +115,9 @@ pub fn emulate(built: &Built, host: &str, blob: Option<&PathBuf>) -> Result<(Row
     }
     let number = |key: &str| numbers.get(key).copied().unwrap_or(0);
     let (total, times, unit) = match demo.as_str() {
-        "classify" => (number("inference_instructions"), number("inferences"), "inference"),
+        "classify" | "digits" | "motion" => {
+            (number("inference_instructions"), number("inferences"), "inference")
+        }
         "g2p" => {
             let parts: u64 = PARTS.iter().map(|part| number(&format!("{part}_instructions"))).sum();
             (number("word_instructions") + parts, number("words"), "word")

@@ -1,22 +1,27 @@
-//! The demos: text in, answer out, with the answer's token ids and a hash over every logit.
+//! The demos: text or samples in, answer out, with the answer's token ids and a hash over every logit.
 //!
 //! The very same code runs on every board and in the host's test harness, and prints the very same
 //! text: nothing printed here depends on the core, on pointers' width or on time.
 #![no_std]
 
 mod classify;
+mod digits;
 mod g2p;
 mod generate;
 pub mod hash;
 pub mod lend;
 mod minimal;
+mod motion;
+mod recordings;
 mod stories;
 pub mod text;
 
 pub use classify::classify;
+pub use digits::digits;
 pub use g2p::g2p;
 pub use generate::generate;
 pub use minimal::minimal;
+pub use motion::motion;
 pub use stories::stories;
 
 use core::fmt;

@@ -22,6 +22,16 @@ fn classify() {
 }
 
 #[test]
+fn digits() {
+    prints_what_is_expected("digits", None);
+}
+
+#[test]
+fn motion() {
+    prints_what_is_expected("motion", None);
+}
+
+#[test]
 fn g2p() {
     prints_what_is_expected("g2p", None);
 }
