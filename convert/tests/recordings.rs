@@ -140,6 +140,23 @@ fn flac_is_read() {
     assert!(samples.iter().any(|x| x.unsigned_abs() > 1000));
 }
 
+/// What is flashed with the demos is what is in `models/wake/samples`.
+#[test]
+fn recordings_in_flash_are_the_samples() {
+    let mut count = 0;
+    for entry in std::fs::read_dir(root().join("models/wake/samples")).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        let label = stem.rsplit_once('-').map_or(stem, |(label, _)| label);
+        let flashed = root().join("firmware/demo/recordings").join(format!("{label}.wav"));
+        if flashed.is_file() {
+            assert_eq!(sound::read(&flashed, 16000).unwrap(), sound::read(&path, 16000).unwrap());
+            count += 1;
+        }
+    }
+    assert_eq!(count, 3);
+}
+
 #[test]
 fn a_recording_has_a_label() {
     let folder = folder("label");

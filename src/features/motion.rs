@@ -1,6 +1,6 @@
 //! Motion: 16-bit samples of several channels, each scaled by the model's fixed factor.
 
-use super::parameters::FrontEnd;
+use super::front_end::FrontEnd;
 use crate::blob::{part, read_u16, read_u32};
 use crate::fixed::round_shift;
 

@@ -15,6 +15,7 @@ mod motion;
 mod recordings;
 mod stories;
 pub mod text;
+mod wake;
 
 pub use classify::classify;
 pub use digits::digits;
@@ -23,6 +24,7 @@ pub use generate::generate;
 pub use minimal::minimal;
 pub use motion::motion;
 pub use stories::stories;
+pub use wake::wake;
 
 use core::fmt;
 
@@ -55,10 +57,14 @@ pub enum Phase {
     Beam = 11,
     /// A step of such a word.
     BeamStep = 12,
+    /// 10 ms of a stream that is listened to.
+    Piece = 13,
+    /// The same, the front end alone.
+    FrontEnd = 14,
 }
 
 /// How many phases there are.
-pub const PHASES: usize = 13;
+pub const PHASES: usize = 15;
 
 /// Where a board counts instructions. Everything between `begin` and `end` is the engine's work;
 /// printing stands outside.

@@ -44,6 +44,7 @@ pub fn run(name: &str, blob: Option<&'static Blob>) -> Option<(String, Result<()
         ("g2p", None) => picoformer_demo::g2p(&mut out, &mut ()),
         ("generate", None) => picoformer_demo::generate(&mut out, &mut ()),
         ("motion", None) => picoformer_demo::motion(&mut out, &mut ()),
+        ("wake", None) => picoformer_demo::wake(&mut out, &mut ()),
         ("stories", Some(blob)) => picoformer_demo::stories(blob.bytes(), &mut out, &mut ()),
         _ => return None,
     };

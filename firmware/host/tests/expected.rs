@@ -32,6 +32,11 @@ fn motion() {
 }
 
 #[test]
+fn wake() {
+    prints_what_is_expected("wake", None);
+}
+
+#[test]
 fn g2p() {
     prints_what_is_expected("g2p", None);
 }
