@@ -103,7 +103,7 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
 
 /// Room for the tokens of a text while it is encoded, or of the answer: as many as the cache has
 /// positions, and the characters of one word that is not merged yet. Frame input has no text.
-pub(crate) const fn text_tokens(c: &Config) -> usize {
+const fn text_tokens(c: &Config) -> usize {
     match c.input {
         Input::Tokens => max(c.cache_rows(), round_up(c.target_context, 4)) + UNMERGED,
         Input::Frames => 0,
@@ -146,7 +146,7 @@ impl ArenaSize {
 /// The lengths of all buffers of a model, and of the arena that holds them.
 #[derive(Clone, Copy, Debug)]
 pub struct Lengths {
-    arena: ArenaSize,
+    pub(crate) arena: ArenaSize,
     buffers: [usize; BUFFERS],
 }
 

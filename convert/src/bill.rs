@@ -1,5 +1,6 @@
 //! The exact bill of a blob: flash by section, RAM by buffer.
 
+use crate::kept::Kept;
 use picoformer::Model;
 use picoformer::arena::buffers;
 use picoformer::blob::{ALIGN, META_BYTES, Section};
@@ -38,6 +39,10 @@ pub struct Bill {
     pub beams: usize,
     /// Tokens of the vocabulary.
     pub vocab_size: usize,
+    /// Where the blob has a part of its original's vocabulary: how many tokens it kept.
+    pub kept_pieces: Option<usize>,
+    /// Likewise: tokens of the original's vocabulary.
+    pub original_vocab_size: Option<usize>,
     /// Labels of a classifier.
     pub n_labels: usize,
     /// Width of the residual stream.
@@ -94,6 +99,7 @@ pub fn bill(model: &Model) -> Bill {
         (.., Input::Frames) => ("frames", 0),
         (.., Input::Tokens) => ("tokens", 0),
     };
+    let kept = Kept::of(model);
     Bill {
         architecture: match c.architecture {
             Architecture::Encoder => "encoder",
@@ -119,6 +125,8 @@ pub fn bill(model: &Model) -> Bill {
         target_context: c.target_context,
         beams: c.beams,
         vocab_size: c.vocab_size,
+        kept_pieces: kept.as_ref().map(|kept| kept.ids().len()),
+        original_vocab_size: kept.map(|kept| kept.original_size()),
         n_labels: c.n_labels,
         d_model: c.d_model,
         n_layers: c.n_layers,
@@ -216,14 +224,17 @@ impl std::fmt::Display for Bill {
             )?;
         }
         let rate = format!("{} samples a second", self.sample_rate);
-        let input = match (self.input, self.tokenizer) {
-            ("tokens", true) => format!("vocabulary {} with tokenizer", self.vocab_size),
-            ("tokens", false) => {
-                format!("vocabulary {}, no tokenizer (ids in, ids out)", self.vocab_size)
-            }
-            ("frames", _) => "frames in, no front end".into(),
-            (kind, _) if self.sample_rate > 0 => format!("{kind} in, {rate}"),
-            (kind, _) => format!("{kind} in"),
+        let input = match self.input {
+            "tokens" => format!(
+                "vocabulary {}{}{}",
+                self.vocab_size,
+                self.original_vocab_size
+                    .map_or_else(String::new, |n| format!(" of the original's {n}")),
+                if self.tokenizer { " with tokenizer" } else { ", no tokenizer (ids in, ids out)" },
+            ),
+            "frames" => "frames in, no front end".into(),
+            kind if self.sample_rate > 0 => format!("{kind} in, {rate}"),
+            kind => format!("{kind} in"),
         };
         writeln!(
             f,

@@ -211,6 +211,20 @@ pub fn search(c: &Checkpoint, context: usize, start: Option<usize>) -> Result<Se
     .and_then(|search| source.finish().map(|()| search))
 }
 
+/// The original's id of the end token of a decoder whose `config.json` does not have the key: the default of
+/// the original's class, where it is a token at all.
+///
+/// # Errors
+/// As [`Checkpoint::original_size`].
+pub fn default_end(c: &Checkpoint) -> Result<Option<usize>> {
+    if c.config.root().get("eos_token_id").is_some() {
+        return Ok(None);
+    }
+    let default = if c.config.text("model_type")? == Some("gpt2") { 50256 } else { 2 };
+    let known = c.original_size()?;
+    Ok(Some(default).filter(|&end| end < known))
+}
+
 /// The end token of a decoder, if it names one; `None` if it names none.
 ///
 /// # Errors
@@ -222,11 +236,8 @@ pub fn decoder_end(c: &Checkpoint) -> Result<Option<usize>> {
     if ends.len() > 1 {
         return Err(source.of_ends().refuse("eos_token_id", "one end token"));
     }
-    if ends.is_empty() && c.config.root().get("eos_token_id").is_none() {
-        // The default of the original's class, where it is a token at all.
-        let default = if c.config.text("model_type")? == Some("gpt2") { 50256 } else { 2 };
-        let known = c.config.size("vocab_size")?.unwrap_or(0);
-        ends.extend(Some(default).filter(|&end| end < known));
+    if ends.is_empty() {
+        ends.extend(default_end(c)?.and_then(|end| c.id(end)));
     }
     source.common()?;
     source.neutral("num_beams", &["1"], ": a decoder samples and does not search")?;

@@ -99,16 +99,17 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     }
 
     /// Starts a new text with a prompt; returns its tokens. To start without a prompt, pass only
-    /// the begin token to [`Generator::prompt_ids`].
+    /// the begin token to [`Generator::prompt_ids`]. The decoder's [prefix](Decoder::set_prefix)
+    /// stays.
     ///
     /// # Errors
+    /// There is no text then, also not the one before.
     /// Those of the tokenizer and of the decoder ([`RunError::TooLong`] and so on);
     /// [`RunError::EmptyInput`] for an empty text, [`RunError::WrongModel`] without a tokenizer.
     pub fn prompt(&mut self, text: &str) -> Result<&[Token], TaskError> {
+        self.restart();
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
         let tokens = encode::<B>(&tokenizer, text, self.tokens)?;
-        (self.stopped, self.pending) = (None, None);
-        self.decoder.reset();
         self.decoder.prefill(tokens)?;
         Ok(tokens)
     }
@@ -116,17 +117,23 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     /// Starts a new text with exactly these tokens.
     ///
     /// # Errors
-    /// Those of [`Decoder::begin`].
+    /// Those of [`Decoder::begin`]. There is no text then, also not the one before.
     pub fn prompt_ids(&mut self, tokens: &[Token]) -> Result<(), RunError> {
-        (self.stopped, self.pending) = (None, None);
-        self.decoder.reset();
+        self.restart();
         self.decoder.prefill(tokens)
+    }
+
+    /// Ends the text before.
+    fn restart(&mut self) {
+        (self.stopped, self.pending) = (None, None);
+        self.decoder.restart();
     }
 
     /// One piece of work: a layer of the token in flight, or sampling the next token.
     ///
     /// # Errors
-    /// [`RunError::EmptyInput`] before a prompt.
+    /// [`RunError::EmptyInput`] before a prompt, and after one that was refused;
+    /// [`RunError::NoLogits`] if the decoder was handed over so.
     pub fn step(&mut self) -> Result<Event, RunError> {
         if let Some(stop) = self.stopped {
             return Ok(Event::Stopped(stop));
@@ -142,10 +149,12 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
             self.decoder.begin(&[token])?;
             return Ok(Event::Working);
         }
-        if self.decoder.is_empty() {
-            return Err(RunError::EmptyInput);
+        let empty = self.decoder.is_empty();
+        let logits = self.decoder.logits_mut();
+        if logits.is_empty() {
+            return Err(if empty { RunError::EmptyInput } else { RunError::NoLogits });
         }
-        let token = self.sampler.sample(self.decoder.logits_mut());
+        let token = self.sampler.sample(logits);
         let end = self.tokenizer.and_then(|t| t.vocabulary().end());
         if Some(token) == end {
             return Ok(self.stop(Stop::EndOfSequence));

@@ -21,7 +21,7 @@ pub use stream::{Detection, Listener, MotionClassifier, Stream};
 pub use text::TextStream;
 pub use translate::Translator;
 
-use crate::arena::{ArenaParts, text_tokens};
+use crate::arena::ArenaParts;
 use crate::error::RunError;
 use crate::model::Model;
 use crate::target::{self, Build};
@@ -75,7 +75,7 @@ fn text_room<'a, B: Build>(
     model: &Model,
     arena: &mut ArenaParts<'a>,
 ) -> Result<&'a mut [Token], RunError> {
-    let needed = text_tokens(target::config::<B>(model.config()));
+    let needed = target::lengths::<B>(target::config::<B>(model.config())).arena.tokens;
     let tokens = core::mem::take(&mut arena.tokens);
     match tokens.len() {
         given if given < needed => Err(RunError::ArenaTooSmall { part: "tokens", needed, given }),

@@ -13,6 +13,7 @@ mod sentence;
 mod t5;
 
 pub use family::{FAMILIES, family};
+pub use sentence::lower_case;
 
 use crate::account::known;
 use crate::checkpoint::Checkpoint;

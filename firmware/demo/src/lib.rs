@@ -13,6 +13,7 @@ pub mod lend;
 mod minimal;
 mod motion;
 mod recordings;
+pub mod shipped;
 mod stories;
 pub mod text;
 mod wake;
