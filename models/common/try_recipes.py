@@ -57,7 +57,10 @@ def sensors():
             swing = 4000 * np.sin(np.arange(300)[:, None] * (0.1 + 0.3 * (i % 2)) + np.arange(3) + i)
             (folder / "swings").mkdir(exist_ok=True)
             np.savetxt(folder / "swings" / f"{('slow', 'fast')[i % 2]}-{i}.csv", swing, "%d", ",")
-        for name, data in (("digits", "inside"), ("digits", "named"), ("wake", "inside"), ("wake", "named"), ("motion", "swings")):
+            (folder / "word").mkdir(exist_ok=True)  # a wake word of one's own, and nothing else
+            soundfile.write(folder / "word" / f"hello-{i}.wav", tone(800, 16000, i), 16000)
+        tried = {"digits": ["inside", "named"], "wake": ["inside", "named", "word"], "motion": ["swings"]}
+        for name, data in ((name, data) for name, some in tried.items() for data in some):
             out = folder / "out" / name / data
             finishes(name, out, "--data", folder / data, "--out", out, "--steps", 20)
         (folder / "bad").mkdir()

@@ -6,7 +6,7 @@
 Other words (the recordings of the split), spoken digits (FSDD, index 0 to 4 for the test, 5 to 9 for the
 validation), speech made by programs (`speech.py`, voices of the split), noises of many kinds and silence follow each
 other at random levels, a good part of the speech in noise. Recordings come again when they are used up, at another level and
-in another noise. Training has seen none of them, and the seeds of the noises differ.
+in another noise. (Words that resemble the wake words are judged apart.) Training has seen none of them, and the seeds of the noises differ.
 Files are named `nothing-NNN.flac`, so that `picoformer eval` takes every event for a false one.
 """
 
@@ -62,7 +62,7 @@ def main():
         "others": [p for p, label in audio.files(args.data)
                    if label.startswith("other") and audio.part(p, 15, 15) == args.split],
         "digits": [p for p, _ in audio.files(args.digits) if int(p.stem.rsplit("_", 1)[1]) in indices],
-        "tts": [p for p, _ in audio.files(args.tts)],
+        "tts": [p for p, label in audio.files(args.tts) if label == "other_tts"],
         "noise": [None], "silence": [None],
     }
     shares = {"others": 0.25, "digits": 0.1, "tts": 0.6, "noise": 0.03, "silence": 0.02}

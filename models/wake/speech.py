@@ -2,9 +2,10 @@
 
     python models/wake/speech.py --texts DIR/fairytaleqa --out FOLDER --split train --minutes 120
 
-Writes flac files `other_tts-…` (sentences, and words that resemble the wake words) and, for training alone, `WORD-tts…`.
-Training, validation and test have other voices and other texts. Needs the programs `espeak-ng` and
-`flite` (Debian packages of these names) and soundfile, scipy.
+Writes flac files `other_tts-…` (sentences), `other_similar-…` (words that resemble the wake words) and, for training
+alone, `WORD-…`. Training, validation and test have other voices and other sentences. Needs the programs `espeak-ng`,
+`flite` and, for training, `festival` with its voices ked, lp and pc (Debian packages espeak-ng, flite, festival, festvox-kdlpc16k,
+festvox-italp16k, festvox-itapc16k), and soundfile, scipy.
 """
 
 import argparse
@@ -32,11 +33,13 @@ SIMILAR = (
 # (program, voice, pitch shift in espeak's units, words a minute or a stretch)
 ESPEAK = {
     "train": ["en-us", "en-us+f2", "en-us+m3", "en-gb", "en-gb+f4", "en-gb-scotland+m5", "en-us+Annie", "en-gb+Hugo",
-              "en-us+Alicia", "en-029+m1", "de+f1", "fr+m2", "es", "it+f3", "nl"],
+              "en-us+Alicia", "en-029+m1", "en-us+Denis", "en-gb+linda", "en-us+steph", "en-gb+m6", "en-us+f1", "de+f1",
+              "fr+m2", "es", "it+f3", "nl"],
     "val": ["en-us+m7", "en-gb+f5", "en-us+Andrea", "es+f1"],
     "test": ["en-us+m4", "en-gb-x-rp+f3", "en-us+belinda", "en-us+Mario", "en-gb-x-gbcwmd+paul", "fr+f5"],
 }
 FLITE = {"train": ["kal16", "awb"], "val": ["rms"], "test": ["slt"]}
+FESTIVAL = {"train": ["ked_diphone", "lp_diphone", "pc_diphone"], "val": [], "test": []}  # two of them Italian
 
 
 def sentences(folder, split):
@@ -59,10 +62,13 @@ def speak(text, voice, rng):
         if voice.startswith("flite:"):
             stretch = f"duration_stretch={rng.uniform(0.8, 1.25):.2f}"
             command = ["flite", "-voice", voice[6:], "--setf", stretch, "-t", text, "-o", wav]
+        elif voice.startswith("festival:"):
+            pace = f"(Parameter.set 'Duration_Stretch {rng.uniform(0.85, 1.3):.2f})"
+            command = ["text2wave", "-eval", f"(voice_{voice[9:]})", "-eval", pace, "-o", wav]
         else:
             command = ["espeak-ng", "-v", voice, "-s", str(rng.randrange(120, 200)),
                        "-p", str(rng.randrange(25, 75)), "-w", wav, text]
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(command, check=True, capture_output=True, input=text.encode("latin-1", "ignore"))
         return audio.read(wav, RATE) if Path(wav).exists() else None  # nothing to pronounce
 
 
@@ -75,21 +81,22 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     rng = random.Random(args.split)
-    voices = [*ESPEAK[args.split], *(f"flite:{v}" for v in FLITE[args.split])] 
-    english = [v for v in voices if v.startswith(("en", "flite"))]
+    recorded = [f"flite:{v}" for v in FLITE[args.split]]
+    voices = [*ESPEAK[args.split], *recorded, *(f"festival:{v}" for v in FESTIVAL[args.split])]
+    english = [v for v in voices if v.startswith(("en", "flite", "festival:ked"))]
     said = []  # (label, text, voice)
     if args.split == "train":
         said = [(label, text, v) for label, text in WORDS.items() for v in english for _ in range(2)]
-    said += [("other_tts", text, v) for text in SIMILAR for v in rng.sample(english, min(6, len(english)))]
+    said += [("other_similar", text, v) for text in SIMILAR for v in english]
     texts = sentences(args.texts, args.split)
     seconds, i = 0.0, 0
     while seconds < 60 * args.minutes or i < len(said):
-        # flite's voices are recorded people: every third sentence is theirs
+        # flite's voices are made of recorded people: every other sentence is theirs
         rng = random.Random(f"{args.split} {i}")
         label, text, voice = said[i] if i < len(said) else (
-            "other_tts", rng.choice(texts), rng.choice(voices if i % 3 else voices[-len(FLITE[args.split]):])
+            "other_tts", rng.choice(texts), rng.choice(voices if i % 2 else recorded)
         )
-        file = args.out / f"{label}-tts{i:05}.flac"
+        file = args.out / f"{label}-{i:05}.flac"
         i += 1
         if not file.exists():  # the same command goes on where it was cut
             samples = speak(text.lstrip("-"), voice, rng)
