@@ -40,6 +40,12 @@ pub fn evaluate(
     }
     let features = model.features();
     if features.audio.is_some() || features.motion.is_some() {
+        if reference.is_some() {
+            return Err(input(
+                "recordings are judged without a reference",
+                "leave --reference out; the recipe compares with its own f32 (models/*/train.py)",
+            ));
+        }
         return recordings::evaluate(model, data, progress);
     }
     match model.config().head {

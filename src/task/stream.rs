@@ -56,6 +56,19 @@ pub struct Stream<'m, 'a, F, B: Build = Native> {
 }
 
 /// A model that hears, with its front end: 16-bit samples in, events or a label out.
+///
+/// ```
+/// use picoformer::{Listener, Model, arena, model};
+///
+/// static MODEL: Model = model!("../../models/digits/model.pico");
+///
+/// let mut ram = <arena!(MODEL)>::new(); // in firmware a static
+/// let mut listener = Listener::new(&MODEL, &mut ram)?;
+/// let recording = [0; 4000]; // half a second
+/// let answer = listener.classify_recording(&recording)?;
+/// assert!("0123456789".contains(answer.name));
+/// # Ok::<(), picoformer::RunError>(())
+/// ```
 pub type Listener<'m, 'a, B = Native> = Stream<'m, 'a, Audio<'m, 'a>, B>;
 
 /// A model that feels motions, with its front end: 16-bit samples of all channels in turn, events or a
