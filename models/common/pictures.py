@@ -62,10 +62,10 @@ def curves(path, title, x_name, y_name, lines, log=False):
     svg(path, WIDE, HIGH, axes.parts)
 
 
-def training(path, history, figure="val"):
-    """What `run.Run` reported: the loss of a batch, and the share of errors where `figure` was taken."""
+def training(path, history, judged="validation", figure="val"):
+    """What `run.Run` reported: the loss of a batch, and the share of errors in `judged` where `figure` was taken."""
     lines = {"loss of a batch": [(r["step"], r["loss"]) for r in history],
-             "errors in validation": [(r["step"], 1 - r[figure]) for r in history if figure in r]}
+             f"errors in {judged}": [(r["step"], 1 - r[figure]) for r in history if figure in r]}
     curves(path, "Training", "step", "loss, share of errors", {k: v for k, v in lines.items() if v}, log=True)
 
 

@@ -80,7 +80,7 @@ def main():
     parser.add_argument("--speaker", help="leave this speaker out and judge by it")
     parser.add_argument("--final", action="store_true")
     parser.add_argument("--test-folder", type=Path, help="copies the test's recordings there and ends")
-    parser.add_argument("--pictures", type=Path, help="a folder for training.svg and confusion.svg")
+    parser.add_argument("--pictures", type=Path, help="a folder for training.svg, or with --final confusion.svg")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--layers", type=int, default=4)
@@ -145,9 +145,10 @@ def main():
         counts = torch.bincount(truth * len(labels) + best, minlength=len(labels) ** 2).view(len(labels), -1)
         for label, row in zip(labels, counts.tolist()):
             print(f"  {label:12}", *(f"{count:4}" for count in row))
-    if args.pictures:  # of the last judged: the test with --final
+    if args.pictures and args.final:
+        pictures.confusion(args.pictures / "confusion.svg", "Files of the test", counts, labels)
+    elif args.pictures:
         pictures.training(args.pictures / "training.svg", run.history)
-        pictures.confusion(args.pictures / "confusion.svg", f"Files of the {'test' if name == 'test' else 'validation'}", counts, labels)
 
 
 if __name__ == "__main__":

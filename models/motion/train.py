@@ -256,7 +256,7 @@ def main():
     if args.test and test:
         _, counts = report("test", run.average, *windows(test, scaling), names)
     if args.pictures:
-        pictures.training(args.pictures / "training.svg", run.history)
+        pictures.training(args.pictures / "training.svg", run.history, "some windows of the training")
         if args.test and test:
             pictures.confusion(args.pictures / "confusion.svg", "Windows of the test", counts, names)
 
