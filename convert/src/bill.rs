@@ -12,6 +12,12 @@ use serde::Serialize;
 pub struct Bill {
     /// `encoder`, `decoder` or `encoder-decoder`.
     pub architecture: &'static str,
+    /// What it takes: `tokens`, `frames`, or what its front end makes frames of, `audio` or `motion`.
+    pub input: &'static str,
+    /// Samples a second that the front end wants; 0 without one, or if the model does not say.
+    pub sample_rate: u32,
+    /// Whether a stream of samples gives events.
+    pub trigger: bool,
     /// What it answers: `tokens`, `label`, `labels`, `embedding` or `hidden`.
     pub answers: &'static str,
     /// Weights of the checkpoint.
@@ -86,7 +92,13 @@ fn item(name: impl Into<String>, bytes: usize) -> Item {
 
 /// Writes the bill of a parsed model.
 pub fn bill(model: &Model) -> Bill {
-    let (c, size) = (*model.config(), model.arena());
+    let (c, size, features) = (*model.config(), model.arena(), model.features());
+    let (input, sample_rate) = match (features.audio, features.motion, c.input) {
+        (Some(audio), ..) => ("audio", audio.sample_rate),
+        (_, Some(motion), _) => ("motion", motion.sample_rate.unwrap_or(0)),
+        (.., Input::Frames) => ("frames", 0),
+        (.., Input::Tokens) => ("tokens", 0),
+    };
     let kept = Kept::of(model);
     Bill {
         architecture: match c.architecture {
@@ -94,6 +106,9 @@ pub fn bill(model: &Model) -> Bill {
             Architecture::Decoder => "decoder",
             Architecture::EncoderDecoder => "encoder-decoder",
         },
+        input,
+        sample_rate,
+        trigger: features.trigger.is_some(),
         answers: match c.head {
             Head::Vocabulary | Head::TiedVocabulary => "tokens",
             Head::Classifier => "label",
@@ -129,6 +144,7 @@ pub fn bill(model: &Model) -> Bill {
         sections: sections(model),
         buffers: buffers(&c)
             .iter()
+            .chain(&features.buffers(&c))
             .filter(|buffer| buffer.len > 0)
             .map(|buffer| item(buffer.name, buffer.bytes()))
             .collect(),
@@ -207,13 +223,23 @@ impl std::fmt::Display for Bill {
                 self.decoder_layers, self.target_context, self.beams
             )?;
         }
+        let rate = format!("{} samples a second", self.sample_rate);
+        let input = match self.input {
+            "tokens" => format!(
+                "vocabulary {}{}{}",
+                self.vocab_size,
+                self.original_vocab_size
+                    .map_or_else(String::new, |n| format!(" of the original's {n}")),
+                if self.tokenizer { " with tokenizer" } else { ", no tokenizer (ids in, ids out)" },
+            ),
+            "frames" => "frames in, no front end".into(),
+            kind if self.sample_rate > 0 => format!("{kind} in, {rate}"),
+            kind => format!("{kind} in"),
+        };
         writeln!(
             f,
-            "vocabulary {}{}{}{}, weights packed `{}`, {} rows a tile",
-            self.vocab_size,
-            self.original_vocab_size
-                .map_or_else(String::new, |n| format!(" of the original's {n}")),
-            if self.tokenizer { " with tokenizer" } else { ", no tokenizer (ids in, ids out)" },
+            "{input}{}{}, weights packed `{}`, {} rows a tile",
+            if self.trigger { ", a stream of it gives events" } else { "" },
             if self.n_labels > 0 { format!(", {} labels", self.n_labels) } else { String::new() },
             self.layout,
             self.tile_rows,

@@ -5,6 +5,7 @@ use crate::error_rates::targets;
 use crate::evaluation::{Evaluation, Progress, at, encode, nonempty};
 use crate::float_model::{FloatModel, softmax};
 use crate::host::HeapArena;
+use crate::recordings;
 use picoformer::config::{Architecture, Head};
 use picoformer::probability::log_probability;
 use picoformer::sampler::greedy;
@@ -36,6 +37,16 @@ pub fn evaluate(
     }
     if model.config().architecture == Architecture::EncoderDecoder {
         return targets(model, reference, data, limit, progress);
+    }
+    let features = model.features();
+    if features.audio.is_some() || features.motion.is_some() {
+        if reference.is_some() {
+            return Err(input(
+                "recordings are judged without a reference",
+                "leave --reference out; the recipe compares with its own f32 (models/*/train.py)",
+            ));
+        }
+        return recordings::evaluate(model, data, progress);
     }
     match model.config().head {
         Head::Vocabulary | Head::TiedVocabulary => language(model, reference, data, progress),

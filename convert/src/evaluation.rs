@@ -10,7 +10,7 @@ use std::path::Path;
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(default)]
 pub struct Evaluation {
-    /// Documents, sentences or lines.
+    /// Documents, sentences, lines or recordings.
     pub sequences: usize,
     /// Decoder: predicted tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,6 +33,15 @@ pub struct Evaluation {
     /// The same in f32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy_reference: Option<f64>,
+    /// Recordings: how many hold a label that was not found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed: Option<usize>,
+    /// Recordings: events of another label than the recording's, or a second one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub false_events: Option<usize>,
+    /// Recordings: length of all together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
     /// Classifier: largest difference of a logit from f32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logit_error_max: Option<f64>,

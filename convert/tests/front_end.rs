@@ -3,64 +3,11 @@
 
 mod common;
 
-use common::*;
-use picoformer::blob::AUDIO;
-use picoformer::config::{Architecture, Config, Head, Input, Pooling};
-use picoformer::features::{Audio, AudioParameters, FrontEnd};
+use common::front_end::*;
+use picoformer::config::{Architecture, Config, Head, Input};
 use picoformer_convert::account::Document;
 use picoformer_convert::import::features::front_end;
-use safetensors::SafeTensors;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
-
-/// The front ends of `models/common/frontend.md`.
-fn settings() -> [(&'static str, Value); 2] {
-    let common = |rate: u32, n_fft: u32, hop: u32, n_mels: u32, high: f64| {
-        json!({ "kind": "audio", "sample_rate": rate, "n_fft": n_fft, "hop_length": hop,
-            "n_mels": n_mels, "f_min": 60.0, "f_max": high, "frames_per_row": 4 })
-    };
-    [("wake", common(16000, 512, 320, 40, 7600.0)), ("digits", common(8000, 256, 128, 32, 3900.0))]
-}
-
-fn section(features: &Value) -> Vec<u8> {
-    let config = Config {
-        input: Input::Frames,
-        head: Head::Classifier,
-        pooling: Pooling::Mean,
-        frame_len: 4 * features["n_mels"].as_u64().unwrap() as usize,
-        context: 18,
-        ..Config::base(Architecture::Encoder)
-    };
-    let (tag, data) =
-        front_end(&Document::of("features", features.clone()).unwrap(), &config).unwrap();
-    assert_eq!(tag, AUDIO);
-    data
-}
-
-/// All frames of some samples, fed in pieces of `piece`.
-fn log_mels(section: &[u8], samples: &[i16], piece: usize) -> Vec<Vec<i16>> {
-    let parameters = AudioParameters::parse(section).unwrap();
-    let n = parameters.n_fft;
-    let (mut ring, mut spectrum) = (vec![-1; n], vec![-1; n]);
-    let mut audio = Audio::new(parameters, &mut ring, &mut spectrum);
-    let mut frames = Vec::new();
-    for mut piece in samples.chunks(piece) {
-        while audio.take(&mut piece) {
-            let mut frame = vec![0; parameters.n_mels];
-            audio.frame(&mut frame);
-            frames.push(frame);
-        }
-    }
-    frames
-}
-
-/// Each of `models/common/golden.safetensors`: samples and log-mels, as 16-bit integers.
-fn golden() -> BTreeMap<String, Vec<i16>> {
-    let bytes = std::fs::read(root().join("models/common/golden.safetensors")).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let numbers = |data: &[u8]| data.chunks(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-    file.tensors().into_iter().map(|(name, view)| (name, numbers(view.data()))).collect()
-}
+use serde_json::json;
 
 #[test]
 fn log_mels_are_those_of_f64() {

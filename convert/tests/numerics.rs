@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::front_end::{errors, golden, recordings, settings};
 use common::synthetic::Random;
 use picoformer::config::{Activation, KEY_BLOCK, Norm};
 use picoformer::fixed::*;
@@ -235,6 +236,19 @@ fn length_one() -> f64 {
     }))
 }
 
+/// Log-mels of signals that are hard for a front end, and of some recordings.
+fn log_mels(which: usize) -> f64 {
+    let (name, features) = &settings()[which];
+    let hard =
+        golden().into_iter().filter(|(key, _)| key.starts_with(name) && key.ends_with("samples"));
+    let mut signals: Vec<Vec<i16>> = hard.map(|(_, samples)| samples).collect();
+    signals.extend(recordings(name, features).into_iter().take(2));
+    let (worst, wrong) = errors(features, &signals);
+    println!("{name}: {wrong:.5} of all log-mels are not the exact ones rounded");
+    assert!(wrong < 0.01, "{name}: {wrong}");
+    worst
+}
+
 fn table() -> String {
     use Activation::*;
     let numerators = worst(
@@ -291,6 +305,8 @@ fn table() -> String {
         ("`exp2_fine` (sampling, probabilities)", format!("{fine:.1e}"), "relative"),
         ("`log2`", format!("{:.1e}", logarithm()), "absolute"),
         ("log-probability of a token, 500 logits", format!("{:.1e}", log_softmax()), "nats"),
+        ("log-mel, 16 kHz (`wake`)", format!("{:.2}", log_mels(0)), "units of 2^-8 octaves"),
+        ("log-mel, 8 kHz (`digits`)", format!("{:.2}", log_mels(1)), "units of 2^-8 octaves"),
         ("ln 2 and log2 e as constants", format!("{constants:.1e}"), "relative"),
     ];
     let mut text =

@@ -2,8 +2,8 @@
 //! of torchaudio's `MelSpectrogram` with HTK mels).
 
 use super::fft::{Wave, fraction, power, transform};
+use super::front_end::FrontEnd;
 use super::mel::Triangles;
-use super::parameters::FrontEnd;
 use crate::blob::{part, read_u16, read_u32};
 use crate::slices::{first_mut, rest_mut};
 

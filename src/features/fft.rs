@@ -50,9 +50,10 @@ fn unit(x: i64) -> i32 {
 
 /// `z · w` for a `w` of length one in Q1.30.
 #[inline(always)]
-fn rotate(z: Complex, w: Complex) -> Complex {
-    let ([a, b], [c, d]) = (z.map(i64::from), w.map(i64::from));
-    [unit(a * c - b * d), unit(a * d + b * c)]
+fn rotate([a, b]: Complex, [c, d]: Complex) -> Complex {
+    // One by one, not by `map`: so the compiler sees products of 32 bits.
+    let product = |x: i32, y: i32| x as i64 * y as i64;
+    [unit(product(a, c) - product(b, d)), unit(product(a, d) + product(b, c))]
 }
 
 /// Bits by which a power is shifted down: two for the halves of the even and the odd samples, and as
@@ -76,13 +77,12 @@ pub(super) fn transform(samples: &[i16], wave: &Wave, data: &mut [Complex]) -> u
     let loudest = samples.iter().fold(1, |loudest, x| x.unsigned_abs().max(loudest));
     // 2^15 for the smallest sample, which has one bit more.
     let gain = loudest.leading_zeros().saturating_sub(loudest.is_power_of_two() as u32 ^ 1);
-    let down = 30 - headroom(wave.n, gain);
+    let up = headroom(wave.n, gain);
     let unused = usize::BITS - (wave.n / 2).trailing_zeros();
     let (pairs, _) = samples.as_chunks::<2>();
     for (i, pair) in pairs.iter().enumerate() {
         let windowed = |part: usize, sample: i16| {
-            let product = sample as i64 * wave.hann(2 * i + part) as i64;
-            ((product + (1 << (down - 1))) >> down) as i32
+            unit(((sample as i32) << up) as i64 * wave.hann(2 * i + part) as i64)
         };
         let [even, odd] = *pair;
         // In the order of reversed bits, which the passes below put right.
@@ -90,7 +90,14 @@ pub(super) fn transform(samples: &[i16], wave: &Wave, data: &mut [Complex]) -> u
             *to = [windowed(0, even), windowed(1, odd)];
         }
     }
-    let mut half = 1;
+    // The first two passes turn by multiples of a quarter.
+    for four in data.as_chunks_mut::<4>().0 {
+        let [[a, b], [c, d], [e, f], [g, h]] = *four;
+        let ([a, b], [c, d]) = ([a + c, b + d], [a - c, b - d]);
+        let ([e, f], [g, h]) = ([e + g, f + h], [e - g, f - h]);
+        *four = [[a + e, b + f], [c + h, d - g], [a - e, b - f], [c - h, d + g]];
+    }
+    let mut half = 4;
     while half < data.len() {
         let stride = wave.n / (2 * half);
         for block in data.chunks_exact_mut(2 * half) {
@@ -119,7 +126,7 @@ pub(super) fn power(data: &[Complex], wave: &Wave, k: usize) -> u64 {
     let ([a, b], [c, d]) = (at(k), at((wave.n / 2).wrapping_sub(k)));
     // Twice the even and the odd samples' transforms; the odd ones' turned by −i.
     let [x, y] = rotate([b + d, c - a], wave.root(k));
-    let [x, y] = [a + c + x, b - d + y].map(|x| x as i64);
+    let (x, y) = ((a + c + x) as i64, (b - d + y) as i64);
     (((x * x + y * y) as u64) + (1 << (DOWN - 1))) >> DOWN
 }
 

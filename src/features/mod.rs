@@ -9,6 +9,7 @@
 
 mod audio;
 mod fft;
+mod front_end;
 mod mel;
 mod motion;
 mod parameters;
@@ -16,7 +17,8 @@ mod trigger;
 mod window;
 
 pub use audio::{Audio, AudioParameters};
+pub use front_end::FrontEnd;
 pub use motion::{Motion, MotionParameters};
-pub use parameters::{Features, FrontEnd};
+pub use parameters::Features;
 pub use trigger::{Scores, Trigger};
 pub use window::Window;

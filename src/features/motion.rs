@@ -1,6 +1,6 @@
 //! Motion: 16-bit samples of several channels, each scaled by the model's fixed factor.
 
-use super::parameters::FrontEnd;
+use super::front_end::FrontEnd;
 use crate::blob::{part, read_u16, read_u32};
 use crate::fixed::round_shift;
 
@@ -11,6 +11,8 @@ pub struct MotionParameters<'m> {
     pub channels: usize,
     /// Samples that make a row of the model's input.
     pub samples_per_row: usize,
+    /// Samples a second, if the model says so.
+    pub sample_rate: Option<u32>,
     shift: u32,
     /// Per channel: offset and multiplier, `i32` each.
     scales: &'m [u8],
@@ -29,7 +31,11 @@ impl<'m> MotionParameters<'m> {
         }
         let samples_per_row = read_u16(data, 2) as usize;
         let scales = part(data, FIELDS, data.len());
-        Some(Self { channels, samples_per_row, shift, scales })
+        let sample_rate = match read_u16(data, 6) {
+            0 => None,
+            rate => Some(rate as u32),
+        };
+        Some(Self { channels, samples_per_row, sample_rate, shift, scales })
     }
 }
 

@@ -56,6 +56,19 @@ pub struct Stream<'m, 'a, F, B: Build = Native> {
 }
 
 /// A model that hears, with its front end: 16-bit samples in, events or a label out.
+///
+/// ```
+/// use picoformer::{Listener, Model, arena, model};
+///
+/// static MODEL: Model = model!("../../models/digits/model.pico");
+///
+/// let mut ram = <arena!(MODEL)>::new(); // in firmware a static
+/// let mut listener = Listener::new(&MODEL, &mut ram)?;
+/// let recording = [0; 4000]; // half a second
+/// let answer = listener.classify_recording(&recording)?;
+/// assert!("0123456789".contains(answer.name));
+/// # Ok::<(), picoformer::RunError>(())
+/// ```
 pub type Listener<'m, 'a, B = Native> = Stream<'m, 'a, Audio<'m, 'a>, B>;
 
 /// A model that feels motions, with its front end: 16-bit samples of all channels in turn, events or a
@@ -107,7 +120,7 @@ impl<'m, 'a, B: Build> Listener<'m, 'a, B> {
     /// The likeliest label of a whole recording, whatever was heard before. Of a long one, the loudest
     /// window of successive frames counts: the one with the largest sum of log-mels, the first of
     /// equals. A recording shorter than a frame is padded with zeros. The front end runs over all of
-    /// it, and again over that window.
+    /// it, and again over that window, after which [`Stream::samples`] says where the window ends.
     ///
     /// # Errors
     /// [`RunError::EmptyInput`]; those of [`Stream::classify`].
@@ -131,6 +144,7 @@ impl<'m, 'a, B: Build> Listener<'m, 'a, B> {
             let hops = self.window.frames().saturating_sub(1) * parameters.hop_length;
             let first = end.saturating_sub(hops + parameters.n_fft);
             self.reset();
+            self.taken = first as u64;
             self.feed(samples.get(first..end).unwrap_or_default());
         }
         self.classify()
@@ -155,6 +169,16 @@ impl<'m, 'a, B: Build> MotionClassifier<'m, 'a, B> {
     /// Values of a sample.
     pub fn channels(&self) -> usize {
         self.front.parameters().channels
+    }
+
+    /// Samples a second that the model wants, if it says so.
+    pub fn sample_rate(&self) -> Option<u32> {
+        self.front.parameters().sample_rate
+    }
+
+    /// Samples of the window.
+    pub fn window(&self) -> usize {
+        self.window.frames()
     }
 }
 
@@ -222,6 +246,16 @@ impl<'m, 'a, F: FrontEnd, B: Build> Stream<'m, 'a, F, B> {
             scores.clear();
         }
         (self.frames, self.taken, self.working_on) = (0, 0, None);
+    }
+
+    /// Whether [`Stream::push`] gives events: the model has a trigger.
+    pub fn triggers(&self) -> bool {
+        self.scores.is_some()
+    }
+
+    /// Values of the stream so far.
+    pub fn samples(&self) -> u64 {
+        self.taken
     }
 
     /// Values that one call of [`Stream::push`] takes: those from one row to the next.

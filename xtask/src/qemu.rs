@@ -23,7 +23,7 @@ pub struct Row {
     pub demo: String,
     /// Guest instructions per `unit`, rounded.
     pub instructions: u64,
-    /// `token` or `inference`.
+    /// `token`, `inference`, `word`, or `second` of sound.
     pub unit: String,
     /// RAM of the model.
     pub arena_bytes: u64,
@@ -40,13 +40,18 @@ pub struct Row {
     pub logits_hash: String,
     /// Whether the text, hash included, is the host's to the byte.
     pub equals_host: bool,
-    /// Where the instructions go, per `unit`; and `beam`, what a word costs with the blob's beam.
+    /// Where the instructions go, per `unit`; and `beam`, what a word costs with the blob's beam. Of a
+    /// stream that is listened to: the front end's instructions a second, the most in 10 ms, and the
+    /// share of a core at 100 MHz, an instruction a cycle, that all of it takes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, u64>,
 }
 
 /// Which demos there are.
-pub const DEMOS: [&str; 4] = ["classify", "g2p", "generate", "stories"];
+pub const DEMOS: [&str; 7] = ["classify", "digits", "g2p", "generate", "motion", "stories", "wake"];
+
+/// Pieces of a stream in a second.
+const PIECES: u64 = 100;
 
 /// Of a word that `g2p` pronounces greedily: the parts that are counted apart.
 const PARTS: [&str; 6] =
@@ -118,11 +123,14 @@ pub fn emulate(built: &Built, host: &str, blob: Option<&PathBuf>) -> Result<(Row
     }
     let number = |key: &str| numbers.get(key).copied().unwrap_or(0);
     let (total, times, unit) = match demo.as_str() {
-        "classify" => (number("inference_instructions"), number("inferences"), "inference"),
+        "classify" | "digits" | "motion" => {
+            (number("inference_instructions"), number("inferences"), "inference")
+        }
         "g2p" => {
             let parts: u64 = PARTS.iter().map(|part| number(&format!("{part}_instructions"))).sum();
             (number("word_instructions") + parts, number("words"), "word")
         }
+        "wake" => (PIECES * number("piece_instructions"), number("pieces"), "second"),
         _ => (number("token_instructions"), number("tokens"), "token"),
     };
     let mut parts = BTreeMap::new();
@@ -133,6 +141,13 @@ pub fn emulate(built: &Built, host: &str, blob: Option<&PathBuf>) -> Result<(Row
         }
         let beam = number("beam_instructions") + number("beam_step_instructions");
         parts.insert("beam".to_owned(), beam / number("beams").max(1));
+    }
+    if unit == "second" {
+        let each = |key: &str| PIECES * number(key) / times.max(1);
+        parts.insert("front_end".to_owned(), each("front_end_instructions"));
+        parts.insert("longest_10_ms".to_owned(), number("longest_piece_instructions"));
+        let share = each("piece_instructions") * 1000 / 100_000_000;
+        parts.insert("permille_of_100_mhz".to_owned(), share);
     }
     let row = Row {
         core: board.core.clone(),
@@ -304,6 +319,18 @@ pub fn table(rows: &[Row]) -> String {
             row.blob_bytes,
             row.logits_hash,
             if row.equals_host { "yes" } else { "NO" }
+        );
+    }
+    for row in rows.iter().filter(|row| row.unit == "second") {
+        let part = |name: &str| row.parts.get(name).copied().unwrap_or(0);
+        text += &format!(
+            "{} listens in real time with {:.1} % of 100 MHz (instructions per second of sound / 10^8): {} \
+             instructions a second, {} of them in the front end, {} at most in 10 ms\n",
+            row.core,
+            part("permille_of_100_mhz") as f64 / 10.0,
+            row.instructions,
+            part("front_end"),
+            part("longest_10_ms"),
         );
     }
     text

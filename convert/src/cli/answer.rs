@@ -1,7 +1,7 @@
 //! `picoformer run`: what a model answers.
 
 use clap::Args;
-use miette::Result;
+use miette::{IntoDiagnostic, Result};
 use picoformer::config::{Architecture, Head};
 use picoformer::probability::log_probability;
 use picoformer::sampler::{ONE, Sampling, greedy};
@@ -13,6 +13,7 @@ use picoformer_convert::evaluation::encode;
 use picoformer_convert::generation::beam_width;
 use picoformer_convert::host::{Blob, HeapArena};
 use picoformer_convert::output::say;
+use picoformer_convert::sensing::{Heard, Sensed, sense};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -21,8 +22,17 @@ pub struct RunArguments {
     /// The blob
     blob: PathBuf,
     /// The text
-    #[arg(required_unless_present_any = ["ids", "file"], conflicts_with_all = ["ids", "file"])]
+    #[arg(
+        required_unless_present_any = ["ids", "file", "wav", "csv"],
+        conflicts_with_all = ["ids", "file", "wav", "csv"]
+    )]
     text: Option<String>,
+    /// Sound: a wav or flac file of any sample rate; prints its events with their times
+    #[arg(long, conflicts_with_all = ["ids", "file", "csv"])]
+    wav: Option<PathBuf>,
+    /// Motion: a csv file, a sample a line and a column for each channel
+    #[arg(long, conflicts_with_all = ["ids", "file"])]
+    csv: Option<PathBuf>,
     /// A file with a text a line: an answer a line (with --json a JSON object each). A text that cannot be
     /// answered gets an error in its line, and the command fails at the end
     #[arg(long, conflicts_with = "ids")]
@@ -60,6 +70,19 @@ pub fn run(arguments: &RunArguments) -> Result<()> {
     if let Some(beams) = arguments.beam {
         model = model.with_beams(beam_width(beams)?);
     }
+    let features = model.features();
+    match (&arguments.wav, &arguments.csv) {
+        (Some(_), _) if features.audio.is_none() => return Err(no_sound().into()),
+        (_, Some(_)) if features.motion.is_none() => return Err(no_motion().into()),
+        (Some(file), _) | (_, Some(file)) => return sensed(&sense(&model, file)?, arguments.json),
+        (None, None) if features.audio.is_some() => {
+            return Err(input("this model hears", "give it a recording: --wav FILE").into());
+        }
+        (None, None) if features.motion.is_some() => {
+            return Err(input("this model feels motions", "give it a recording: --csv FILE").into());
+        }
+        (None, None) => {}
+    }
     if let Some(file) = &arguments.file {
         return answer_file(&model, file, arguments);
     }
@@ -73,6 +96,43 @@ pub fn run(arguments: &RunArguments) -> Result<()> {
         true => Ok(say(&value)?),
         false => show(&value, arguments.text.as_deref()),
     }
+}
+
+fn no_sound() -> Error {
+    input(
+        "this model does not hear: it has no front end for sound",
+        "--wav is for models that have one",
+    )
+}
+
+/// For `--csv` with another model.
+pub fn no_motion() -> Error {
+    input(
+        "this model feels no motions: it has no front end for them",
+        "--csv is for models that have one",
+    )
+}
+
+/// Prints what was found in a recording.
+fn sensed(found: &Sensed, json: bool) -> Result<()> {
+    if json {
+        return Ok(say(&serde_json::to_string(found).into_diagnostic()?)?);
+    }
+    for event in &found.events {
+        let Heard { label, sample, confidence, .. } = event;
+        match event.time {
+            Some(time) => {
+                say(&format_args!("{time:>9.2} s  {:6.2} %  {label}", 100.0 * confidence))?
+            }
+            None => say(&format_args!("{sample:>9}  {:6.2} %  {label}", 100.0 * confidence))?,
+        }
+    }
+    match &found.label {
+        Some(label) if found.events.len() > 1 => say(&format_args!("all together: {label}"))?,
+        None if found.events.is_empty() => say(&"no event")?,
+        _ => {}
+    }
+    Ok(())
 }
 
 /// The answer for one input.

@@ -45,7 +45,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Runs a blob on a text or on token ids
+    /// Runs a blob on a text, on token ids, or on a recording
     Run(answer::RunArguments),
     /// Shows the tokens of a text: ids and pieces
     Tokenize(tokenize::TokenizeArguments),
@@ -56,9 +56,13 @@ enum Command {
         /// The blob
         blob: PathBuf,
         /// Decoder: folder of .txt; classifier: JSONL with `text` and `label`; encoder-decoder: TSV of a
-        /// source and its targets; otherwise a text a line
+        /// source and its targets; sound, motion: folder of LABEL-anything.wav (.flac, .csv) or LABEL/…;
+        /// otherwise a text a line
         #[arg(long)]
         data: PathBuf,
+        /// Motion: the folder holds csv files, a sample a line
+        #[arg(long)]
+        csv: bool,
         /// Encoder-decoder: hypotheses kept, 1 is greedy; the blob's own by default
         #[arg(long)]
         beam: Option<usize>,
@@ -80,7 +84,8 @@ enum Command {
 
 #[derive(Args)]
 struct ConvertArguments {
-    /// Hugging Face folder (bart, bert, gpt2, llama, marian, mistral, t5) or llama2.c .bin file
+    /// Hugging Face folder (bart, bert, gpt2, llama, marian, mistral, t5), plain checkpoint (picoformer) or
+    /// llama2.c .bin file
     checkpoint: PathBuf,
     /// Where the blob goes
     #[arg(short, long)]
@@ -160,9 +165,12 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Run(arguments) => answer::run(&arguments),
         Command::Tokenize(arguments) => tokenize::run(&arguments),
         Command::Reference(arguments) => reference::run(&arguments),
-        Command::Eval { blob, data, beam, limit, reference, ignore, json } => {
+        Command::Eval { blob, data, csv, beam, limit, reference, ignore, json } => {
             let bytes = Blob::open(&blob)?;
             let mut model = bytes.model(&blob)?;
+            if csv && model.features().motion.is_none() {
+                return Err(answer::no_motion().into());
+            }
             if let Some(beams) = beam {
                 model = model.with_beams(beam_width(beams)?);
             }

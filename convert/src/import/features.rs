@@ -177,8 +177,12 @@ fn motion(k: &Document, config: &Config) -> Result<Vec<u8>> {
     }
     let (offsets, multipliers) =
         (integers(k, "offset", channels)?, integers(k, "multiplier", channels)?);
+    let rate = match k.get("sample_rate") {
+        Some(_) => half(k, "sample_rate")?,
+        None => 0,
+    };
     let mut data = vec![0; 16];
-    for (at, value) in [(0, channels), (2, per_row), (4, shift as u16)] {
+    for (at, value) in [(0, channels), (2, per_row), (4, shift as u16), (6, rate)] {
         data[at..at + 2].copy_from_slice(&value.to_le_bytes());
     }
     for pair in offsets.into_iter().zip(multipliers) {

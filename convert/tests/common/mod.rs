@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs)] // each test file uses its part
 
 pub mod checkpoints;
+pub mod front_end;
 pub mod synthetic;
 
 use picoformer::{Decoder, Encoder, Model};

@@ -163,13 +163,16 @@ pub struct Meter {
     /// Instructions of an empty measurement.
     overhead: u64,
     totals: [(u64, u64); PHASES],
+    /// Instructions of the most expensive [`Phase::Piece`].
+    pub longest_piece: u64,
 }
 
 impl Meter {
     /// Starts the counter and measures the cost of measuring.
     pub fn new() -> Self {
         start();
-        let mut meter = Self { begun: Instant::now(), overhead: 0, totals: [(0, 0); PHASES] };
+        let begun = Instant::now();
+        let mut meter = Self { begun, overhead: 0, totals: [(0, 0); PHASES], longest_piece: 0 };
         meter.begin();
         meter.overhead = meter.elapsed();
         meter
@@ -205,6 +208,9 @@ impl Probe for Meter {
         if let Some((instructions, times)) = self.totals.get_mut(phase as usize) {
             *instructions += elapsed;
             *times += 1;
+        }
+        if phase == Phase::Piece {
+            self.longest_piece = self.longest_piece.max(elapsed);
         }
     }
 }

@@ -37,6 +37,8 @@ static LINES: [(Phase, &str, &str); PHASES] = [
     (Phase::Head, "head_instructions", "head_steps"),
     (Phase::Beam, "beam_instructions", "beams"),
     (Phase::BeamStep, "beam_step_instructions", "beam_steps"),
+    (Phase::Piece, "piece_instructions", "pieces"),
+    (Phase::FrontEnd, "front_end_instructions", "front_end_pieces"),
 ];
 
 /// Runs a demo, prints the report and ends the emulation: status 0, or 1 when the demo failed.
@@ -53,6 +55,9 @@ pub fn run(demo: Demo) -> ! {
                     line(name, instructions);
                     line(unit, times);
                 }
+            }
+            if meter.longest_piece > 0 {
+                line("longest_piece_instructions", meter.longest_piece);
             }
             line("arena_bytes", summary.arena_bytes as u64);
             line("blob_bytes", summary.blob_bytes as u64);

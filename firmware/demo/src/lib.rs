@@ -1,26 +1,33 @@
-//! The demos: text in, answer out, with the answer's token ids and a hash over every logit.
+//! The demos: text or samples in, answer out, with the answer's token ids and a hash over every logit.
 //!
 //! The very same code runs on every board and in the host's test harness, and prints the very same
 //! text: nothing printed here depends on the core, on pointers' width or on time.
 #![no_std]
 
 mod classify;
+mod digits;
 mod g2p;
 mod generate;
 pub mod hash;
 mod layers;
 pub mod lend;
 mod minimal;
+mod motion;
+mod recordings;
 pub mod shipped;
 mod stories;
 pub mod text;
+mod wake;
 
 pub use classify::classify;
+pub use digits::digits;
 pub use g2p::g2p;
 pub use generate::generate;
 pub use layers::layers;
 pub use minimal::minimal;
+pub use motion::motion;
 pub use stories::stories;
+pub use wake::wake;
 
 use core::fmt;
 
@@ -53,10 +60,14 @@ pub enum Phase {
     Beam = 11,
     /// A step of such a word.
     BeamStep = 12,
+    /// 10 ms of a stream that is listened to.
+    Piece = 13,
+    /// The same, the front end alone.
+    FrontEnd = 14,
 }
 
 /// How many phases there are.
-pub const PHASES: usize = 13;
+pub const PHASES: usize = 15;
 
 /// Where a board counts instructions. Everything between `begin` and `end` is the engine's work;
 /// printing stands outside.

@@ -40,9 +40,12 @@ pub fn run(name: &str, blob: Option<&'static Blob>) -> Option<(String, Result<()
     let mut out = String::new();
     let result = match (name, blob) {
         ("classify", None) => picoformer_demo::classify(&mut out, &mut ()),
+        ("digits", None) => picoformer_demo::digits(&mut out, &mut ()),
         ("g2p", None) => picoformer_demo::g2p(&mut out, &mut ()),
         ("generate", None) => picoformer_demo::generate(&mut out, &mut ()),
         ("layers", None) => picoformer_demo::layers(&mut out, &mut ()),
+        ("motion", None) => picoformer_demo::motion(&mut out, &mut ()),
+        ("wake", None) => picoformer_demo::wake(&mut out, &mut ()),
         ("stories", Some(blob)) => picoformer_demo::stories(blob.bytes(), &mut out, &mut ()),
         _ => return None,
     };

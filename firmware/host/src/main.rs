@@ -18,7 +18,9 @@ fn main() -> ExitCode {
     };
     let name = arguments.first().map_or("", String::as_str);
     let Some((text, result)) = run(name, blob) else {
-        eprintln!("usage: picoformer-host classify | g2p | generate | layers | stories BLOB");
+        eprintln!(
+            "usage: picoformer-host classify | digits | g2p | generate | layers | motion | stories BLOB | wake"
+        );
         return ExitCode::from(2);
     };
     print!("{text}");

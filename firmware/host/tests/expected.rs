@@ -22,6 +22,21 @@ fn classify() {
 }
 
 #[test]
+fn digits() {
+    prints_what_is_expected("digits", None);
+}
+
+#[test]
+fn motion() {
+    prints_what_is_expected("motion", None);
+}
+
+#[test]
+fn wake() {
+    prints_what_is_expected("wake", None);
+}
+
+#[test]
 fn g2p() {
     prints_what_is_expected("g2p", None);
 }
