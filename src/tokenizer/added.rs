@@ -7,16 +7,7 @@
 //! ```
 
 use super::output::{EncodeError, Output};
-use super::vocabulary::Vocabulary;
-
-/// White space before the token belongs to it.
-pub const STRIP_BEFORE: u32 = 1;
-/// White space behind the token belongs to it.
-pub const STRIP_BEHIND: u32 = 2;
-/// Is looked for in what tokens without this option leave (`normalized` in `tokenizer.json`).
-pub const SECOND: u32 = 4;
-/// All options.
-pub const OPTIONS: u32 = 7;
+use super::vocabulary::{SECOND, STRIP_BEFORE, STRIP_BEHIND, Vocabulary};
 
 /// Encodes the parts of a text between its added tokens by `encode`, which is told whether a part is the
 /// beginning of the text.

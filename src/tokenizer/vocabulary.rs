@@ -21,7 +21,6 @@
 //!     added                 see `added`
 //! ```
 
-use super::added::OPTIONS;
 use super::output::Kind;
 use crate::blob::{read_u8, read_u16, read_u32, read_u64};
 
@@ -43,6 +42,14 @@ pub const FLAG_RUNS: u8 = 32;
 pub const FLAG_ADDED: u8 = 64;
 /// With [`FLAG_PREFIX`]: not behind an added token.
 pub const FLAG_FIRST: u8 = 128;
+/// Option of an added token: white space before it belongs to it.
+pub const STRIP_BEFORE: u32 = 1;
+/// White space behind it does.
+pub const STRIP_BEHIND: u32 = 2;
+/// It is looked for in what tokens without this option leave (`normalized` in `tokenizer.json`).
+pub const SECOND: u32 = 4;
+/// All options of an added token.
+const OPTIONS: u32 = STRIP_BEFORE | STRIP_BEHIND | SECOND;
 /// "No such token".
 pub const NONE: u32 = u32::MAX;
 

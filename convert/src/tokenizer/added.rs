@@ -3,15 +3,13 @@
 use super::section::{Section, parts, unsupported};
 use crate::account::shown;
 use crate::error::Result;
-use picoformer::tokenizer::vocabulary::{FLAG_ADDED, FLAG_FIRST};
+use picoformer::tokenizer::vocabulary::{
+    FLAG_ADDED, FLAG_FIRST, SECOND, STRIP_BEFORE, STRIP_BEHIND,
+};
 use serde_json::Value;
 
 /// The mark of a token that is ordinary text in a text; no key of `tokenizer.json`.
 pub(super) const SPELLED: &str = "spelled";
-/// The engine's options.
-const STRIP_BEFORE: u32 = 1;
-const STRIP_BEHIND: u32 = 2;
-const SECOND: u32 = 4;
 
 /// Puts the added tokens of `json` into a section.
 pub(super) fn add(section: &mut Section, json: &Value) -> Result<()> {
