@@ -12,11 +12,13 @@ pub use weights::*;
 
 use crate::arena::ArenaSize;
 use crate::blob::{
-    Expected, HEADER_BYTES, Header, Layout, NOTE, Sections, Tag, checksum, part, read_u16,
+    Expected, HEADER_BYTES, Header, IGNORED, Layout, NOTE, RULES, Sections, Tag, checksum, is_same,
+    part, read_u16,
 };
 use crate::config::*;
 use crate::error::{FormatError, RunError};
 use crate::kernels::{Kernels, Native};
+use crate::rules::Rules;
 use crate::target::{self, Build, Known};
 use crate::tokenizer::Tokenizer;
 use validate::validate;
@@ -27,6 +29,7 @@ pub struct Model<'a> {
     bytes: &'a [u8],
     header: Header,
     layout: Layout,
+    rules: Rules<'a>,
 }
 
 impl<'a> Model<'a> {
@@ -38,11 +41,12 @@ impl<'a> Model<'a> {
     #[inline(never)]
     pub const fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
         // Never taken apart, as in `parse_checked`.
-        let read = Self::read(bytes);
-        if let Ok(model) = &read
-            && let Err(error) = validate::<Native>(bytes, &model.header, &model.layout)
-        {
-            return Err(error);
+        let mut read = Self::read(bytes);
+        if let Ok(model) = &mut read {
+            if let Err(error) = validate::<Native>(bytes, &model.header, &model.layout) {
+                return Err(error);
+            }
+            model.rules = model.find_rules();
         }
         read
     }
@@ -52,7 +56,7 @@ impl<'a> Model<'a> {
     #[inline(never)]
     const fn read(bytes: &'a [u8]) -> Result<Self, FormatError> {
         match Header::parse(bytes) {
-            Ok((header, layout)) => Ok(Self { bytes, header, layout }),
+            Ok((header, layout)) => Ok(Self { bytes, header, layout, rules: Rules::NONE }),
             Err(error) => Err(error),
         }
     }
@@ -66,7 +70,8 @@ impl<'a> Model<'a> {
             return Err(FormatError::OtherModel { offset });
         }
         let header = Header::read(bytes, expected.config);
-        let mut model = Self { bytes, header, layout: expected.layout };
+        let layout = expected.layout;
+        let mut model = Self { bytes, header, layout, rules: Rules::NONE };
         model.header.place(bytes.len(), &mut model.layout)?;
         Ok(model)
     }
@@ -89,11 +94,11 @@ impl<'a> Model<'a> {
     #[inline(never)]
     pub fn parse_for<B: Build>(bytes: &'a [u8]) -> Result<Self, FormatError> {
         // The result is never taken apart: a model is large for a small core's stack.
-        let parsed = match target::header::<B>() {
+        let mut parsed = match target::header::<B>() {
             Some(expected) => Self::read_as(bytes, expected),
             None => Self::read(bytes),
         };
-        if let Ok(model) = &parsed {
+        if let Ok(model) = &mut parsed {
             validate::<B>(bytes, &model.header, &model.layout)?;
             let (expected, found) = (model.header.checksum, checksum(bytes));
             if found != expected {
@@ -101,6 +106,9 @@ impl<'a> Model<'a> {
             }
             if !bytes.as_ptr().addr().is_multiple_of(4) {
                 return Err(FormatError::Misaligned);
+            }
+            if target::has_rules::<B>() {
+                model.rules = model.find_rules();
             }
         }
         parsed
@@ -132,7 +140,8 @@ impl<'a> Model<'a> {
             Some(tokenizer) => Some(tokenizer.kind()),
             None => None,
         };
-        Known { config: self.header.config, tokenizer }
+        let rules = !self.rules.is_empty();
+        Known { rules, ..Known::new(self.header.config, tokenizer) }
     }
 
     /// The weights, for a build that runs this model.
@@ -149,11 +158,13 @@ impl<'a> Model<'a> {
         let config = target::config::<B>(self.config());
         if let Some(known) = B::MODEL {
             let same = target::header::<B>().is_some_and(|h| h.difference(self.bytes).is_none());
-            if !same || self.tokenizer().map(|t| t.kind()) != known.tokenizer {
-                return Err(RunError::WrongModel { needed: "the model that this build is for" });
+            let ruled = !known.rules && !self.rules.is_empty();
+            if !same || self.tokenizer().map(|t| t.kind()) != known.tokenizer || ruled {
+                let needed = "the model that this build is for, rules of generation included";
+                return Err(RunError::WrongModel { needed });
             }
             let (needed, given) = (self.config().beams, known.config.beams);
-            if needed > given {
+            if target::has_beams::<B>() && needed > given {
                 return Err(RunError::BeamTooWide { needed, given });
             }
         }
@@ -215,11 +226,29 @@ impl<'a> Model<'a> {
     pub const fn section(&self, tag: Tag) -> Option<&'a [u8]> {
         let mut sections = self.sections();
         while let Some(section) = sections.split_first() {
-            if u32::from_be_bytes(section.tag) == u32::from_be_bytes(tag) {
+            if is_same(section.tag, tag) {
                 return Some(section.data);
             }
         }
         None
+    }
+
+    /// Rules of generation; none without the section [`RULES`].
+    pub const fn rules(&self) -> Rules<'a> {
+        self.rules
+    }
+
+    const fn find_rules(&self) -> Rules<'a> {
+        match self.section(RULES) {
+            Some(data) => Rules::of_valid(data),
+            None => Rules::NONE,
+        }
+    }
+
+    /// The keys of the checkpoint that whoever converted it chose to ignore.
+    pub fn ignored_keys(&self) -> impl Iterator<Item = &'a str> {
+        let text = self.section(IGNORED).and_then(|data| core::str::from_utf8(data).ok());
+        text.unwrap_or("").lines()
     }
 
     /// Free text about the model, written by whoever converted it.

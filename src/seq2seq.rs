@@ -9,6 +9,7 @@
 //! over it.
 
 mod part;
+mod past;
 mod search;
 
 pub use part::{Found, Part};
@@ -26,7 +27,7 @@ use crate::nn::layer::Layer;
 use crate::nn::residual::{Tile, normalize};
 use crate::probability::log_probability;
 use crate::progress::Progress;
-use crate::slices::{at, part as slice};
+use crate::slices::{at, first_mut, part as slice};
 use crate::target::{self, Build};
 use crate::tokenizer::Token;
 use core::marker::PhantomData;
@@ -250,10 +251,10 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
     /// Logits of one hypothesis; after the last one, the next tokens of all.
     #[inline(never)]
     fn choose(&mut self) {
-        let config = self.config();
+        let (config, rules) = (self.config(), self.model.rules());
         row_logits::<B>(&self.weights(), &mut self.state, self.tile);
-        let logits = slice(self.state.outputs, 0, config.vocab_size);
-        self.search.add(config, self.tile, logits);
+        let logits = first_mut(self.state.outputs, config.vocab_size);
+        self.search.add::<B>(config, rules, self.state.history, self.tile, logits);
         self.tile += 1;
         if self.tile < self.search.live() {
             return;
@@ -274,7 +275,8 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         let (side, layers, rows) =
             (config.decoder_side(), config.decoder_layers, self.search.len() + 1);
         let cache = &mut self.state.cache;
-        self.search.advance(config, self.state.history, |from, to| {
+        let rules = self.model.rules();
+        self.search.advance::<B>(config, rules, self.state.history, |from, to| {
             for layer in 0..layers {
                 cache.copy(&side, from * layers + layer, to * layers + layer, rows);
             }
@@ -303,7 +305,8 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         self.search.tokens(self.state.history, out)
     }
 
-    /// The logits that were computed last, Q15.16, `vocab_size` of them.
+    /// The logits that were computed last, Q15.16, `vocab_size` of them; of a search step, as the
+    /// model's [`Rules`](crate::rules::Rules) leave them.
     pub fn logits(&self) -> &[i32] {
         slice(self.state.outputs, 0, self.config().vocab_size)
     }

@@ -6,7 +6,7 @@
 //! constants. Results do not change.
 
 use crate::arena::Lengths;
-use crate::blob::{Expected, Layout};
+use crate::blob::{Expected, Layout, RULES, Tag, is_same};
 use crate::config::{Architecture, Config, Input, Position, SEGMENT, Side};
 use crate::kernels::Kernels;
 use crate::tokenizer::Kind;
@@ -36,6 +36,15 @@ pub struct Known {
     pub config: Config,
     /// The rules of its tokenizer, if it has one.
     pub tokenizer: Option<Kind>,
+    /// Whether it has [`Rules`](crate::rules::Rules) of generation.
+    pub rules: bool,
+}
+
+impl Known {
+    /// A model with a tokenizer of this kind, if any, and without what optional sections add.
+    pub const fn new(config: Config, tokenizer: Option<Kind>) -> Self {
+        Self { config, tokenizer, rules: false }
+    }
 }
 
 /// Constants that follow from `Build::MODEL`.
@@ -139,6 +148,19 @@ pub(crate) const fn has_relative_positions<B: Build>() -> bool {
 pub(crate) const fn has_wide_rows<B: Build>() -> bool {
     let Some(Expected { config: c, .. }) = header::<B>() else { return true };
     c.d_model > SEGMENT || c.q_dim() > SEGMENT || c.d_ff > SEGMENT || c.frame_len > SEGMENT
+}
+
+/// Whether a text may be subject to rules.
+pub(crate) const fn has_rules<B: Build>() -> bool {
+    match B::MODEL {
+        Some(known) => known.rules,
+        None => true,
+    }
+}
+
+/// Whether a build reads blobs with an optional section of this tag: it skips the section, or knows it.
+pub(crate) const fn reads<B: Build>(tag: Tag) -> bool {
+    tag[0].is_ascii_lowercase() || (has_rules::<B>() && is_same(tag, RULES))
 }
 
 /// Whether rows may be hypotheses of a search.

@@ -1,6 +1,9 @@
 //! Canonical f32 weights of every supported family: what importers make and what is quantised.
 
+use picoformer::blob::{RULES, Tag};
 use picoformer::config::Config;
+use picoformer::rules::Rules;
+use std::collections::BTreeMap;
 
 /// `y = W x + b`, weights `(out_dim, in_dim)` row-major.
 #[derive(Clone, Debug, Default)]
@@ -109,6 +112,15 @@ pub struct FloatModel {
     pub relative: Vec<f32>,
     /// The decoder of an encoder-decoder.
     pub decoder: Option<FloatDecoder>,
+    /// Optional sections of the blob: their data by tag.
+    pub sections: BTreeMap<Tag, Vec<u8>>,
+}
+
+impl FloatModel {
+    /// Its rules of generation.
+    pub fn rules(&self) -> Rules<'_> {
+        self.sections.get(&RULES).map_or(Rules::NONE, |data| Rules::of_valid(data))
+    }
 }
 
 /// The cross-attention of one decoder layer.

@@ -17,6 +17,7 @@ pub mod load;
 pub mod output;
 pub mod pad;
 pub mod quantize;
+pub mod rules;
 pub mod sections;
 pub mod tokenizer;
 pub mod weights;

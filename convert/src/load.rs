@@ -3,8 +3,9 @@
 use crate::checkpoint::{Checkpoint, Options};
 use crate::error::{Error, Result, input};
 use crate::float_model::FloatModel;
-use crate::generation::decoder_end;
+use crate::generation;
 use crate::import::{import, llama2c};
+use crate::rules::name_ends;
 use crate::tokenizer::{self, Choice};
 use crate::weights::kind::by_name;
 use picoformer::config::Architecture;
@@ -78,23 +79,28 @@ fn folder(path: &Path, named: Option<&Path>, options: Options) -> Result<Loaded>
     };
     let settings = tokenizer::Settings::read(path, &checkpoint)?;
     let section = choice.section(&model.config, Some(&settings), &options.ignored, &mut notes)?;
-    let section = match (section, model.config.architecture) {
-        (Some(section), Architecture::Decoder) => {
-            Some(tokenizer::with_end(section, decoder_end(&checkpoint)?)?)
-        }
-        (None, Architecture::Decoder) => {
-            if let Some(end) = decoder_end(&checkpoint)? {
-                notes.push(format!(
-                    "the checkpoint ends a text with token {end}; without a tokenizer the blob does not know \
-                     it: whoever runs it has to stop there"
-                ));
-            }
-            None
-        }
-        (section, _) => section,
+    let section = match model.config.architecture {
+        Architecture::Decoder => end(&mut model, section, &generation::decoder(&checkpoint)?.ends)?,
+        _ => section,
     };
     install(&mut model, section, &choice)?;
     Ok(Loaded { model, ignored: options.ignored.finish()?, notes })
+}
+
+/// The tokenizer's section of a decoder that ends a text with these tokens. What it has no room for, the
+/// model's rules say.
+fn end(
+    model: &mut FloatModel,
+    section: Option<Vec<u8>>,
+    ends: &[usize],
+) -> Result<Option<Vec<u8>>> {
+    let first = ends.first().copied();
+    let section = section.map(|section| tokenizer::with_end(section, first)).transpose()?;
+    let own = |s: &Vec<u8>| Vocabulary::parse(s).ok().and_then(|v| v.end()).map(|end| end as usize);
+    if section.as_ref().and_then(own) != first {
+        name_ends(model, ends);
+    }
+    Ok(section)
 }
 
 fn for_encoder_decoders() -> Error {

@@ -1,10 +1,9 @@
 //! Optional sections, added to a finished blob.
 
 use crate::host::Blob;
-use crate::writer::seal;
+use crate::writer::{seal, section};
 use picoformer::FormatError;
-use picoformer::blob::{ALIGN, META_BYTES, Tag};
-use picoformer::config::round_up;
+use picoformer::blob::Tag;
 use std::collections::BTreeMap;
 
 /// A copy of the blob with this section, which takes the place of one with the same tag.
@@ -25,15 +24,4 @@ pub fn with_section(blob: &[u8], tag: Tag, data: &[u8]) -> Result<Vec<u8>, Forma
     seal(&mut bytes, *model.header());
     Blob::new(&bytes).parse()?;
     Ok(bytes)
-}
-
-/// Tag, length, data, padding.
-fn section(tag: Tag, data: &[u8]) -> Vec<u8> {
-    let mut section = vec![0; META_BYTES];
-    section[..4].copy_from_slice(&tag);
-    // A length that does not fit is refused as one that no blob has.
-    section[4..8].copy_from_slice(&u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes());
-    section.extend(data);
-    section.resize(round_up(section.len(), ALIGN), 0);
-    section
 }

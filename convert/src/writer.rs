@@ -6,7 +6,7 @@ use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
 use crate::pad::{pad_heads, range};
 use crate::quantize::{Options, bound, fold, halves, linear, norm, put};
 use picoformer::blob::{
-    ALIGN, CHECKSUM_OFFSET, HEADER_BYTES, Header, Layout, META_BYTES, checksum,
+    ALIGN, CHECKSUM_OFFSET, HEADER_BYTES, Header, Layout, META_BYTES, Tag, checksum,
 };
 use picoformer::config::{Config, Head, Input, Norm, NormOrder, Position, round_up};
 
@@ -90,6 +90,7 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
         blob.resize(round_up(blob.len(), ALIGN), 0);
     }
     assert_eq!(blob.len(), layout.end, "the writer and the layout disagree");
+    blob.extend(model.sections.iter().flat_map(|(&tag, data)| section(tag, data)));
     let (epsilon_mantissa, epsilon_exponent) = epsilon(model.epsilon as f64);
     let header = Header {
         config,
@@ -112,6 +113,17 @@ pub fn seal(blob: &mut [u8], header: Header) {
     put(blob, 0, &header.to_bytes());
     let sum = checksum(blob);
     put(blob, CHECKSUM_OFFSET, &sum.to_le_bytes());
+}
+
+/// An optional section: tag, length, data, padding.
+pub fn section(tag: Tag, data: &[u8]) -> Vec<u8> {
+    let mut section = vec![0; META_BYTES];
+    section[..4].copy_from_slice(&tag);
+    // A length that does not fit is refused as one that no blob has.
+    section[4..8].copy_from_slice(&u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes());
+    section.extend(data);
+    section.resize(round_up(section.len(), ALIGN), 0);
+    section
 }
 
 /// What a linear layer of a post-norm model reads: its length bounds the layer's results.

@@ -13,19 +13,16 @@ pub type Tag = [u8; 4];
 /// Free text about the model, such as its origin, in UTF-8. See [`Model::note`](crate::Model::note).
 pub const NOTE: Tag = *b"note";
 
-/// Every tag that this engine knows.
-pub const TAGS: [Tag; 1] = [NOTE];
+/// The keys of the checkpoint that whoever converted it chose to ignore, a line each, in UTF-8. See
+/// [`Model::ignored_keys`](crate::Model::ignored_keys).
+pub const IGNORED: Tag = *b"igno";
 
-/// Whether an engine may read a blob with this section: it knows the tag, or may skip it.
-pub const fn is_readable(tag: Tag) -> bool {
-    let mut i = 0;
-    while i < TAGS.len() {
-        if u32::from_be_bytes(TAGS[i]) == u32::from_be_bytes(tag) {
-            return true;
-        }
-        i += 1;
-    }
-    tag[0].is_ascii_lowercase()
+/// Which tokens may come next, see [`Rules`](crate::rules::Rules). Without them a model writes other texts.
+pub const RULES: Tag = *b"Rule";
+
+/// Whether two tags are the same, for `const` code.
+pub const fn is_same(a: Tag, b: Tag) -> bool {
+    u32::from_be_bytes(a) == u32::from_be_bytes(b)
 }
 
 /// An optional section.

@@ -1,11 +1,12 @@
 //! What [`Model::parse`](super::Model::parse) checks inside the sections, so that nothing can fail later.
 
 use crate::blob::{
-    AttentionLayout, Header, LayerLayout, Layout, META_BYTES, Placed, Section, is_readable,
+    AttentionLayout, Header, LayerLayout, Layout, META_BYTES, Placed, RULES, Section, is_same,
     norm_bytes, part, position_bytes, read_i16, read_u8, read_u16, read_u32, relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
+use crate::rules::Rules;
 use crate::target::{self, Build};
 use crate::tokenizer::{TokenizerFormatError, Vocabulary};
 
@@ -52,7 +53,7 @@ pub(super) const fn validate<B: Build>(
         sections.labels(labels, c.n_labels);
     }
     sections.zero(labels.0 + labels.1, found.end);
-    sections.optional(found.end);
+    sections.optional::<B>(found.end, c);
     sections.result
 }
 
@@ -195,7 +196,7 @@ impl Sections<'_> {
 
     /// The optional sections, from the end of the fixed ones to that of the blob.
     #[inline(never)]
-    const fn optional(&mut self, mut offset: usize) {
+    const fn optional<B: Build>(&mut self, mut offset: usize, c: &Config) {
         let mut last = 0;
         while offset < self.bytes.len() {
             let (tag, length) = (read_u32(self.bytes, offset), read_u32(self.bytes, offset + 4));
@@ -203,18 +204,29 @@ impl Sections<'_> {
             let (order, tag) = (tag.swap_bytes(), tag.to_le_bytes());
             let error = if bytes > self.bytes.len() - offset {
                 FormatError::CutSection { tag, offset }
-            } else if !is_readable(tag) {
+            } else if !target::reads::<B>(tag) {
                 FormatError::UnknownSection { tag, offset }
             } else if order <= last {
                 FormatError::MisplacedSection { tag, offset }
             } else {
                 let data = offset + META_BYTES;
+                if target::has_rules::<B>() && is_same(tag, RULES) {
+                    self.rules(data, length as usize, c);
+                }
                 self.zero(offset + 8, data);
                 self.zero(data + length as usize, offset + bytes);
                 (last, offset) = (order, offset + bytes);
                 continue;
             };
             return self.fail(error);
+        }
+    }
+
+    /// Rules of generation are for models that write.
+    const fn rules(&mut self, offset: usize, length: usize, c: &Config) {
+        let writes = matches!(c.head, Head::TiedVocabulary | Head::Vocabulary);
+        if !writes || !Rules::are_valid(part(self.bytes, offset, length), c.vocab_size) {
+            self.bad("rules", offset);
         }
     }
 

@@ -6,8 +6,9 @@ use crate::decoder::Decoder;
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
+use crate::rules::{Place, Rules};
 use crate::sampler::{Sampler, Sampling};
-use crate::target::Build;
+use crate::target::{self, Build};
 use crate::tokenizer::{Token, Tokenizer};
 
 /// Why a text ended.
@@ -16,7 +17,8 @@ use crate::tokenizer::{Token, Tokenizer};
 pub enum Stop {
     /// The model generated the end token.
     EndOfSequence,
-    /// The context has no position left.
+    /// The context has no position left; or the buffer of the tokens has none, where
+    /// [`Rules`] look back on them.
     ContextFull,
 }
 
@@ -42,6 +44,9 @@ pub struct Generator<'m, 'a, B: Build = Native> {
     stopped: Option<Stop>,
     /// The token sampled last, not yet fed to the decoder.
     pending: Option<Token>,
+    /// Tokens of the prompt, and new ones at most; for rules.
+    prompt: usize,
+    limit: usize,
 }
 
 impl<'m, 'a> Generator<'m, 'a> {
@@ -69,23 +74,25 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         sampling: Sampling,
     ) -> Result<Self, RunError> {
         let mut arena = arena.into();
+        let past = target::has_rules::<B>() && model.rules().look_back();
         let tokens = match model.tokenizer() {
-            Some(_) => text_room::<B>(model, &mut arena)?,
-            None => &mut [], // takes and returns ids
+            None if !past => &mut [], // takes and returns ids
+            _ => text_room::<B>(model, &mut arena)?,
         };
         Ok(Self::from_decoder(Decoder::new_for(model, arena)?, tokens, sampling))
     }
 
     /// A generator on a decoder that may have been fed already; `tokens` is the buffer for the
-    /// tokens of a prompt.
+    /// tokens of a prompt. Where the model's [`Rules`] look back, it must begin with the tokens that
+    /// the decoder was fed.
     pub fn from_decoder(
         decoder: Decoder<'m, 'a, B>,
         tokens: &'a mut [Token],
         sampling: Sampling,
     ) -> Self {
         let tokenizer = decoder.model().tokenizer();
-        let sampler = Sampler::new(sampling);
-        Self { decoder, tokenizer, tokens, sampler, stopped: None, pending: None }
+        let (sampler, prompt, limit) = (Sampler::new(sampling), decoder.len(), usize::MAX);
+        Self { decoder, tokenizer, tokens, sampler, stopped: None, pending: None, prompt, limit }
     }
 
     /// The decoder, for its logits.
@@ -107,7 +114,7 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     pub fn prompt(&mut self, text: &str) -> Result<&[Token], TaskError> {
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
         let tokens = encode::<B>(&tokenizer, text, self.tokens)?;
-        (self.stopped, self.pending) = (None, None);
+        (self.stopped, self.pending, self.prompt) = (None, None, tokens.len());
         self.decoder.reset();
         self.decoder.prefill(tokens)?;
         Ok(tokens)
@@ -116,9 +123,17 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     /// Starts a new text with exactly these tokens.
     ///
     /// # Errors
-    /// Those of [`Decoder::begin`].
+    /// Those of [`Decoder::begin`]; [`RunError::ArenaTooSmall`] if rules look back on more tokens
+    /// than the buffer has room for.
     pub fn prompt_ids(&mut self, tokens: &[Token]) -> Result<(), RunError> {
-        (self.stopped, self.pending) = (None, None);
+        (self.stopped, self.pending, self.prompt) = (None, None, tokens.len());
+        if target::has_rules::<B>() && self.rules().look_back() {
+            let (needed, given) = (tokens.len(), self.tokens.len());
+            let Some(past) = self.tokens.get_mut(..needed) else {
+                return Err(RunError::ArenaTooSmall { part: "tokens", needed, given });
+            };
+            past.copy_from_slice(tokens);
+        }
         self.decoder.reset();
         self.decoder.prefill(tokens)
     }
@@ -145,13 +160,57 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         if self.decoder.is_empty() {
             return Err(RunError::EmptyInput);
         }
-        let token = self.sampler.sample(self.decoder.logits_mut());
-        let end = self.tokenizer.and_then(|t| t.vocabulary().end());
-        if Some(token) == end {
+        let ruled = target::has_rules::<B>() && !self.rules().is_empty();
+        let Some(token) = (if ruled { self.sample_ruled() } else { Some(self.sample()) }) else {
+            return Ok(self.stop(Stop::ContextFull));
+        };
+        let ends = match ruled && self.rules().has_ends() {
+            true => self.rules().is_end(token),
+            false => Some(token) == self.tokenizer.and_then(|t| t.vocabulary().end()),
+        };
+        if ends {
             return Ok(self.stop(Stop::EndOfSequence));
         }
         self.pending = Some(token);
         Ok(Event::Token(token))
+    }
+
+    fn rules(&self) -> Rules<'m> {
+        self.decoder.model().rules()
+    }
+
+    fn sample(&mut self) -> Token {
+        self.sampler.sample(self.decoder.logits_mut())
+    }
+
+    /// The next token as the rules allow it, which joins the past; none if that has no room.
+    #[inline(never)]
+    fn sample_ruled(&mut self) -> Option<Token> {
+        let (rules, len, prompt) = (self.rules(), self.decoder.len(), self.prompt);
+        let new = len.saturating_sub(prompt);
+        let place = Place {
+            len,
+            new,
+            begins: new == (prompt == 1 && rules.forces_first()) as usize,
+            ends: self.decoder.remaining() == 0 || new + 1 >= self.limit,
+        };
+        let past = match rules.look_back() {
+            true => self.tokens.get(..len)?,
+            false => &[],
+        };
+        let logits = self.decoder.logits_mut();
+        rules.apply(logits, past.iter().rev().copied(), place);
+        let token = self.sampler.sample_allowed(logits);
+        if let Some(next) = self.tokens.get_mut(len) {
+            *next = token;
+        }
+        Some(token)
+    }
+
+    /// Tells how many new tokens the caller takes of a text at most: with a rule about the last one,
+    /// that one ends the text. [`Generator::generate`] does so itself.
+    pub fn set_limit(&mut self, tokens: usize) {
+        self.limit = tokens;
     }
 
     /// Feeds the token sampled last to the model, one step per call, until its logits are ready;
@@ -196,6 +255,7 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         max_tokens: usize,
         out: &mut dyn core::fmt::Write,
     ) -> Result<Option<Stop>, TaskError> {
+        self.limit = max_tokens;
         let mut stream = TextStream::after(self.prompt(text)?);
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
         let mut stopped = None;

@@ -173,12 +173,14 @@ fn generate(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Valu
     };
     let mut arena = HeapArena::try_new(model.arena())?;
     let mut generator = Generator::new(model, arena.parts(), sampling).map_err(Error::from)?;
+    let most = arguments.max_tokens.unwrap_or(model.config().context);
+    generator.set_limit(most);
     generator.prompt_ids(ids).map_err(Error::from)?;
     let tokenizer = model.tokenizer();
     let (mut new, mut text) = (Vec::new(), String::new());
     let mut stream = TextStream::after(ids);
     let mut stop = "max_tokens";
-    while new.len() < arguments.max_tokens.unwrap_or(model.config().context) {
+    while new.len() < most {
         match generator.next_token().map_err(Error::from)? {
             Event::Token(token) => {
                 new.push(token);

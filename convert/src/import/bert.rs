@@ -11,6 +11,7 @@ use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
 use crate::generation;
 use picoformer::config::{Architecture, Config, Head, NormOrder, Pooling, Position};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 const HEADS: &str = "BertForSequenceClassification, BertForTokenClassification, BertModel";
 
@@ -143,6 +144,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         frame_exponent: 0,
         relative: Vec::new(),
         decoder: None,
+        sections: BTreeMap::new(),
     })
 }
 

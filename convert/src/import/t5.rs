@@ -126,6 +126,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
             relative: bias("decoder", false)?,
             ..FloatDecoder::default()
         }),
+        sections: search.rules.sections(),
     })
 }
 

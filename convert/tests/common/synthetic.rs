@@ -147,5 +147,6 @@ pub fn random(config: Config, seed: u64) -> FloatModel {
         frame_exponent: if c.input == Input::Frames { -10 } else { 0 },
         relative: Vec::new(),
         decoder: None,
+        sections: Default::default(),
     }
 }
