@@ -34,6 +34,12 @@ pub struct Buffer {
 }
 
 impl Buffer {
+    /// A buffer of `len` elements or a few more: whole units of 16 bytes, so that every buffer is
+    /// aligned for the widest load.
+    pub(crate) const fn whole(name: &'static str, width: usize, len: usize) -> Self {
+        Self { name, width, len: round_up(len, 16 / width) }
+    }
+
     /// Bytes of the buffer.
     pub const fn bytes(&self) -> usize {
         self.width * self.len
@@ -71,8 +77,7 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
     };
     macro_rules! buffer {
         ($name:literal, $width:literal, $len:expr) => {
-            // Whole 16-byte units, so that every buffer is aligned for the widest load.
-            Buffer { name: $name, width: $width, len: round_up($len, 16 / $width) }
+            Buffer::whole($name, $width, $len)
         };
     }
     [
@@ -98,7 +103,7 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
 
 /// Room for the tokens of a text while it is encoded, or of the answer: as many as the cache has
 /// positions, and the characters of one word that is not merged yet. Frame input has no text.
-pub(crate) const fn text_tokens(c: &Config) -> usize {
+const fn text_tokens(c: &Config) -> usize {
     match c.input {
         Input::Tokens => max(c.cache_rows(), round_up(c.target_context, 4)) + UNMERGED,
         Input::Frames => 0,
@@ -119,6 +124,19 @@ impl ArenaSize {
         Lengths::new(config).arena
     }
 
+    /// This and room for more buffers of 2 and 4 bytes an element.
+    pub(crate) const fn with(mut self, more: &[Buffer]) -> Self {
+        let mut i = 0;
+        while i < more.len() {
+            match more[i].width {
+                2 => self.halves += more[i].len,
+                _ => self.words += more[i].len,
+            }
+            i += 1;
+        }
+        self
+    }
+
     /// All parts together, in bytes.
     pub const fn total_bytes(&self) -> usize {
         self.bytes + 2 * self.halves + 4 * (self.words + self.tokens)
@@ -128,11 +146,16 @@ impl ArenaSize {
 /// The lengths of all buffers of a model, and of the arena that holds them.
 #[derive(Clone, Copy, Debug)]
 pub struct Lengths {
-    arena: ArenaSize,
+    pub(crate) arena: ArenaSize,
     buffers: [usize; BUFFERS],
 }
 
 impl Lengths {
+    /// The arena that holds them.
+    pub(crate) const fn arena(&self) -> ArenaSize {
+        self.arena
+    }
+
     /// The lengths for a configuration.
     pub const fn new(config: &Config) -> Self {
         let all = buffers(config);
@@ -313,7 +336,7 @@ pub struct RunState<'a> {
 
 /// Takes the first `len` elements off a slice.
 #[inline(never)] // sixteen calls
-fn take<'a, T>(rest: &mut &'a mut [T], len: usize) -> &'a mut [T] {
+pub(crate) fn take<'a, T>(rest: &mut &'a mut [T], len: usize) -> &'a mut [T] {
     debug_assert!(len <= rest.len());
     let (head, tail) = core::mem::take(rest).split_at_mut_checked(len).unwrap_or_default();
     *rest = tail;

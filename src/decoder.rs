@@ -30,8 +30,12 @@ pub struct Decoder<'m, 'a, B: Build = Native> {
     /// Rows in flight, and the next layer for them.
     rows: usize,
     layer: usize,
-    /// More tokens follow the rows in flight, so logits are not computed yet.
-    more: bool,
+    /// Rows of the residual stream that are complete and stand for the positions before `len`; the
+    /// last one predicts the next token. 0: nothing does.
+    complete: usize,
+    /// The outputs are the logits of that row. With rows in flight, which leave no complete row:
+    /// they will be.
+    predicted: bool,
     /// Length of the prefix that every position sees, see [`Decoder::set_prefix`].
     prefix: usize,
     build: PhantomData<B>,
@@ -63,8 +67,9 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
             return Err(RunError::WrongModel { needed: "a decoder with a vocabulary head" });
         }
         let state = RunState::new(&target::lengths::<B>(config), arena.into())?;
-        let (len, rows, layer, more, prefix) = (0, 0, 0, false, 0);
-        Ok(Self { model, state, len, rows, layer, more, prefix, build: PhantomData })
+        let (len, rows, layer, complete, predicted, prefix) = (0, 0, 0, 0, false, 0);
+        let build = PhantomData;
+        Ok(Self { model, state, len, rows, layer, complete, predicted, prefix, build })
     }
 
     /// The model.
@@ -104,20 +109,33 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
 
     /// Forgets everything.
     pub fn reset(&mut self) {
-        (self.len, self.rows, self.layer, self.prefix) = (0, 0, 0, 0);
+        self.restart();
+        self.prefix = 0;
     }
 
-    /// Goes back to the first `len` positions, to try another continuation; the logits remain those
-    /// of the token fed last. Returns false, and changes nothing, if there are fewer positions or
-    /// if a sliding window has already overwritten keys that would be needed.
+    /// Forgets the text, but not the length of its prefix.
+    pub(crate) fn restart(&mut self) {
+        (self.len, self.rows, self.complete) = (0, 0, 0);
+    }
+
+    /// Goes back to the first `len` positions, to try another continuation; rows in flight are
+    /// abandoned. The logits are those of position `len − 1` if it was in the tile fed last;
+    /// otherwise there are none until a token is fed: to score several continuations of a text, go
+    /// back to one token before its end and feed that one again.
+    ///
+    /// Returns false, and changes nothing, if there are fewer positions, if a sliding window has
+    /// already overwritten keys that would be needed, or if a part of a prefix would remain, whose
+    /// positions have seen the rest of it.
     #[must_use]
     pub fn truncate(&mut self, len: usize) -> bool {
         let config = self.config();
-        let kept = config.window == 0 || self.len <= config.cache_rows();
-        if len <= self.len && kept {
-            (self.len, self.rows, self.layer) = (len, 0, 0);
+        let kept = config.window == 0 || self.len + self.rows <= config.cache_rows();
+        let back = self.len.checked_sub(len).filter(|_| kept && (len == 0 || len >= self.prefix));
+        if let Some(back) = back {
+            (self.len, self.rows, self.complete) = (len, 0, self.complete.saturating_sub(back));
+            self.predicted &= back == 0;
         }
-        len <= self.len && kept
+        back.is_some()
     }
 
     /// Lets every position see the first `n` (a prefix language model, Raffel et al. 2020, §3.2.1).
@@ -125,27 +143,46 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
     ///
     /// # Errors
     /// [`RunError::WrongModel`] with a sliding window, [`RunError::SplitPrefix`] if `n` is more
-    /// than a tile. [`Decoder::begin`] refuses a first tile that is shorter than the prefix.
+    /// than a tile, or if positions were fed that have not seen such a prefix. [`Decoder::begin`]
+    /// refuses a first tile that is shorter than the prefix.
     pub fn set_prefix(&mut self, n: usize) -> Result<(), RunError> {
         let config = self.config();
         if config.window > 0 {
             return Err(RunError::WrongModel { needed: "a decoder without a sliding window" });
         }
-        if n > config.tile_rows {
-            return Err(RunError::SplitPrefix { needed: n, given: config.tile_rows });
+        let begun = self.len + self.rows > 0 && n != self.prefix;
+        let given = if begun { 0 } else { config.tile_rows };
+        if begun || n > given {
+            return Err(RunError::SplitPrefix { needed: n, given });
         }
         self.prefix = n;
         Ok(())
     }
 
-    /// Logits of the last row, Q15.16, `vocab_size` of them.
+    /// Logits of the last row, Q15.16, `vocab_size` of them. Empty where there are none: before the
+    /// first token, with rows in flight, in the middle of a prompt, after
+    /// [`Decoder::logits_mut`] and where [`Decoder::truncate`] says so.
     pub fn logits(&self) -> &[i32] {
-        part(self.state.outputs, 0, self.config().vocab_size)
+        let len = if self.predicted && self.complete > 0 { self.config().vocab_size } else { 0 };
+        part(self.state.outputs, 0, len)
     }
 
-    /// [`Decoder::logits`] for a sampler, which may change them.
+    /// The logits for a sampler, which may change them: computed again if they are not those of the
+    /// last row any more. Empty if no row is known that predicts the next token.
     pub fn logits_mut(&mut self) -> &mut [i32] {
-        first_mut(self.state.outputs, self.config().vocab_size)
+        let known = self.predict();
+        // Rows in flight leave none known, and keep what they will predict.
+        self.predicted &= !known;
+        first_mut(self.state.outputs, if known { self.config().vocab_size } else { 0 })
+    }
+
+    /// Makes the outputs the logits of the last row; false if it is not known.
+    fn predict(&mut self) -> bool {
+        if self.complete > 0 && !self.predicted {
+            row_logits::<B>(&self.weights(), &mut self.state, self.complete - 1);
+            self.predicted = true;
+        }
+        self.complete > 0
     }
 
     /// Takes up to `tile_rows` tokens into flight and returns how many; then call [`Decoder::step`]
@@ -154,7 +191,9 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
     ///
     /// # Errors
     /// [`RunError::EmptyInput`], [`RunError::TooLong`] (the context is full),
-    /// [`RunError::TokenOutOfRange`], [`RunError::SplitPrefix`]. The decoder is then unchanged.
+    /// [`RunError::TokenOutOfRange`], [`RunError::SplitPrefix`], [`RunError::InFlight`] (steps are
+    /// left; [`Decoder::truncate`] or [`Decoder::reset`] abandon them). The decoder is then
+    /// unchanged.
     #[inline(never)]
     pub fn begin(&mut self, tokens: &[u32]) -> Result<usize, RunError> {
         self.check(tokens)?;
@@ -162,7 +201,8 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         let (weights, state) = (self.weights(), &mut self.state);
         input::tokens::<B>(&weights, Side::Decoder, state, part(tokens, 0, rows), 0, self.len);
         input::rotations::<B>(&weights, state, self.len, rows);
-        (self.rows, self.layer, self.more) = (rows, 0, tokens.len() > rows);
+        (self.rows, self.layer, self.complete) = (rows, 0, 0);
+        self.predicted = tokens.len() == rows;
         Ok(rows)
     }
 
@@ -189,11 +229,10 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         if let Some(norm) = weights.final_norm(Side::Decoder) {
             normalize::<B>(&weights, &norm, state, 0..self.rows);
         }
-        if !self.more {
+        if self.predicted {
             row_logits::<B>(&weights, state, self.rows - 1);
         }
-        self.len += self.rows;
-        self.rows = 0;
+        (self.len, self.complete, self.rows) = (self.len + self.rows, self.rows, 0);
         Progress::Done
     }
 
@@ -222,13 +261,15 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
 
     /// Log-probability (nats, Q15.16) of `tokens` after the tokens fed so far, in one pass of
     /// tiles. `each(index, log_probability)` is called for every token; returns the sum. The first
-    /// token of an empty decoder has no prediction and does not count.
+    /// token of an empty decoder has no prediction and does not count, nor do the tokens of a
+    /// prefix, which see themselves.
     ///
     /// Checking an answer this way is cheaper than generating it, because the rows of a tile share
     /// one pass over the flash.
     ///
     /// # Errors
-    /// As [`Decoder::begin`].
+    /// As [`Decoder::begin`]; [`RunError::NoLogits`] if nothing predicts the first token, see
+    /// [`Decoder::truncate`].
     pub fn score(
         &mut self,
         tokens: &[u32],
@@ -236,30 +277,40 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
     ) -> Result<i64, RunError> {
         self.check(tokens)?;
         let (mut total, mut fed) = (0i64, 0);
-        if let (Some(&first), false) = (tokens.first(), self.is_empty()) {
-            let value = log_probability(self.logits(), first as usize);
-            each(0, value);
-            total += value as i64;
+        let mut count = |index: usize, logits: &[i32]| {
+            if let Some(&token) = tokens.get(index) {
+                let value = log_probability(logits, token as usize);
+                each(index, value);
+                total += value as i64;
+            }
+        };
+        if !self.is_empty() {
+            if !self.predict() {
+                return Err(RunError::NoLogits);
+            }
+            count(0, self.logits());
         }
         while fed < tokens.len() {
             let rows = self.begin(slices::rest(tokens, fed))?;
+            self.predicted = false;
             while self.step() == Progress::Working {}
-            // Every row except the last of the text predicts the next token; the last row's logits
-            // stay.
+            // Every row predicts the next token; the logits of the last one stay.
             for row in 0..rows {
                 row_logits::<B>(&self.weights(), &mut self.state, row);
-                if let Some(&next) = tokens.get(fed + row + 1) {
-                    let value = log_probability(self.logits(), next as usize);
-                    each(fed + row + 1, value);
-                    total += value as i64;
+                if self.len - rows + row + 1 >= self.prefix {
+                    count(fed + row + 1, part(self.state.outputs, 0, self.config().vocab_size));
                 }
             }
             fed += rows;
+            self.predicted = true;
         }
         Ok(total)
     }
 
     fn check(&self, tokens: &[u32]) -> Result<(), RunError> {
+        if self.in_flight() {
+            return Err(RunError::InFlight);
+        }
         check_rows(tokens.len(), self.remaining())?;
         if self.len == 0 && tokens.len() < self.prefix {
             return Err(RunError::SplitPrefix { needed: self.prefix, given: tokens.len() });

@@ -82,16 +82,18 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         self.model.weights()
     }
 
-    /// Rows of the current input.
+    /// Rows of the current input; 0 before the first, and while a [`Masked`] holds it.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// Takes tokens as input. Then [`Encoder::step`] until done.
     ///
+    /// An input before that one is abandoned, with its outputs.
+    ///
     /// # Errors
     /// [`RunError::WrongModel`] (the model takes frames), [`RunError::EmptyInput`],
-    /// [`RunError::TooLong`], [`RunError::TokenOutOfRange`].
+    /// [`RunError::TooLong`], [`RunError::TokenOutOfRange`]. The encoder is then unchanged.
     pub fn begin(&mut self, tokens: &[u32]) -> Result<(), RunError> {
         let config = self.config();
         if !matches!(config.input, Input::Tokens) {
@@ -115,7 +117,8 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         mask: Mask<'e>,
     ) -> Result<Masked<'e, 'm, 'a, B>, RunError> {
         self.begin(tokens)?;
-        Ok(Masked { encoder: self, mask })
+        let rows = core::mem::take(&mut self.rows);
+        Ok(Masked { encoder: self, mask, rows })
     }
 
     /// Takes frames as input: `frame_len` features each, integers in units of
@@ -123,27 +126,73 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
     ///
     /// # Errors
     /// [`RunError::WrongModel`] (the model takes tokens), [`RunError::WrongFrameLength`],
-    /// [`RunError::EmptyInput`], [`RunError::TooLong`].
+    /// [`RunError::EmptyInput`], [`RunError::TooLong`]. The encoder is then unchanged.
     pub fn begin_frames(&mut self, features: &[i16]) -> Result<(), RunError> {
-        let config = self.config();
-        if !matches!(config.input, Input::Frames) {
+        let frames = features.chunks_exact(self.config().frame_len.max(1));
+        if !frames.remainder().is_empty() {
+            return Err(self.wrong_length(features.len()));
+        }
+        let rows = frames.len();
+        self.check_frames(rows)?;
+        frames.enumerate().for_each(|(row, frame)| self.frame(row, frame));
+        self.start(rows);
+        Ok(())
+    }
+
+    /// As [`Encoder::begin_frames`], of frames that are made one at a time, for example from the ring of a
+    /// [`Window`](crate::features::Window): `write(row, frame)` is called for each of `rows` rows, with
+    /// the `frame` given here, of `frame_len` features.
+    ///
+    /// # Errors
+    /// As [`Encoder::begin_frames`].
+    pub fn begin_rows(
+        &mut self,
+        rows: usize,
+        frame: &mut [i16],
+        mut write: impl FnMut(usize, &mut [i16]),
+    ) -> Result<(), RunError> {
+        if frame.len() != self.config().frame_len {
+            return Err(self.wrong_length(frame.len()));
+        }
+        self.check_frames(rows)?;
+        for row in 0..rows {
+            write(row, frame);
+            self.frame(row, frame);
+        }
+        self.start(rows);
+        Ok(())
+    }
+
+    fn check_frames(&self, rows: usize) -> Result<(), RunError> {
+        if !matches!(self.config().input, Input::Frames) {
             return Err(RunError::WrongModel { needed: "a model with frame input" });
         }
-        let frames = features.chunks_exact(config.frame_len.max(1));
-        if !frames.remainder().is_empty() {
-            let (needed, given) = (config.frame_len, features.len());
-            return Err(RunError::WrongFrameLength { needed, given });
-        }
-        check_rows(frames.len(), config.context)?;
+        check_rows(rows, self.config().context)
+    }
+
+    fn wrong_length(&self, given: usize) -> RunError {
+        RunError::WrongFrameLength { needed: self.config().frame_len, given }
+    }
+
+    fn frame(&mut self, row: usize, features: &[i16]) {
         let unit = self.model.header().frame_exponent as i32;
-        input::frames::<B>(&self.weights(), &mut self.state, features, unit);
-        self.start(frames.len());
-        Ok(())
+        input::frame::<B>(&self.weights(), &mut self.state, features, unit, row);
+    }
+
+    /// Calls of [`Encoder::step`] that an input of so many rows takes.
+    pub fn steps(&self, rows: usize) -> usize {
+        let config = self.config();
+        2 * config.n_layers * rows.div_ceil(config.tile_rows.max(1)) + 1
     }
 
     fn start(&mut self, rows: usize) {
         (self.rows, self.layer, self.tile) = (rows, 0, 0);
         (self.second_pass, self.done) = (false, false);
+    }
+
+    /// Forgets the input and its outputs.
+    pub(crate) fn abandon(&mut self) {
+        self.rows = 0;
     }
 
     /// Processes one tile of rows in one pass of one layer; after the last, the final norm and the
@@ -225,19 +274,23 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         Ok(self.outputs())
     }
 
-    /// A classifier's logits in Q15.16, or an embedding of length one in Q1.30; empty without a
-    /// head.
+    /// A classifier's logits in Q15.16, or an embedding of length one in Q1.30. Empty before the
+    /// last step, and in a model without a head for the whole input.
     pub fn outputs(&self) -> &[i32] {
-        match self.config().head {
-            Head::None => &[],
-            _ => part(self.state.outputs, 0, self.config().n_outputs()),
-        }
+        let whole = matches!(self.config().head, Head::Classifier | Head::Embedding);
+        let ready = whole && self.ready_rows() > 0;
+        part(self.state.outputs, 0, if ready { self.config().n_outputs() } else { 0 })
+    }
+
+    /// Rows whose outputs are ready.
+    fn ready_rows(&self) -> usize {
+        if self.done { self.rows } else { 0 }
     }
 
     /// Hidden row `row` and its exponent: the output of a model without a head. In a pooled model,
-    /// row 0 is the pooled row. Empty beyond the input.
+    /// row 0 is the pooled row. Empty before the last step, and beyond the input.
     pub fn hidden(&self, row: usize) -> (&[i16], i32) {
-        match row < self.rows {
+        match row < self.ready_rows() {
             true => self.state.residual.row(row, self.config().d_model),
             false => (&[], 0),
         }
@@ -246,41 +299,48 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
     /// Per-token logits of row `row`, Q15.16.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`] without a per-token head, [`RunError::TooLong`] beyond the input.
+    /// [`RunError::WrongModel`] without a per-token head, [`RunError::InFlight`] before the last
+    /// step, [`RunError::TooLong`] beyond the input, [`RunError::EmptyInput`] without one.
     pub fn label_logits(&mut self, row: usize) -> Result<&[i32], RunError> {
         if !matches!(self.config().head, Head::TokenLabels) {
             return Err(RunError::WrongModel { needed: "a model with per-token labels" });
         }
-        if row >= self.rows {
-            return Err(RunError::TooLong { needed: row + 1, given: self.rows });
+        if self.rows == 0 {
+            return Err(RunError::EmptyInput);
         }
+        if !self.done {
+            return Err(RunError::InFlight);
+        }
+        check_rows(row.saturating_add(1), self.rows)?;
         row_logits::<B>(&self.weights(), &mut self.state, row);
-        Ok(self.outputs())
+        Ok(part(self.state.outputs, 0, self.config().n_outputs()))
     }
 }
 
-/// An encoder that processes an input under a [`Mask`], see [`Encoder::begin_masked`]. Dropping it
-/// before the last step abandons the input.
+/// An encoder that processes an input under a [`Mask`], see [`Encoder::begin_masked`]. Without its
+/// last step the input is abandoned.
 #[derive(Debug)]
 pub struct Masked<'e, 'm, 'a, B: Build = Native> {
     encoder: &'e mut Encoder<'m, 'a, B>,
     mask: Mask<'e>,
+    /// Rows of the input. The encoder is told them for a step, and keeps them after the last one: so
+    /// it never goes on without the mask.
+    rows: usize,
 }
 
 impl<B: Build> Masked<'_, '_, '_, B> {
     /// As [`Encoder::step`].
     pub fn step(&mut self) -> Progress {
-        self.encoder.step_with(self.mask)
+        self.encoder.rows = self.rows;
+        let progress = self.encoder.step_with(self.mask);
+        if progress == Progress::Working {
+            self.encoder.rows = 0;
+        }
+        progress
     }
 
     /// All steps.
     pub fn finish(mut self) {
         while self.step() == Progress::Working {}
-    }
-}
-
-impl<B: Build> Drop for Masked<'_, '_, '_, B> {
-    fn drop(&mut self) {
-        self.encoder.done = true;
     }
 }

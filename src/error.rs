@@ -232,19 +232,31 @@ pub enum RunError {
         /// Rows that the context holds (or has left).
         given: usize,
     },
-    /// The positions of a prefix must be fed together, in one tile.
+    /// The positions of a prefix must be fed together, in one tile, and first.
     SplitPrefix {
         /// Positions of the prefix.
         needed: usize,
-        /// Positions that a tile holds, or that were given.
+        /// Positions that a tile holds, or that were given; 0 if a text without it has begun.
         given: usize,
     },
+    /// Steps of the input before are left: call `step` until it is done.
+    InFlight,
+    /// No row that predicts the next token is known: nothing was fed, or
+    /// [`Decoder::truncate`](crate::Decoder::truncate) went back beyond the tile fed last.
+    NoLogits,
     /// A token id outside the vocabulary.
     TokenOutOfRange {
         /// The token.
         token: u32,
         /// Tokens of the vocabulary.
         vocab_size: usize,
+    },
+    /// More samples in one call than a stream takes: the work of a call is bounded.
+    TooManySamples {
+        /// Values that one call takes.
+        limit: usize,
+        /// Values given.
+        given: usize,
     },
     /// Features do not make whole frames.
     WrongFrameLength {
@@ -288,8 +300,13 @@ impl fmt::Display for RunError {
             Self::SplitPrefix { needed, given } => {
                 write!(f, "a prefix of {needed} positions must be fed at once, given are {given}")
             }
+            Self::InFlight => write!(f, "the steps of the input before are not done"),
+            Self::NoLogits => write!(f, "no row predicts the next token: feed one first"),
             Self::TokenOutOfRange { token, vocab_size } => {
                 write!(f, "token {token} is outside the vocabulary of {vocab_size}")
+            }
+            Self::TooManySamples { limit, given } => {
+                write!(f, "{given} samples in one call, which takes {limit} at most")
             }
             Self::WrongFrameLength { needed, given } => {
                 write!(f, "{given} features are not whole frames of {needed}")

@@ -1,36 +1,66 @@
 //! The arithmetic of the whole engine: one rounding rule, integers only.
 //!
 //! **The rule**: a value is divided by 2^s as `floor(x / 2^s + 1/2)`, that is, an arithmetic shift
-//! after adding half ([`round_shift`]). Where a result is only compared or exponentiated, a plain
+//! after adding half ([`round_shift`], [`shift_by`], [`RowShift`]). Where a result is only compared or exponentiated, a plain
 //! arithmetic shift (floor) is used, and the documentation says so. The compiler computes the
 //! tables below in `f64`; the running code contains no float instruction.
 
-/// `floor(x / 2^shift + 1/2)`; a `shift` of 0 returns `x`, one of 63 or more returns 0.
+/// `floor(x / 2^shift + 1/2)` for every `x` and every `shift`; from 64 on it is 0.
 #[inline(always)]
 pub const fn round_shift(x: i64, shift: u32) -> i64 {
     match shift {
         0 => x,
-        1..=62 => (x + (1 << (shift - 1))) >> shift,
+        // The sum of `x` and half could overflow, so the highest bit shifted out is added instead.
+        1..=64 => {
+            let twice = x >> (shift - 1);
+            (twice >> 1) + (twice & 1)
+        }
         _ => 0,
     }
 }
 
-/// `x · 2^-shift` rounded, for shifts of both signs, saturating at 32 bits.
+/// `x · 2^-shift` rounded, for every `x` and shifts of both signs, saturating at 32 bits.
 ///
 /// Example: `shift_by(5, 1) == 3`, `shift_by(5, -2) == 20`.
 #[inline(always)]
 pub const fn shift_by(x: i32, shift: i32) -> i32 {
-    if shift >= 32 {
+    if shift > 32 {
         0
     } else if shift > 0 {
-        // Adding half can need 33 bits, so the highest bit shifted out is added instead.
-        (x >> (shift - 1) >> 1) + ((x >> (shift - 1)) & 1)
+        let twice = x >> (shift - 1);
+        (twice >> 1) + (twice & 1)
     } else if shift > -32 {
         saturate((x as i64) << -shift)
     } else if x == 0 {
         0
     } else {
         saturate((x as i64) << 32)
+    }
+}
+
+/// [`shift_by`] for a whole row: the direction of the shift is decided once, not for every number.
+#[derive(Clone, Copy, Debug)]
+pub struct RowShift {
+    up: u32,
+    down: u32,
+    half: i32,
+}
+
+impl RowShift {
+    /// For shifts of −31 or more.
+    #[inline(always)]
+    pub const fn new(shift: i32) -> Self {
+        let (up, down) = if shift < 0 { (shift.unsigned_abs(), 0) } else { (0, shift as u32) };
+        // Numbers below 2^30 become 0 from 31 on.
+        let down = if down > 31 { 31 } else { down };
+        Self { up: up & 31, down, half: (1u32 << down >> 1) as i32 }
+    }
+
+    /// `shift_by(x, shift)` for a number that, shifted to the left if that is the direction, is below 2³⁰
+    /// in magnitude, or −2³⁰.
+    #[inline(always)]
+    pub const fn apply(self, x: i32) -> i32 {
+        ((x << self.up) + self.half) >> self.down
     }
 }
 
@@ -349,11 +379,60 @@ mod tests {
         assert_eq!(shift_by(5, -2), 20);
         assert_eq!(shift_by(i32::MAX, -1), i32::MAX);
         assert_eq!(shift_by(i32::MIN, 31), -1);
-        for x in [i32::MIN, -70000, -1, 0, 1, 12345, i32::MAX] {
-            for shift in 1..32 {
-                assert_eq!(shift_by(x, shift) as i64, round_shift(x as i64, shift as u32));
+    }
+
+    /// The rule in 128 bits: `floor(x / 2^shift + 1/2)`.
+    fn rule(x: i64, shift: u32) -> i64 {
+        let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
+        ((x as i128 + half) >> shift) as i64
+    }
+
+    /// Powers of two, their neighbours, and numbers of every length in bits.
+    fn numbers() -> impl Iterator<Item = i64> {
+        let edges = (0..64).flat_map(|bit| {
+            let power = 1i64.wrapping_shl(bit);
+            [-2, -1, 0, 1, 2].map(|x: i64| power.wrapping_add(x))
+        });
+        let mut state = 1u64;
+        let random = (0..20_000).map(move |i| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state ^ state >> 29) as i64 >> (i % 64)
+        });
+        edges.chain(random).flat_map(|x| [x, x.wrapping_neg(), !x])
+    }
+
+    /// Every shift of every number: one rule.
+    #[test]
+    fn every_shift_follows_the_rule() {
+        for x in numbers() {
+            for shift in 0..=120 {
+                assert_eq!(round_shift(x, shift), rule(x, shift), "{x} / 2^{shift}");
+            }
+            assert_eq!(round_shift(x, u32::MAX), 0);
+            let x = x as i32;
+            for shift in 0..=70 {
+                assert_eq!(shift_by(x, shift) as i64, rule(x as i64, shift as u32));
+                let up = (x as i128) << shift;
+                let up = up.clamp(i32::MIN as i128, i32::MAX as i128);
+                assert_eq!(shift_by(x, -shift) as i128, up, "{x} · 2^{shift}");
+            }
+            assert_eq!((shift_by(x, i32::MAX), shift_by(0, i32::MIN)), (0, 0));
+        }
+    }
+
+    /// Every shift of every 16-bit number, and of numbers of up to 30 bits.
+    #[test]
+    fn shifts_of_rows_follow_the_rule() {
+        for shift in -15..=70 {
+            let by = RowShift::new(shift);
+            for x in i16::MIN..=i16::MAX {
+                assert_eq!(by.apply(x as i32), shift_by(x as i32, shift), "{x} / 2^{shift}");
+            }
+            for x in numbers().map(|x| x as i32 >> 1).filter(|_| shift >= 0) {
+                assert_eq!(by.apply(x), shift_by(x, shift), "{x} / 2^{shift}");
             }
         }
+        assert_eq!(RowShift::new(i32::MAX).apply(-1), 0);
     }
 
     #[test]

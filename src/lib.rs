@@ -10,6 +10,8 @@
 //! | --- | --- | --- |
 //! | text | label, tags, embedding | [`Classifier`] |
 //! | text | text | [`Generator`] |
+//! | sound | events, a label | [`Listener`] |
+//! | motion | events, a label | [`MotionClassifier`] |
 //! | tokens, frames | logits, embedding, hidden rows | [`Encoder`] |
 //! | tokens | logits, a text's log-probability | [`Decoder`] |
 //! | text | another text (a word's pronunciation) | [`Translator`] |
@@ -50,7 +52,7 @@
 //!
 //! ```text
 //! 8  macros    7  task    6  encoder decoder seq2seq    5  nn sampler    4  model    3  target
-//! 2  arena blob kernels probability rules tokenizer    1  fixed float    0  config error matrix progress slices
+//! 2  arena blob features kernels probability rules tokenizer    1  fixed float    0  config error matrix progress slices
 //! ```
 #![no_std]
 #![deny(unsafe_code)]
@@ -61,6 +63,7 @@ pub mod config;
 pub mod decoder;
 pub mod encoder;
 pub mod error;
+pub mod features;
 pub mod fixed;
 pub mod float;
 pub mod kernels;
@@ -89,7 +92,7 @@ pub use progress::Progress;
 pub use sampler::{Sampler, Sampling};
 pub use seq2seq::Seq2Seq;
 pub use target::{Build, Known};
-pub use task::{Classifier, Event, Generator, Translator};
+pub use task::{Classifier, Event, Generator, Listener, MotionClassifier, Translator};
 pub use tokenizer::Tokenizer;
 
 /// The examples of the README, compiled and run.

@@ -17,6 +17,7 @@ use crate::blob::{
 };
 use crate::config::*;
 use crate::error::{FormatError, RunError};
+use crate::features::Features;
 use crate::kernels::{Kernels, Native};
 use crate::rules::Rules;
 use crate::target::{self, Build, Known};
@@ -195,9 +196,22 @@ impl<'a> Model<'a> {
         self
     }
 
-    /// The exact amount of RAM that running the model needs.
+    /// The exact amount of RAM that running the model needs, its front end included.
     pub const fn arena(&self) -> ArenaSize {
-        ArenaSize::new(&self.header.config)
+        let config = &self.header.config;
+        match config.input {
+            Input::Tokens => ArenaSize::new(config),
+            Input::Frames => ArenaSize::new(config).with(&self.features().buffers(config)),
+        }
+    }
+
+    /// Front end and trigger, as the optional sections say.
+    pub const fn features(&self) -> Features<'a> {
+        match Features::read(self.sections(), &self.header.config) {
+            Ok(features) => features,
+            // Not in a blob that was parsed.
+            Err(_) => Features::NONE,
+        }
     }
 
     /// The tokenizer; `None` for a model that takes and returns token ids.

@@ -46,6 +46,8 @@ pub struct Seq2Seq<'m, 'a, B: Build = Native> {
     layer: usize,
     tile: usize,
     second_pass: bool,
+    /// Logits have been computed for the current source.
+    predicted: bool,
     build: PhantomData<B>,
 }
 
@@ -86,6 +88,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
             layer: 0,
             tile: 0,
             second_pass: false,
+            predicted: false,
             build: PhantomData,
         })
     }
@@ -115,7 +118,8 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         self.limit = tokens;
     }
 
-    /// Takes a source. Then [`Seq2Seq::step`] until done.
+    /// Takes a source. Then [`Seq2Seq::step`] until done. A source before that one is abandoned,
+    /// with its target.
     ///
     /// # Errors
     /// [`RunError::EmptyInput`], [`RunError::TooLong`], [`RunError::TokenOutOfRange`]. The engine
@@ -127,8 +131,13 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         input::tokens::<B>(&self.weights(), Side::Encoder, &mut self.state, source, 0, 0);
         self.search.restart(self.model.config(), self.limit);
         (self.rows, self.part) = (source.len(), Part::Encoder);
-        (self.layer, self.tile, self.second_pass) = (0, 0, false);
+        (self.layer, self.tile, self.second_pass, self.predicted) = (0, 0, false, false);
         Ok(())
+    }
+
+    /// Forgets source and target.
+    pub(crate) fn abandon(&mut self) {
+        (self.part, self.predicted) = (Part::Done, false);
     }
 
     /// Processes one part of one layer of one tile of rows.
@@ -253,6 +262,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
     fn choose(&mut self) {
         let (config, rules) = (self.config(), self.model.rules());
         row_logits::<B>(&self.weights(), &mut self.state, self.tile);
+        self.predicted = true;
         let logits = first_mut(self.state.outputs, config.vocab_size);
         self.search.add::<B>(config, rules, self.state.history, self.tile, logits);
         self.tile += 1;
@@ -293,22 +303,29 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         self.found().ok_or(RunError::EmptyInput)
     }
 
-    /// The best target, once the steps are done.
+    /// The best target, once the steps are done; `None` before, and after [`Seq2Seq::score`].
     pub fn found(&self) -> Option<Found> {
-        let (log_probability, len, complete) =
-            self.search.best().filter(|_| self.part == Part::Done)?;
+        let (log_probability, len, complete) = self.search.best().filter(|_| self.is_ready())?;
         Some(Found { len, log_probability, complete })
     }
 
-    /// The tokens of the best target into `out`, as many as fit; returns how many there are.
-    pub fn tokens(&self, out: &mut [Token]) -> usize {
-        self.search.tokens(self.state.history, out)
+    /// Whether the search, and not only a source before this one, is over.
+    fn is_ready(&self) -> bool {
+        self.part == Part::Done && self.predicted
     }
 
-    /// The logits that were computed last, Q15.16, `vocab_size` of them; of a search step, as the
-    /// model's [`Rules`](crate::rules::Rules) leave them.
+    /// The tokens of the target that [`Seq2Seq::found`] tells into `out`, as many as fit; returns
+    /// how many there are, 0 before the steps are done.
+    pub fn tokens(&self, out: &mut [Token]) -> usize {
+        if self.is_ready() { self.search.tokens(self.state.history, out) } else { 0 }
+    }
+
+    /// The logits that were computed last for the current source, Q15.16, `vocab_size` of them;
+    /// empty before the first. They belong to the hypothesis of the last step of [`Part::Head`], as
+    /// the model's [`Rules`](crate::rules::Rules) leave them, or to the last token of
+    /// [`Seq2Seq::score`].
     pub fn logits(&self) -> &[i32] {
-        slice(self.state.outputs, 0, self.config().vocab_size)
+        slice(self.state.outputs, 0, if self.predicted { self.config().vocab_size } else { 0 })
     }
 
     /// Log-probability (nats, Q15.16) of `target` given `source`, in one teacher-forced pass of
@@ -351,6 +368,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
             self.finish_rows(Side::Decoder, rows);
             for (row, &token) in target.iter().enumerate().skip(first).take(rows) {
                 row_logits::<B>(&self.weights(), &mut self.state, row - first);
+                self.predicted = true;
                 let value = log_probability(self.logits(), token as usize);
                 each(row, value, self.logits());
                 total += value as i64;

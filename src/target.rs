@@ -6,8 +6,8 @@
 //! constants. Results do not change.
 
 use crate::arena::Lengths;
-use crate::blob::{Expected, Layout, RULES, Tag, is_same};
-use crate::config::{Architecture, Config, Input, Position, SEGMENT, Side};
+use crate::blob::{AUDIO, Expected, Layout, MOTION, RULES, TRIGGER, Tag, is_same};
+use crate::config::{Architecture, Config, Head, Input, Position, SEGMENT, Side};
 use crate::kernels::Kernels;
 use crate::tokenizer::Kind;
 use core::marker::PhantomData;
@@ -158,9 +158,15 @@ pub(crate) const fn has_rules<B: Build>() -> bool {
     }
 }
 
-/// Whether a build reads blobs with an optional section of this tag: it skips the section, or knows it.
-pub(crate) const fn reads<B: Build>(tag: Tag) -> bool {
-    tag[0].is_ascii_lowercase() || (has_rules::<B>() && is_same(tag, RULES))
+/// Whether a build reads blobs with an optional section of this tag: it may skip the section, or knows
+/// it, in models that have a use for it.
+pub(crate) const fn reads<B: Build>(tag: Tag, found: &Config) -> bool {
+    let c = config::<B>(found);
+    let frames = matches!(c.input, Input::Frames)
+        && (is_same(tag, AUDIO) || is_same(tag, MOTION) || is_same(tag, TRIGGER));
+    let writes = matches!(c.head, Head::TiedVocabulary | Head::Vocabulary);
+    let rules = has_rules::<B>() && writes && is_same(tag, RULES);
+    tag[0].is_ascii_lowercase() || frames || rules
 }
 
 /// Whether rows may be hypotheses of a search.

@@ -98,8 +98,8 @@ fn main() {
         parameters: 0,
         frame_exponent: 0,
         relative: Vec::new(),
+        sections: Vec::new(),
         decoder: None,
-        sections: Default::default(),
     };
     let blob = write(&model, Wide::Auto).expect("the shape is within the engine's range");
     std::fs::write(&path, blob).unwrap_or_else(|error| panic!("{path}: {error}"));

@@ -1,5 +1,6 @@
 //! The exact bill of a blob: flash by section, RAM by buffer.
 
+use crate::kept::Kept;
 use picoformer::Model;
 use picoformer::arena::buffers;
 use picoformer::blob::{ALIGN, META_BYTES, Section};
@@ -32,6 +33,10 @@ pub struct Bill {
     pub beams: usize,
     /// Tokens of the vocabulary.
     pub vocab_size: usize,
+    /// Where the blob has a part of its original's vocabulary: how many tokens it kept.
+    pub kept_pieces: Option<usize>,
+    /// Likewise: tokens of the original's vocabulary.
+    pub original_vocab_size: Option<usize>,
     /// Labels of a classifier.
     pub n_labels: usize,
     /// Width of the residual stream.
@@ -82,6 +87,7 @@ fn item(name: impl Into<String>, bytes: usize) -> Item {
 /// Writes the bill of a parsed model.
 pub fn bill(model: &Model) -> Bill {
     let (c, size) = (*model.config(), model.arena());
+    let kept = Kept::of(model);
     Bill {
         architecture: match c.architecture {
             Architecture::Encoder => "encoder",
@@ -104,6 +110,8 @@ pub fn bill(model: &Model) -> Bill {
         target_context: c.target_context,
         beams: c.beams,
         vocab_size: c.vocab_size,
+        kept_pieces: kept.as_ref().map(|kept| kept.ids().len()),
+        original_vocab_size: kept.map(|kept| kept.original_size()),
         n_labels: c.n_labels,
         d_model: c.d_model,
         n_layers: c.n_layers,
@@ -201,8 +209,10 @@ impl std::fmt::Display for Bill {
         }
         writeln!(
             f,
-            "vocabulary {}{}{}, weights packed `{}`, {} rows a tile",
+            "vocabulary {}{}{}{}, weights packed `{}`, {} rows a tile",
             self.vocab_size,
+            self.original_vocab_size
+                .map_or_else(String::new, |n| format!(" of the original's {n}")),
             if self.tokenizer { " with tokenizer" } else { ", no tokenizer (ids in, ids out)" },
             if self.n_labels > 0 { format!(", {} labels", self.n_labels) } else { String::new() },
             self.layout,

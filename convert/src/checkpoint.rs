@@ -3,13 +3,23 @@
 
 use crate::account::{Document, Ignored};
 use crate::error::{Error, Result};
-use crate::weights::{Fault, Tensors, is_buffer, read_folder};
+use crate::kept::Kept;
+use crate::weights::{Rows, Tensors, is_buffer, read_folder};
 use serde_json::Value;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use crate::weights::Tensor;
+
+/// Which pieces of a vocabulary are kept.
+#[derive(Clone, Debug)]
+pub enum Keep {
+    /// Those that the text in a file needs.
+    Text(PathBuf),
+    /// These.
+    Pieces(Kept),
+}
 
 /// What the user asked for that a checkpoint is read by.
 #[derive(Debug, Default)]
@@ -22,6 +32,8 @@ pub struct Options {
     pub beams: Option<usize>,
     /// Keys that are accepted deliberately.
     pub ignored: Ignored,
+    /// A part of the vocabulary; all of it by default.
+    pub keep: Option<Keep>,
 }
 
 /// A checkpoint: hyperparameters, tensors, and where it lies.
@@ -37,8 +49,7 @@ pub struct Checkpoint {
     pub options: Options,
     /// What a user should know though it is no fault.
     pub notes: RefCell<Vec<String>>,
-    /// Texts are to be lower-cased before the tokenizer.
-    pub lower_case: Cell<bool>,
+    kept: Option<Kept>,
     tensors: Tensors,
     taken: RefCell<BTreeSet<String>>,
 }
@@ -79,7 +90,7 @@ impl Checkpoint {
             generation: Document::of("generation_config.json", Value::Null)?,
             options: Options::default(),
             notes: RefCell::default(),
-            lower_case: Cell::new(false),
+            kept: None,
             tensors,
             taken: RefCell::default(),
         })
@@ -90,10 +101,36 @@ impl Checkpoint {
         self.notes.borrow_mut().push(text.into());
     }
 
+    /// Tokens of the vocabulary in the files, whatever part of it is kept.
+    ///
+    /// # Errors
+    /// No `vocab_size`, or a wrong one.
+    pub fn original_size(&self) -> Result<usize> {
+        self.kept
+            .as_ref()
+            .map_or_else(|| self.config.needed("vocab_size"), |k| Ok(k.original_size()))
+    }
+
+    /// Keeps a part of the vocabulary: from now on ids are new ones, and a tensor that has a row a token
+    /// has those of the kept ones.
+    pub fn keep(&mut self, kept: &Kept) {
+        self.config.renumber(kept);
+        self.generation.renumber(kept);
+        self.kept = Some(kept.clone());
+    }
+
+    /// The id that a token of the original's files has; `None` if it was dropped.
+    pub fn id(&self, original: usize) -> Option<usize> {
+        match &self.kept {
+            None => Some(original),
+            Some(kept) => kept.new_id(u32::try_from(original).ok()?).map(|id| id as usize),
+        }
+    }
+
     /// Number of weights.
     pub fn parameters(&self) -> usize {
         let tensors = self.tensors.iter().filter(|(name, _)| !is_buffer(name));
-        tensors.map(|(_, tensor)| tensor.data.len()).sum()
+        tensors.map(|(_, tensor)| tensor.len()).sum()
     }
 
     /// Whether a tensor exists.
@@ -117,7 +154,7 @@ impl Checkpoint {
         self.taken.borrow_mut().extend(names);
     }
 
-    /// Takes a tensor of a shape.
+    /// Takes a tensor of a shape; of one with a row a token, the rows that are kept.
     ///
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::Shape`], [`Error::TensorType`], [`Error::NotFinite`].
@@ -130,24 +167,20 @@ impl Checkpoint {
                 examples: examples.join(", "),
             });
         };
-        match &tensor.fault {
-            Some(Fault::Type(found)) => {
-                return Err(Error::TensorType { name: name.into(), found: found.clone() });
-            }
-            Some(Fault::NotFinite(index)) => {
-                return Err(Error::NotFinite { name: name.into(), index: *index });
-            }
-            None => {}
+        tensor.width(name)?;
+        let (mut expected, mut rows) = (shape.to_vec(), Rows::All);
+        if let Some(kept) = &self.kept
+            && let Some(size) = token_dimension(name).and_then(|at| expected.get_mut(at))
+        {
+            *size = kept.original_size();
+            rows = Rows::Of(kept.ids(), kept.original_size());
         }
-        if tensor.shape != shape {
-            return Err(Error::Shape {
-                name: name.into(),
-                expected: shape.into(),
-                found: tensor.shape.clone(),
-            });
+        if tensor.shape != expected {
+            let found = tensor.shape.clone();
+            return Err(Error::Shape { name: name.into(), expected, found });
         }
         self.taken.borrow_mut().insert(name.into());
-        Ok(tensor.data.clone())
+        tensor.values(name, &rows)
     }
 
     /// Whether a copy of a tied matrix, if there is one, is another matrix: then the original of today,
@@ -160,9 +193,14 @@ impl Checkpoint {
             return Ok(false);
         }
         let copy = self.tensor(name, shape)?;
-        let Some(index) = copy.iter().zip(matrix).position(|(a, b)| a != b) else {
+        let Some(mut index) = copy.iter().zip(matrix).position(|(a, b)| a != b) else {
             return Ok(false);
         };
+        if let (Some(kept), Some(width)) = (&self.kept, shape.get(1)) {
+            // Where it is in the file.
+            let row = kept.original_id((index / width) as u32).unwrap_or(0);
+            index = row as usize * width + index % width;
+        }
         let version = self.config.root().get("transformers_version").and_then(Value::as_str);
         let major = version.and_then(|v| v.split('.').next()?.parse::<u32>().ok());
         if self.options.ignored.accepts(name) {
@@ -191,6 +229,22 @@ impl Checkpoint {
                 Err(Error::ExtraTensors { count: extra.len(), example: (*example).clone() })
             }
         }
+    }
+}
+
+/// Which dimension of a tensor counts the tokens of the vocabulary, by its name in any family.
+fn token_dimension(name: &str) -> Option<usize> {
+    const ROWS: [&str; 6] = [
+        "embed_tokens.weight",
+        "shared.weight",
+        "wte.weight",
+        "word_embeddings.weight",
+        "lm_head.weight",
+        "lm_head.bias",
+    ];
+    match name {
+        "final_logits_bias" => Some(1),
+        _ => ROWS.iter().any(|end| name.ends_with(end)).then_some(0),
     }
 }
 
@@ -240,7 +294,7 @@ mod tests {
     use super::*;
 
     fn names(names: &[&str]) -> Vec<String> {
-        let tensor = || Tensor::new(vec![0], Vec::new());
+        let tensor = || Tensor::from_bytes(vec![0], "F32", Vec::new());
         let tensors = names.iter().map(|name| (name.to_string(), tensor())).collect();
         renamed(tensors).into_keys().collect()
     }

@@ -1,6 +1,7 @@
 //! Errors that a user can act on: what is wrong, what was expected and found, what to do.
 
 use miette::Diagnostic;
+use std::io::Read;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -209,6 +210,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Reads a whole file.
 pub fn read(path: &std::path::Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|source| Error::File { path: path.into(), source })
+}
+
+/// Reads the first bytes of a file, `len` at most.
+pub fn read_start(path: &std::path::Path, len: u64) -> Result<Vec<u8>> {
+    let failed = |source| Error::File { path: path.into(), source };
+    let (file, mut start) = (std::fs::File::open(path).map_err(failed)?, Vec::new());
+    file.take(len).read_to_end(&mut start).map_err(failed)?;
+    Ok(start)
 }
 
 /// Reads a whole text file.

@@ -3,7 +3,6 @@
 use picoformer::blob::{RULES, Tag};
 use picoformer::config::Config;
 use picoformer::rules::Rules;
-use std::collections::BTreeMap;
 
 /// `y = W x + b`, weights `(out_dim, in_dim)` row-major.
 #[derive(Clone, Debug, Default)]
@@ -110,16 +109,28 @@ pub struct FloatModel {
     pub frame_exponent: i16,
     /// What relative positions add to the (encoder's) scores, in nats: `(n_heads, 2 · distance + 1)`.
     pub relative: Vec<f32>,
+    /// Optional sections of the blob, in ascending order of their tags.
+    pub sections: Vec<(Tag, Vec<u8>)>,
     /// The decoder of an encoder-decoder.
     pub decoder: Option<FloatDecoder>,
-    /// Optional sections of the blob: their data by tag.
-    pub sections: BTreeMap<Tag, Vec<u8>>,
 }
 
 impl FloatModel {
+    /// The data of an optional section.
+    pub fn section(&self, tag: Tag) -> Option<&[u8]> {
+        self.sections.iter().find(|section| section.0 == tag).map(|section| &section.1[..])
+    }
+
+    /// Adds an optional section, or replaces the one with this tag.
+    pub fn set_section(&mut self, tag: Tag, data: Vec<u8>) {
+        self.sections.retain(|section| section.0 != tag);
+        self.sections.push((tag, data));
+        self.sections.sort();
+    }
+
     /// Its rules of generation.
     pub fn rules(&self) -> Rules<'_> {
-        self.sections.get(&RULES).map_or(Rules::NONE, |data| Rules::of_valid(data))
+        self.section(RULES).map_or(Rules::NONE, Rules::of_valid)
     }
 }
 

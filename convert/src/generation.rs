@@ -217,6 +217,20 @@ pub fn search(c: &Checkpoint, context: usize, start: Option<usize>) -> Result<Se
     })
 }
 
+/// The original's id of the end token of a decoder whose `config.json` does not have the key: the default of
+/// the original's class, where it is a token at all.
+///
+/// # Errors
+/// As [`Checkpoint::original_size`].
+pub fn default_end(c: &Checkpoint) -> Result<Option<usize>> {
+    if c.config.root().get("eos_token_id").is_some() {
+        return Ok(None);
+    }
+    let default = if c.config.text("model_type")? == Some("gpt2") { 50256 } else { 2 };
+    let known = c.original_size()?;
+    Ok(Some(default).filter(|&end| end < known))
+}
+
 /// How a decoder's texts end, and its rules.
 ///
 /// # Errors
@@ -226,10 +240,8 @@ pub fn decoder(c: &Checkpoint) -> Result<Writing> {
     let (rules, vocab_size) = (source.rules, c.config.needed("vocab_size")?);
     let reader = Reader { file: rules, vocab_size };
     let mut ends = source.checked_ends(vocab_size)?;
-    if ends.is_empty() && c.config.root().get("eos_token_id").is_none() {
-        // The default of the original's class, where it is a token at all.
-        let default = if c.config.text("model_type")? == Some("gpt2") { 50256 } else { 2 };
-        ends.extend(Some(default).filter(|&end| end < vocab_size));
+    if ends.is_empty() {
+        ends.extend(default_end(c)?.and_then(|end| c.id(end)));
     }
     let mut records = reader.common(&ends)?;
     source.neutral("num_beams", &["1"], ": a decoder samples and does not search")?;

@@ -13,6 +13,8 @@ pub mod float_weights;
 pub mod generation;
 pub mod host;
 pub mod import;
+pub mod keep;
+pub mod kept;
 pub mod load;
 pub mod output;
 pub mod pad;

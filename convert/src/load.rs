@@ -5,6 +5,8 @@ use crate::error::{Error, Result, input};
 use crate::float_model::FloatModel;
 use crate::generation;
 use crate::import::{import, llama2c};
+use crate::keep::reduce;
+use crate::kept::Kept;
 use crate::rules::name_ends;
 use crate::tokenizer::{self, Choice};
 use crate::weights::kind::by_name;
@@ -19,6 +21,8 @@ pub struct Loaded {
     pub model: FloatModel,
     /// Keys that the user accepted.
     pub ignored: Vec<String>,
+    /// The part of the vocabulary that the model has, if not all of it.
+    pub kept: Option<Kept>,
     /// What is no fault and yet worth a word.
     pub notes: Vec<String>,
 }
@@ -54,37 +58,50 @@ pub fn load_with(path: &Path, tokenizer: Option<&Path>, options: Options) -> Res
     if options.target_context.is_some() || options.beams.is_some() {
         return Err(for_encoder_decoders());
     }
+    if options.keep.is_some() {
+        return Err(input(
+            "--keep-vocabulary is for Hugging Face folders",
+            "llama2c's vocabularies are small enough; leave it out",
+        ));
+    }
     let mut model = llama2c::import_with(path, &options)?;
     let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let choice = match tokenizer {
         Some(file) => Choice::named(file),
         None => Choice::llama2c_beside(beside.unwrap_or(Path::new(".")))?,
     };
-    let section = choice.section(&model.config, None, &options.ignored, &mut Vec::new())?;
+    let json = choice.json(None, &options.ignored, &mut Vec::new())?;
+    let section = choice.section(&model.config, json.as_ref())?;
     install(&mut model, section, &choice)?;
-    Ok(Loaded { model, ignored: options.ignored.finish()?, notes: Vec::new() })
+    Ok(Loaded { model, ignored: options.ignored.finish()?, kept: None, notes: Vec::new() })
 }
 
 fn folder(path: &Path, named: Option<&Path>, options: Options) -> Result<Loaded> {
-    let checkpoint = Checkpoint::open_with(path, options)?;
-    let mut model = import(&checkpoint)?;
-    let options = &checkpoint.options;
-    if model.decoder.is_none() && (options.target_context.is_some() || options.beams.is_some()) {
-        return Err(for_encoder_decoders());
-    }
-    let mut notes = checkpoint.notes.take();
+    let mut checkpoint = Checkpoint::open_with(path, options)?;
     let choice = match named {
         Some(file) => Choice::named(file),
         None => Choice::beside(path)?,
     };
     let settings = tokenizer::Settings::read(path, &checkpoint)?;
-    let section = choice.section(&model.config, Some(&settings), &options.ignored, &mut notes)?;
+    let mut notes = Vec::new();
+    let mut json = choice.json(Some(&settings), &checkpoint.options.ignored, &mut notes)?;
+    let kept = match checkpoint.options.keep.clone() {
+        Some(keep) => Some(reduce(&mut checkpoint, &keep, &choice, &settings, &mut json)?),
+        None => None,
+    };
+    let mut model = import(&checkpoint)?;
+    let options = &checkpoint.options;
+    if model.decoder.is_none() && (options.target_context.is_some() || options.beams.is_some()) {
+        return Err(for_encoder_decoders());
+    }
+    notes.splice(0..0, checkpoint.notes.take());
+    let section = choice.section(&model.config, json.as_ref())?;
     let section = match model.config.architecture {
         Architecture::Decoder => end(&mut model, section, &generation::decoder(&checkpoint)?.ends)?,
         _ => section,
     };
     install(&mut model, section, &choice)?;
-    Ok(Loaded { model, ignored: options.ignored.finish()?, notes })
+    Ok(Loaded { model, ignored: options.ignored.finish()?, kept, notes })
 }
 
 /// The tokenizer's section of a decoder that ends a text with these tokens. What it has no room for, the

@@ -26,9 +26,9 @@ impl Records {
     }
 
     /// The optional section of a blob; none without rules.
-    pub fn sections(&self) -> BTreeMap<Tag, Vec<u8>> {
+    pub fn sections(&self) -> Vec<(Tag, Vec<u8>)> {
         let data = self.bytes();
-        if data.is_empty() { BTreeMap::new() } else { BTreeMap::from([(RULES, data)]) }
+        if data.is_empty() { Vec::new() } else { vec![(RULES, data)] }
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -50,8 +50,9 @@ pub fn name_ends(model: &mut FloatModel, ends: &[usize]) {
         return;
     }
     // End tokens are the first kind. None is told, too: the tokenizer may know one.
-    let records = Records(BTreeMap::from([(Kind::Ends as u16, vec![words(ends)])]));
-    model.sections.entry(RULES).or_default().splice(0..0, records.bytes());
+    let mut data = Records(BTreeMap::from([(Kind::Ends as u16, vec![words(ends)])])).bytes();
+    data.extend(model.section(RULES).unwrap_or_default());
+    model.set_section(RULES, data);
 }
 
 /// Token ids as a blob holds them.

@@ -90,7 +90,9 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
         blob.resize(round_up(blob.len(), ALIGN), 0);
     }
     assert_eq!(blob.len(), layout.end, "the writer and the layout disagree");
-    blob.extend(model.sections.iter().flat_map(|(&tag, data)| section(tag, data)));
+    for (tag, data) in &model.sections {
+        blob.extend(section(*tag, data));
+    }
     let (epsilon_mantissa, epsilon_exponent) = epsilon(model.epsilon as f64);
     let header = Header {
         config,

@@ -132,7 +132,7 @@ fn rules(pairs: &[(&str, Value)]) -> Vec<u8> {
     for (key, value) in pairs {
         folder = folder.generate(key, value.clone());
     }
-    folder.model().sections[&RULES].clone()
+    folder.model().section(RULES).unwrap().to_vec()
 }
 
 #[test]

@@ -5,7 +5,6 @@ mod common;
 use common::checkpoints::{Folder, copy};
 use picoformer::config::Config;
 use picoformer::tokenizer::Tokenizer;
-use picoformer_convert::account::Ignored;
 use picoformer_convert::tokenizer::{Choice, from_json};
 use serde_json::{Value, json};
 
@@ -94,8 +93,7 @@ fn vocabularies_without_tokenizer_json_are_read() {
     let folder = folder.write("merges.txt", "#version: 0.2\na b\nĠ ab\n");
     assert_eq!(ids(&folder, "ab abc"), [4, 5, 2]);
     let config = Config::base(picoformer::config::Architecture::Decoder);
-    let none =
-        Choice::named("none".as_ref()).section(&config, None, &Ignored::default(), &mut Vec::new());
+    let none = Choice::named("none".as_ref()).section(&config, None);
     assert_eq!(none.unwrap(), None);
 }
 

@@ -1,6 +1,7 @@
 """Recordings of a folder, and what may honestly be done to them before training."""
 
 import hashlib
+import shutil
 from math import gcd
 from pathlib import Path
 
@@ -23,7 +24,12 @@ def files(folder):
 
 def read(path, sample_rate):
     """Mono samples in units of a 16-bit sample, at `sample_rate`."""
-    samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
+    try:
+        samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise SystemExit(f"{path}: not a recording that can be read: {error.error_string}")
+    if len(samples) == 0:
+        raise SystemExit(f"{path}: no samples")
     samples = samples.mean(1) * 32768.0
     if rate != sample_rate:
         common = gcd(rate, sample_rate)
@@ -48,6 +54,13 @@ def own_split(found):
         parts["val"] += [(p, label) for p in some[:held]]
         parts["train"] += [(p, label) for p in some[held:]]
     return parts
+
+
+def arrange(found, folder):
+    """Copies recordings to LABEL-anything, as `picoformer eval --data` reads them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, label in found:
+        shutil.copyfile(path, folder / f"{label}-{path.stem.replace('-', '_')}{path.suffix.lower()}")
 
 
 def at_speed(samples, speed):

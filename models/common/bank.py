@@ -179,8 +179,3 @@ class Mixer:
                 out = (place >= begin) & (place < begin + width) & (torch.rand(n, 1, generator=g) < 0.6)
                 x = x.masked_fill(out.unsqueeze(2 if axis == 1 else 1), 0.0)
         return x.reshape(len(x), self.rows, -1)
-
-
-def exact_rows(log_mel, per_row, rows):
-    """The rows of the device for one window, in real units."""
-    return torch.tensor(frontend.rows(log_mel, per_row, rows) / 2.0**frontend.FEATURE, dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""The audio front end in f64: 16-bit samples to log-mel frames, as `frontend.md` specifies them.
+"""The front ends in f64: 16-bit samples to log-mel frames, and a motion sensor's to scaled ones (`frontend.md`).
 
     python models/common/frontend.py golden.safetensors     # writes the golden vectors anew
 
@@ -56,6 +56,18 @@ def quantise(octaves):
     return np.floor(octaves * 2.0**UNIT + 0.5).astype(np.int16)
 
 
+def frames(samples, c, filters=None):
+    """(frames, n_mels): the integer log-mels of samples."""
+    return quantise(log_mel(mel_energies(samples, c, filters)))
+
+
+def loudest(log_mels, count):
+    """The `count` successive frames with the largest sum, the first of equals: what a whole file is judged by."""
+    total = np.concatenate([[0], np.cumsum(log_mels.astype(np.int64).sum(1))])
+    begin = int(np.argmax(total[count:] - total[:-count])) if len(log_mels) > count else 0
+    return log_mels[begin : begin + count]
+
+
 def level(window):
     """A window of integer log-mels, (frames, n_mels), less its mean (rounded half up)."""
     window = np.asarray(window, np.int64)
@@ -64,15 +76,21 @@ def level(window):
     return np.clip(window - mean, -32768, 32767).astype(np.int16)
 
 
-def rows(frames, per_row, count):
+def rows(log_mels, per_row, count):
     """The newest `count` rows of the model's input from a stream's integer log-mels so far.
 
     A row is `per_row` frames. Frames that the stream did not have yet are 0 after levelling.
     """
-    window = np.asarray(frames)[-per_row * count :]
+    window = np.asarray(log_mels)[-per_row * count :]
     out = np.zeros((per_row * count, window.shape[1]), np.int16)
     out[len(out) - len(window) :] = level(window)
     return out.reshape(count, -1)
+
+
+def scaled(samples, c):
+    """A motion sensor's integers (samples, channels) as the model reads them: scaled, rounded half up, saturated."""
+    product = (np.asarray(samples, np.int64) - np.asarray(c["offset"])) * np.asarray(c["multiplier"], np.int64)
+    return np.clip((product + (1 << (c["shift"] - 1))) >> c["shift"], -32768, 32767).astype(np.int16)
 
 
 def golden_cases(c):
@@ -103,7 +121,7 @@ def main():
     for name, c in (("wake", WAKE), ("digits", DIGITS)):
         for case, samples in golden_cases(c).items():
             tensors[f"{name}.{case}.samples"] = samples
-            tensors[f"{name}.{case}.log_mel"] = quantise(log_mel(mel_energies(samples, c)))
+            tensors[f"{name}.{case}.log_mel"] = frames(samples, c)
     save_file(tensors, sys.argv[1])
 
 

@@ -1,66 +1,121 @@
-"""The pictures of a model's card, as SVG: confusions, the course of a training, a clip with its events."""
+"""The pictures of the models' cards, as SVG without any library: curves, bars, confusions, a clip with its events."""
 
 import base64
 import struct
 import zlib
+from html import escape
+from math import log10
+from pathlib import Path
 
 import numpy as np
 
-STYLE = 'xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="11"'
+WIDE, HIGH, LEFT, RIGHT, TOP, BELOW = 480, 300, 60, 464, 28, 260  # a picture, and its axes inside it
+COLOURS = ("#1f6fb4", "#d1662b", "#3a8f4d", "#8a5cb0")
 
 
-def _svg(width, height, parts):
-    body = "\n".join(parts)
-    return (f'<svg {STYLE} width="{width}" height="{height}" viewBox="0 0 {width} {height}">\n'
-            f'<rect width="100%" height="100%" fill="white"/>\n{body}\n</svg>\n')
+def svg(path, width, height, parts):
+    """Writes `parts` on white."""
+    Path(path).write_text("\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        'font-family="sans-serif" font-size="11">', '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>",
+    ]) + "\n")
 
 
-def _text(x, y, text, anchor="start", extra=""):
-    return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" {extra}>{text}</text>'
+def text(x, y, said, anchor="start", extra=""):
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {extra}>{escape(str(said))}</text>'
 
 
-def confusion(counts, names):
-    """Rows are what was, columns what was answered; a row's colours are its shares."""
-    counts, cell, left, top = np.asarray(counts), 34, 130, 100
-    parts = [_text(8, 16, "row: what it was; column: what the model said")]
+class Axes:
+    """Five ticks each over the ranges `x` and `y`; `log` draws y by its logarithm."""
+
+    def __init__(self, title, x_name, y_name, x, y, log=False):
+        self.x, self.y, self.log = x, [log10(v) for v in y] if log else y, log
+        middle = (TOP + BELOW) / 2
+        self.parts = [text(WIDE / 2, 16, title, "middle", 'font-size="13"'),
+                      text((LEFT + RIGHT) / 2, HIGH - 6, x_name, "middle"),
+                      text(0, 0, y_name, "middle", f'transform="translate(12 {middle}) rotate(-90)"')]
+        for i in range(5):
+            at_x, at_y = LEFT + (RIGHT - LEFT) * i / 4, BELOW - (BELOW - TOP) * i / 4
+            value = self.y[0] + (self.y[1] - self.y[0]) * i / 4
+            self.parts.append(text(at_x, BELOW + 14, f"{x[0] + (x[1] - x[0]) * i / 4:.4g}", "middle"))
+            self.parts.append(text(LEFT - 4, at_y + 4, f"{10**value if log else value:.2g}", "end"))
+            self.parts.append(f'<path d="M{LEFT} {at_y:.1f}H{RIGHT}" stroke="#ddd"/>')
+
+    def place(self, x, y):
+        y = log10(max(y, 1e-9)) if self.log else y
+        return (LEFT + (RIGHT - LEFT) * (x - self.x[0]) / (self.x[1] - self.x[0] or 1),
+                BELOW - (BELOW - TOP) * (y - self.y[0]) / (self.y[1] - self.y[0] or 1))
+
+
+def curves(path, title, x_name, y_name, lines, log=False):
+    """`lines`: name → list of (x, y). A training curve."""
+    points = [p for line in lines.values() for p in line if not log or p[1] > 0]
+    x = (min(p[0] for p in points), max(p[0] for p in points))
+    y = (min(p[1] for p in points), max(p[1] for p in points))
+    axes = Axes(title, x_name, y_name, x, y, log)
+    for i, (name, line) in enumerate(lines.items()):
+        d = " ".join("{:.1f},{:.1f}".format(*axes.place(a, max(b, y[0]))) for a, b in line)
+        axes.parts.append(f'<polyline points="{d}" fill="none" stroke="{COLOURS[i % 4]}" stroke-width="1.5"/>')
+        third = len(line) // 3
+        at = min(axes.place(*p)[1] for p in line[third : len(line) - third])
+        axes.parts.append(text(WIDE / 2, max(at - 6, TOP + 10), name, "middle", f'fill="{COLOURS[i % 4]}"'))
+    svg(path, WIDE, HIGH, axes.parts)
+
+
+def training(path, history, figure="val"):
+    """What `run.Run` reported: the loss of a batch, and the share of errors where `figure` was taken."""
+    lines = {"loss of a batch": [(r["step"], r["loss"]) for r in history],
+             "errors in validation": [(r["step"], 1 - r[figure]) for r in history if figure in r]}
+    curves(path, "Training", "step", "loss, share of errors", {k: v for k, v in lines.items() if v}, log=True)
+
+
+def reliability(path, title, confidence, right, bins=10):
+    """How often answers of each confidence are right; the depth of a bar's colour is the share of such answers."""
+    axes = Axes(title, "confidence", "share that is right", (0.0, 1.0), (0.0, 1.0))
+    for b in range(bins):
+        inside = [r for c, r in zip(confidence, right) if b <= min(c * bins, bins - 1e-9) < b + 1]
+        if inside:
+            x0, y0 = axes.place(b / bins, sum(inside) / len(inside))
+            x1, y1 = axes.place((b + 1) / bins, 0)
+            depth = 0.25 + 0.75 * min(1, 3 * len(inside) / len(right))
+            axes.parts.append(f'<rect x="{x0 + 1:.1f}" y="{y0:.1f}" width="{x1 - x0 - 2:.1f}" height="{y1 - y0:.1f}" '
+                              f'fill="{COLOURS[0]}" opacity="{depth:.2f}"/>')
+            axes.parts.append(text((x0 + x1) / 2, y0 - 3, len(inside), "middle", 'font-size="9"'))
+    (ax, ay), (bx, by) = axes.place(0, 0), axes.place(1, 1)
+    axes.parts.append(f'<path d="M{ax:.1f} {ay:.1f}L{bx:.1f} {by:.1f}" stroke="#888" stroke-dasharray="4 3"/>')
+    svg(path, WIDE, HIGH, axes.parts)
+
+
+def bars(path, title, rows):
+    """`rows`: (name, count), the longest first: the commonest of many confusions, for instance."""
+    most, parts = max(count for _, count in rows), [text(WIDE / 2, 16, title, "middle", 'font-size="13"')]
+    for i, (name, count) in enumerate(rows):
+        at, wide = 38 + 16 * i, 160 * count / most
+        parts.append(text(286, at, name, "end"))
+        parts.append(f'<rect x="292" y="{at - 9}" width="{wide:.1f}" height="11" fill="{COLOURS[0]}"/>')
+        parts.append(text(296 + wide, at, count))
+    svg(path, WIDE, 30 + 16 * len(rows), parts)
+
+
+def confusion(path, title, counts, names, answers=None):
+    """Rows are what it was, columns what was answered (`names`, and more if `answers` says so); the depth of a colour is
+    the share of the row."""
+    answers = answers or names
+    counts, cell, left, top = np.asarray(counts), 34, 130, 50 + 5 * max(map(len, answers))
+    parts = [text(8, 16, title, extra='font-size="13"'), text(8, 32, "row: what it was, column: the model's answer")]
+    for j, name in enumerate(answers):
+        x = left + cell * j + 20
+        parts.append(text(x, top - 6, name, extra=f'transform="rotate(-45 {x} {top - 6})"'))
     for i, name in enumerate(names):
-        parts.append(_text(left - 6, top + cell * i + 21, name, "end"))
-        x = left + cell * i + 20
-        parts.append(_text(x, top - 6, name, "start", f'transform="rotate(-45 {x} {top - 6})"'))
+        parts.append(text(left - 6, top + cell * i + 21, name, "end"))
         for j, count in enumerate(counts[i]):
-            share = count / max(1, counts[i].sum())
-            shade = int(255 - 200 * share ** 0.5) if count else 255
+            shade = int(255 - 170 * (count / max(1, counts[i].sum())) ** 0.5)
             colour = f"rgb({shade},{shade},255)" if i == j else f"rgb(255,{shade},{shade})"
             x, y = left + cell * j, top + cell * i
             parts.append(f'<rect x="{x}" y="{y}" width="{cell - 1}" height="{cell - 1}" fill="{colour}" stroke="#ddd"/>')
             if count:
-                parts.append(_text(x + cell / 2, y + 21, int(count), "middle"))
-    size = cell * len(names)
-    return _svg(left + size + 80, top + size + 12, parts)
-
-
-def curve(points, key="val"):
-    """Loss, and the figure `key` where it was taken, over steps: `training.train`'s `curve`."""
-    width, height, left, bottom = 520, 240, 46, 210
-    last = points[-1]["step"]
-    parts = [f'<rect x="{left}" y="20" width="{width - left - 50}" height="{bottom - 20}" fill="none" stroke="#888"/>']
-
-    def line(name, colour, side, low, high):
-        at = [(left + (width - left - 50) * p["step"] / last, bottom - (bottom - 20) * (p[name] - low) / (high - low + 1e-9))
-              for p in points if name in p]
-        parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="'
-                     + " ".join(f"{x:.1f},{y:.1f}" for x, y in at) + '"/>')
-        for value, y in ((low, bottom), (high, 28)):
-            x, anchor = (left - 4, "end") if side == "left" else (width - 46, "start")
-            parts.append(_text(x, y, f"{value:.2f}", anchor, f'fill="{colour}"'))
-
-    values = {name: [p[name] for p in points if name in p] for name in ("loss", key)}
-    line("loss", "#b33", "left", min(values["loss"]), max(values["loss"]))
-    if values[key]:
-        line(key, "#33b", "right", min(values[key]), max(values[key]))
-    parts += [_text(left, 14, "loss of a batch", extra='fill="#b33"'), _text(width - 50, 14, key, "end", 'fill="#33b"'),
-              _text(width / 2, height - 10, f"steps (of {last})", "middle")]
-    return _svg(width, height, parts)
+                parts.append(text(x + cell / 2, y + 21, int(count), "middle"))
+    svg(path, left + cell * len(answers) + 90, top + cell * len(names) + 12, parts)
 
 
 def png(grey):
@@ -73,30 +128,33 @@ def png(grey):
             + chunk(b"IDAT", zlib.compress(raw, 9)) + chunk(b"IEND", b""))
 
 
-def spectrogram(log_mel, seconds_per_frame, events, names, scores=None, seconds_per_row=None):
-    """Log-mels (frames, mels), low bands below, with the events [(seconds, label, confidence)] drawn in.
+def spectrogram(path, title, log_mel, seconds_per_frame, events=(), score=None):
+    """Log-mels (frames, mels), low bands below, and the events (seconds, name, confidence) drawn in.
 
-    Below them the smoothed score of the label of the first event, if `scores` (rows, labels) are given.
+    `score`: (name, [(seconds, 0 … 1)]), drawn below.
     """
-    log_mel = np.asarray(log_mel, np.float64)
+    log_mel, size = np.asarray(log_mel, np.float64), 4
     low, high = np.percentile(log_mel, [1, 99.8])
     grey = 255 - np.clip((log_mel - low) / (high - low + 1e-9) * 255, 0, 255)
-    grey = np.repeat(np.repeat(grey.T[::-1], 4, 0), 4, 1)
-    height, width = grey.shape
-    data = base64.b64encode(png(grey)).decode()
-    parts = [f'<image x="10" y="24" width="{width}" height="{height}" href="data:image/png;base64,{data}"/>']
-    x_of = lambda seconds: 10 + 4 * seconds / seconds_per_frame  # noqa: E731
-    for seconds, label, confidence in events:
+    (mels, frames), top = grey.T.shape, 44
+    data = base64.b64encode(png(grey.T[::-1])).decode()
+    width, height = size * frames, size * mels
+    x_of = lambda seconds: 10 + size * seconds / seconds_per_frame  # noqa: E731
+    parts = [text(10, 16, title, extra='font-size="13"'),
+             f'<image x="10" y="{top}" width="{width}" height="{height}" preserveAspectRatio="none" '
+             f'style="image-rendering:pixelated" href="data:image/png;base64,{data}"/>']
+    for seconds, name, confidence in events:
         x = x_of(seconds)
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="24" y2="{height + 24}" stroke="#d00" stroke-width="2"/>')
-        parts.append(_text(x, 18, f"{names[label]} {100 * confidence:.0f} % at {seconds:.2f} s", "middle", 'fill="#d00"'))
-    total = height + 44
-    if scores is not None and events:
-        base, label = height + 100, events[0][1]
-        at = " ".join(f"{x_of((r + 1) * seconds_per_row):.1f},{base - 60 * p:.1f}" for r, p in enumerate(scores[:, label]))
-        parts.append(f'<polyline fill="none" stroke="#33b" stroke-width="1.5" points="{at}"/>')
-        parts.append(_text(12, base + 14, f"score of {names[label]}, 0 to 1", extra='fill="#33b"'))
-        total = base + 20
-    for second in range(int(len(log_mel) * seconds_per_frame) + 1):
-        parts.append(_text(x_of(second), height + 36, f"{second} s", "middle"))
-    return _svg(width + 20, total, parts)
+        parts.append(f'<path d="M{x:.1f} {top}v{height}" stroke="#d00" stroke-width="2"/>')
+        parts.append(text(x, top - 6, f"{name} {100 * confidence:.0f} % at {seconds:.2f} s", "middle", 'fill="#d00"'))
+    base = top + height
+    for second in range(int(frames * seconds_per_frame) + 1):
+        parts.append(text(x_of(second), base + 14, f"{second} s", "middle" if second else "start"))
+    if score:
+        name, line = score
+        base += 90
+        at = " ".join(f"{x_of(s):.1f},{base - 60 * p:.1f}" for s, p in line)
+        parts.append(f'<path d="M10 {base}h{width}M10 {base - 60}h{width}" stroke="#ddd"/>')
+        parts.append(f'<polyline fill="none" stroke="{COLOURS[0]}" stroke-width="1.5" points="{at}"/>')
+        parts.append(text(12, base + 13, f"score of {name}, from 0 to 1", extra=f'fill="{COLOURS[0]}"'))
+    svg(path, width + 20, base + 22, parts)

@@ -10,21 +10,21 @@ import torch
 class Run:
     """Model, optimizer and steps done; `average` is an exponential moving average of the weights, if wanted.
 
-    `file` is the state: a run made with the same file goes on where that one was. What is reported is written behind
-    `file` with the ending `.jsonl`. `seconds` is the CPU time of all parts of the run."""
+    `file` is the state (None: none is kept): a run made with the same file goes on where that one was. What is reported
+    is in `history`, and written behind `file` with the ending `.jsonl`. `seconds` is the CPU time of all parts of the run."""
 
     def __init__(self, file, model, optimizer, decay=None, every=240):
         self.file, self.model, self.optimizer, self.decay, self.every = file, model, optimizer, decay, every
         self.average = copy.deepcopy(model) if decay else None
-        self.step, earlier = 0, 0.0
-        if file.exists():
+        self.step, self.history, earlier = 0, [], 0.0
+        if file and file.exists():
             state = torch.load(file, weights_only=True)
             model.load_state_dict(state["model"])
             if "optimizer" in state:
                 optimizer.load_state_dict(state["optimizer"])
             if decay:
                 self.average.load_state_dict(state["average"])
-            self.step, earlier = state["step"], state["seconds"]
+            self.step, self.history, earlier = state["step"], state.get("history", []), state["seconds"]
         self.start, self.saved = time.process_time() - earlier, time.time()
         self.weights = list(model.parameters())
 
@@ -53,11 +53,17 @@ class Run:
         record = {"step": self.step, "cpu_seconds": round(self.seconds), **figures}
         line = json.dumps(record)
         print(line, flush=True)
+        self.history.append(record)
+        if not self.file:
+            return
         with self.file.with_suffix(".jsonl").open("a") as file:
             file.write(line + "\n")
 
     def save(self, finished=False):
-        state = {"model": self.model.state_dict(), "step": self.step, "seconds": self.seconds}
+        self.saved = time.time()
+        if not self.file:
+            return
+        state = {"model": self.model.state_dict(), "step": self.step, "seconds": self.seconds, "history": self.history}
         if self.average is not None:
             state["average"] = self.average.state_dict()
         if not finished:
@@ -65,7 +71,6 @@ class Run:
         new = self.file.with_suffix(".new")
         torch.save(state, new)
         new.replace(self.file)
-        self.saved = time.time()
 
 
 def alike(lengths, batch, seed, pool=16):

@@ -29,17 +29,20 @@ def scores(model, log_mel, per_row, rows):
         return torch.cat([model(part).softmax(1) for part in parts]).numpy()
 
 
+def smooth(probabilities, rows):
+    """The mean of the last `rows` probabilities, those before the stream's begin counted as 0."""
+    total = np.cumsum(np.concatenate([np.zeros((rows, probabilities.shape[1])), probabilities]), 0)
+    return (total[rows:] - total[:-rows]) / rows
+
+
 def events(probabilities, trigger, nothing=0):
     """[(row, label, confidence)] of a stream's probabilities.
 
-    The score of a label is the mean of its last `smooth` probabilities, those before the stream's begin
-    counted as 0. The best label but `nothing` is an event when its score reaches `threshold`, at least
-    `refractory` rows have passed since the last event, and the score of that event's label has been below half
-    the threshold in the meantime.
+    The score of a label is its smoothed probability. The best label but `nothing` is an event when its score reaches
+    `threshold`, at least `refractory` rows have passed since the last event, and the score of that event's label has
+    been below half the threshold in the meantime.
     """
-    smooth, threshold = trigger["smooth"], trigger["threshold"]
-    total = np.cumsum(np.concatenate([np.zeros((smooth, probabilities.shape[1])), probabilities]), 0)
-    score = (total[smooth:] - total[:-smooth]) / smooth
+    score, threshold = smooth(probabilities, trigger["smooth"]), trigger["threshold"]
     score[:, nothing] = 0.0
     best, found, last, armed, free = score.argmax(1), [], 0, True, 0
     for row in range(len(score)):
@@ -50,7 +53,7 @@ def events(probabilities, trigger, nothing=0):
     return found
 
 
-def latency(row, samples_end, config, per_row):
-    """Seconds from the end of the word, a sample, to the event: when the row's last sample has come."""
+def seconds(row, config, per_row):
+    """The time of an event: when the row's last sample has come."""
     last = (row + 1) * per_row * config["hop_length"] + config["n_fft"] - config["hop_length"]
-    return (last - samples_end) / config["sample_rate"]
+    return last / config["sample_rate"]

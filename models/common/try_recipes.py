@@ -1,6 +1,6 @@
-"""Runs the recipes of the text models on twenty lines of a user's own: python models/common/try_recipes.py
+"""Runs the recipes on twenty lines or recordings of a user's own: python models/common/try_recipes.py [texts|sensors]
 
-Trains nothing worth keeping; fails if a recipe does not end with a checkpoint, or refuses bad lines without naming them.
+Trains nothing worth keeping; fails if a recipe does not end with a checkpoint, or refuses bad data without naming it.
 """
 
 import json
@@ -9,11 +9,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import soundfile
+
 MODELS = Path(__file__).resolve().parent.parent
 
 
 def recipe(name, *words):
-    command = [sys.executable, str(MODELS / name / "recipe.py"), *map(str, words)]
+    script = next(p for p in (MODELS / name / "recipe.py", MODELS / name / "train.py") if p.exists())
+    command = [sys.executable, str(script), *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -24,7 +28,51 @@ def finishes(name, out, *words):
     print(f"{name}: ok", flush=True)
 
 
-def main():
+def refuses(name, needle, *words):
+    done = recipe(name, *words)
+    if done.returncode == 0 or needle not in done.stderr or "Traceback" in done.stderr:
+        raise SystemExit(f"{name}: {needle} was not named: {done.stderr[-500:]}")
+
+
+def tone(hertz, rate, number):
+    """Half a second of a tone that swells and fades, somewhere in 1.5 seconds of faint noise."""
+    rng = np.random.default_rng(number)
+    samples = 0.003 * rng.standard_normal(rate * 3 // 2)
+    at, n = int(rng.uniform(0, 1) * rate), rate // 2
+    if hertz:
+        samples[at : at + n] += 0.3 * np.hanning(n) * np.sin(2 * np.pi * hertz * np.arange(n) / rate)
+    return samples
+
+
+def sensors():
+    """Tones of two pitches as words, in both ways of naming; a sensor that swings slowly or fast."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        for i in range(20):
+            label, hertz = (("low", 400), ("high", 1500), ("nothing", 0))[i % 3]
+            (folder / "inside" / label).mkdir(parents=True, exist_ok=True)
+            (folder / "named").mkdir(exist_ok=True)
+            soundfile.write(folder / "inside" / label / f"{i}.wav", tone(hertz, 8000, i), 8000)
+            soundfile.write(folder / "named" / f"{label}-{i}.wav", tone(hertz, 44100, i), 44100)
+            swing = 4000 * np.sin(np.arange(300)[:, None] * (0.1 + 0.3 * (i % 2)) + np.arange(3) + i)
+            (folder / "swings").mkdir(exist_ok=True)
+            np.savetxt(folder / "swings" / f"{('slow', 'fast')[i % 2]}-{i}.csv", swing, "%d", ",")
+        for name, data in (("digits", "inside"), ("digits", "named"), ("wake", "inside"), ("wake", "named"), ("motion", "swings")):
+            out = folder / "out" / name / data
+            finishes(name, out, "--data", folder / data, "--out", out, "--steps", 20)
+        (folder / "bad").mkdir()
+        refuses("digits", "LABEL-*.wav", "--data", folder / "bad", "--out", folder / "no")
+        (folder / "bad" / "low-1.wav").write_bytes(b"RIFF, and no more")
+        (folder / "bad" / "low-2.wav").write_bytes(b"")
+        for name in ("digits", "wake"):
+            refuses(name, "low-", "--data", folder / "bad", "--out", folder / "no")
+        for content, needle in (("1,2,3\n" * 20, "20 rows"), ("1,2,x\n" * 200, "low-1.csv"), ("", "low-1.csv")):
+            (folder / "bad" / "low-1.csv").write_text(content)
+            refuses("motion", needle, "--data", folder / "bad", "--out", folder / "no")
+        print("bad recordings are named")
+
+
+def texts():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         colours = ["red", "green", "blue", "white", "black"]
@@ -55,11 +103,10 @@ def main():
 
         for name, line in (("intent", '{"text": "open the door"}'), ("slots", '{"text": "two words", "tags": ["O"]}')):
             (folder / "bad.jsonl").write_text(line + "\n")
-            done = recipe(name, "--data", folder / "bad.jsonl", "--work", folder / "w5", "--out", folder / "no")
-            if done.returncode == 0 or "line 1" not in done.stderr:
-                raise SystemExit(f"{name}: a bad line was not named: {done.stderr[-500:]}")
+            refuses(name, "line 1", "--data", folder / "bad.jsonl", "--work", folder / "w5", "--out", folder / "no")
         print("bad lines are named")
 
 
 if __name__ == "__main__":
-    main()
+    for kind in sys.argv[1:] or ["sensors", "texts"]:
+        {"sensors": sensors, "texts": texts}[kind]()

@@ -20,6 +20,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "common"))
 import audio  # noqa: E402
 import frontend  # noqa: E402
+import pictures  # noqa: E402
 from bank import Bank, Mixer, cached, noises, variants  # noqa: E402
 from encoder import Encoder, parameters  # noqa: E402
 from training import train  # noqa: E402
@@ -55,23 +56,14 @@ def bank(files, labels, rng, count):
     return made.finish()
 
 
-def loudest_ends(made):
-    """Where the window ends that a file is judged by: its end, or of a long file the loudest window's."""
-    ends = []
-    for frames in made.frames:
-        level = np.log2(np.exp2(frames / 256.0) + 1024).sum(1)
-        total = np.concatenate([[0.0], np.cumsum(level)])
-        ends.append(len(frames) - 1 if len(frames) <= FRAMES else
-                    FRAMES - 1 + int(np.argmax(total[FRAMES:] - total[:-FRAMES])))
-    return torch.tensor(ends)
-
-
-def windows(made, mixer):
-    """The rows that each file is judged by."""
-    which = torch.arange(len(made.lengths))
-    at = loudest_ends(made)[:, None] - torch.arange(FRAMES - 1, -1, -1)[None].float()
-    energy, inside = made.energies(which, at)
-    return mixer.finish(energy, inside)
+def judged_by(files, labels):
+    """The rows that each file is judged by, as the device makes them, and the files' labels."""
+    filters, rows = frontend.mel_filters(CONFIG), []
+    for path, _ in files:
+        frames = frontend.frames(audio.read(path, CONFIG["sample_rate"]), CONFIG, filters)
+        rows.append(frontend.rows(frontend.loudest(frames, FRAMES), PER_ROW, ROWS))
+    x = torch.tensor(np.stack(rows) / 2.0**frontend.FEATURE, dtype=torch.float32)
+    return x, torch.tensor([labels.index(label) for _, label in files])
 
 
 def accuracy(model, rows, labels):
@@ -87,6 +79,8 @@ def main():
     parser.add_argument("--state", type=Path)
     parser.add_argument("--speaker", help="leave this speaker out and judge by it")
     parser.add_argument("--final", action="store_true")
+    parser.add_argument("--test-folder", type=Path, help="copies the test's recordings there and ends")
+    parser.add_argument("--pictures", type=Path, help="a folder for training.svg and confusion.svg")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--layers", type=int, default=4)
@@ -102,6 +96,8 @@ def main():
     torch.set_num_threads(1)
     rng = np.random.default_rng(args.seed)
     parts, labels = split(args.data, args.speaker)
+    if args.test_folder:
+        return audio.arrange(parts["test"], args.test_folder)
     if args.final:
         parts["train"] += parts["val"]
     train_bank, noise = cached(
@@ -112,8 +108,7 @@ def main():
     judged = {}
     for name in ("val", "test") if args.final or args.speaker else ("val",):
         if parts[name]:
-            made = bank(parts[name], labels, rng, 1)
-            judged[name] = (windows(made, mixer), made.labels)
+            judged[name] = judged_by(parts[name], labels)
     print({k: len(v) for k, v in parts.items()}, "labels", labels, flush=True)
 
     weights = (1.0 / torch.bincount(train_bank.labels).float())[train_bank.labels]
@@ -139,15 +134,20 @@ def main():
     print("parameters", parameters(model), flush=True)
     rows, truth = judged.get("val", next(iter(judged.values())))
     judge = lambda m: {"val": accuracy(m, rows, truth)[1]}  # noqa: E731
-    model = train(model, batch, args.steps, args.state, args.rate, seed=args.seed, judge=judge, every=min(500, args.steps))
+    run = train(model, batch, args.steps, args.state, args.rate, seed=args.seed, judge=judge, every=min(500, args.steps))
+    model = run.average
     if args.out:
         model.save(args.out)
     for name, (rows, truth) in judged.items():
         best, exact = accuracy(model, rows, truth)
         rounded, small = accuracy(model.folded(), rows, truth)
         print(f"{name}: {len(truth)} files, f32 {exact:.4f}, int8 {small:.4f}, equal {(best == rounded).float().mean():.4f}")
-        for i, label in enumerate(labels):
-            print(f"  {label:12}", *(f"{int(((truth == i) & (rounded == j)).sum()):4}" for j in range(len(labels))))
+        counts = torch.bincount(truth * len(labels) + best, minlength=len(labels) ** 2).view(len(labels), -1)
+        for label, row in zip(labels, counts.tolist()):
+            print(f"  {label:12}", *(f"{count:4}" for count in row))
+    if args.pictures:  # of the last judged: the test with --final
+        pictures.training(args.pictures / "training.svg", run.history)
+        pictures.confusion(args.pictures / "confusion.svg", f"Files of the {'test' if name == 'test' else 'validation'}", counts, labels)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "common"))
+import frontend  # noqa: E402
+import pictures  # noqa: E402
 from encoder import Encoder, parameters  # noqa: E402
 from training import train  # noqa: E402
 
@@ -47,6 +49,15 @@ def hapt(folder):
     return [(quantise(parts), label, user) for parts, label, user in runs]
 
 
+def read(file):
+    """(samples, channels) of a csv file."""
+    try:
+        rows = [line for line in file.read_text().splitlines() if line.strip()]
+        return np.array([[float(value) for value in line.split(",")] for line in rows]).reshape(len(rows), -1)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise SystemExit(f"{file}: not rows of numbers, one column for each channel: {error}")
+
+
 def own(folder):
     """A user's recordings as `hapt` gives them; each file is a user of its own."""
     files = sorted(folder.glob("*/*.csv")) + sorted(folder.glob("*-*.csv"))
@@ -56,7 +67,9 @@ def own(folder):
     names = sorted({name(f) for f in files})
     runs = []
     for user, file in enumerate(files):
-        samples = np.loadtxt(file, delimiter=",", ndmin=2)
+        samples = read(file)
+        if runs and samples.shape[1] != runs[0][0].shape[1]:
+            raise SystemExit(f"{file}: {samples.shape[1]} channels; {files[0]} has {runs[0][0].shape[1]}")
         if len(samples) < WINDOW:
             raise SystemExit(f"{file}: {len(samples)} rows; a window needs {WINDOW}")
         runs.append((samples, names.index(name(file)), user))
@@ -74,21 +87,23 @@ class Scaling:
         deviation = np.maximum(samples.std(0), 1.0)
         self.multiplier = np.minimum(np.round(2.0 ** (UNIT + self.SHIFT) / deviation), 2**31 - 1).astype(np.int64)
 
+    def features(self):
+        """The numbers as `config.json` has them."""
+        return {"offset": self.offset.tolist(), "multiplier": self.multiplier.tolist(), "shift": self.SHIFT}
+
     def frames(self, samples):
         """Real features: the integers of the device in units of 2^-UNIT."""
-        product = (np.asarray(samples, np.int64) - self.offset) * self.multiplier
-        whole = np.clip((product + (1 << (self.SHIFT - 1))) >> self.SHIFT, -32768, 32767)
-        return torch.tensor(whole / 2.0**UNIT, dtype=torch.float32)
+        return torch.tensor(frontend.scaled(samples, self.features()) / 2.0**UNIT, dtype=torch.float32)
 
 
 class Batches:
     """Random windows: another speed, a slightly turned and tilted sensor, noise, gain, offset."""
 
-    def __init__(self, runs, scaling, size, turn, strength):
+    def __init__(self, runs, scaling, size, turn, strength, noise):
         self.parts = [torch.tensor(r / scaling_unit(scaling), dtype=torch.float32) for r, _, _ in runs]
         self.offset = torch.tensor(scaling.offset / scaling_unit(scaling), dtype=torch.float32)
         self.labels = torch.tensor([label for _, label, _ in runs])
-        self.size, self.turn, self.strength = size, turn, strength
+        self.size, self.turn, self.strength, self.noise = size, turn, strength, noise
         self.flat = torch.cat(self.parts)
         lengths = torch.tensor([len(p) for p in self.parts])
         self.begins = torch.cumsum(lengths, 0) - lengths
@@ -114,7 +129,7 @@ class Batches:
         x = x - self.offset
         gain = 1 + 0.1 * s * torch.randn(size, 1, x.shape[2], generator=g)
         x = x * gain + 0.05 * s * torch.randn(size, 1, x.shape[2], generator=g)
-        x = x + 0.05 * s * torch.randn(x.shape, generator=g)
+        x = x + self.noise * torch.randn(x.shape, generator=g)
         return x.reshape(size, WINDOW // PATCH, -1), self.labels[rows]
 
 
@@ -141,13 +156,22 @@ def windows(runs, scaling):
     return torch.stack(frames), torch.tensor(labels)
 
 
+def arrange(runs, names, folder):
+    """Writes every window as LABEL-USER_NUMBER.csv, as `picoformer eval --csv --data` reads them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (samples, label, user) in enumerate(runs):
+        for i in range(0, len(samples) - WINDOW + 1, WINDOW // 2):
+            file = folder / f"{names[label]}-user{user:02}_{number:03}_{i:05}.csv"
+            np.savetxt(file, samples[i : i + WINDOW], "%d", ",")
+
+
 def predictions(model, frames):
     with torch.no_grad():
         return torch.cat([model(part) for part in frames.split(512)])
 
 
 def fit(runs, judged, names, args, seed, state=None):
-    """A model of `runs`; prints its accuracy on `judged` while it trains. Nothing is chosen by that."""
+    """A finished `Run` on `runs`; reports its accuracy on `judged` while it trains. Nothing is chosen by that."""
     scaling = Scaling(runs)
     channels = runs[0][0].shape[1]
     config = {
@@ -155,8 +179,7 @@ def fit(runs, judged, names, args, seed, state=None):
         "d_ff": 2 * args.width, "context": WINDOW // PATCH, "labels": names, "feature_exponent": -UNIT,
         "features": {
             "kind": "motion", "channels": channels, "window": WINDOW, "samples_per_frame": PATCH,
-            "offset": scaling.offset.tolist(), "multiplier": scaling.multiplier.tolist(),
-            "shift": scaling.SHIFT,
+            **scaling.features(),
         },
     }
     torch.manual_seed(seed)
@@ -164,10 +187,10 @@ def fit(runs, judged, names, args, seed, state=None):
     print("parameters", parameters(model), "runs", len(runs), flush=True)
     x, y = windows(judged, scaling)
     judge = lambda m: {"val": (predictions(m, x).argmax(1) == y).float().mean().item()}  # noqa: E731
-    batch = Batches(runs, scaling, 64, args.turn, args.strength)
-    model = train(model, batch, args.steps, state, peak=args.rate, weight_decay=args.decay, seed=seed,
-                  judge=judge, every=args.steps // 4)
-    return model, scaling
+    batch = Batches(runs, scaling, 64, args.turn, args.strength, args.noise)
+    run = train(model, batch, args.steps, state, peak=args.rate, weight_decay=args.decay, seed=seed,
+                judge=judge, every=max(1, args.steps // 10))
+    return run, scaling
 
 
 def report(title, model, frames, labels, names):
@@ -175,9 +198,10 @@ def report(title, model, frames, labels, names):
     exact, rounded = predictions(model, frames).argmax(1), predictions(model.folded(), frames).argmax(1)
     print(f"{title}: {len(labels)} windows, f32 {(exact == labels).float().mean():.4f}, "
           f"int8 {(rounded == labels).float().mean():.4f}")
-    for i, name in enumerate(names):
-        print(f"  {name:20}", *(f"{int(((labels == i) & (rounded == j)).sum()):5}" for j in range(len(names))))
-    return exact, rounded
+    counts = torch.bincount(labels * len(names) + exact, minlength=len(names) ** 2).view(len(names), -1)
+    for name, row in zip(names, counts.tolist()):
+        print(f"  {name:20}", *(f"{count:5}" for count in row))
+    return exact, counts
 
 
 def main():
@@ -188,6 +212,8 @@ def main():
     parser.add_argument("--folds", type=int, default=0)
     parser.add_argument("--only", type=int, help="of the folds, this one alone")
     parser.add_argument("--test", action="store_true", help="judge the test users; once, at the end")
+    parser.add_argument("--test-folder", type=Path, help="writes the test's windows there and ends")
+    parser.add_argument("--pictures", type=Path, help="a folder for training.svg and confusion.svg")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--layers", type=int, default=3)
@@ -196,6 +222,7 @@ def main():
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.05)
     parser.add_argument("--turn", type=float, default=8.0, help="degrees, standard deviation")
+    parser.add_argument("--noise", type=float, default=0.05, help="standard deviation, in features")
     parser.add_argument("--strength", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -207,6 +234,8 @@ def main():
     else:
         runs, names = own(args.data)
         test = []
+    if args.test_folder:
+        return arrange(test, names, args.test_folder)
     users = sorted({user for _, _, user in runs})
     users = [users[i] for i in np.random.default_rng(0).permutation(len(users))]
     if args.folds:
@@ -215,17 +244,21 @@ def main():
             held = users[fold :: args.folds]
             rest = [r for r in runs if r[2] not in held]
             judged = [r for r in runs if r[2] in held]
-            model, scaling = fit(rest, judged, names, args, args.seed)
+            run, scaling = fit(rest, judged, names, args, args.seed)
             frames, labels = windows(judged, scaling)
-            exact, _ = report(f"fold {fold}", model, frames, labels, names)
+            exact, _ = report(f"fold {fold}", run.average, frames, labels, names)
             right.append((exact == labels).float())
         print(f"folds: {torch.cat(right).mean():.4f}")
         return
-    model, scaling = fit(runs, runs[:: len(runs) // 20 or 1], names, args, args.seed, args.state)
-    model.save(args.out)
-    report("trained on", model, *windows(runs, scaling), names)
+    run, scaling = fit(runs, runs[:: len(runs) // 20 or 1], names, args, args.seed, args.state)
+    run.average.save(args.out)
+    report("trained on", run.average, *windows(runs, scaling), names)
     if args.test and test:
-        report("test", model, *windows(test, scaling), names)
+        _, counts = report("test", run.average, *windows(test, scaling), names)
+    if args.pictures:
+        pictures.training(args.pictures / "training.svg", run.history)
+        if args.test and test:
+            pictures.confusion(args.pictures / "confusion.svg", "Windows of the test", counts, names)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "common"))
 import audio  # noqa: E402
 import frontend  # noqa: E402
+import pictures  # noqa: E402
 import stream  # noqa: E402
 from encoder import Encoder  # noqa: E402
 from train import label_of, split  # noqa: E402
@@ -34,6 +35,27 @@ def word_end(samples, rate):
     return (int(np.flatnonzero(power > power.max() * 0.01)[-1]) + 1) * size
 
 
+def draw(folder, judge, files, clips, trigger):
+    """confusion.svg of all clips, and spectrogram.svg of the first that is heard."""
+    names, features = judge.labels, judge.features
+    counts, shown = np.zeros((len(names), len(names) + 1), int), None
+    for (path, _), (label, probabilities, _, _) in zip(files, clips):
+        found = stream.events(probabilities, trigger)
+        answer = found[0][1] if len(found) == 1 else len(names) if found else 0
+        counts[names.index(label), answer] += 1
+        if shown is None and answer and names[answer] == label:
+            shown = path, probabilities, found
+    pictures.confusion(folder / "confusion.svg", "Clips of the test", counts, names, [*names, "several events"])
+    path, probabilities, found = shown
+    at = lambda row: stream.seconds(row, features, judge.per_row)  # noqa: E731
+    smoothed = stream.smooth(probabilities, trigger["smooth"])[:, found[0][1]]
+    pictures.spectrogram(
+        folder / "spectrogram.svg", f"{path.name}: what the model hears, and its event",
+        frontend.frames(audio.read(path, features["sample_rate"]), features), features["hop_length"] / features["sample_rate"],
+        [(at(row), names[k], c) for row, k, c in found],
+        (names[found[0][1]], [(at(row), p) for row, p in enumerate(smoothed)]))
+
+
 class Judge:
     def __init__(self, model):
         self.model, self.labels = model, model.config["labels"]
@@ -42,9 +64,8 @@ class Judge:
         self.filters = frontend.mel_filters(self.features)
 
     def scores(self, samples):
-        energies = frontend.mel_energies(samples, self.features, self.filters)
-        log_mel = frontend.quantise(frontend.log_mel(energies))
-        return stream.scores(self.model, log_mel, self.per_row, self.rows)
+        frames = frontend.frames(samples, self.features, self.filters)
+        return stream.scores(self.model, frames, self.per_row, self.rows)
 
     def clips(self, files):
         """[(label, probabilities, sample where the word ends, name)]"""
@@ -62,7 +83,7 @@ class Judge:
             if said == ([label] if label in self.labels[1:] else []):
                 right += 1
                 if found:
-                    late.append(stream.latency(found[0][0], end, self.features, self.per_row))
+                    late.append(stream.seconds(found[0][0], self.features, self.per_row) - end / self.features["sample_rate"])
             else:
                 wrong.append((name, said))
         return right / max(1, len(clips)), float(np.median(late)) if late else 0.0, wrong
@@ -78,6 +99,7 @@ def main():
     parser.add_argument("--stream", type=Path)
     parser.add_argument("--split", choices=["val", "test"], required=True)
     parser.add_argument("--choose", action="store_true", help="writes the trigger into config.json")
+    parser.add_argument("--pictures", type=Path, help="a folder for confusion.svg and spectrogram.svg")
     parser.add_argument("--float", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -85,7 +107,8 @@ def main():
     trigger = model.config["trigger"]
     judge = Judge(model if args.float else model.folded())
     wanted = {path for path, _ in split(args.data)[args.split]}
-    clips = judge.clips([(p, name) for p, name in audio.files(args.data) if p in wanted])
+    files = [(p, name) for p, name in audio.files(args.data) if p in wanted]
+    clips = judge.clips(files)
     streams, hours = [], 0.0
     for path, _ in audio.files(args.stream) if args.stream else []:
         samples = audio.read(path, judge.features["sample_rate"])
@@ -110,6 +133,8 @@ def main():
     right, late, wrong = judge.judge(clips, trigger)
     print(f"{args.split}: trigger {trigger}, {len(clips)} clips, right {right:.4f}, median latency {late:.3f} s, "
           f"{judge.false_events(streams, trigger)} false events in {hours:.2f} h")
+    if args.pictures:
+        draw(args.pictures, judge, files, clips, trigger)
     print("wrong:", json.dumps(wrong))
 
 

@@ -1,11 +1,11 @@
 """Trains the wake model: six wake words, and nothing.
 
     python models/wake/train.py --data DIR/wakewords --tts DIR/tts-train --digits DIR/recordings \\
-        --quiet DIR/tts-val --out models/wake/checkpoint [--state FILE]
+        --out models/wake/checkpoint [--state FILE]
     python models/wake/train.py --data FOLDER --out CHECKPOINT        # your own LABEL/*.wav or LABEL-*.wav
 
-DIR/wakewords holds the flac files of `clips.tar` and `others.tar` (LABEL-HASH.flac); `--tts` and `--quiet` hold what
-`speech.py` made for training and for validation, `--digits` FSDD's recordings. Recordings labelled `other…` or `nothing`
+DIR/wakewords holds the flac files of `clips.tar` and `others.tar` (LABEL-HASH.flac); `--tts` holds what
+`speech.py` made for training, `--digits` FSDD's recordings. Recordings labelled `other…` or `nothing`
 must not trigger; `hey_computer` is put under `computer`. The split is by the hash of a file's
 name. Needs torch, numpy, scipy, soundfile, safetensors. One CPU thread, seeded.
 """
@@ -21,6 +21,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "common"))
 import audio  # noqa: E402
 import frontend  # noqa: E402
+import pictures  # noqa: E402
 import stream  # noqa: E402
 from bank import Bank, Mixer, cached, noises, uniform, variants  # noqa: E402
 from encoder import Encoder, parameters  # noqa: E402
@@ -58,8 +59,7 @@ def log_mels(files, filters):
     """Integer log-mels of each file, as the device computes them."""
     made = []
     for path, label in files:
-        energies = frontend.mel_energies(audio.read(path, CONFIG["sample_rate"]), CONFIG, filters)
-        made.append((frontend.quantise(frontend.log_mel(energies)), label, path))
+        made.append((frontend.frames(audio.read(path, CONFIG["sample_rate"]), CONFIG, filters), label, path))
     return made
 
 
@@ -140,6 +140,8 @@ def main():
     parser.add_argument("--state", type=Path)
     parser.add_argument("--final", action="store_true", help="train on the validation clips, too")
     parser.add_argument("--test", action="store_true", help="judge the test clips; once, at the end")
+    parser.add_argument("--test-folder", type=Path, help="copies the test's recordings there and ends")
+    parser.add_argument("--pictures", type=Path, help="a folder for training.svg")
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--layers", type=int, default=4)
@@ -154,6 +156,8 @@ def main():
     torch.set_num_threads(1)
     rng = np.random.default_rng(args.seed)
     parts = split(args.data, own=args.tts is None)
+    if args.test_folder:
+        return audio.arrange(parts["test"], args.test_folder)
     if args.final:
         parts["train"] += parts["val"]
     labels = ["nothing", *sorted({label for p in parts.values() for _, label in p} - {"nothing"})]
@@ -185,7 +189,10 @@ def main():
     batch = Batches(bank, Mixer(CONFIG, noise, PER_ROW, ROWS, args.strength), 64)
     judge = lambda m: {"val": judge_clips(m, clips, labels, TRIGGER)[0]}  # noqa: E731
     every = max(1, min(1000, args.steps))
-    model = train(model, batch, args.steps, args.state, args.rate, seed=args.seed, judge=judge, every=every)
+    run = train(model, batch, args.steps, args.state, args.rate, seed=args.seed, judge=judge, every=every)
+    model = run.average
+    if args.pictures:
+        pictures.training(args.pictures / "training.svg", run.history)
     if args.out:
         model.save(args.out)
     judged = [("val", clips)] + ([("test", log_mels(parts["test"], bank.filters))] if args.test else [])

@@ -20,6 +20,16 @@ pub const IGNORED: Tag = *b"igno";
 /// Which tokens may come next, see [`Rules`](crate::rules::Rules). Without them a model writes other texts.
 pub const RULES: Tag = *b"Rule";
 
+/// The front end of a model that hears, see [`AudioParameters`](crate::features::AudioParameters).
+pub const AUDIO: Tag = *b"Audi";
+
+/// The front end of a model that feels motions, see
+/// [`MotionParameters`](crate::features::MotionParameters).
+pub const MOTION: Tag = *b"Moti";
+
+/// When the answers to a stream are events, see [`Trigger`](crate::features::Trigger).
+pub const TRIGGER: Tag = *b"Trig";
+
 /// Whether two tags are the same, for `const` code.
 pub const fn is_same(a: Tag, b: Tag) -> bool {
     u32::from_be_bytes(a) == u32::from_be_bytes(b)

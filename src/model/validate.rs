@@ -1,11 +1,13 @@
 //! What [`Model::parse`](super::Model::parse) checks inside the sections, so that nothing can fail later.
 
 use crate::blob::{
-    AttentionLayout, Header, LayerLayout, Layout, META_BYTES, Placed, RULES, Section, is_same,
-    norm_bytes, part, position_bytes, read_i16, read_u8, read_u16, read_u32, relative_bytes,
+    self, AUDIO, AttentionLayout, Header, LayerLayout, Layout, META_BYTES, MOTION, Placed, RULES,
+    Section, is_same, norm_bytes, part, position_bytes, read_i16, read_u8, read_u16, read_u32,
+    relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
+use crate::features::Features;
 use crate::rules::Rules;
 use crate::target::{self, Build};
 use crate::tokenizer::{TokenizerFormatError, Vocabulary};
@@ -54,6 +56,12 @@ pub(super) const fn validate<B: Build>(
     }
     sections.zero(labels.0 + labels.1, found.end);
     sections.optional::<B>(found.end, c);
+    if matches!(c.input, Input::Frames) {
+        sections.features(found.end, c);
+    }
+    if target::has_rules::<B>() {
+        sections.rules(found.end, c);
+    }
     sections.result
 }
 
@@ -204,15 +212,12 @@ impl Sections<'_> {
             let (order, tag) = (tag.swap_bytes(), tag.to_le_bytes());
             let error = if bytes > self.bytes.len() - offset {
                 FormatError::CutSection { tag, offset }
-            } else if !target::reads::<B>(tag) {
+            } else if !target::reads::<B>(tag, c) {
                 FormatError::UnknownSection { tag, offset }
             } else if order <= last {
                 FormatError::MisplacedSection { tag, offset }
             } else {
                 let data = offset + META_BYTES;
-                if target::has_rules::<B>() && is_same(tag, RULES) {
-                    self.rules(data, length as usize, c);
-                }
                 self.zero(offset + 8, data);
                 self.zero(data + length as usize, offset + bytes);
                 (last, offset) = (order, offset + bytes);
@@ -222,11 +227,28 @@ impl Sections<'_> {
         }
     }
 
-    /// Rules of generation are for models that write.
-    const fn rules(&mut self, offset: usize, length: usize, c: &Config) {
-        let writes = matches!(c.head, Head::TiedVocabulary | Head::Vocabulary);
-        if !writes || !Rules::are_valid(part(self.bytes, offset, length), c.vocab_size) {
-            self.bad("rules", offset);
+    /// The rules of a model that writes.
+    #[inline(never)]
+    const fn rules(&mut self, end: usize, c: &Config) {
+        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
+        while let Some(section) = rest.split_first() {
+            if is_same(section.tag, RULES) && !Rules::are_valid(section.data, c.vocab_size) {
+                self.bad("rules", end);
+            }
+        }
+    }
+
+    /// The sections of a front end and of a trigger.
+    #[inline(never)]
+    const fn features(&mut self, end: usize, c: &Config) {
+        let rest = part(self.bytes, end, self.bytes.len());
+        if let Err(tag) = Features::read(blob::Sections { rest }, c) {
+            let section = match tag {
+                AUDIO => "Audi",
+                MOTION => "Moti",
+                _ => "Trig",
+            };
+            self.bad(section, end);
         }
     }
 

@@ -4,6 +4,7 @@ use super::linear::Rows;
 use super::position::sinusoid;
 use super::row::{Input, add, halves, renormalize};
 use crate::config::Position;
+use crate::fixed::RowShift;
 use crate::model::EmbeddingWeights;
 use crate::slices::{first_mut, rest};
 use crate::target::{self, Build};
@@ -25,11 +26,10 @@ pub fn token<B: Build>(
     let from_position = position_exponent::<B>(weights).map_or(i32::MIN, |exponent| exponent - 13);
     let exponent = (table.weight_exponent - 6).max(from_position);
     let shift = exponent - table.weight_exponent;
-    let (multiplier, down) = (multiplier << -shift.min(0), shift.clamp(0, 31));
-    let half = (1 << down) >> 1;
+    let (multiplier, down) = (multiplier << -shift.min(0), RowShift::new(shift.max(0)));
     for (i, four) in sums.chunks_mut(4).enumerate() {
         for (sum, weight) in four.iter_mut().zip(matrix.word::<B::Kernels>(token, i)) {
-            *sum = (weight as i32 * multiplier + half) >> down;
+            *sum = down.apply(weight as i32 * multiplier);
         }
     }
     add_position::<B>(weights, position, sums, exponent);
@@ -80,5 +80,32 @@ fn add_position<B: Build>(
         }
         Position::Sinusoidal => add(sinusoid(table, position), unit, sums, exponent),
         Position::None | Position::Rotary | Position::Relative => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{Portable, Weights};
+    use crate::model::Linear;
+
+    /// A weight of 0 is 0 in every unit, however coarse the positions make it.
+    #[test]
+    fn nothing_plus_nothing_is_nothing() {
+        for position_exponent in -60..=60 {
+            let table = Linear {
+                weights: Weights::ZERO,
+                out_dim: 4,
+                weight_exponent: 0,
+                bias_exponent: 0,
+                output_exponent: 0,
+                wide: false,
+            };
+            let (kind, positions, norm) = (Position::Learned, &[0; 8][..], None);
+            let weights = EmbeddingWeights { table, kind, positions, position_exponent, norm };
+            let (mut row, mut sums) = ([7; 4], [7; 4]);
+            token::<Portable>(&weights, 0, 0, &mut row, &mut sums);
+            assert_eq!(row, [0; 4], "positions in units of 2^{position_exponent}");
+        }
     }
 }

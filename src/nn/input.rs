@@ -54,19 +54,20 @@ pub fn tokens<B: Build>(
     normalize_embedding::<B>(weights, &embedding, state, first_row, tokens.len());
 }
 
-/// Writes the projections of frames (`frame_len` features each, in units of `2^unit`) into rows 0
-/// ….
+/// Writes the projection of a frame (`frame_len` features, in units of `2^unit`) into a row.
 #[inline(never)]
-pub fn frames<B: Build>(weights: &Weights<B>, state: &mut RunState, features: &[i16], unit: i32) {
+pub fn frame<B: Build>(
+    weights: &Weights<B>,
+    state: &mut RunState,
+    features: &[i16],
+    unit: i32,
+    row: usize,
+) {
     let (config, embedding) = (weights.config(), weights.embedding(Side::Encoder));
-    let frames = features.chunks_exact(config.frame_len.max(1));
-    let rows = frames.len();
-    for (i, frame) in frames.enumerate() {
-        let Some((row, exponent)) = state.residual.row_mut(i, config.d_model) else { return };
-        let (lanes, sums) = (&mut *state.lanes, &mut *state.sums);
-        *exponent = embedding::frame::<B>(&embedding, frame, unit, i, row, lanes, sums);
-    }
-    normalize_embedding::<B>(weights, &embedding, state, 0, rows);
+    let Some((to, exponent)) = state.residual.row_mut(row, config.d_model) else { return };
+    let (lanes, sums) = (&mut *state.lanes, &mut *state.sums);
+    *exponent = embedding::frame::<B>(&embedding, features, unit, row, to, lanes, sums);
+    normalize_embedding::<B>(weights, &embedding, state, row, 1);
 }
 
 fn normalize_embedding<B: Build>(

@@ -1,7 +1,7 @@
 //! Rows: 16-bit mantissas with one shared power of two (block floating point), and their
 //! quantisation to the small integers that a linear layer multiplies.
 
-use crate::fixed::{Scale, saturate_16, shift_by};
+use crate::fixed::{RowShift, Scale, saturate_16, shift_by};
 use crate::kernels::{Bits, Kernels, Quantizer};
 use crate::slices::{first_mut, rest_mut};
 
@@ -71,11 +71,9 @@ pub fn add(row: impl Iterator<Item = i16>, exponent: i32, sums: &mut [i32], sum_
         }
         return;
     }
-    // Nothing overflows here, so the direction of the shift is decided once.
-    let (up, down) = (-shift.min(0), shift.clamp(0, 31));
-    let half = (1 << down) >> 1;
+    let shift = RowShift::new(shift);
     for (sum, x) in sums.iter_mut().zip(row) {
-        *sum = sum.saturating_add((((x as i32) << up) + half) >> down);
+        *sum = sum.saturating_add(shift.apply(x as i32));
     }
 }
 
@@ -117,6 +115,21 @@ mod tests {
         }
         let zero = Input::new::<Portable>(&[0; 4], -10, false);
         assert_eq!(zero.scale, Scale::ZERO);
+    }
+
+    /// However small the row is beside the sums.
+    #[test]
+    fn rows_are_added_by_the_rule() {
+        for shift in -40..=70 {
+            let mut sums = [100, -100, 0, 1 << 20, i32::MAX];
+            let row = [-1, 0, 1, i16::MIN, i16::MAX];
+            let mut expected = sums;
+            for (sum, x) in expected.iter_mut().zip(row) {
+                *sum = sum.saturating_add(shift_by(x as i32, shift));
+            }
+            add(row.into_iter(), -20, &mut sums, shift - 20);
+            assert_eq!(sums, expected, "shift of {shift}");
+        }
     }
 
     #[test]

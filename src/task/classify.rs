@@ -73,7 +73,8 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     }
 
     /// The outputs for a text: logits of the labels in Q15.16, or an embedding of length one in
-    /// Q1.30. A text longer than the context is an error, and so is an empty one.
+    /// Q1.30. A text longer than the context is an error, and so is an empty one; the encoder then
+    /// has no outputs, also not those of the text before.
     ///
     /// # Errors
     /// Those of the tokenizer and of the encoder; [`RunError::WrongModel`] for a model without one
@@ -82,6 +83,7 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         if !matches!(self.head(), Head::Classifier | Head::Embedding) {
             return Err(wrong("a model with one answer for a text"));
         }
+        self.encoder.abandon();
         Ok(self.encoder.run(encode::<B>(&self.tokenizer, text, self.tokens)?)?)
     }
 
@@ -125,6 +127,7 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         if !matches!(self.head(), Head::TokenLabels) {
             return Err(wrong("a model with per-token labels"));
         }
+        self.encoder.abandon();
         let model = self.encoder.model();
         let tokens = encode::<B>(&self.tokenizer, text, self.tokens)?;
         self.encoder.run(tokens)?;

@@ -106,16 +106,18 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     }
 
     /// Starts a new text with a prompt; returns its tokens. To start without a prompt, pass only
-    /// the begin token to [`Generator::prompt_ids`].
+    /// the begin token to [`Generator::prompt_ids`]. The decoder's [prefix](Decoder::set_prefix)
+    /// stays.
     ///
     /// # Errors
+    /// There is no text then, also not the one before.
     /// Those of the tokenizer and of the decoder ([`RunError::TooLong`] and so on);
     /// [`RunError::EmptyInput`] for an empty text, [`RunError::WrongModel`] without a tokenizer.
     pub fn prompt(&mut self, text: &str) -> Result<&[Token], TaskError> {
+        self.restart();
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
         let tokens = encode::<B>(&tokenizer, text, self.tokens)?;
-        (self.stopped, self.pending, self.prompt) = (None, None, tokens.len());
-        self.decoder.reset();
+        self.prompt = tokens.len();
         self.decoder.prefill(tokens)?;
         Ok(tokens)
     }
@@ -124,9 +126,10 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     ///
     /// # Errors
     /// Those of [`Decoder::begin`]; [`RunError::ArenaTooSmall`] if rules look back on more tokens
-    /// than the buffer has room for.
+    /// than the buffer has room for. There is no text then, also not the one before.
     pub fn prompt_ids(&mut self, tokens: &[Token]) -> Result<(), RunError> {
-        (self.stopped, self.pending, self.prompt) = (None, None, tokens.len());
+        self.restart();
+        self.prompt = tokens.len();
         if target::has_rules::<B>() && self.rules().look_back() {
             let (needed, given) = (tokens.len(), self.tokens.len());
             let Some(past) = self.tokens.get_mut(..needed) else {
@@ -134,14 +137,20 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
             };
             past.copy_from_slice(tokens);
         }
-        self.decoder.reset();
         self.decoder.prefill(tokens)
+    }
+
+    /// Ends the text before.
+    fn restart(&mut self) {
+        (self.stopped, self.pending) = (None, None);
+        self.decoder.restart();
     }
 
     /// One piece of work: a layer of the token in flight, or sampling the next token.
     ///
     /// # Errors
-    /// [`RunError::EmptyInput`] before a prompt.
+    /// [`RunError::EmptyInput`] before a prompt, and after one that was refused;
+    /// [`RunError::NoLogits`] if the decoder was handed over so.
     pub fn step(&mut self) -> Result<Event, RunError> {
         if let Some(stop) = self.stopped {
             return Ok(Event::Stopped(stop));
@@ -157,15 +166,25 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
             self.decoder.begin(&[token])?;
             return Ok(Event::Working);
         }
-        if self.decoder.is_empty() {
-            return Err(RunError::EmptyInput);
+        let (empty, rules) = (self.decoder.is_empty(), self.rules());
+        let ruled = target::has_rules::<B>() && !rules.is_empty();
+        let place = if ruled { Some(self.place(rules)) } else { None };
+        let logits = self.decoder.logits_mut();
+        if logits.is_empty() {
+            return Err(if empty { RunError::EmptyInput } else { RunError::NoLogits });
         }
-        let ruled = target::has_rules::<B>() && !self.rules().is_empty();
-        let Some(token) = (if ruled { self.sample_ruled() } else { Some(self.sample()) }) else {
-            return Ok(self.stop(Stop::ContextFull));
+        let token = match place {
+            None => self.sampler.sample(logits),
+            Some(place) => match allowed(rules, logits, self.tokens, place) {
+                true => self.sampler.sample_allowed(logits),
+                false => return Ok(self.stop(Stop::ContextFull)),
+            },
         };
-        let ends = match ruled && self.rules().has_ends() {
-            true => self.rules().is_end(token),
+        if let Some(next) = place.and_then(|place| self.tokens.get_mut(place.len)) {
+            *next = token;
+        }
+        let ends = match ruled && rules.has_ends() {
+            true => rules.is_end(token),
             false => Some(token) == self.tokenizer.and_then(|t| t.vocabulary().end()),
         };
         if ends {
@@ -179,32 +198,16 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         self.decoder.model().rules()
     }
 
-    fn sample(&mut self) -> Token {
-        self.sampler.sample(self.decoder.logits_mut())
-    }
-
-    /// The next token as the rules allow it, which joins the past; none if that has no room.
-    #[inline(never)]
-    fn sample_ruled(&mut self) -> Option<Token> {
-        let (rules, len, prompt) = (self.rules(), self.decoder.len(), self.prompt);
+    /// Where the text stands.
+    fn place(&self, rules: Rules) -> Place {
+        let (len, prompt) = (self.decoder.len(), self.prompt);
         let new = len.saturating_sub(prompt);
-        let place = Place {
+        Place {
             len,
             new,
             begins: new == (prompt == 1 && rules.forces_first()) as usize,
             ends: self.decoder.remaining() == 0 || new + 1 >= self.limit,
-        };
-        let past = match rules.look_back() {
-            true => self.tokens.get(..len)?,
-            false => &[],
-        };
-        let logits = self.decoder.logits_mut();
-        rules.apply(logits, past.iter().rev().copied(), place);
-        let token = self.sampler.sample_allowed(logits);
-        if let Some(next) = self.tokens.get_mut(len) {
-            *next = token;
         }
-        Some(token)
     }
 
     /// Tells how many new tokens the caller takes of a text at most: with a rule about the last one,
@@ -272,4 +275,13 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         stream.finish(out)?;
         Ok(stopped)
     }
+}
+
+/// Applies the rules to the logits of the next token; false where they look back on more tokens than were
+/// kept.
+fn allowed(rules: Rules, logits: &mut [i32], tokens: &[Token], place: Place) -> bool {
+    let past = if rules.look_back() { tokens.get(..place.len) } else { Some(&[][..]) };
+    let Some(past) = past else { return false };
+    rules.apply(logits, past.iter().rev().copied(), place);
+    true
 }

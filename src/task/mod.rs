@@ -1,4 +1,4 @@
-//! Text in, answer out: a model with its tokenizer and its RAM.
+//! Text or samples in, answer out: a model with its tokenizer or its front end, and its RAM.
 //!
 //! The tokens of a text lie in the arena's part [`tokens`](crate::ArenaSize::tokens), which has
 //! room for a whole context. For longer words, or to keep the tokens elsewhere, pass another
@@ -9,6 +9,7 @@ mod classify;
 mod generate;
 #[cfg(feature = "heapless")]
 mod sized;
+mod stream;
 mod text;
 mod translate;
 
@@ -16,10 +17,11 @@ pub use classify::{Answer, Classifier};
 pub use generate::{Event, Generator, Stop};
 #[cfg(feature = "heapless")]
 pub use sized::{Text, Tokens};
+pub use stream::{Detection, Listener, MotionClassifier, Stream};
 pub use text::TextStream;
 pub use translate::Translator;
 
-use crate::arena::{ArenaParts, text_tokens};
+use crate::arena::ArenaParts;
 use crate::error::RunError;
 use crate::model::Model;
 use crate::target::{self, Build};
@@ -73,7 +75,7 @@ fn text_room<'a, B: Build>(
     model: &Model,
     arena: &mut ArenaParts<'a>,
 ) -> Result<&'a mut [Token], RunError> {
-    let needed = text_tokens(target::config::<B>(model.config()));
+    let needed = target::lengths::<B>(target::config::<B>(model.config())).arena.tokens;
     let tokens = core::mem::take(&mut arena.tokens);
     match tokens.len() {
         given if given < needed => Err(RunError::ArenaTooSmall { part: "tokens", needed, given }),

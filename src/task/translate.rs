@@ -54,9 +54,11 @@ impl<'m, 'a, B: Build> Translator<'m, 'a, B> {
     ///
     /// # Errors
     /// Those of the tokenizer (which names a character that the model does not know) and of the
-    /// engine ([`RunError::EmptyInput`], [`RunError::TooLong`]). Nothing is guessed or cut.
+    /// engine ([`RunError::EmptyInput`], [`RunError::TooLong`]). Nothing is guessed or cut. There is
+    /// no target then, also not the one before.
     #[inline(never)]
     pub fn begin(&mut self, text: &str) -> Result<(), TaskError> {
+        self.engine.abandon();
         Ok(self.engine.begin(encode::<B>(&self.tokenizer, text, self.tokens)?)?)
     }
 

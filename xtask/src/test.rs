@@ -62,7 +62,7 @@ fn style(report: &mut Report) {
         run_in(
             "firmware",
             "cargo clippy --quiet --release --package picoformer-bench --package picoformer-demo \
-             --package picoformer-host --all-targets -- -D warnings",
+             --package picoformer-host --package picoformer-shell --all-targets -- -D warnings",
         )
     });
     for name in BOARDS {
@@ -89,7 +89,7 @@ fn tests(report: &mut Report) {
         // The stories demo needs a blob that is not shipped; without it that test says that it skips.
         let blob = models::stories()?.unwrap_or_default();
         let line = "cargo test --release --package picoformer-bench --package picoformer-demo \
-                    --package picoformer-host";
+                    --package picoformer-host --package picoformer-shell";
         run_with("firmware", line, &[("PICOFORMER_STORIES", blob.as_os_str())])
     });
 }

@@ -2,12 +2,14 @@
 //! nothing ([`known`]), or it is refused by name. A value of the wrong type or range is an error, never the
 //! default.
 
+mod ids;
 mod json;
 pub mod known;
 
 pub use json::parse_json;
 
 use crate::error::{Error, Result, unsupported};
+use crate::kept::Kept;
 use known::{Known, When};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -70,6 +72,8 @@ impl Ignored {
 pub struct Document {
     name: String,
     root: Value,
+    /// What the file says, where `root` has other ids.
+    written: Option<Value>,
     used: RefCell<BTreeSet<String>>,
 }
 
@@ -101,7 +105,25 @@ impl Document {
                 reason: format!("it holds {}", shown(&root)),
             });
         }
-        Ok(Self { name: name.into(), root, used: RefCell::default() })
+        Ok(Self { name: name.into(), root, written: None, used: RefCell::default() })
+    }
+
+    /// The ids of tokens below `known` that it names.
+    pub fn token_ids(&self, known: usize) -> Vec<u32> {
+        ids::named(&self.root, known)
+    }
+
+    /// Gives the tokens that it names their new ids, and the vocabulary its new size. Messages keep telling
+    /// what the file says.
+    pub fn renumber(&mut self, kept: &Kept) {
+        self.written = Some(self.root.clone());
+        ids::renumber(&mut self.root, kept);
+    }
+
+    /// A value for a message, as the file has it.
+    fn shown(&self, key: &str) -> String {
+        let file = self.written.as_ref().unwrap_or(&self.root);
+        file.get(key).map_or_else(|| "missing".into(), shown)
     }
 
     /// The object under a key as a document of its own; none if the key is absent.
@@ -236,7 +258,7 @@ impl Document {
 
     /// A value of the wrong type or range.
     pub fn wrong(&self, key: &str, expected: &'static str) -> Error {
-        let found = self.root.get(key).map_or_else(|| "missing".into(), shown);
+        let found = self.shown(key);
         Error::WrongType { file: self.name.clone(), key: key.into(), found, expected }
     }
 
@@ -247,8 +269,7 @@ impl Document {
 
     /// A value that cannot be done.
     pub fn refuse(&self, key: &str, supported: impl Into<String>) -> Error {
-        let found = self.root.get(key).map_or_else(|| "missing".into(), shown);
-        self.refuse_found(key, found, supported)
+        self.refuse_found(key, self.shown(key), supported)
     }
 
     /// As [`Document::refuse`], where the value is better told in other words.

@@ -12,11 +12,12 @@ use picoformer::blob::NOTE;
 use picoformer::matrix::Packing;
 use picoformer_convert::account::Ignored;
 use picoformer_convert::bill::bill;
-use picoformer_convert::checkpoint::Options;
+use picoformer_convert::checkpoint::{Keep, Options};
 use picoformer_convert::error::Error;
 use picoformer_convert::evaluate::evaluate;
 use picoformer_convert::generation::beam_width;
 use picoformer_convert::host::Blob;
+use picoformer_convert::kept::{Kept, ORIGINAL};
 use picoformer_convert::load::load_with;
 use picoformer_convert::output::{say, write_whole};
 use picoformer_convert::sections::with_section;
@@ -111,6 +112,10 @@ struct ConvertArguments {
     /// weights; or `bytes`, or `none` for ids in and ids out
     #[arg(long)]
     tokenizer: Option<PathBuf>,
+    /// A file with text as the device will read and write it: pieces of the tokenizer that it does not need are
+    /// dropped, with their rows of the weights. For vocabularies beyond 65536 pieces, and to save flash
+    #[arg(long, value_name = "TEXT")]
+    keep_vocabulary: Option<PathBuf>,
     /// Reads the checkpoint's files as if they did not have this key (KEY, FILE:KEY or OUTER.INNER), or
     /// drops this tensor or module; may be given several times
     #[arg(long, value_name = "KEY")]
@@ -157,7 +162,11 @@ pub fn run(arguments: Arguments) -> Result<()> {
             if let Some(beams) = beam {
                 model = model.with_beams(beam_width(beams)?);
             }
-            let options = || Options { ignored: Ignored::new(&ignore), ..Options::default() };
+            let options = || Options {
+                ignored: Ignored::new(&ignore),
+                keep: Kept::of(&model).map(Keep::Pieces),
+                ..Options::default()
+            };
             let read = |path: PathBuf| Ok(load_with(&path, None, options())?.model);
             let reference = reference.map(read).transpose().map_err(|e: miette::Report| e)?;
             let bar = ProgressBar::new(0).with_style(
@@ -188,6 +197,7 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
         target_context: arguments.target_context,
         beams: arguments.beams,
         ignored: Ignored::new(&arguments.ignore),
+        keep: arguments.keep_vocabulary.clone().map(Keep::Text),
     };
     let loaded = load_with(&arguments.checkpoint, arguments.tokenizer.as_deref(), options)?;
     let mut model = loaded.model;
@@ -205,8 +215,10 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
         WideRows::All => Wide::All,
     };
     let mut bytes = writer::write(&model, wide)?;
-    if let Some(note) = &arguments.note {
-        bytes = with_section(&bytes, NOTE, note.as_bytes())
+    let note = arguments.note.as_ref().map(|note| (NOTE, note.clone().into_bytes()));
+    let kept = loaded.kept.as_ref().map(|kept| (ORIGINAL, kept.to_bytes()));
+    for (tag, data) in note.into_iter().chain(kept) {
+        bytes = with_section(&bytes, tag, &data)
             .map_err(|source| Error::Blob { path: arguments.output.clone(), source })?;
     }
     let bytes = Blob::new(&bytes);
@@ -214,6 +226,7 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
     let parsed = bytes.model(&arguments.output)?;
     let mut inputs = vec![arguments.checkpoint.as_path()];
     inputs.extend(arguments.tokenizer.as_deref());
+    inputs.extend(arguments.keep_vocabulary.as_deref());
     write_whole(&arguments.output, bytes.bytes(), &inputs)?;
     let bill = bill(&parsed);
     if arguments.json {

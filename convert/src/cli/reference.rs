@@ -5,7 +5,7 @@ use clap::Args;
 use miette::Result;
 use picoformer::config::Architecture;
 use picoformer_convert::account::Ignored;
-use picoformer_convert::checkpoint::Options;
+use picoformer_convert::checkpoint::{Keep, Options};
 use picoformer_convert::error::input;
 use picoformer_convert::float_model::FloatModel;
 use picoformer_convert::load::load_with;
@@ -29,11 +29,18 @@ pub struct ReferenceArguments {
     /// As of `convert`
     #[arg(long, value_name = "KEY")]
     ignore: Vec<String>,
+    /// As of `convert`: ids are then those of the smaller vocabulary
+    #[arg(long, value_name = "TEXT")]
+    keep_vocabulary: Option<PathBuf>,
 }
 
 /// Prints `outputs` and `written` for every list of ids, an object a line.
 pub fn run(arguments: &ReferenceArguments) -> Result<()> {
-    let options = Options { ignored: Ignored::new(&arguments.ignore), ..Options::default() };
+    let options = Options {
+        ignored: Ignored::new(&arguments.ignore),
+        keep: arguments.keep_vocabulary.clone().map(Keep::Text),
+        ..Options::default()
+    };
     let model = load_with(&arguments.checkpoint, None, options)?.model;
     let sources = lists(&arguments.ids)?;
     let targets = arguments.targets.as_deref().map(lists).transpose()?.unwrap_or_default();

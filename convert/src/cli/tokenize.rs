@@ -6,6 +6,7 @@ use picoformer::Model;
 use picoformer_convert::error::{input, read_text};
 use picoformer_convert::evaluation::encode;
 use picoformer_convert::host::Blob;
+use picoformer_convert::kept::Kept;
 use picoformer_convert::output::say;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ pub struct TokenizeArguments {
     /// A file with a text a line: with --json an object a line
     #[arg(long)]
     file: Option<PathBuf>,
-    /// Machine-readable: `ids` and `pieces`
+    /// Machine-readable: `ids` and `pieces`; `original_ids` where the blob has a part of its original's
+    /// vocabulary
     #[arg(long)]
     json: bool,
 }
@@ -60,7 +62,11 @@ fn tokens(model: &Model, text: &str) -> Result<Value> {
         let piece = |&id: &u32| tokenizer.vocabulary().piece(id).unwrap_or_default();
         ids.iter().map(|id| String::from_utf8_lossy(piece(id)).into_owned()).collect()
     });
-    Ok(json!({ "ids": ids, "pieces": pieces }))
+    let mut value = json!({ "ids": ids, "pieces": pieces });
+    if let Some(kept) = Kept::of(model) {
+        value["original_ids"] = ids.iter().map(|&id| json!(kept.original_id(id))).collect();
+    }
+    Ok(value)
 }
 
 fn show(value: &Value, json: bool) -> Result<()> {

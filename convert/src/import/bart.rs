@@ -141,7 +141,8 @@ fn config(c: &Checkpoint, bart: bool) -> Result<(Config, Records)> {
     }
     if !c.generation.exists() && k.root().get("forced_eos_token_id").is_none() {
         // The default of the original's class.
-        search.rules.add(Kind::Last, vec![if bart { 2 } else { 0 }]);
+        let last = c.id(if bart { 2 } else { 0 }).map(|token| token as u32);
+        search.rules.add(Kind::Last, last.into_iter().collect());
     }
     let config = Config {
         position: if bart { Position::Learned } else { Position::Sinusoidal },

@@ -11,7 +11,6 @@ use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
 use crate::generation;
 use picoformer::config::{Architecture, Config, Head, NormOrder, Pooling, Position};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 const HEADS: &str = "BertForSequenceClassification, BertForTokenClassification, BertModel";
 
@@ -143,8 +142,8 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         parameters: c.parameters(),
         frame_exponent: 0,
         relative: Vec::new(),
+        sections: Vec::new(),
         decoder: None,
-        sections: BTreeMap::new(),
     })
 }
 

@@ -4,8 +4,8 @@ use crate::account::Document;
 use crate::error::{Error, Result};
 
 /// Families that [`super::import`] reads.
-pub const FAMILIES: &str =
-    "bart, bert, gpt2, llama, marian, mistral, t5 (Hugging Face folders); llama2.c .bin files";
+pub const FAMILIES: &str = "bart, bert, gpt2, llama, marian, mistral, t5 (Hugging Face folders); picoformer (a plain checkpoint, \
+     models/common/checkpoint.md); llama2.c .bin files";
 
 /// The family of a checkpoint.
 ///
@@ -13,9 +13,10 @@ pub const FAMILIES: &str =
 /// [`Error::Unsupported`] for one that is not read.
 pub fn family(config: &Document) -> Result<&str> {
     match config.text("model_type")? {
-        Some(known @ ("bert" | "gpt2" | "llama" | "mistral" | "bart" | "marian" | "t5")) => {
-            Ok(known)
-        }
+        Some(
+            known @ ("bert" | "gpt2" | "llama" | "mistral" | "bart" | "marian" | "t5"
+            | "picoformer"),
+        ) => Ok(known),
         found => Err(Error::Unsupported {
             file: config.name().into(),
             key: "model_type".into(),

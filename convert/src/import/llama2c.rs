@@ -8,7 +8,6 @@ use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
 use crate::pad::validate;
 use crate::weights::kind::{Kind, lfs_pointer, recognise};
 use picoformer::config::{Activation, Architecture, Config, Head, Norm, Position};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Length of the header since version 1.
@@ -268,8 +267,8 @@ fn assemble(config: Config, weights: Weights) -> std::result::Result<FloatModel,
         parameters,
         frame_exponent: 0,
         relative: Vec::new(),
+        sections: Vec::new(),
         decoder: None,
-        sections: BTreeMap::new(),
     })
 }
 

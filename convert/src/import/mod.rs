@@ -4,13 +4,16 @@ mod bart;
 mod bert;
 mod common;
 mod family;
+pub mod features;
 mod gpt2;
 pub(crate) mod llama;
 pub mod llama2c;
+mod plain;
 mod sentence;
 mod t5;
 
 pub use family::{FAMILIES, family};
+pub use sentence::lower_case;
 
 use crate::account::known;
 use crate::checkpoint::Checkpoint;
@@ -31,6 +34,14 @@ pub fn import(checkpoint: &Checkpoint) -> Result<FloatModel> {
         "gpt2" => (gpt2::import(checkpoint)?, known::GPT2),
         "llama" | "mistral" => (llama::import(checkpoint)?, known::LLAMA),
         "bart" => (bart::import(checkpoint)?, known::SEQ2SEQ),
+        // Nothing is known of its keys but what is read.
+        "picoformer" => {
+            let model = plain::import(checkpoint)?;
+            checkpoint.finish()?;
+            checkpoint.config.finish(&[])?;
+            validate(&model.config)?;
+            return Ok(model);
+        }
         "marian" => (bart::import_marian(checkpoint)?, known::SEQ2SEQ),
         _ => (t5::import(checkpoint)?, known::SEQ2SEQ),
     };

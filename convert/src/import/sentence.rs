@@ -199,11 +199,25 @@ fn settings(c: &Checkpoint) -> Result<()> {
     config.finish(&[known::SENTENCE_TRANSFORMERS])
 }
 
+/// Whether the original lower-cases a text before its tokenizer; of a folder without sentence embeddings,
+/// false.
+///
+/// # Errors
+/// A value that is not true or false.
+pub fn lower_case(c: &Checkpoint) -> Result<bool> {
+    let bert = c.config.text("model_type")? == Some("bert");
+    if !bert || c.has("classifier.weight") || !c.path.join("modules.json").is_file() {
+        return Ok(false);
+    }
+    let config = Document::open(&c.path, "sentence_bert_config.json", &c.options.ignored)?;
+    Ok(config.flag("do_lower_case")?.unwrap_or(false))
+}
+
 /// Where the original cuts a text.
 fn longest(c: &Checkpoint) -> Result<Option<usize>> {
     let ignored = &c.options.ignored;
     let config = Document::open(&c.path, "sentence_bert_config.json", ignored)?;
-    c.lower_case.set(config.flag("do_lower_case")?.unwrap_or(false));
+    config.flag("do_lower_case")?;
     let own = config.size("max_seq_length")?;
     config.finish(&[known::SENTENCE_BERT])?;
     if own.is_some() {

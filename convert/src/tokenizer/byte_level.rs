@@ -47,7 +47,7 @@ pub(super) fn adapt(section: &mut Section, json: &Value, path: &Path) -> Result<
 }
 
 /// The visible character that stands for a byte in `tokenizer.json` (GPT-2's `bytes_to_unicode`).
-fn visible(byte: u8) -> char {
+pub(super) fn visible(byte: u8) -> char {
     let shown = |b: u8| matches!(b, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
     if shown(byte) {
         return byte as char;

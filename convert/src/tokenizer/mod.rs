@@ -3,6 +3,7 @@
 mod byte_level;
 mod files;
 mod json;
+pub mod keep;
 mod llama2c;
 mod merges;
 mod section;

@@ -113,18 +113,23 @@ pub fn pieces(json: &Value) -> Result<Vec<Vec<u8>>> {
     let vocab = json["model"]["vocab"]
         .as_object()
         .ok_or_else(|| unsupported("model.vocab", "no object", "an object of pieces and ids"))?;
+    let added = json["added_tokens"].as_array().into_iter().flatten().map(|token| &token["id"]);
+    let largest = vocab.values().chain(added).filter_map(Value::as_u64).max();
+    if let Some(largest) = largest.filter(|&largest| largest >= 1 << 16) {
+        return Err(Error::Unsupported {
+            file: "tokenizer.json".into(),
+            key: "model.vocab".into(),
+            found: format!("a vocabulary of {} tokens", largest.saturating_add(1)),
+            supported: "at most 65536 tokens. `--keep-vocabulary TEXT` keeps those that a text of yours needs \
+                        and drops the others; `--tokenizer none` converts without a tokenizer"
+                .into(),
+        });
+    }
     let mut pieces = Vec::new();
     let mut set = |piece: &str, id: &Value, key: &str| -> Result<()> {
         let Some(number) = id.as_u64() else {
             return Err(unsupported(key, format!("\"{piece}\": {id}"), "whole numbers as ids"));
         };
-        if number >= 1 << 16 {
-            return Err(unsupported(
-                key,
-                format!("id {number}"),
-                "at most 65536 pieces; `--tokenizer none` converts without a tokenizer",
-            ));
-        }
         if pieces.len() <= number as usize {
             pieces.resize(number as usize + 1, Vec::new());
         }

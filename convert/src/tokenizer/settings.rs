@@ -5,7 +5,7 @@ use super::section::{parts, unsupported};
 use crate::account::{Document, Ignored, known, shown};
 use crate::checkpoint::Checkpoint;
 use crate::error::{self, Result};
-use crate::import::family;
+use crate::import::{family, lower_case};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -104,7 +104,7 @@ impl Settings {
             rules: [json!(lower), json!(accents), json!(chinese)],
             roles,
             added,
-            lower_case: checkpoint.lower_case.get(),
+            lower_case: lower_case(checkpoint)?,
             cleans,
         })
     }
@@ -112,6 +112,11 @@ impl Settings {
     /// The family of the model.
     pub fn family(&self) -> &str {
         &self.family
+    }
+
+    /// The texts of the tokens that have a role.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().map(String::as_str)
     }
 
     /// The rules for BERT's class: lower case, accents, Chinese characters.

@@ -8,6 +8,7 @@ use super::settings::Settings;
 use crate::account::{Ignored, parse_json};
 use crate::error::{Result, input};
 use picoformer::config::Config;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Where a tokenizer comes from.
@@ -105,30 +106,53 @@ impl Choice {
         Ok(files.pop().map_or(Self::None, Self::Llama2c))
     }
 
-    /// The section of a blob; none without a tokenizer.
+    /// The JSON of a tokenizer, as it is after the other files had their say; none where there is no such.
     ///
     /// # Errors
-    /// What the engine has no rules for, by name.
-    pub fn section(
+    /// Files that cannot be read, and what they ask for in vain.
+    pub fn json(
         &self,
-        config: &Config,
         settings: Option<&Settings>,
         ignored: &Ignored,
         notes: &mut Vec<String>,
-    ) -> Result<Option<Vec<u8>>> {
-        let (mut json, path) = match self {
-            Self::None => return Ok(None),
-            Self::Bytes => return from_bytes(config.vocab_size).map(Some),
-            Self::Llama2c(file) => return from_llama2c(file, config.vocab_size).map(Some),
-            Self::Json(file, _) => (parse_json(file)?, file),
-            Self::VocabTxt(file) => (files::vocab_txt(file, settings)?, file),
-            Self::VocabMerges(file) => (files::vocab_merges(file, settings)?, file),
+    ) -> Result<Option<Value>> {
+        let mut json = match self {
+            Self::None | Self::Bytes | Self::Llama2c(_) => return Ok(None),
+            Self::Json(file, _) => parse_json(file)?,
+            Self::VocabTxt(file) => files::vocab_txt(file, settings)?,
+            Self::VocabMerges(file) => files::vocab_merges(file, settings)?,
         };
         ignored.remove("tokenizer.json", &mut json);
         if let Some(settings) = settings.filter(|_| !matches!(self, Self::Json(_, false))) {
             settings.apply(&mut json, notes)?;
             settings.account(&json, ignored)?;
         }
-        from_value(&json, path).map(Some)
+        Ok(Some(json))
+    }
+
+    /// The section of a blob, from the JSON where there is one; none without a tokenizer.
+    ///
+    /// # Errors
+    /// What the engine has no rules for, by name.
+    pub fn section(&self, config: &Config, json: Option<&Value>) -> Result<Option<Vec<u8>>> {
+        match (self, json) {
+            (Self::Bytes, _) => from_bytes(config.vocab_size).map(Some),
+            (Self::Llama2c(file), _) => from_llama2c(file, config.vocab_size).map(Some),
+            (Self::Json(file, _) | Self::VocabTxt(file) | Self::VocabMerges(file), Some(json)) => {
+                from_value(json, file).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Its file, for messages.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::None | Self::Bytes => PathBuf::new(),
+            Self::Json(path, _)
+            | Self::VocabTxt(path)
+            | Self::VocabMerges(path)
+            | Self::Llama2c(path) => path.clone(),
+        }
     }
 }

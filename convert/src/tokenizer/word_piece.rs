@@ -39,7 +39,7 @@ pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {
 }
 
 /// The words of a text.
-fn words(tokenizer: &Tokenizer, text: &str) -> Vec<String> {
+pub(super) fn words(tokenizer: &Tokenizer, text: &str) -> Vec<String> {
     let mut normalized = text.into();
     let _ = tokenizer.get_normalizer().map(|n| n.normalize(&mut normalized));
     let mut split = PreTokenizedString::from(normalized.get());

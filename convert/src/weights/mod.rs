@@ -2,6 +2,7 @@
 
 pub mod kind;
 mod pickle;
+mod rows;
 mod safetensors;
 mod shards;
 mod tensor;
@@ -9,8 +10,9 @@ mod torch;
 mod zip;
 
 pub use kind::lfs_pointer;
+pub use rows::Rows;
 pub use shards::read_folder;
-pub use tensor::{Fault, Tensor, Tensors};
+pub use tensor::{Tensor, Tensors};
 
 /// Buffers that old checkpoints carry beside the weights.
 pub fn is_buffer(name: &str) -> bool {

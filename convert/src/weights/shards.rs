@@ -5,7 +5,7 @@ use super::kind::{Kind, by_name, lfs_pointer, recognise};
 use super::tensor::Tensors;
 use super::{safetensors, torch};
 use crate::account::parse_json;
-use crate::error::{Error, Result, read};
+use crate::error::{Error, Result, read, read_start};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,7 +22,7 @@ pub fn read_folder(folder: &Path) -> Result<Tensors> {
     for name in FILES {
         let (file, index) = (folder.join(name), folder.join(format!("{name}.index.json")));
         if file.is_file() {
-            read_file(&file, |_| true, &mut tensors)?;
+            read_file(&file, &mut tensors)?;
             return Ok(tensors);
         }
         if index.is_file() {
@@ -42,14 +42,14 @@ pub fn read_folder(folder: &Path) -> Result<Tensors> {
 }
 
 /// Reads one file, whatever it is called.
-fn read_file(path: &Path, wanted: impl Fn(&str) -> bool, tensors: &mut Tensors) -> Result<()> {
-    let bytes = read(path)?;
+fn read_file(path: &Path, tensors: &mut Tensors) -> Result<()> {
+    let start = read_start(path, 512)?;
     let malformed = |what, reason: String| Error::Malformed { path: path.into(), what, reason };
-    if let Some(pointer) = lfs_pointer(&bytes) {
+    if let Some(pointer) = lfs_pointer(&start) {
         return Err(malformed("file of weights", pointer));
     }
-    match recognise(&bytes) {
-        Kind::TorchZip => torch::read(path, &bytes, wanted, tensors),
+    match recognise(&start) {
+        Kind::TorchZip => torch::read(path, &read(path)?, tensors),
         Kind::TorchOld => Err(malformed(
             "file of weights",
             "it was saved by PyTorch before 1.6; load and save it again with `torch.save`, or save the model \
@@ -60,9 +60,9 @@ fn read_file(path: &Path, wanted: impl Fn(&str) -> bool, tensors: &mut Tensors) 
             Err(malformed("file of weights", format!("it is {what}; {help}")))
         }
         Kind::Safetensors | Kind::Llama2cNew | Kind::Unknown => {
-            match path.extension().is_some_and(|e| e == "bin") && bytes.get(8) != Some(&b'{') {
+            match path.extension().is_some_and(|e| e == "bin") && start.get(8) != Some(&b'{') {
                 true => Err(malformed("PyTorch file", "it is no zip archive".into())),
-                false => safetensors::read(path, &bytes, wanted, tensors),
+                false => safetensors::read(path, tensors),
             }
         }
     }
@@ -92,7 +92,7 @@ fn read_shards(folder: &Path, index: &Path, tensors: &mut Tensors) -> Result<()>
         let path = folder.join(file);
         let mut others = Vec::new();
         let mut found = Tensors::new();
-        read_file(&path, |_| true, &mut found)?;
+        read_file(&path, &mut found)?;
         for (name, tensor) in found {
             match names.contains(name.as_str()) {
                 true => drop(tensors.insert(name, tensor)),

@@ -7,13 +7,8 @@ use super::zip::Archive;
 use crate::error::{Error, Result};
 use std::path::Path;
 
-/// Reads every tensor that `wanted` accepts.
-pub(super) fn read(
-    path: &Path,
-    bytes: &[u8],
-    wanted: impl Fn(&str) -> bool,
-    tensors: &mut Tensors,
-) -> Result<()> {
+/// Reads every tensor.
+pub(super) fn read(path: &Path, bytes: &[u8], tensors: &mut Tensors) -> Result<()> {
     let bad = |reason: String| Error::Malformed { path: path.into(), what: "PyTorch file", reason };
     let archive = Archive::open(bytes).ok_or_else(|| bad("the zip archive is damaged".into()))?;
     let Some(pickle) = archive.names().find(|name| name.ends_with("data.pkl")) else {
@@ -33,9 +28,6 @@ pub(super) fn read(
     };
     for (name, value) in entries {
         let Object::Text(name) = name else { continue };
-        if !wanted(name) {
-            continue;
-        }
         let Object::Tensor { kind, key, offset, shape, strides } = value else {
             return Err(bad(format!("`{name}` is no tensor")));
         };
@@ -43,7 +35,7 @@ pub(super) fn read(
         let storage = storage.ok_or_else(|| bad(format!("the bytes of `{name}` are missing")))?;
         let raw = gather(storage, width(kind), *offset, shape, strides);
         let raw = raw.ok_or_else(|| bad(format!("the bytes of `{name}` are cut")))?;
-        tensors.insert(name.clone(), Tensor::from_bytes(shape.clone(), kind, &raw));
+        tensors.insert(name.clone(), Tensor::from_bytes(shape.clone(), kind, raw));
     }
     Ok(())
 }

@@ -146,7 +146,7 @@ pub fn random(config: Config, seed: u64) -> FloatModel {
         parameters: 0,
         frame_exponent: if c.input == Input::Frames { -10 } else { 0 },
         relative: Vec::new(),
+        sections: Vec::new(),
         decoder: None,
-        sections: Default::default(),
     }
 }

@@ -10,7 +10,9 @@ use common::*;
 use picoformer::blob::{CHECKSUM_OFFSET, HEADER_BYTES, Layout, checksum};
 use picoformer::config::*;
 use picoformer::sampler::{ONE, Sampling};
-use picoformer::{Decoder, Encoder, FormatError, Generator, Model, Seq2Seq};
+use picoformer::{
+    Decoder, Encoder, FormatError, Generator, Listener, Model, MotionClassifier, Seq2Seq,
+};
 use picoformer_convert::checkpoint::Checkpoint;
 use picoformer_convert::float_model::FloatModel;
 use picoformer_convert::host::{Blob, HeapArena};
@@ -24,8 +26,8 @@ fn json(name: &str) -> Vec<u8> {
     from_json(&root().join("models").join(name).join("checkpoint/tokenizer.json")).unwrap()
 }
 
-/// An encoder-decoder of `tests/golden`.
-fn seq2seq(name: &str) -> FloatModel {
+/// A model of `tests/golden`.
+fn golden(name: &str) -> FloatModel {
     import(&Checkpoint::open(&root().join("tests/golden").join(name)).unwrap()).unwrap()
 }
 
@@ -63,7 +65,7 @@ fn models() -> Vec<FloatModel> {
     models[1].tokenizer = from_bytes(256).unwrap();
     models[2].tokenizer = json("tales");
     models[3].tokenizer = json("intent");
-    models.extend(["t5-gated", "marian-separate", "bart"].map(seq2seq));
+    models.extend(["t5-gated", "marian-separate", "bart"].map(golden));
     models
 }
 
@@ -114,6 +116,17 @@ fn run(model: &Model) {
         let frames = [i16::MIN, -1, 0, 1, 77, 3000, i16::MAX];
         let _ = encoder.run_frames(&frames.repeat(model.config().frame_len.min(100)));
         let _ = encoder.hidden(0);
+    }
+    let samples: Vec<i16> = (0..3000).map(|i: i16| i.wrapping_mul(i).wrapping_mul(77)).collect();
+    if let Ok(mut listener) = Listener::new(model, arena.parts()) {
+        for piece in samples.chunks(listener.limit().clamp(1, 3000)) {
+            let _ = listener.push(piece);
+        }
+        let _ = listener.classify_recording(&samples);
+    }
+    if let Ok(mut motions) = MotionClassifier::new(model, arena.parts()) {
+        motions.feed(&samples);
+        let _ = motions.classify();
     }
     if let Ok(mut engine) = Seq2Seq::new(model, arena.parts()) {
         engine.set_limit(4);

@@ -1,10 +1,11 @@
 //! Optional sections: found, skipped, or refused by name.
 
-use super::{blobs, resign, run};
-use picoformer::blob::{META_BYTES, NOTE, RULES, Tag};
+use super::{blobs, golden, resign, run};
+use picoformer::blob::{AUDIO, META_BYTES, MOTION, NOTE, RULES, TRIGGER, Tag};
 use picoformer::{Decoder, FormatError};
 use picoformer_convert::host::{Blob, HeapArena};
 use picoformer_convert::sections::with_section;
+use picoformer_convert::writer::{self, Wide};
 use proptest::prelude::*;
 
 const TEXT: &[u8] = "from a naïve test".as_bytes();
@@ -18,7 +19,12 @@ fn plain() -> &'static [u8] {
 
 /// A blob with these sections as they are, the checksum right; and where they begin.
 fn forged(sections: &[(Tag, &[u8])]) -> (Vec<u8>, Vec<usize>) {
-    let (mut blob, mut offsets) = (plain().to_vec(), Vec::new());
+    forged_behind(plain(), sections)
+}
+
+/// As [`forged`], behind other fixed sections.
+fn forged_behind(fixed: &[u8], sections: &[(Tag, &[u8])]) -> (Vec<u8>, Vec<usize>) {
+    let (mut blob, mut offsets) = (fixed.to_vec(), Vec::new());
     for (tag, data) in sections {
         offsets.push(blob.len());
         blob.extend(tag);
@@ -167,6 +173,57 @@ fn unknown_required_sections_are_refused() {
         assert_eq!(error(&blob), Some(expected));
         assert!(expected.to_string().contains(name), "{expected}");
     }
+}
+
+/// The sections of a front end are for models that it fits; any other has none.
+#[test]
+fn front_ends_that_do_not_fit_are_refused() {
+    let heard = writer::write(&golden("plain-keyword"), Wide::Never).unwrap();
+    let (model, whole) = (Blob::new(&heard), heard.len());
+    let model = model.parse().unwrap();
+    let [audio, trigger] = [AUDIO, TRIGGER].map(|tag| model.section(tag).unwrap());
+    let fixed = &heard[..model.layout().end];
+    let with = |sections: &[(Tag, &[u8])]| error(&forged_behind(fixed, sections).0);
+    assert_eq!(with(&[(AUDIO, audio), (TRIGGER, trigger)]), None);
+    assert_eq!(forged_behind(fixed, &[(AUDIO, audio), (TRIGGER, trigger)]).0.len(), whole);
+    assert_eq!(with(&[(AUDIO, audio)]), None);
+    let offset = fixed.len();
+    let bad = |section| Some(FormatError::BadSection { section, offset });
+    let mut motion = vec![0; 16 + 8 * 4];
+    (motion[0], motion[2]) = (4, 4);
+    assert_eq!(with(&[(MOTION, &motion)]), None);
+    assert_eq!(with(&[(AUDIO, audio), (MOTION, &motion)]), bad("Moti"));
+    assert_eq!(with(&[(TRIGGER, trigger)]), bad("Trig"));
+    assert_eq!(with(&[(MOTION, &motion[..40])]), bad("Moti"));
+    motion[2] = 5;
+    assert_eq!(with(&[(MOTION, &motion)]), bad("Moti"));
+    // A model of tokens has no use for any of them.
+    let (tokens, offsets) = forged(&[(AUDIO, audio)]);
+    let unknown = FormatError::UnknownSection { tag: AUDIO, offset: offsets[0] };
+    assert_eq!(error(&tokens), Some(unknown));
+    // Every field and the beginnings of the tables, with every value.
+    let mut accepted = 0;
+    for (which, data) in [(0, audio), (1, trigger)] {
+        for byte in 0..data.len().min(24) {
+            for value in (0..=255).step_by(if byte < 16 { 1 } else { 15 }) {
+                let mut changed = data.to_vec();
+                changed[byte] = value;
+                let sections = match which {
+                    0 => [(AUDIO, &changed[..]), (TRIGGER, trigger)],
+                    _ => [(AUDIO, audio), (TRIGGER, &changed[..])],
+                };
+                let (blob, _) = forged_behind(fixed, &sections);
+                match Blob::new(&blob).parse() {
+                    Ok(model) => {
+                        accepted += 1;
+                        run(&model);
+                    }
+                    Err(error) => assert_eq!(Some(error), bad(["Audi", "Trig"][which])),
+                }
+            }
+        }
+    }
+    assert!(accepted > 300, "{accepted}");
 }
 
 /// Lengths that lead out of the blob, or that would wrap to a place in it where addresses have 32 bits.

@@ -3,8 +3,9 @@
 use core::fmt::Write;
 
 use picoformer_demo::{Failure, PHASES, Phase, Probe, Summary, text};
+use picoformer_stack as stack;
 
-use crate::{Console, Meter, exit, stack};
+use crate::{Console, Meter, STACK_BYTES, exit};
 
 /// A demo: writes its text, marks its phases.
 pub type Demo = fn(&mut dyn Write, &mut dyn Probe) -> Result<Summary, Failure>;
@@ -41,9 +42,9 @@ static LINES: [(Phase, &str, &str); PHASES] = [
 /// Runs a demo, prints the report and ends the emulation: status 0, or 1 when the demo failed.
 pub fn run(demo: Demo) -> ! {
     let mut meter = Meter::new();
-    stack::paint();
+    stack::paint(STACK_BYTES);
     let result = demo(&mut Console, &mut meter);
-    let stack_bytes = stack::high_water();
+    let stack_bytes = stack::high_water(STACK_BYTES);
     match result {
         Ok(summary) => {
             for &(phase, name, unit) in &LINES {

@@ -6,8 +6,9 @@ use core::fmt::Write;
 use core::hint::black_box;
 
 use picoformer_demo::{Failure, Phase, Probe, Summary, text};
+use picoformer_stack as stack;
 
-use crate::{Meter, stack};
+use crate::{Meter, STACK_BYTES};
 
 /// Executes `2 * rounds` instructions, and three to five around them that do not depend on `rounds`.
 #[inline(never)]
@@ -51,10 +52,10 @@ pub fn selfcheck(out: &mut dyn Write, _: &mut dyn Probe) -> Result<Summary, Fail
         }
     }
     out.write_str("instruction counter: exact\n")?;
-    stack::paint();
-    let before = stack::high_water();
+    stack::paint(STACK_BYTES);
+    let before = stack::high_water(STACK_BYTES);
     deep();
-    let depth = stack::high_water() - before;
+    let depth = stack::high_water(STACK_BYTES) - before;
     if !(3800..4300).contains(&depth) {
         return Err(Failure("the stack's high-water mark is wrong"));
     }

@@ -11,15 +11,17 @@ use crate::{Failure, Phase, Probe, Summary, blob, text};
 
 blob!(BLOB, "../../../models/intent/model.pico");
 
-static MODEL: Model = model!(bytes: &BLOB.0);
+/// The model.
+pub static MODEL: Model = model!(bytes: &BLOB.0);
 static RAM: Lend<arena!(MODEL)> = Lend::new(Arena::new());
 specialize!(
     /// This firmware runs this model only.
-    Intent,
+    pub Intent,
     MODEL
 );
 
-static SENTENCES: [&str; 4] = [
+/// What is classified.
+pub static SENTENCES: [&str; 4] = [
     "please set a timer for ten minutes",
     "how do you say thank you in italian",
     "what is the exchange rate between dollars and euros",

@@ -12,18 +12,20 @@ use crate::{Failure, Phase, Probe, Summary, blob, text};
 
 blob!(BLOB, "../../../models/g2p/model.pico");
 
-/// The model, and the same for one hypothesis.
-static BEAM: Model = model!(bytes: &BLOB.0);
-static GREEDY: Model = BEAM.with_beams(1);
+/// The model, with as many hypotheses as the blob asks for.
+pub static BEAM: Model = model!(bytes: &BLOB.0);
+/// As [`BEAM`], with one hypothesis.
+pub static GREEDY: Model = BEAM.with_beams(1);
 type Ram = arena!(BEAM);
 static RAM: Lend<Ram> = Lend::new(Arena::new());
 specialize!(
     /// This firmware runs this model only.
-    Words,
+    pub Words,
     BEAM
 );
 
-const WORDS: [&str; 4] = ["hello", "transformer", "microcontroller", "pronunciation"];
+/// What is pronounced.
+pub const WORDS: [&str; 4] = ["hello", "transformer", "microcontroller", "pronunciation"];
 /// What cannot be pronounced is refused.
 const REFUSED: [&str; 3] = ["", "mp3", "pneumonoultramicroscopicsilicovolcanoconiosis"];
 

@@ -12,17 +12,23 @@ use crate::{Failure, Phase, Probe, Summary, blob};
 
 blob!(BLOB, "../../../models/tales/model.pico");
 
-static MODEL: Model = model!(bytes: &BLOB.0);
+/// The model.
+pub static MODEL: Model = model!(bytes: &BLOB.0);
 static RAM: Lend<arena!(MODEL)> = Lend::new(Arena::new());
 specialize!(
     /// This firmware runs this model only.
-    Tales,
+    pub Tales,
     MODEL
 );
 
-const PROMPT: &str = "Once upon a time there was a";
-const SAMPLING: Sampling =
+/// How the tale begins.
+pub const PROMPT: &str = "Once upon a time there was a";
+/// How its tokens are drawn.
+pub const SAMPLING: Sampling =
     Sampling::seeded(11).with_temperature(ONE * 7 / 10).with_top_p(ONE * 9 / 10);
+
+/// Tokens written at most.
+pub const TOKENS: usize = 128;
 
 /// Writes a story of up to 128 tokens, the prompt first.
 ///
@@ -32,7 +38,7 @@ pub fn generate(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, F
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
     let mut generator = Generator::<Tales>::new_for(&MODEL, ram, SAMPLING);
     let generator = generator.as_mut().map_err(|_| Failure("no decoder"))?;
-    story(generator, PROMPT, 128, out, probe)?;
+    story(generator, PROMPT, TOKENS, out, probe)?;
     Ok(Summary { arena_bytes: MODEL.arena().total_bytes(), blob_bytes: MODEL.flash_bytes() })
 }
 

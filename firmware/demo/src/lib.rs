@@ -10,6 +10,7 @@ mod generate;
 pub mod hash;
 pub mod lend;
 mod minimal;
+pub mod shipped;
 mod stories;
 pub mod text;
 

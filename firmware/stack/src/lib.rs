@@ -1,9 +1,8 @@
 //! How deep the stack went: paint it before, look for the paint after.
+#![no_std]
 
 /// What untouched stack holds.
 const PAINT: u32 = 0xA5C3_5A3C;
-/// How far down is painted. The linker scripts leave at least as much.
-const PAINTED_BYTES: usize = 48 * 1024;
 /// What lies below the caller's frame may be in use by `paint` itself.
 const MARGIN_BYTES: usize = 64;
 
@@ -17,16 +16,17 @@ fn top() -> usize {
 }
 
 /// The words that `paint` and `high_water` agree on.
-fn lowest() -> *mut u32 {
-    core::ptr::with_exposed_provenance_mut(top() - PAINTED_BYTES)
+fn lowest(bytes: usize) -> *mut u32 {
+    core::ptr::with_exposed_provenance_mut(top() - bytes)
 }
 
-/// Paints the stack below the caller.
+/// Paints the stack below the caller, down to `bytes` (a multiple of 4) below its beginning. The linker
+/// script must leave the stack at least as much.
 #[inline(never)]
-pub fn paint() {
+pub fn paint(bytes: usize) {
     let here = 0u32;
     let end = (&raw const here).addr() - MARGIN_BYTES;
-    let mut at = lowest();
+    let mut at = lowest(bytes);
     while at.addr() < end {
         // SAFETY: between the end of the statics and this frame there is only unused stack; the
         // linker scripts assert that the statics end below `lowest`.
@@ -38,10 +38,10 @@ pub fn paint() {
 }
 
 /// Bytes between the beginning of the stack and the deepest word that was overwritten since
-/// [`paint`], interrupt frames included.
+/// [`paint`] of as many bytes, interrupt frames included.
 #[inline(never)]
-pub fn high_water() -> usize {
-    let mut at = lowest();
+pub fn high_water(bytes: usize) -> usize {
+    let mut at = lowest(bytes);
     // SAFETY: reads the words that `paint` wrote, and at the latest stops at the live stack.
     while at.addr() < top() && unsafe { at.read_volatile() } == PAINT {
         at = unsafe { at.add(1) };
