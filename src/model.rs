@@ -12,8 +12,8 @@ pub use weights::*;
 
 use crate::arena::ArenaSize;
 use crate::blob::{
-    Expected, HEADER_BYTES, Header, IGNORED, Layout, NOTE, RULES, Sections, Tag, checksum, is_same,
-    part, read_u16,
+    Expected, HEADER_BYTES, Header, IGNORED, Layout, NOTE, PROBLEM, RULES, Sections, Tag, checksum,
+    is_same, part, read_u16, read_u32,
 };
 use crate::config::*;
 use crate::error::{FormatError, RunError};
@@ -31,6 +31,8 @@ pub struct Model<'a> {
     header: Header,
     layout: Layout,
     rules: Rules<'a>,
+    /// The code of its [`Problem`]; 0 without the section.
+    problem: u32,
 }
 
 impl<'a> Model<'a> {
@@ -47,7 +49,7 @@ impl<'a> Model<'a> {
             if let Err(error) = validate::<Native>(bytes, &model.header, &model.layout) {
                 return Err(error);
             }
-            model.rules = model.find_rules();
+            model.find::<Native>();
         }
         read
     }
@@ -57,7 +59,9 @@ impl<'a> Model<'a> {
     #[inline(never)]
     const fn read(bytes: &'a [u8]) -> Result<Self, FormatError> {
         match Header::parse(bytes) {
-            Ok((header, layout)) => Ok(Self { bytes, header, layout, rules: Rules::NONE }),
+            Ok((header, layout)) => {
+                Ok(Self { bytes, header, layout, rules: Rules::NONE, problem: 0 })
+            }
             Err(error) => Err(error),
         }
     }
@@ -72,7 +76,7 @@ impl<'a> Model<'a> {
         }
         let header = Header::read(bytes, expected.config);
         let layout = expected.layout;
-        let mut model = Self { bytes, header, layout, rules: Rules::NONE };
+        let mut model = Self { bytes, header, layout, rules: Rules::NONE, problem: 0 };
         model.header.place(bytes.len(), &mut model.layout)?;
         Ok(model)
     }
@@ -108,9 +112,7 @@ impl<'a> Model<'a> {
             if !bytes.as_ptr().addr().is_multiple_of(4) {
                 return Err(FormatError::Misaligned);
             }
-            if target::has_rules::<B>() {
-                model.rules = model.find_rules();
-            }
+            model.find::<B>();
         }
         parsed
     }
@@ -142,7 +144,8 @@ impl<'a> Model<'a> {
             None => None,
         };
         let rules = !self.rules.is_empty();
-        Known { rules, ..Known::new(self.header.config, tokenizer) }
+        let problem = self.problem();
+        Known { rules, problem, ..Known::new(self.header.config, tokenizer) }
     }
 
     /// The weights, for a build that runs this model.
@@ -159,9 +162,11 @@ impl<'a> Model<'a> {
         let config = target::config::<B>(self.config());
         if let Some(known) = B::MODEL {
             let same = target::header::<B>().is_some_and(|h| h.difference(self.bytes).is_none());
-            let ruled = !known.rules && !self.rules.is_empty();
-            if !same || self.tokenizer().map(|t| t.kind()) != known.tokenizer || ruled {
-                let needed = "the model that this build is for, rules of generation included";
+            let other = (!known.rules && !self.rules.is_empty())
+                || (self.problem > 0 && known.problem != self.problem());
+            if !same || self.tokenizer().map(|t| t.kind()) != known.tokenizer || other {
+                let needed =
+                    "the model that this build is for, with its rules and its kind of labels";
                 return Err(RunError::WrongModel { needed });
             }
             let (needed, given) = (self.config().beams, known.config.beams);
@@ -252,10 +257,25 @@ impl<'a> Model<'a> {
         self.rules
     }
 
-    const fn find_rules(&self) -> Rules<'a> {
-        match self.section(RULES) {
-            Some(data) => Rules::of_valid(data),
-            None => Rules::NONE,
+    /// What its labels are, by the section [`PROBLEM`] and their number.
+    pub const fn problem(&self) -> Problem {
+        match Problem::of_code(self.problem, self.header.config.n_labels) {
+            Some(problem) => problem,
+            None => Problem::SingleLabel,
+        }
+    }
+
+    /// Finds what a build for such models reads in optional sections.
+    const fn find<B: Build>(&mut self) {
+        if target::has_rules::<B>()
+            && let Some(data) = self.section(RULES)
+        {
+            self.rules = Rules::of_valid(data);
+        }
+        if target::has_problems::<B>()
+            && let Some(data) = self.section(PROBLEM)
+        {
+            self.problem = read_u32(data, 0);
         }
     }
 

@@ -6,8 +6,8 @@
 //! constants. Results do not change.
 
 use crate::arena::Lengths;
-use crate::blob::{AUDIO, Expected, Layout, MOTION, RULES, TRIGGER, Tag, is_same};
-use crate::config::{Architecture, Config, Head, Input, Position, SEGMENT, Side};
+use crate::blob::{AUDIO, Expected, Layout, MOTION, PROBLEM, RULES, TRIGGER, Tag, is_same};
+use crate::config::{Architecture, Config, Head, Input, Position, Problem, SEGMENT, Side};
 use crate::kernels::Kernels;
 use crate::tokenizer::Kind;
 use core::marker::PhantomData;
@@ -38,12 +38,18 @@ pub struct Known {
     pub tokenizer: Option<Kind>,
     /// Whether it has [`Rules`](crate::rules::Rules) of generation.
     pub rules: bool,
+    /// What its labels are.
+    pub problem: Problem,
 }
 
 impl Known {
     /// A model with a tokenizer of this kind, if any, and without what optional sections add.
     pub const fn new(config: Config, tokenizer: Option<Kind>) -> Self {
-        Self { config, tokenizer, rules: false }
+        let problem = match config.n_labels {
+            1 => Problem::MultiLabel,
+            _ => Problem::SingleLabel,
+        };
+        Self { config, tokenizer, rules: false, problem }
     }
 }
 
@@ -158,6 +164,22 @@ pub(crate) const fn has_rules<B: Build>() -> bool {
     }
 }
 
+/// Whether labels may be something else than one of several, or a single one.
+pub(crate) const fn has_problems<B: Build>() -> bool {
+    match B::MODEL {
+        Some(known) => known.problem as u8 != Known::new(known.config, None).problem as u8,
+        None => true,
+    }
+}
+
+/// What the labels are.
+pub(crate) const fn problem<B: Build>(found: Problem) -> Problem {
+    match B::MODEL {
+        Some(known) => known.problem,
+        None => found,
+    }
+}
+
 /// Whether a build reads blobs with an optional section of this tag: it may skip the section, or knows
 /// it, in models that have a use for it.
 pub(crate) const fn reads<B: Build>(tag: Tag, found: &Config) -> bool {
@@ -166,7 +188,9 @@ pub(crate) const fn reads<B: Build>(tag: Tag, found: &Config) -> bool {
         && (is_same(tag, AUDIO) || is_same(tag, MOTION) || is_same(tag, TRIGGER));
     let writes = matches!(c.head, Head::TiedVocabulary | Head::Vocabulary);
     let rules = has_rules::<B>() && writes && is_same(tag, RULES);
-    tag[0].is_ascii_lowercase() || frames || rules
+    let problem = has_problems::<B>() && is_same(tag, PROBLEM);
+    let labels = problem && matches!(c.head, Head::Classifier);
+    tag[0].is_ascii_lowercase() || frames || rules || labels
 }
 
 /// Whether rows may be hypotheses of a search.

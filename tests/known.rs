@@ -1,6 +1,7 @@
 //! A build that knows its model gives the same bits as one that runs every model, and refuses others.
 
-use picoformer::blob::{CHECKSUM_OFFSET, NOTE, RULES, Tag, checksum};
+use picoformer::blob::{CHECKSUM_OFFSET, NOTE, PROBLEM, RULES, Tag, checksum};
+use picoformer::config::Problem;
 use picoformer::sampler::{ONE, Sampling};
 use picoformer::{
     Arena, Build, Classifier, Decoder, Encoder, FormatError, Generator, Model, Progress, RunError,
@@ -153,7 +154,11 @@ fn a_flashed_blob_may_have_optional_sections() {
 }
 
 fn with_section(tag: Tag, data: &[u8]) -> Vec<u8> {
-    let mut blob = [TALES_BLOB, &tag, &(data.len() as u32).to_le_bytes(), &[0; 8], data].concat();
+    added(TALES_BLOB, tag, data)
+}
+
+fn added(blob: &[u8], tag: Tag, data: &[u8]) -> Vec<u8> {
+    let mut blob = [blob, &tag, &(data.len() as u32).to_le_bytes(), &[0; 8], data].concat();
     blob.resize(blob.len().next_multiple_of(16), 0);
     let total = (blob.len() as u32).to_le_bytes();
     blob[8..12].copy_from_slice(&total);
@@ -191,6 +196,29 @@ fn rules_need_a_build_with_rules() {
         found
     };
     assert_ne!(write(&model, "The king"), write(&TALES, "The king"));
+}
+
+specialize!(
+    known: MultiLabel,
+    picoformer::Known { problem: Problem::MultiLabel, ..INTENT.known() }
+);
+
+/// What the labels are is known to a build, and it refuses others.
+#[test]
+fn labels_need_a_build_that_knows_them() {
+    let blob = added(INTENT_BLOB, PROBLEM, &[1, 0, 0, 0]);
+    let unknown = FormatError::UnknownSection { tag: PROBLEM, offset: INTENT_BLOB.len() };
+    assert_eq!(Model::parse_for::<Intent>(&blob).map(|_| ()), Err(unknown));
+    let model = Model::parse_for::<MultiLabel>(&blob).unwrap();
+    assert_eq!(model.known().problem, Problem::MultiLabel);
+    let (mut a, mut b) = (<arena!(INTENT)>::new(), <arena!(INTENT)>::new());
+    let wrong = Classifier::<Intent>::new_for(&model, &mut a).err();
+    assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
+    let mut any = Classifier::new(&model, &mut a).unwrap();
+    let mut known = Classifier::<MultiLabel>::new_for(&model, &mut b).unwrap();
+    for text in ["stop", "what time is it"] {
+        assert_eq!(known.classify(text), any.classify(text));
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::kept::Kept;
 use crate::rules::name_ends;
 use crate::tokenizer::{self, Choice};
 use crate::weights::kind::by_name;
+use picoformer::blob::IGNORED;
 use picoformer::config::Architecture;
 use picoformer::tokenizer::Vocabulary;
 use std::path::Path;
@@ -73,7 +74,8 @@ pub fn load_with(path: &Path, tokenizer: Option<&Path>, options: Options) -> Res
     let json = choice.json(None, &options.ignored, &mut Vec::new())?;
     let section = choice.section(&model.config, json.as_ref())?;
     install(&mut model, section, &choice)?;
-    Ok(Loaded { model, ignored: options.ignored.finish()?, kept: None, notes: Vec::new() })
+    let ignored = remember(&mut model, &options)?;
+    Ok(Loaded { model, ignored, kept: None, notes: Vec::new() })
 }
 
 fn folder(path: &Path, named: Option<&Path>, options: Options) -> Result<Loaded> {
@@ -101,7 +103,17 @@ fn folder(path: &Path, named: Option<&Path>, options: Options) -> Result<Loaded>
         _ => section,
     };
     install(&mut model, section, &choice)?;
-    Ok(Loaded { model, ignored: options.ignored.finish()?, kept, notes })
+    let ignored = remember(&mut model, options)?;
+    Ok(Loaded { model, ignored, kept, notes })
+}
+
+/// The keys that the user ignored, which the blob remembers.
+fn remember(model: &mut FloatModel, options: &Options) -> Result<Vec<String>> {
+    let ignored = options.ignored.finish()?;
+    if !ignored.is_empty() {
+        model.set_section(IGNORED, ignored.join("\n").into_bytes());
+    }
+    Ok(ignored)
 }
 
 /// The tokenizer's section of a decoder that ends a text with these tokens. What it has no room for, the

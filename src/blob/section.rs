@@ -17,6 +17,10 @@ pub const NOTE: Tag = *b"note";
 /// [`Model::ignored_keys`](crate::Model::ignored_keys).
 pub const IGNORED: Tag = *b"igno";
 
+/// What the logits of a classifier mean, where they are not those of one label of several: a `u32`, the code
+/// of a [`Problem`](crate::config::Problem).
+pub const PROBLEM: Tag = *b"Prob";
+
 /// Which tokens may come next, see [`Rules`](crate::rules::Rules). Without them a model writes other texts.
 pub const RULES: Tag = *b"Rule";
 

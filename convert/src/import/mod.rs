@@ -6,6 +6,7 @@ mod common;
 mod family;
 pub mod features;
 mod gpt2;
+mod labels;
 pub(crate) mod llama;
 pub mod llama2c;
 mod plain;

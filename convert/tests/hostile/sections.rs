@@ -335,7 +335,7 @@ fn every_rule() -> Vec<u8> {
 }
 
 fn wrong_rules(data: &[u8]) -> bool {
-    let offset = plain().len() + META_BYTES;
+    let offset = plain().len();
     error(&forged(&[(RULES, data)]).0) == Some(FormatError::BadSection { section: "rules", offset })
 }
 
