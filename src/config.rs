@@ -110,6 +110,32 @@ pub enum Head {
     Embedding = 5,
 }
 
+/// What the logits of a [`Head::Classifier`] mean. The numbers are the codes in a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum Problem {
+    /// One of several labels is right: probabilities are their softmax.
+    SingleLabel = 0,
+    /// Each label is right or not: probabilities are sigmoids. A single label always is one of these.
+    MultiLabel = 1,
+    /// They are no logits but the values asked for.
+    Regression = 2,
+}
+
+impl Problem {
+    /// The problem of a code and a number of labels; `None` for an unknown code.
+    pub const fn of_code(code: u32, n_labels: usize) -> Option<Self> {
+        match code {
+            0 if n_labels == 1 => Some(Self::MultiLabel),
+            0 => Some(Self::SingleLabel),
+            1 => Some(Self::MultiLabel),
+            2 => Some(Self::Regression),
+            _ => None,
+        }
+    }
+}
+
 /// How rows become one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

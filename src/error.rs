@@ -150,7 +150,9 @@ impl fmt::Display for FormatError {
             Self::BadSection { section, offset } => {
                 write!(f, "section `{section}` at byte {offset} holds a value outside its range")
             }
-            Self::UnknownSection { tag, offset } => section(f, tag, offset, "needs a newer engine"),
+            Self::UnknownSection { tag, offset } => {
+                section(f, tag, offset, "needs a newer engine, or a build for models with it")
+            }
             Self::MisplacedSection { tag, offset } => {
                 section(f, tag, offset, "is out of order or a duplicate")
             }

@@ -106,14 +106,16 @@ macro_rules! arena {
 /// # let flash = picoformer::include_blob!("../models/intent/model.pico");
 /// assert!(Model::parse_for::<Stories>(flash).is_err());
 /// ```
+///
+/// What optional sections add to such a model stands in [`Known`](crate::Known):
+/// `specialize!(known: Stories, Known { rules: true, ..Known::new(CONFIG, Some(Kind::Bpe)) })`.
 #[macro_export]
 macro_rules! specialize {
     ($(#[$attribute:meta])* $visibility:vis $name:ident, $config:expr, $tokenizer:expr) => {
-        $crate::specialize!(known: $(#[$attribute])* $visibility $name, $crate::Known {
-            config: $config,
-            tokenizer: $tokenizer,
-            added_tokens: false,
-        });
+        $crate::specialize!(
+            known: $(#[$attribute])* $visibility $name,
+            $crate::Known::new($config, $tokenizer)
+        );
     };
     (known: $(#[$attribute:meta])* $visibility:vis $name:ident, $known:expr) => {
         $(#[$attribute])*

@@ -12,12 +12,14 @@ pub use weights::*;
 
 use crate::arena::ArenaSize;
 use crate::blob::{
-    Expected, HEADER_BYTES, Header, Layout, NOTE, Sections, Tag, checksum, part, read_u16,
+    Expected, HEADER_BYTES, Header, IGNORED, Layout, NOTE, PROBLEM, RULES, Sections, Tag, checksum,
+    is_same, part, read_u16, read_u32,
 };
 use crate::config::*;
 use crate::error::{FormatError, RunError};
 use crate::features::Features;
 use crate::kernels::{Kernels, Native};
+use crate::rules::Rules;
 use crate::target::{self, Build, Known};
 use crate::tokenizer::Tokenizer;
 use validate::validate;
@@ -28,6 +30,9 @@ pub struct Model<'a> {
     bytes: &'a [u8],
     header: Header,
     layout: Layout,
+    rules: Rules<'a>,
+    /// The code of its [`Problem`]; 0 without the section.
+    problem: u32,
 }
 
 impl<'a> Model<'a> {
@@ -39,11 +44,12 @@ impl<'a> Model<'a> {
     #[inline(never)]
     pub const fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
         // Never taken apart, as in `parse_checked`.
-        let read = Self::read(bytes);
-        if let Ok(model) = &read
-            && let Err(error) = validate::<Native>(bytes, &model.header, &model.layout)
-        {
-            return Err(error);
+        let mut read = Self::read(bytes);
+        if let Ok(model) = &mut read {
+            if let Err(error) = validate::<Native>(bytes, &model.header, &model.layout) {
+                return Err(error);
+            }
+            model.find::<Native>();
         }
         read
     }
@@ -53,7 +59,9 @@ impl<'a> Model<'a> {
     #[inline(never)]
     const fn read(bytes: &'a [u8]) -> Result<Self, FormatError> {
         match Header::parse(bytes) {
-            Ok((header, layout)) => Ok(Self { bytes, header, layout }),
+            Ok((header, layout)) => {
+                Ok(Self { bytes, header, layout, rules: Rules::NONE, problem: 0 })
+            }
             Err(error) => Err(error),
         }
     }
@@ -67,7 +75,8 @@ impl<'a> Model<'a> {
             return Err(FormatError::OtherModel { offset });
         }
         let header = Header::read(bytes, expected.config);
-        let mut model = Self { bytes, header, layout: expected.layout };
+        let layout = expected.layout;
+        let mut model = Self { bytes, header, layout, rules: Rules::NONE, problem: 0 };
         model.header.place(bytes.len(), &mut model.layout)?;
         Ok(model)
     }
@@ -90,11 +99,11 @@ impl<'a> Model<'a> {
     #[inline(never)]
     pub fn parse_for<B: Build>(bytes: &'a [u8]) -> Result<Self, FormatError> {
         // The result is never taken apart: a model is large for a small core's stack.
-        let parsed = match target::header::<B>() {
+        let mut parsed = match target::header::<B>() {
             Some(expected) => Self::read_as(bytes, expected),
             None => Self::read(bytes),
         };
-        if let Ok(model) = &parsed {
+        if let Ok(model) = &mut parsed {
             validate::<B>(bytes, &model.header, &model.layout)?;
             let (expected, found) = (model.header.checksum, checksum(bytes));
             if found != expected {
@@ -103,6 +112,7 @@ impl<'a> Model<'a> {
             if !bytes.as_ptr().addr().is_multiple_of(4) {
                 return Err(FormatError::Misaligned);
             }
+            model.find::<B>();
         }
         parsed
     }
@@ -133,7 +143,9 @@ impl<'a> Model<'a> {
             Some(tokenizer) => (Some(tokenizer.kind()), tokenizer.vocabulary().has_added()),
             None => (None, false),
         };
-        Known { config: self.header.config, tokenizer, added_tokens }
+        let rules = !self.rules.is_empty();
+        let problem = self.problem();
+        Known { added_tokens, rules, problem, ..Known::new(self.header.config, tokenizer) }
     }
 
     /// The weights, for a build that runs this model.
@@ -151,13 +163,17 @@ impl<'a> Model<'a> {
         if let Some(known) = B::MODEL {
             let same = target::header::<B>().is_some_and(|h| h.difference(self.bytes).is_none());
             let own = self.known();
-            let same =
-                same && own.tokenizer == known.tokenizer && own.added_tokens == known.added_tokens;
-            if !same {
-                return Err(RunError::WrongModel { needed: "the model that this build is for" });
+            let other =
+                (!known.rules && own.rules) || (self.problem > 0 && known.problem != own.problem);
+            let tokenizer =
+                own.tokenizer == known.tokenizer && own.added_tokens == known.added_tokens;
+            if !same || !tokenizer || other {
+                let needed =
+                    "the model that this build is for, with its rules and its kind of labels";
+                return Err(RunError::WrongModel { needed });
             }
             let (needed, given) = (self.config().beams, known.config.beams);
-            if needed > given {
+            if target::has_beams::<B>() && needed > given {
                 return Err(RunError::BeamTooWide { needed, given });
             }
         }
@@ -232,11 +248,44 @@ impl<'a> Model<'a> {
     pub const fn section(&self, tag: Tag) -> Option<&'a [u8]> {
         let mut sections = self.sections();
         while let Some(section) = sections.split_first() {
-            if u32::from_be_bytes(section.tag) == u32::from_be_bytes(tag) {
+            if is_same(section.tag, tag) {
                 return Some(section.data);
             }
         }
         None
+    }
+
+    /// Rules of generation; none without the section [`RULES`].
+    pub const fn rules(&self) -> Rules<'a> {
+        self.rules
+    }
+
+    /// What its labels are, by the section [`PROBLEM`] and their number.
+    pub const fn problem(&self) -> Problem {
+        match Problem::of_code(self.problem, self.header.config.n_labels) {
+            Some(problem) => problem,
+            None => Problem::SingleLabel,
+        }
+    }
+
+    /// Finds what a build for such models reads in optional sections.
+    const fn find<B: Build>(&mut self) {
+        if target::has_rules::<B>()
+            && let Some(data) = self.section(RULES)
+        {
+            self.rules = Rules::of_valid(data);
+        }
+        if target::has_problems::<B>()
+            && let Some(data) = self.section(PROBLEM)
+        {
+            self.problem = read_u32(data, 0);
+        }
+    }
+
+    /// The keys of the checkpoint that whoever converted it chose to ignore.
+    pub fn ignored_keys(&self) -> impl Iterator<Item = &'a str> {
+        let text = self.section(IGNORED).and_then(|data| core::str::from_utf8(data).ok());
+        text.unwrap_or("").lines()
     }
 
     /// Free text about the model, written by whoever converted it.

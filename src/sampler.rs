@@ -3,6 +3,7 @@
 
 use crate::fixed::{LOG2_E_Q30, exp2_fine};
 use crate::float::{FloatError, within};
+use crate::rules::BANNED;
 
 /// 1.0 in Q16.16.
 pub const ONE: u32 = 1 << 16;
@@ -88,10 +89,20 @@ impl Sampler {
     /// Chooses the next token from `logits` (Q15.16); ties go to the lowest id. Overwrites the
     /// logits unless greedy.
     pub fn sample(&mut self, logits: &mut [i32]) -> u32 {
+        self.sample_from::<false>(logits)
+    }
+
+    /// As [`Sampler::sample`]; at no temperature a token that rules have
+    /// [banned](crate::rules::BANNED), unless all are: then it is token 0.
+    pub fn sample_allowed(&mut self, logits: &mut [i32]) -> u32 {
+        self.sample_from::<true>(logits)
+    }
+
+    fn sample_from<const RULED: bool>(&mut self, logits: &mut [i32]) -> u32 {
         if self.sampling.temperature == 0 {
             return greedy(logits);
         }
-        let mut total = self.numerators(logits);
+        let mut total = self.numerators::<RULED>(logits);
         if self.sampling.top_k > 0 && self.sampling.top_k < logits.len() {
             total = keep(logits, self.sampling.top_k as u64, true);
         }
@@ -113,7 +124,7 @@ impl Sampler {
     }
 
     /// Softmax numerators in Q0.31 in place of the logits; returns their sum.
-    fn numerators(&self, logits: &mut [i32]) -> u64 {
+    fn numerators<const RULED: bool>(&self, logits: &mut [i32]) -> u64 {
         let maximum = logits.iter().copied().max().unwrap_or(0);
         // log2(e) / temperature in Q16.16. That is 33 bits divided by 32; small cores divide 32 by
         // 32, so the last two bits of the quotient are found by hand.
@@ -129,6 +140,10 @@ impl Sampler {
         }
         let mut total = 0;
         for logit in logits {
+            if RULED && *logit == BANNED {
+                *logit = 0;
+                continue;
+            }
             // distance · factor / 2^16 in two parts: 32 and 33 bits have no room in 64.
             let distance = maximum.wrapping_sub(*logit) as u32 as u64;
             let exponent = distance * (factor >> 16) + ((distance * (factor & 0xffff)) >> 16);

@@ -9,6 +9,7 @@
 //! over it.
 
 mod part;
+mod past;
 mod search;
 
 pub use part::{Found, Part};
@@ -26,7 +27,7 @@ use crate::nn::layer::Layer;
 use crate::nn::residual::{Tile, normalize};
 use crate::probability::log_probability;
 use crate::progress::Progress;
-use crate::slices::{at, part as slice};
+use crate::slices::{at, first_mut, part as slice};
 use crate::target::{self, Build};
 use crate::tokenizer::Token;
 use core::marker::PhantomData;
@@ -260,11 +261,11 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
     /// Logits of one hypothesis; after the last one, the next tokens of all.
     #[inline(never)]
     fn choose(&mut self) {
-        let config = self.config();
+        let (config, rules) = (self.config(), self.model.rules());
         row_logits::<B>(&self.weights(), &mut self.state, self.tile);
         self.predicted = true;
-        let logits = slice(self.state.outputs, 0, config.vocab_size);
-        self.search.add(config, self.tile, logits);
+        let logits = first_mut(self.state.outputs, config.vocab_size);
+        self.search.add::<B>(config, rules, self.state.history, self.tile, logits);
         self.tile += 1;
         if self.tile < self.search.live() {
             return;
@@ -285,7 +286,8 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         let (side, layers, rows) =
             (config.decoder_side(), config.decoder_layers, self.search.len() + 1);
         let cache = &mut self.state.cache;
-        self.search.advance(config, self.state.history, |from, to| {
+        let rules = self.model.rules();
+        self.search.advance::<B>(config, rules, self.state.history, |from, to| {
             for layer in 0..layers {
                 cache.copy(&side, from * layers + layer, to * layers + layer, rows);
             }
@@ -320,8 +322,9 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
     }
 
     /// The logits that were computed last for the current source, Q15.16, `vocab_size` of them;
-    /// empty before the first. They belong to the hypothesis of the last step of [`Part::Head`], or
-    /// to the last token of [`Seq2Seq::score`].
+    /// empty before the first. They belong to the hypothesis of the last step of [`Part::Head`], as
+    /// the model's [`Rules`](crate::rules::Rules) leave them, or to the last token of
+    /// [`Seq2Seq::score`].
     pub fn logits(&self) -> &[i32] {
         slice(self.state.outputs, 0, if self.predicted { self.config().vocab_size } else { 0 })
     }

@@ -6,10 +6,10 @@
 //! constants. Results do not change.
 
 use crate::arena::Lengths;
-use crate::blob::{Expected, Layout};
-use crate::config::{Architecture, Config, Input, Position, SEGMENT, Side};
+use crate::blob::{AUDIO, Expected, Layout, MOTION, PROBLEM, RULES, TRIGGER, Tag, is_same};
+use crate::config::{Architecture, Config, Head, Input, Position, Problem, SEGMENT, Side};
 use crate::kernels::Kernels;
-use crate::tokenizer::{self, Kind, Rules, Tokenizer};
+use crate::tokenizer::{self, Kind, Method, Tokenizer};
 use core::marker::PhantomData;
 
 /// What an engine is compiled for: a set of kernels and, optionally, the one model that it runs.
@@ -38,6 +38,21 @@ pub struct Known {
     pub tokenizer: Option<Kind>,
     /// Its tokenizer looks for added tokens in a text.
     pub added_tokens: bool,
+    /// Whether it has [`Rules`](crate::rules::Rules) of generation.
+    pub rules: bool,
+    /// What its labels are.
+    pub problem: Problem,
+}
+
+impl Known {
+    /// A model with a tokenizer of this kind, if any, and without what optional sections add.
+    pub const fn new(config: Config, tokenizer: Option<Kind>) -> Self {
+        let problem = match config.n_labels {
+            1 => Problem::MultiLabel,
+            _ => Problem::SingleLabel,
+        };
+        Self { config, tokenizer, added_tokens: false, rules: false, problem }
+    }
 }
 
 /// Constants that follow from `Build::MODEL`.
@@ -82,15 +97,15 @@ pub(crate) const fn layout<B: Build>(found: &Layout) -> &Layout {
     }
 }
 
-/// The rules of the tokenizer. For a single model, whose buffer is as short as its context, byte pairs are
+/// The method of the tokenizer. For a single model, whose buffer is as short as its context, byte pairs are
 /// merged by the least code.
 #[inline(always)]
-pub(crate) fn tokenizer<B: Build>(found: &Tokenizer) -> Rules {
+pub(crate) fn tokenizer<B: Build>(found: &Tokenizer) -> Method {
     match B::MODEL {
         Some(Known { tokenizer: Some(kind), added_tokens: added, .. }) => {
-            Rules { kind, merge: tokenizer::scan, added }
+            Method { kind, merge: tokenizer::scan, added }
         }
-        _ => found.rules(),
+        _ => found.method(),
     }
 }
 
@@ -144,6 +159,43 @@ pub(crate) const fn has_relative_positions<B: Build>() -> bool {
 pub(crate) const fn has_wide_rows<B: Build>() -> bool {
     let Some(Expected { config: c, .. }) = header::<B>() else { return true };
     c.d_model > SEGMENT || c.q_dim() > SEGMENT || c.d_ff > SEGMENT || c.frame_len > SEGMENT
+}
+
+/// Whether a text may be subject to rules.
+pub(crate) const fn has_rules<B: Build>() -> bool {
+    match B::MODEL {
+        Some(known) => known.rules,
+        None => true,
+    }
+}
+
+/// Whether labels may be something else than one of several, or a single one.
+pub(crate) const fn has_problems<B: Build>() -> bool {
+    match B::MODEL {
+        Some(known) => known.problem as u8 != Known::new(known.config, None).problem as u8,
+        None => true,
+    }
+}
+
+/// What the labels are.
+pub(crate) const fn problem<B: Build>(found: Problem) -> Problem {
+    match B::MODEL {
+        Some(known) => known.problem,
+        None => found,
+    }
+}
+
+/// Whether a build reads blobs with an optional section of this tag: it may skip the section, or knows
+/// it, in models that have a use for it.
+pub(crate) const fn reads<B: Build>(tag: Tag, found: &Config) -> bool {
+    let c = config::<B>(found);
+    let frames = matches!(c.input, Input::Frames)
+        && (is_same(tag, AUDIO) || is_same(tag, MOTION) || is_same(tag, TRIGGER));
+    let writes = matches!(c.head, Head::TiedVocabulary | Head::Vocabulary);
+    let rules = has_rules::<B>() && writes && is_same(tag, RULES);
+    let problem = has_problems::<B>() && is_same(tag, PROBLEM);
+    let labels = problem && matches!(c.head, Head::Classifier);
+    tag[0].is_ascii_lowercase() || frames || rules || labels
 }
 
 /// Whether rows may be hypotheses of a search.

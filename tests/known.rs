@@ -1,6 +1,7 @@
 //! A build that knows its model gives the same bits as one that runs every model, and refuses others.
 
-use picoformer::blob::{CHECKSUM_OFFSET, NOTE, Tag, checksum};
+use picoformer::blob::{CHECKSUM_OFFSET, NOTE, PROBLEM, RULES, Tag, checksum};
+use picoformer::config::Problem;
 use picoformer::sampler::{ONE, Sampling};
 use picoformer::{
     Arena, Build, Classifier, Decoder, Encoder, FormatError, Generator, Model, Progress, RunError,
@@ -140,14 +141,7 @@ fn a_flashed_blob_is_parsed_alike() {
 #[test]
 fn a_flashed_blob_may_have_optional_sections() {
     assert_eq!(TALES.section(NOTE), None);
-    let with = |tag: Tag| {
-        let mut blob = [TALES_BLOB, &tag, &2u32.to_le_bytes(), &[0; 8], b"hi", &[0; 14]].concat();
-        let total = (blob.len() as u32).to_le_bytes();
-        blob[8..12].copy_from_slice(&total);
-        let sum = checksum(&blob).to_le_bytes();
-        blob[CHECKSUM_OFFSET..CHECKSUM_OFFSET + 4].copy_from_slice(&sum);
-        blob
-    };
+    let with = |tag: Tag| with_section(tag, b"hi");
     let blob = with(NOTE);
     let model = Model::parse_for::<Tales>(&blob).unwrap();
     assert_eq!(model.layout(), TALES.layout());
@@ -157,6 +151,74 @@ fn a_flashed_blob_may_have_optional_sections() {
     assert!(Model::parse_for::<Tales>(&with(*b"skip")).is_ok());
     let unknown = FormatError::UnknownSection { tag: *b"Must", offset: TALES_BLOB.len() };
     assert_eq!(Model::parse_for::<Tales>(&with(*b"Must")).map(|_| ()), Err(unknown));
+}
+
+fn with_section(tag: Tag, data: &[u8]) -> Vec<u8> {
+    added(TALES_BLOB, tag, data)
+}
+
+fn added(blob: &[u8], tag: Tag, data: &[u8]) -> Vec<u8> {
+    let mut blob = [blob, &tag, &(data.len() as u32).to_le_bytes(), &[0; 8], data].concat();
+    blob.resize(blob.len().next_multiple_of(16), 0);
+    let total = (blob.len() as u32).to_le_bytes();
+    blob[8..12].copy_from_slice(&total);
+    let sum = checksum(&blob).to_le_bytes();
+    blob[CHECKSUM_OFFSET..CHECKSUM_OFFSET + 4].copy_from_slice(&sum);
+    blob
+}
+
+specialize!(
+    known: Ruled,
+    picoformer::Known { rules: true, ..TALES.known() }
+);
+
+/// A build without rules refuses a blob with some, however it was parsed; one with rules obeys them, and
+/// gives the text of a model without where there are none.
+#[test]
+fn rules_need_a_build_with_rules() {
+    // No sequence of two tokens twice.
+    let blob = with_section(RULES, &[3, 0, 1, 0, 2, 0, 0, 0]);
+    let unknown = FormatError::UnknownSection { tag: RULES, offset: TALES_BLOB.len() };
+    assert_eq!(Model::parse_for::<Tales>(&blob).map(|_| ()), Err(unknown));
+    let model = Model::parse_for::<Ruled>(&blob).unwrap();
+    assert!(model.known().rules && !TALES.known().rules);
+    let mut ram = <arena!(TALES)>::new();
+    let wrong = Generator::<Tales>::new_for(&model, &mut ram, Sampling::greedy()).err();
+    assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
+    let write = |model: &Model, prompt| {
+        let (mut a, mut b) = (<arena!(TALES)>::new(), <arena!(TALES)>::new());
+        let mut any = Generator::new(model, &mut a, Sampling::greedy()).unwrap();
+        let mut known = Generator::<Ruled>::new_for(model, &mut b, Sampling::greedy()).unwrap();
+        let (mut expected, mut found) = (String::new(), String::new());
+        any.generate(prompt, 60, &mut expected).unwrap();
+        known.generate(prompt, 60, &mut found).unwrap();
+        assert_eq!(found, expected);
+        found
+    };
+    assert_ne!(write(&model, "The king"), write(&TALES, "The king"));
+}
+
+specialize!(
+    known: MultiLabel,
+    picoformer::Known { problem: Problem::MultiLabel, ..INTENT.known() }
+);
+
+/// What the labels are is known to a build, and it refuses others.
+#[test]
+fn labels_need_a_build_that_knows_them() {
+    let blob = added(INTENT_BLOB, PROBLEM, &[1, 0, 0, 0]);
+    let unknown = FormatError::UnknownSection { tag: PROBLEM, offset: INTENT_BLOB.len() };
+    assert_eq!(Model::parse_for::<Intent>(&blob).map(|_| ()), Err(unknown));
+    let model = Model::parse_for::<MultiLabel>(&blob).unwrap();
+    assert_eq!(model.known().problem, Problem::MultiLabel);
+    let (mut a, mut b) = (<arena!(INTENT)>::new(), <arena!(INTENT)>::new());
+    let wrong = Classifier::<Intent>::new_for(&model, &mut a).err();
+    assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
+    let mut any = Classifier::new(&model, &mut a).unwrap();
+    let mut known = Classifier::<MultiLabel>::new_for(&model, &mut b).unwrap();
+    for text in ["stop", "what time is it"] {
+        assert_eq!(known.classify(text), any.classify(text));
+    }
 }
 
 #[test]

@@ -67,6 +67,11 @@ pub struct Bill {
     pub layout: &'static str,
     /// Whether the blob has a tokenizer.
     pub tokenizer: bool,
+    /// What a classifier's labels are, in transformers' words: `single_label_classification`,
+    /// `multi_label_classification` (also a single label), `regression`.
+    pub problem_type: Option<&'static str>,
+    /// Keys of the checkpoint that were ignored deliberately.
+    pub ignored_keys: Vec<String>,
     /// Free text about the model, if the blob has any.
     pub note: Option<String>,
     /// Elements of the arena's four parts, for [`picoformer::Arena`].
@@ -139,6 +144,12 @@ pub fn bill(model: &Model) -> Bill {
         tile_rows: c.tile_rows,
         layout: c.packing.name(),
         tokenizer: model.header().tokenizer_bytes > 0,
+        problem_type: (c.head == Head::Classifier).then(|| match model.problem() {
+            Problem::SingleLabel => "single_label_classification",
+            Problem::MultiLabel => "multi_label_classification",
+            Problem::Regression => "regression",
+        }),
+        ignored_keys: model.ignored_keys().map(str::to_owned).collect(),
         note: model.note().map(str::to_owned),
         arena: [size.bytes, size.halves, size.words, size.tokens],
         sections: sections(model),
@@ -244,6 +255,12 @@ impl std::fmt::Display for Bill {
             self.layout,
             self.tile_rows,
         )?;
+        if let Some(problem) = self.problem_type {
+            writeln!(f, "its labels: {problem}")?;
+        }
+        if !self.ignored_keys.is_empty() {
+            writeln!(f, "ignored keys: {}", self.ignored_keys.join(", "))?;
+        }
         if let Some(note) = &self.note {
             writeln!(f, "note: {}", note.replace(char::is_control, " "))?;
         }

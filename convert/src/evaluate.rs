@@ -6,7 +6,7 @@ use crate::evaluation::{Evaluation, Progress, at, encode, nonempty};
 use crate::float_model::{FloatModel, softmax};
 use crate::host::HeapArena;
 use crate::recordings;
-use picoformer::config::{Architecture, Head};
+use picoformer::config::{Architecture, Head, Problem};
 use picoformer::probability::log_probability;
 use picoformer::sampler::greedy;
 use picoformer::{Decoder, Encoder, Model};
@@ -50,6 +50,10 @@ pub fn evaluate(
     }
     match model.config().head {
         Head::Vocabulary | Head::TiedVocabulary => language(model, reference, data, progress),
+        Head::Classifier if model.problem() != Problem::SingleLabel => Err(input(
+            "the labels of this model are no alternatives",
+            "`eval` counts right labels of several; compare the scores of `run --file --json`",
+        )),
         Head::Classifier => classifier(model, reference, data, progress),
         Head::Embedding => embedding(model, reference, data, progress),
         Head::TokenLabels => tags(model, reference, data, progress),

@@ -6,6 +6,7 @@ pub use crate::float_weights::{FloatCross, FloatDecoder};
 use crate::float_model::{relative, softmax};
 use crate::float_weights::{FloatLinear, FloatModel, FloatNorm, dot};
 use picoformer::config::{Head, NormOrder};
+use picoformer::kernels::Native;
 use picoformer::seq2seq::Search;
 
 /// Keys and values, a row a position.
@@ -51,6 +52,7 @@ impl FloatTarget<'_> {
     pub fn search(&self, beams: usize, limit: usize) -> Vec<u32> {
         let mut config = self.model.config;
         config.beams = beams;
+        let rules = self.model.rules();
         let mut search = Search::new(&config, limit);
         let mut history = vec![0; beams * config.target_context];
         let mut slots = vec![Slot(vec![Cached::default(); self.decoder.layers.len()]); beams];
@@ -59,11 +61,12 @@ impl FloatTarget<'_> {
             for (i, slot) in slots.iter_mut().enumerate().take(search.live()) {
                 let token = search.token(&config, &history, i);
                 let logits = self.logits(slot, token, len);
-                let fixed: Vec<i32> = logits.iter().map(|x| (x * 65536.0).round() as i32).collect();
-                search.add(&config, i, &fixed);
+                let mut fixed: Vec<i32> =
+                    logits.iter().map(|x| (x * 65536.0).round() as i32).collect();
+                search.add::<Native>(&config, rules, &history, i, &mut fixed);
             }
             let copy = |from: usize, to: usize| slots[to] = slots[from].clone();
-            search.advance(&config, &mut history, copy);
+            search.advance::<Native>(&config, rules, &mut history, copy);
         }
         let mut tokens = vec![0; config.target_context];
         let len = search.tokens(&history, &mut tokens);

@@ -5,6 +5,9 @@ pub use crate::float_weights::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
 
 use crate::float_weights::dot;
 use picoformer::config::{Activation, Config, Head, Norm, NormOrder, Pooling, Position};
+use picoformer::rules::Place;
+use picoformer::sampler::greedy;
+use picoformer::tokenizer::Vocabulary;
 
 /// Whether a query may see a key, by their positions.
 pub type Visible<'a> = &'a dyn Fn(usize, usize) -> bool;
@@ -33,6 +36,34 @@ impl FloatModel {
     pub fn forward_frames(&self, frames: &[Vec<f32>]) -> FloatOutput {
         let rows = frames.iter().map(|frame| self.embedding.forward(frame)).collect();
         self.forward_rows(rows, &|query, key| self.visible(query, key))
+    }
+
+    /// What a decoder writes after a prompt, in at most `max_tokens` tokens: always the likeliest one that
+    /// the engine's rules allow, up to an end token.
+    pub fn write(&self, prompt: &[u32], max_tokens: usize) -> Vec<u32> {
+        let rules = self.rules();
+        let end = Vocabulary::parse(&self.tokenizer).ok().and_then(|v| v.end());
+        let limit = self.config.context.min(prompt.len() + max_tokens);
+        let first = (prompt.len() == 1 && rules.forces_first()) as usize;
+        let mut ids = prompt.to_vec();
+        while ids.len() < limit {
+            let outputs = self.forward(&ids).outputs;
+            let Some(last) = outputs.last() else { break };
+            let mut logits: Vec<i32> = last.iter().map(|x| (x * 65536.0).round() as i32).collect();
+            let (len, new) = (ids.len(), ids.len() - prompt.len());
+            let place = Place { len, new, begins: new == first, ends: len + 1 == limit };
+            rules.apply(&mut logits, ids.iter().rev().copied(), place);
+            let best = greedy(&logits);
+            let ends = match rules.has_ends() {
+                true => rules.is_end(best),
+                false => Some(best) == end,
+            };
+            if ends {
+                break;
+            }
+            ids.push(best);
+        }
+        ids.split_off(prompt.len())
     }
 
     /// The rows after the last norm.

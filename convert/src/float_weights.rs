@@ -1,7 +1,8 @@
 //! Canonical f32 weights of every supported family: what importers make and what is quantised.
 
-use picoformer::blob::Tag;
+use picoformer::blob::{RULES, Tag};
 use picoformer::config::Config;
+use picoformer::rules::Rules;
 
 /// `y = W x + b`, weights `(out_dim, in_dim)` row-major.
 #[derive(Clone, Debug, Default)]
@@ -112,6 +113,25 @@ pub struct FloatModel {
     pub sections: Vec<(Tag, Vec<u8>)>,
     /// The decoder of an encoder-decoder.
     pub decoder: Option<FloatDecoder>,
+}
+
+impl FloatModel {
+    /// The data of an optional section.
+    pub fn section(&self, tag: Tag) -> Option<&[u8]> {
+        self.sections.iter().find(|section| section.0 == tag).map(|section| &section.1[..])
+    }
+
+    /// Adds an optional section, or replaces the one with this tag.
+    pub fn set_section(&mut self, tag: Tag, data: Vec<u8>) {
+        self.sections.retain(|section| section.0 != tag);
+        self.sections.push((tag, data));
+        self.sections.sort();
+    }
+
+    /// Its rules of generation.
+    pub fn rules(&self) -> Rules<'_> {
+        self.section(RULES).map_or(Rules::NONE, Rules::of_valid)
+    }
 }
 
 /// The cross-attention of one decoder layer.

@@ -4,10 +4,12 @@
 use crate::account::{Document, known::GENERATION, known::Known};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Result, input};
+use crate::rules::{Reader, Records};
 use picoformer::config::MAX_BEAMS;
+use picoformer::rules::Kind;
 
 /// Search settings of an encoder-decoder.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Search {
     /// Hypotheses kept.
     pub beams: usize,
@@ -15,12 +17,23 @@ pub struct Search {
     pub target_context: usize,
     /// The token that a target begins with.
     pub start_token: usize,
-    /// The token that ends one.
+    /// The token that ends one; of several, the first.
     pub end_token: usize,
-    /// A token never written, plus 1; 0: none.
+    /// A token never written, plus 1; 0: none, or several, which are rules.
     pub suppressed_token: usize,
     /// The token after the start token, plus 1; 0: any.
     pub forced_token: usize,
+    /// What no field says.
+    pub rules: Records,
+}
+
+/// How a decoder's texts end, and its rules.
+#[derive(Clone, Debug, Default)]
+pub struct Writing {
+    /// The end tokens.
+    pub ends: Vec<usize>,
+    /// What a tokenizer's section does not say.
+    pub rules: Records,
 }
 
 /// A beam width that the engine has.
@@ -97,14 +110,23 @@ impl<'c> Source<'c> {
         if ends.is_empty() {
             ends = own;
         }
+        ends.sort_unstable();
         ends.dedup();
         Ok(ends)
     }
 
-    /// The file that names the end tokens, for messages.
-    fn of_ends(&self) -> &'c Document {
+    /// The end tokens that the model has, in ascending order.
+    fn checked_ends(&self, vocab_size: usize) -> Result<Vec<usize>> {
+        let ends = self.ends()?;
         let own = self.c.generation.peek("eos_token_id").is_some();
-        if own { &self.c.generation } else { &self.c.config }
+        let file = if own { &self.c.generation } else { &self.c.config };
+        match ends.iter().find(|&&end| end >= vocab_size) {
+            Some(_) => {
+                let last = vocab_size.saturating_sub(1);
+                Err(file.refuse("eos_token_id", format!("tokens of the vocabulary, 0 to {last}")))
+            }
+            None => Ok(ends),
+        }
     }
 
     /// Refuses a key unless it is one of the values that change nothing.
@@ -119,16 +141,6 @@ impl<'c> Source<'c> {
         {
             return Err(self.rules.refuse(key, format!("{}{help}", values.join(", "))));
         }
-        Ok(())
-    }
-
-    /// What no search and no sampler of the engine does.
-    fn common(&self) -> Result<()> {
-        self.neutral("repetition_penalty", &["1.0"], "")?;
-        self.neutral("no_repeat_ngram_size", &["0"], "")?;
-        self.neutral("begin_suppress_tokens", &["[]"], "")?;
-        self.neutral("min_length", &["0"], "")?;
-        self.neutral("min_new_tokens", &["0"], "")?;
         Ok(())
     }
 
@@ -158,22 +170,19 @@ impl<'c> Source<'c> {
 /// A setting that the engine's search does not have.
 pub fn search(c: &Checkpoint, context: usize, start: Option<usize>) -> Result<Search> {
     let source = Source::new(c);
-    let rules = source.rules;
-    let ends = source.ends()?;
-    let end_token = match ends[..] {
-        [end] => end,
-        [] => return Err(c.config.missing("eos_token_id", "a token id")),
-        _ => {
-            let one = "one end token";
-            return Err(source.of_ends().refuse("eos_token_id", one));
-        }
+    let (rules, vocab_size) = (source.rules, c.config.needed("vocab_size")?);
+    let reader = Reader { file: rules, vocab_size };
+    let ends = source.checked_ends(vocab_size)?;
+    let Some(&end_token) = ends.first() else {
+        return Err(c.config.missing("eos_token_id", "a token id"));
     };
     let old_start = c.config.token("decoder_start_token_id")?;
     let start_token = match c.generation.token("decoder_start_token_id")?.or(old_start).or(start) {
         Some(token) => token,
         None => return Err(c.config.missing("decoder_start_token_id", "a token id")),
     };
-    source.common()?;
+    let mut records = reader.common(&ends)?;
+    reader.search(&mut records)?;
     source.neutral("do_sample", &["false"], ": an encoder-decoder searches and does not sample")?;
     for key in SAMPLING {
         rules.get(key);
@@ -186,29 +195,26 @@ pub fn search(c: &Checkpoint, context: usize, start: Option<usize>) -> Result<Se
         }
         (None, own) => own.unwrap_or(4),
     };
-    // With one hypothesis there is nothing to compare.
-    let greedy: &[&str] = &["length_penalty", "early_stopping"];
-    if beams > 1 {
-        source.neutral("length_penalty", &["1.0"], ", or a search with one beam (`--beams 1`)")?;
-        source.neutral(
-            "early_stopping",
-            &["false"],
-            ", or a search with one beam (`--beams 1`)",
-        )?;
-    }
-    for key in greedy {
-        rules.get(key);
-    }
-    source.neutral("forced_eos_token_id", &["[]"], "")?;
+    let forced = rules.token("forced_bos_token_id")?;
+    let suppressed_token = match suppressed(&reader, &mut records, &ends, forced)?[..] {
+        [] => 0,
+        [token] => token as usize + 1,
+        ref several => {
+            records.add(Kind::Suppressed, several.to_vec());
+            0
+        }
+    };
+    let target_context = target_context(c, rules, context)?;
+    source.finish()?;
     Ok(Search {
         beams,
-        target_context: target_context(c, rules, context)?,
+        target_context,
         start_token,
         end_token,
-        suppressed_token: suppressed(rules)?,
-        forced_token: rules.token("forced_bos_token_id")?.map_or(0, |token| token + 1),
+        suppressed_token,
+        forced_token: forced.map_or(0, |token| token + 1),
+        rules: records,
     })
-    .and_then(|search| source.finish().map(|()| search))
 }
 
 /// The original's id of the end token of a decoder whose `config.json` does not have the key: the default of
@@ -225,26 +231,25 @@ pub fn default_end(c: &Checkpoint) -> Result<Option<usize>> {
     Ok(Some(default).filter(|&end| end < known))
 }
 
-/// The end token of a decoder, if it names one; `None` if it names none.
+/// How a decoder's texts end, and its rules.
 ///
 /// # Errors
 /// A setting that the engine's sampler does not have.
-pub fn decoder_end(c: &Checkpoint) -> Result<Option<usize>> {
+pub fn decoder(c: &Checkpoint) -> Result<Writing> {
     let source = Source::new(c);
-    let rules = source.rules;
-    let mut ends = source.ends()?;
-    if ends.len() > 1 {
-        return Err(source.of_ends().refuse("eos_token_id", "one end token"));
-    }
+    let (rules, vocab_size) = (source.rules, c.config.needed("vocab_size")?);
+    let reader = Reader { file: rules, vocab_size };
+    let mut ends = source.checked_ends(vocab_size)?;
     if ends.is_empty() {
         ends.extend(default_end(c)?.and_then(|end| c.id(end)));
     }
-    source.common()?;
+    let mut records = reader.common(&ends)?;
     source.neutral("num_beams", &["1"], ": a decoder samples and does not search")?;
-    source.neutral("bad_words_ids", &["[]"], "")?;
-    source.neutral("suppress_tokens", &["[]"], "")?;
-    source.neutral("forced_bos_token_id", &["[]"], "")?;
-    source.neutral("forced_eos_token_id", &["[]"], "")?;
+    let forced = reader.tokens("forced_bos_token_id")?;
+    let first = forced.first().map(|&token| token as usize);
+    let banned = suppressed(&reader, &mut records, &ends, first)?;
+    records.add(Kind::Suppressed, banned);
+    records.add(Kind::First, forced);
     let samples = rules.flag("do_sample")?.unwrap_or(false);
     for key in SAMPLING {
         let Some(value) = rules.get(key) else { continue };
@@ -267,7 +272,7 @@ pub fn decoder_end(c: &Checkpoint) -> Result<Option<usize>> {
     }
     both(c, "decoder_start_token_id");
     source.finish()?;
-    Ok(ends.first().copied())
+    Ok(Writing { ends, rules: records })
 }
 
 /// An encoder writes nothing: its keys of generation change nothing.
@@ -307,32 +312,33 @@ fn target_context(c: &Checkpoint, rules: &Document, context: usize) -> Result<us
     Ok(target.min(context))
 }
 
-/// The one token of `bad_words_ids` or `suppress_tokens`, plus 1; 0 without.
-fn suppressed(rules: &Document) -> Result<usize> {
-    let one = "one word of one token in both together";
-    let listed = rules.tokens("suppress_tokens")?;
-    let words = rules.get("bad_words_ids").and_then(|v| v.as_array()).map_or(&[][..], |v| &v[..]);
-    let mut tokens = listed.clone();
-    for word in words {
-        match word.as_array().map(Vec::as_slice) {
-            Some([token]) => match token.as_u64().filter(|&t| t <= 1 << 20) {
-                Some(token) => tokens.push(token as usize),
-                None => return Err(rules.wrong("bad_words_ids", "a list of lists of token ids")),
-            },
-            Some([_, ..]) => return Err(rules.refuse("bad_words_ids", one)),
-            _ => return Err(rules.wrong("bad_words_ids", "a list of lists of token ids")),
+/// The tokens that are never written, those of `suppress_tokens` and of bad words of one token; longer
+/// words become records.
+fn suppressed(
+    reader: &Reader,
+    records: &mut Records,
+    ends: &[usize],
+    forced: Option<usize>,
+) -> Result<Vec<u32>> {
+    let mut tokens = reader.tokens("suppress_tokens")?;
+    let last = reader.tokens("forced_eos_token_id")?;
+    let first: Vec<u32> = forced.iter().map(|&token| token as u32).collect();
+    for (key, forced) in [("forced_bos_token_id", &first), ("forced_eos_token_id", &last)] {
+        if !forced.is_empty() && forced.iter().all(|token| tokens.contains(token)) {
+            let supported = format!("not all the tokens that `{key}` demands");
+            return Err(reader.file.refuse("suppress_tokens", supported));
         }
     }
+    let (single, longer) = reader.words(ends)?;
+    // What is forced comes although it is a bad word, but not although it is suppressed.
+    let (words, single): (Vec<u32>, Vec<u32>) =
+        single.into_iter().partition(|token| first.contains(token) || last.contains(token));
+    let words = words.into_iter().map(|token| vec![token]);
+    longer.into_iter().chain(words).for_each(|word| records.add(Kind::Word, word));
+    tokens.extend(single);
     tokens.sort_unstable();
     tokens.dedup();
-    match tokens[..] {
-        [] => Ok(0),
-        [token] => Ok(token + 1),
-        _ => {
-            let key = if words.is_empty() { "suppress_tokens" } else { "bad_words_ids" };
-            Err(rules.refuse(key, one))
-        }
-    }
+    Ok(tokens)
 }
 
 /// Keys of generation that `config.json` may have beside a `generation_config.json`.

@@ -21,6 +21,7 @@ pub mod output;
 pub mod pad;
 pub mod quantize;
 pub mod recordings;
+pub mod rules;
 pub mod sections;
 pub mod sensing;
 pub mod sound;

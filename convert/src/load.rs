@@ -3,12 +3,14 @@
 use crate::checkpoint::{Checkpoint, Options};
 use crate::error::{Error, Result, input};
 use crate::float_model::FloatModel;
-use crate::generation::decoder_end;
+use crate::generation;
 use crate::import::{import, llama2c};
 use crate::keep::reduce;
 use crate::kept::Kept;
+use crate::rules::name_ends;
 use crate::tokenizer::{self, Choice};
 use crate::weights::kind::by_name;
+use picoformer::blob::IGNORED;
 use picoformer::config::Architecture;
 use picoformer::tokenizer::Vocabulary;
 use std::path::Path;
@@ -72,7 +74,8 @@ pub fn load_with(path: &Path, tokenizer: Option<&Path>, options: Options) -> Res
     let json = choice.json(None, &options.ignored, &mut Vec::new())?;
     let section = choice.section(&model.config, json.as_ref())?;
     install(&mut model, section, &choice)?;
-    Ok(Loaded { model, ignored: options.ignored.finish()?, kept: None, notes: Vec::new() })
+    let ignored = remember(&mut model, &options)?;
+    Ok(Loaded { model, ignored, kept: None, notes: Vec::new() })
 }
 
 fn folder(path: &Path, named: Option<&Path>, options: Options) -> Result<Loaded> {
@@ -95,23 +98,38 @@ fn folder(path: &Path, named: Option<&Path>, options: Options) -> Result<Loaded>
     }
     notes.splice(0..0, checkpoint.notes.take());
     let section = choice.section(&model.config, json.as_ref())?;
-    let section = match (section, model.config.architecture) {
-        (Some(section), Architecture::Decoder) => {
-            Some(tokenizer::with_end(section, decoder_end(&checkpoint)?)?)
-        }
-        (None, Architecture::Decoder) => {
-            if let Some(end) = decoder_end(&checkpoint)? {
-                notes.push(format!(
-                    "the checkpoint ends a text with token {end}; without a tokenizer the blob does not know \
-                     it: whoever runs it has to stop there"
-                ));
-            }
-            None
-        }
-        (section, _) => section,
+    let section = match model.config.architecture {
+        Architecture::Decoder => end(&mut model, section, &generation::decoder(&checkpoint)?.ends)?,
+        _ => section,
     };
     install(&mut model, section, &choice)?;
-    Ok(Loaded { model, ignored: options.ignored.finish()?, kept, notes })
+    let ignored = remember(&mut model, options)?;
+    Ok(Loaded { model, ignored, kept, notes })
+}
+
+/// The keys that the user ignored, which the blob remembers.
+fn remember(model: &mut FloatModel, options: &Options) -> Result<Vec<String>> {
+    let ignored = options.ignored.finish()?;
+    if !ignored.is_empty() {
+        model.set_section(IGNORED, ignored.join("\n").into_bytes());
+    }
+    Ok(ignored)
+}
+
+/// The tokenizer's section of a decoder that ends a text with these tokens. What it has no room for, the
+/// model's rules say.
+fn end(
+    model: &mut FloatModel,
+    section: Option<Vec<u8>>,
+    ends: &[usize],
+) -> Result<Option<Vec<u8>>> {
+    let first = ends.first().copied();
+    let section = section.map(|section| tokenizer::with_end(section, first)).transpose()?;
+    let own = |s: &Vec<u8>| Vocabulary::parse(s).ok().and_then(|v| v.end()).map(|end| end as usize);
+    if section.as_ref().and_then(own) != first {
+        name_ends(model, ends);
+    }
+    Ok(section)
 }
 
 fn for_encoder_decoders() -> Error {

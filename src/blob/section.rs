@@ -13,6 +13,17 @@ pub type Tag = [u8; 4];
 /// Free text about the model, such as its origin, in UTF-8. See [`Model::note`](crate::Model::note).
 pub const NOTE: Tag = *b"note";
 
+/// The keys of the checkpoint that whoever converted it chose to ignore, a line each, in UTF-8. See
+/// [`Model::ignored_keys`](crate::Model::ignored_keys).
+pub const IGNORED: Tag = *b"igno";
+
+/// What the logits of a classifier mean, where they are not those of one label of several: a `u32`, the code
+/// of a [`Problem`](crate::config::Problem).
+pub const PROBLEM: Tag = *b"Prob";
+
+/// Which tokens may come next, see [`Rules`](crate::rules::Rules). Without them a model writes other texts.
+pub const RULES: Tag = *b"Rule";
+
 /// The front end of a model that hears, see [`AudioParameters`](crate::features::AudioParameters).
 pub const AUDIO: Tag = *b"Audi";
 
@@ -23,20 +34,9 @@ pub const MOTION: Tag = *b"Moti";
 /// When the answers to a stream are events, see [`Trigger`](crate::features::Trigger).
 pub const TRIGGER: Tag = *b"Trig";
 
-/// Every tag that this engine knows; those that begin with an upper-case letter, in models of frames.
-pub const TAGS: [Tag; 4] = [AUDIO, MOTION, TRIGGER, NOTE];
-
-/// Whether an engine may read a blob with this section: it knows the tag, or may skip it. A model
-/// of tokens has no front end.
-pub const fn is_readable(tag: Tag, frames: bool) -> bool {
-    let mut i = 0;
-    while frames && i < TAGS.len() {
-        if u32::from_be_bytes(TAGS[i]) == u32::from_be_bytes(tag) {
-            return true;
-        }
-        i += 1;
-    }
-    tag[0].is_ascii_lowercase()
+/// Whether two tags are the same, for `const` code.
+pub const fn is_same(a: Tag, b: Tag) -> bool {
+    u32::from_be_bytes(a) == u32::from_be_bytes(b)
 }
 
 /// An optional section.

@@ -1,13 +1,14 @@
 //! What [`Model::parse`](super::Model::parse) checks inside the sections, so that nothing can fail later.
 
 use crate::blob::{
-    self, AUDIO, AttentionLayout, Header, LayerLayout, Layout, META_BYTES, MOTION, Placed, Section,
-    is_readable, norm_bytes, part, position_bytes, read_i16, read_u8, read_u16, read_u32,
-    relative_bytes,
+    self, AUDIO, AttentionLayout, Header, LayerLayout, Layout, META_BYTES, MOTION, PROBLEM, Placed,
+    RULES, Section, is_same, norm_bytes, part, position_bytes, read_i16, read_u8, read_u16,
+    read_u32, relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
 use crate::features::Features;
+use crate::rules::Rules;
 use crate::target::{self, Build};
 use crate::tokenizer::{TokenizerFormatError, Vocabulary};
 
@@ -54,10 +55,15 @@ pub(super) const fn validate<B: Build>(
         sections.labels(labels, c.n_labels);
     }
     sections.zero(labels.0 + labels.1, found.end);
-    let frames = matches!(c.input, Input::Frames);
-    sections.optional(found.end, frames);
-    if frames {
+    sections.optional::<B>(found.end, c);
+    if matches!(c.input, Input::Frames) {
         sections.features(found.end, c);
+    }
+    if target::has_rules::<B>() {
+        sections.rules(found.end, c);
+    }
+    if target::has_problems::<B>() {
+        sections.problem(found.end, c);
     }
     sections.result
 }
@@ -215,7 +221,7 @@ impl Sections<'_> {
 
     /// The optional sections, from the end of the fixed ones to that of the blob.
     #[inline(never)]
-    const fn optional(&mut self, mut offset: usize, frames: bool) {
+    const fn optional<B: Build>(&mut self, mut offset: usize, c: &Config) {
         let mut last = 0;
         while offset < self.bytes.len() {
             let (tag, length) = (read_u32(self.bytes, offset), read_u32(self.bytes, offset + 4));
@@ -223,7 +229,7 @@ impl Sections<'_> {
             let (order, tag) = (tag.swap_bytes(), tag.to_le_bytes());
             let error = if bytes > self.bytes.len() - offset {
                 FormatError::CutSection { tag, offset }
-            } else if !is_readable(tag, frames) {
+            } else if !target::reads::<B>(tag, c) {
                 FormatError::UnknownSection { tag, offset }
             } else if order <= last {
                 FormatError::MisplacedSection { tag, offset }
@@ -235,6 +241,30 @@ impl Sections<'_> {
                 continue;
             };
             return self.fail(error);
+        }
+    }
+
+    /// The rules of a model that writes.
+    #[inline(never)]
+    const fn rules(&mut self, end: usize, c: &Config) {
+        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
+        while let Some(section) = rest.split_first() {
+            if is_same(section.tag, RULES) && !Rules::are_valid(section.data, c.vocab_size) {
+                self.bad("rules", end);
+            }
+        }
+    }
+
+    /// What the labels are.
+    #[inline(never)]
+    const fn problem(&mut self, end: usize, c: &Config) {
+        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
+        while let Some(section) = rest.split_first() {
+            let code = read_u32(section.data, 0);
+            let known = section.data.len() == 4 && Problem::of_code(code, c.n_labels).is_some();
+            if is_same(section.tag, PROBLEM) && !known {
+                self.bad("problem", end);
+            }
         }
     }
 

@@ -1,9 +1,8 @@
 //! Beam search: the likeliest targets, several at a time (Sutskever et al. 2014, "Sequence to
-//! Sequence Learning with Neural Networks", §3.2), as Hugging Face's `generate` does it with
-//! `length_penalty` 1 and `early_stopping` false.
+//! Sequence Learning with Neural Networks", §3.2), as Hugging Face's `generate` does it.
 //!
 //! Every step keeps the `beams` likeliest unfinished continuations of all hypotheses. A
-//! continuation with the end token finishes if it is among the `beams` best; finished hypotheses
+//! continuation with an end token finishes if it is among the `beams` best; finished hypotheses
 //! are compared by their log-probability per token, counting the end token. The search ends when
 //! `beams` hypotheses are finished and the best unfinished one, as it stands, is not better than
 //! the worst of them, or at the limit, where the best ones are cut. With one beam this is greedy
@@ -11,18 +10,22 @@
 //!
 //! Log-probabilities are sums in Q15.16. Ties go to the lower slot, then to the lower token.
 //!
+//! [`Rules`] change what may come next, how finished hypotheses are compared and when the search
+//! ends. A search with several beams applies them to log-probabilities, which need not be those of
+//! a distribution afterwards; one with a single beam applies them to logits.
+//!
 //! A hypothesis occupies a *slot*, which holds its keys and values. If a hypothesis is continued
 //! twice, the better continuation stays and the other is copied into a slot that is not continued;
 //! so a step copies as little as possible, and nothing is overwritten before it has been copied.
 
+use super::past::{Past, entry, token_of};
 use crate::config::{Config, MAX_BEAMS};
+use crate::fixed::saturate;
 use crate::probability::log_sum_exp;
+use crate::rules::{BANNED, EarlyStop, Place, Rules, per_token};
 use crate::slices::{at, first_mut, part, rest_mut};
+use crate::target::{self, Build};
 use crate::tokenizer::Token;
-
-/// Bits of a token in an entry of the history; the bits above hold the slot that it continues.
-const TOKEN_BITS: u32 = 20;
-const TOKEN_MASK: i32 = (1 << TOKEN_BITS) - 1;
 
 /// A possible next step.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +38,7 @@ struct Candidate {
 /// A hypothesis that ended.
 #[derive(Clone, Copy, Debug, Default)]
 struct Finished {
-    /// Log-probability per token, Q15.32.
+    /// See [`quality`].
     quality: i64,
     score: i64,
     /// Number of its steps in the history, and the slot of the last one.
@@ -55,6 +58,8 @@ pub struct Search {
     len: usize,
     live: usize,
     scores: [i64; MAX_BEAMS],
+    /// The best continuations from best to worst: enough that, though as many as beams may end, as
+    /// many go on.
     candidates: [Candidate; 2 * MAX_BEAMS],
     found: usize,
     finished: [Finished; MAX_BEAMS],
@@ -109,24 +114,90 @@ impl Search {
     /// The last token of slot `slot`, which the decoder is fed next.
     pub fn token(&self, config: &Config, history: &[i32], slot: usize) -> Token {
         match self.len.checked_sub(1).and_then(|step| history.get(step * self.beams + slot)) {
-            Some(entry) => (entry & TOKEN_MASK) as Token,
+            Some(&entry) => token_of(entry),
             None => config.start_token as Token,
         }
     }
 
-    /// Adds the continuations of slot `slot`, given its logits (Q15.16).
-    pub fn add(&mut self, config: &Config, slot: usize, logits: &[i32]) {
+    /// Adds the continuations of slot `slot`, given its logits (Q15.16), which rules may change.
+    pub fn add<B: Build>(
+        &mut self,
+        config: &Config,
+        rules: Rules,
+        history: &[i32],
+        slot: usize,
+        logits: &mut [i32],
+    ) {
         let score = at(&self.scores, slot);
         if self.len == 0 && config.forced_token > 0 {
-            self.insert(Candidate { score, slot, token: config.forced_token as Token - 1 });
-            return;
+            let token = config.forced_token as Token - 1;
+            return self.insert(Candidate { score, slot, token });
         }
-        let base = score - log_sum_exp(logits);
+        let ruled = target::has_rules::<B>() && !rules.is_empty();
+        let base = match ruled {
+            true => score + self.constrain(config, rules, history, slot, logits),
+            false => score - log_sum_exp(logits),
+        };
         for (token, &logit) in logits.iter().enumerate() {
-            if token + 1 != config.suppressed_token {
-                self.insert(Candidate { score: base + logit as i64, slot, token: token as Token });
+            if token + 1 == config.suppressed_token || (ruled && logit == BANNED) {
+                continue;
+            }
+            let new = Candidate { score: base + logit as i64, slot, token: token as Token };
+            if !ruled || self.has_room(rules, &new) {
+                self.insert(new);
             }
         }
+        if ruled && self.found == 0 {
+            // Everything is banned: the original then takes the lowest of equals.
+            self.insert(Candidate { score: base + BANNED as i64, slot, token: 0 });
+        }
+    }
+
+    /// Applies the rules to the logits of a slot; returns what makes them log-probabilities.
+    #[inline(never)]
+    fn constrain(
+        &self,
+        config: &Config,
+        rules: Rules,
+        history: &[i32],
+        slot: usize,
+        logits: &mut [i32],
+    ) -> i64 {
+        if self.beams > 1 {
+            let sum = log_sum_exp(logits);
+            for logit in logits.iter_mut() {
+                *logit = saturate(*logit as i64 - sum);
+            }
+        }
+        let start = config.start_token as Token;
+        let past = Past { history, beams: self.beams, steps: self.len, slot, start: Some(start) };
+        let place = Place {
+            len: self.len + 1,
+            new: self.len,
+            begins: self.len == (config.forced_token > 0) as usize,
+            ends: self.len + 1 == self.limit,
+        };
+        rules.apply(logits, past, place);
+        if self.beams > 1 { 0 } else { -log_sum_exp(logits) }
+    }
+
+    /// With several end tokens more candidates than beams may end. Only as many are kept: the worst
+    /// makes room for a better one.
+    fn has_room(&mut self, rules: Rules, new: &Candidate) -> bool {
+        if !rules.is_end(new.token) {
+            return true;
+        }
+        let list = first_mut(&mut self.candidates, self.found);
+        let ends = |c: &&Candidate| rules.is_end(c.token);
+        let worst = list.iter().rposition(|c| ends(&c));
+        let full = list.iter().filter(ends).count() == self.beams;
+        let Some(worst) = worst.filter(|_| full) else { return true };
+        if at(list, worst).score >= new.score {
+            return false;
+        }
+        rest_mut(list, worst).rotate_left(1);
+        self.found -= 1;
+        true
     }
 
     /// Keeps the `2 · beams` best candidates in order; among equals, the earlier one comes first.
@@ -144,20 +215,25 @@ impl Search {
 
     /// Advances by one token, after the logits of every live slot have been added. `copy(from, to)`
     /// is called for every slot whose keys and values must be copied.
-    pub fn advance(
+    pub fn advance<B: Build>(
         &mut self,
         config: &Config,
+        rules: Rules,
         history: &mut [i32],
         mut copy: impl FnMut(usize, usize),
     ) {
+        let several = target::has_rules::<B>() && rules.has_ends();
         let len = self.len + 1;
         let (mut next, mut n) = ([Candidate::default(); MAX_BEAMS], 0);
         let candidates = self.candidates;
         for (rank, candidate) in candidates.iter().enumerate().take(self.found) {
-            let ends = candidate.token as usize == config.end_token;
+            let ends = match several {
+                true => rules.is_end(candidate.token),
+                false => candidate.token as usize == config.end_token,
+            };
             if ends || len == self.limit {
                 if rank < self.beams {
-                    self.finish(candidate, len, !ends);
+                    self.finish::<B>(rules, candidate, len, !ends);
                 }
             } else if let Some(place) = next.get_mut(n).filter(|_| n < self.beams) {
                 *place = *candidate;
@@ -169,16 +245,24 @@ impl Search {
         self.settle(next, history, &mut copy);
         let best = next.first().map_or(i64::MIN >> 20, |best| best.score);
         let worst = self.ended.checked_sub(1).and_then(|last| self.finished.get(last));
+        let (mut ends, mut length) = (self.beams == 1, len);
+        if target::has_rules::<B>() {
+            let stop = rules.early_stop();
+            ends |= stop == EarlyStop::Always;
+            if stop == EarlyStop::Never && rules.favours_length() {
+                length = self.limit;
+            }
+        }
         let full = self.ended == self.beams
-            && worst.is_some_and(|worst| self.beams == 1 || quality(best, len) <= worst.quality);
+            && worst.is_some_and(|w| ends || quality::<B>(rules, best, length) <= w.quality);
         self.done = n == 0 || full;
         (self.len, self.live) = (len, n);
     }
 
     /// Inserts a finished hypothesis into the list, which is sorted from best to worst.
-    fn finish(&mut self, candidate: &Candidate, len: usize, cut: bool) {
+    fn finish<B: Build>(&mut self, rules: Rules, candidate: &Candidate, len: usize, cut: bool) {
         let new = Finished {
-            quality: quality(candidate.score, len),
+            quality: quality::<B>(rules, candidate.score, len),
             score: candidate.score,
             steps: len - 1,
             slot: candidate.slot,
@@ -214,8 +298,8 @@ impl Search {
         }
         let row = rest_mut(history, self.len * self.beams);
         for (candidate, slot) in next.iter().zip(slots) {
-            if let (Some(entry), Some(score)) = (row.get_mut(slot), self.scores.get_mut(slot)) {
-                *entry = (candidate.slot as i32) << TOKEN_BITS | candidate.token as i32;
+            if let (Some(place), Some(score)) = (row.get_mut(slot), self.scores.get_mut(slot)) {
+                *place = entry(candidate.slot, candidate.token);
                 *score = candidate.score;
             }
         }
@@ -235,13 +319,12 @@ impl Search {
         if let (Some(last), Some(to)) = (best.last, out.get_mut(best.steps)) {
             *to = last;
         }
-        let mut slot = best.slot;
-        for step in (0..best.steps).rev() {
-            let entry = at(history, step * self.beams + slot);
+        let past =
+            Past { history, beams: self.beams, steps: best.steps, slot: best.slot, start: None };
+        for (step, token) in (0..best.steps).rev().zip(past) {
             if let Some(to) = out.get_mut(step) {
-                *to = (entry & TOKEN_MASK) as Token;
+                *to = token;
             }
-            slot = (entry >> TOKEN_BITS) as usize;
         }
         best.steps + best.last.is_some() as usize
     }
@@ -254,7 +337,7 @@ fn insert<T>(list: &mut [T], rank: usize, mut new: T) {
     }
 }
 
-/// Log-probability per token, Q15.32.
-fn quality(score: i64, len: usize) -> i64 {
-    (score << 16).checked_div(len as i64).unwrap_or(score)
+/// How good a hypothesis of `len` tokens is, see [`Rules::quality`].
+fn quality<B: Build>(rules: Rules, score: i64, len: usize) -> i64 {
+    if target::has_rules::<B>() { rules.quality(score, len) } else { per_token(score, len) }
 }

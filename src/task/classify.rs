@@ -2,17 +2,18 @@
 
 use super::{NO_TOKENIZER, TaskError, encode, text_room};
 use crate::arena::ArenaParts;
-use crate::config::Head;
+use crate::config::{Head, Problem};
 use crate::encoder::Encoder;
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
 use crate::probability::log_probability;
 use crate::sampler::greedy;
+use crate::slices::at;
 use crate::target::{self, Build};
 use crate::tokenizer::{Token, Tokenizer};
 
-/// The likeliest label of a text.
+/// A label of a text, and how likely it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Answer<'m> {
@@ -20,8 +21,9 @@ pub struct Answer<'m> {
     pub label: usize,
     /// Its name; empty if the model has none.
     pub name: &'m str,
-    /// The natural logarithm of its probability, Q15.16; `probability` (feature `libm` or
-    /// `micromath`) returns a float.
+    /// The natural logarithm of its probability, Q15.16: of the softmax over all labels, or, where
+    /// each is right or not on its own ([`Problem::MultiLabel`]), of its sigmoid. `probability`
+    /// (feature `libm` or `micromath`) returns a float.
     pub log_probability: i32,
 }
 
@@ -72,7 +74,13 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         &mut self.encoder
     }
 
-    /// The outputs for a text: logits of the labels in Q15.16, or an embedding of length one in
+    /// What the labels are: one of several, each on its own, or no labels but values.
+    pub fn problem(&self) -> Problem {
+        target::problem::<B>(self.encoder.model().problem())
+    }
+
+    /// The outputs for a text: logits of the labels (or the values of a regression) in Q15.16, or an
+    /// embedding of length one in
     /// Q1.30. A text longer than the context is an error, and so is an empty one; the encoder then
     /// has no outputs, also not those of the text before.
     ///
@@ -90,16 +98,36 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     /// The likeliest label of a text.
     ///
     /// # Errors
-    /// As [`Classifier::outputs`]; [`RunError::WrongModel`] without labels for a text.
+    /// As [`Classifier::outputs`]; [`RunError::WrongModel`] without labels for a text: a regression
+    /// has values instead, its [`Classifier::outputs`].
     pub fn classify(&mut self, text: &str) -> Result<Answer<'m>, TaskError> {
-        if !matches!(self.head(), Head::Classifier) {
-            return Err(wrong("a model with labels for a text"));
-        }
-        let model = self.encoder.model();
+        let (model, problem) = (self.encoder.model(), self.labels()?);
         let logits = self.outputs(text)?;
-        let label = greedy(logits) as usize;
-        let name = model.label(label).unwrap_or("");
-        Ok(Answer { label, name, log_probability: log_probability(logits, label) })
+        Ok(answer(model, problem, logits, greedy(logits) as usize))
+    }
+
+    /// Every label of a text in order: calls `each`. With [`Problem::MultiLabel`] those more likely
+    /// than not (`log_probability` above −45426, ln ½) are right.
+    ///
+    /// # Errors
+    /// As [`Classifier::classify`].
+    pub fn scores(
+        &mut self,
+        text: &str,
+        mut each: impl FnMut(Answer<'m>),
+    ) -> Result<(), TaskError> {
+        let (model, problem) = (self.encoder.model(), self.labels()?);
+        let logits = self.outputs(text)?;
+        (0..logits.len()).for_each(|label| each(answer(model, problem, logits, label)));
+        Ok(())
+    }
+
+    /// What the labels are, if there are some.
+    fn labels(&self) -> Result<Problem, TaskError> {
+        match (self.head(), self.problem()) {
+            (Head::Classifier, problem) if problem != Problem::Regression => Ok(problem),
+            _ => Err(wrong("a model with labels for a text")),
+        }
     }
 
     /// The embedding of a text, a vector of length one in Q1.30: the cosine similarity of two texts
@@ -141,6 +169,16 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     fn head(&self) -> Head {
         target::config::<B>(self.encoder.model().config()).head
     }
+}
+
+/// A label, given the logits of all.
+fn answer<'m>(model: &Model<'m>, problem: Problem, logits: &[i32], label: usize) -> Answer<'m> {
+    let log_probability = match problem {
+        // σ(x) is the first of softmax(x, 0).
+        Problem::MultiLabel => log_probability(&[at(logits, label), 0], 0),
+        _ => log_probability(logits, label),
+    };
+    Answer { label, name: model.label(label).unwrap_or(""), log_probability }
 }
 
 fn wrong(needed: &'static str) -> TaskError {

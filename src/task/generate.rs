@@ -6,8 +6,9 @@ use crate::decoder::Decoder;
 use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
+use crate::rules::{Place, Rules};
 use crate::sampler::{Sampler, Sampling};
-use crate::target::Build;
+use crate::target::{self, Build};
 use crate::tokenizer::{Token, Tokenizer};
 
 /// Why a text ended.
@@ -16,7 +17,8 @@ use crate::tokenizer::{Token, Tokenizer};
 pub enum Stop {
     /// The model generated the end token.
     EndOfSequence,
-    /// The context has no position left.
+    /// The context has no position left; or the buffer of the tokens has none, where
+    /// [`Rules`] look back on them.
     ContextFull,
 }
 
@@ -42,6 +44,9 @@ pub struct Generator<'m, 'a, B: Build = Native> {
     stopped: Option<Stop>,
     /// The token sampled last, not yet fed to the decoder.
     pending: Option<Token>,
+    /// Tokens of the prompt, and new ones at most; for rules.
+    prompt: usize,
+    limit: usize,
 }
 
 impl<'m, 'a> Generator<'m, 'a> {
@@ -69,23 +74,25 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         sampling: Sampling,
     ) -> Result<Self, RunError> {
         let mut arena = arena.into();
+        let past = target::has_rules::<B>() && model.rules().look_back();
         let tokens = match model.tokenizer() {
-            Some(_) => text_room::<B>(model, &mut arena)?,
-            None => &mut [], // takes and returns ids
+            None if !past => &mut [], // takes and returns ids
+            _ => text_room::<B>(model, &mut arena)?,
         };
         Ok(Self::from_decoder(Decoder::new_for(model, arena)?, tokens, sampling))
     }
 
     /// A generator on a decoder that may have been fed already; `tokens` is the buffer for the
-    /// tokens of a prompt.
+    /// tokens of a prompt. Where the model's [`Rules`] look back, it must begin with the tokens that
+    /// the decoder was fed.
     pub fn from_decoder(
         decoder: Decoder<'m, 'a, B>,
         tokens: &'a mut [Token],
         sampling: Sampling,
     ) -> Self {
         let tokenizer = decoder.model().tokenizer();
-        let sampler = Sampler::new(sampling);
-        Self { decoder, tokenizer, tokens, sampler, stopped: None, pending: None }
+        let (sampler, prompt, limit) = (Sampler::new(sampling), decoder.len(), usize::MAX);
+        Self { decoder, tokenizer, tokens, sampler, stopped: None, pending: None, prompt, limit }
     }
 
     /// The decoder, for its logits.
@@ -110,6 +117,7 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         self.restart();
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
         let tokens = encode::<B>(&tokenizer, text, self.tokens)?;
+        self.prompt = tokens.len();
         self.decoder.prefill(tokens)?;
         Ok(tokens)
     }
@@ -117,9 +125,18 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     /// Starts a new text with exactly these tokens.
     ///
     /// # Errors
-    /// Those of [`Decoder::begin`]. There is no text then, also not the one before.
+    /// Those of [`Decoder::begin`]; [`RunError::ArenaTooSmall`] if rules look back on more tokens
+    /// than the buffer has room for. There is no text then, also not the one before.
     pub fn prompt_ids(&mut self, tokens: &[Token]) -> Result<(), RunError> {
         self.restart();
+        self.prompt = tokens.len();
+        if target::has_rules::<B>() && self.rules().look_back() {
+            let (needed, given) = (tokens.len(), self.tokens.len());
+            let Some(past) = self.tokens.get_mut(..needed) else {
+                return Err(RunError::ArenaTooSmall { part: "tokens", needed, given });
+            };
+            past.copy_from_slice(tokens);
+        }
         self.decoder.prefill(tokens)
     }
 
@@ -149,18 +166,54 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
             self.decoder.begin(&[token])?;
             return Ok(Event::Working);
         }
-        let empty = self.decoder.is_empty();
+        let (empty, rules) = (self.decoder.is_empty(), self.rules());
+        let ruled = target::has_rules::<B>() && !rules.is_empty();
+        let place = if ruled { Some(self.place(rules)) } else { None };
         let logits = self.decoder.logits_mut();
         if logits.is_empty() {
             return Err(if empty { RunError::EmptyInput } else { RunError::NoLogits });
         }
-        let token = self.sampler.sample(logits);
-        let end = self.tokenizer.and_then(|t| t.vocabulary().end());
-        if Some(token) == end {
+        let token = match place {
+            None => self.sampler.sample(logits),
+            Some(place) => match allowed(rules, logits, self.tokens, place) {
+                true => self.sampler.sample_allowed(logits),
+                false => return Ok(self.stop(Stop::ContextFull)),
+            },
+        };
+        if let Some(next) = place.and_then(|place| self.tokens.get_mut(place.len)) {
+            *next = token;
+        }
+        let ends = match ruled && rules.has_ends() {
+            true => rules.is_end(token),
+            false => Some(token) == self.tokenizer.and_then(|t| t.vocabulary().end()),
+        };
+        if ends {
             return Ok(self.stop(Stop::EndOfSequence));
         }
         self.pending = Some(token);
         Ok(Event::Token(token))
+    }
+
+    fn rules(&self) -> Rules<'m> {
+        self.decoder.model().rules()
+    }
+
+    /// Where the text stands.
+    fn place(&self, rules: Rules) -> Place {
+        let (len, prompt) = (self.decoder.len(), self.prompt);
+        let new = len.saturating_sub(prompt);
+        Place {
+            len,
+            new,
+            begins: new == (prompt == 1 && rules.forces_first()) as usize,
+            ends: self.decoder.remaining() == 0 || new + 1 >= self.limit,
+        }
+    }
+
+    /// Tells how many new tokens the caller takes of a text at most: with a rule about the last one,
+    /// that one ends the text. [`Generator::generate`] does so itself.
+    pub fn set_limit(&mut self, tokens: usize) {
+        self.limit = tokens;
     }
 
     /// Feeds the token sampled last to the model, one step per call, until its logits are ready;
@@ -205,6 +258,7 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         max_tokens: usize,
         out: &mut dyn core::fmt::Write,
     ) -> Result<Option<Stop>, TaskError> {
+        self.limit = max_tokens;
         let mut stream = TextStream::after(self.prompt(text)?);
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
         let mut stopped = None;
@@ -221,4 +275,13 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         stream.finish(out)?;
         Ok(stopped)
     }
+}
+
+/// Applies the rules to the logits of the next token; false where they look back on more tokens than were
+/// kept.
+fn allowed(rules: Rules, logits: &mut [i32], tokens: &[Token], place: Place) -> bool {
+    let past = if rules.look_back() { tokens.get(..place.len) } else { Some(&[][..]) };
+    let Some(past) = past else { return false };
+    rules.apply(logits, past.iter().rev().copied(), place);
+    true
 }

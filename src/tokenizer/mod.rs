@@ -28,7 +28,7 @@ pub struct Tokenizer<'a> {
 
 /// How a text is encoded: what of it is linked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
+pub(crate) struct Method {
     /// The algorithm.
     pub(crate) kind: Kind,
     /// How byte pairs are merged.
@@ -69,8 +69,8 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    pub(crate) fn rules(&self) -> Rules {
-        Rules { kind: self.kind, merge: tree, added: self.vocabulary.has_added() }
+    pub(crate) fn method(&self) -> Method {
+        Method { kind: self.kind, merge: tree, added: self.vocabulary.has_added() }
     }
 
     /// Its algorithm.
@@ -90,23 +90,23 @@ impl<'a> Tokenizer<'a> {
     /// # Errors
     /// [`EncodeError`].
     pub fn encode(&self, text: &str, tokens: &mut [Token]) -> Result<usize, EncodeError> {
-        self.encode_by(self.rules(), text, tokens)
+        self.encode_by(self.method(), text, tokens)
     }
 
-    /// As [`Tokenizer::encode`] by `rules`, which may be compile-time constants.
+    /// As [`Tokenizer::encode`] by `method`, which may be a compile-time constant.
     pub(crate) fn encode_by(
         &self,
-        rules: Rules,
+        method: Method,
         text: &str,
         tokens: &mut [Token],
     ) -> Result<usize, EncodeError> {
         let mut out = Output::new(tokens);
         self.vocabulary.begin().into_iter().for_each(|begin| out.push(begin));
-        match rules.added {
+        match method.added {
             true => added::split(&self.vocabulary, text, &mut out, &mut |text, begins, out| {
-                self.append(rules, text, begins, out)
+                self.append(method, text, begins, out)
             })?,
-            false => self.append(rules, text, true, &mut out)?,
+            false => self.append(method, text, true, &mut out)?,
         }
         self.vocabulary.added_end().into_iter().for_each(|end| out.push(end));
         out.finish()
@@ -130,14 +130,14 @@ impl<'a> Tokenizer<'a> {
 
     fn append(
         &self,
-        rules: Rules,
+        method: Method,
         text: &str,
         begins: bool,
         out: &mut Output,
     ) -> Result<(), EncodeError> {
-        let (v, merge) = (&self.vocabulary, rules.merge);
+        let (v, merge) = (&self.vocabulary, method.merge);
         let prefix = v.flag(FLAG_PREFIX) && (begins || !v.flag(FLAG_FIRST));
-        match rules.kind {
+        match method.kind {
             Kind::Bytes => text.bytes().try_for_each(|b| {
                 let unknown = EncodeError::UnknownCharacter { character: b as char };
                 out.push(v.byte(b).ok_or(unknown)?);

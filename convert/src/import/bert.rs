@@ -3,14 +3,12 @@
 use super::common::{
     activation, architecture, context, epsilon, head_dim, linear, norm, other_head,
 };
-use super::sentence;
-use crate::account::shown;
+use super::{labels, sentence};
 use crate::checkpoint::Checkpoint;
-use crate::error::{Result, input};
+use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
 use crate::generation;
 use picoformer::config::{Architecture, Config, Head, NormOrder, Pooling, Position};
-use serde_json::Value;
 
 const HEADS: &str = "BertForSequenceClassification, BertForTokenClassification, BertModel";
 
@@ -25,7 +23,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     let prefix = if c.find("bert.").is_some() { "bert." } else { "" };
     let (d, n_heads) = (k.needed("hidden_size")?, k.needed("num_attention_heads")?);
     let head_dim = head_dim(c, "num_attention_heads", d, n_heads)?;
-    let rows = c.shape("classifier.weight").and_then(|shape| shape.first().copied());
+    let rows = labels::rows(c, "classifier");
     let found = architecture(c, "")?;
     let sentences = c.path.join("modules.json").is_file();
     let head = match found {
@@ -52,10 +50,8 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     if body {
         c.take_all("cls.");
     }
-    let labels = if body { Vec::new() } else { labels(c, rows.unwrap_or(0))? };
-    if !body {
-        problem_type(c, head, labels.len())?;
-    }
+    let labels = if body { Vec::new() } else { labels::names(c, "classifier")? };
+    let sections = labels::sections(c, head, labels.len())?;
     let learned = k.needed("max_position_embeddings")?;
     let limit = sentence.as_ref().and_then(|s| s.longest).map_or(learned, |n| n.min(learned));
     let pooling = sentence.as_ref().map_or(Pooling::First, |s| s.pooling);
@@ -142,69 +138,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         parameters: c.parameters(),
         frame_exponent: 0,
         relative: Vec::new(),
-        sections: Vec::new(),
         decoder: None,
+        sections,
     })
-}
-
-/// The names of `rows` labels: `id2label`, or `label2id` the other way round, or `LABEL_n`.
-fn labels(c: &Checkpoint, rows: usize) -> Result<Vec<String>> {
-    let k = &c.config;
-    if rows == 0 {
-        // Says which tensor is missing.
-        c.tensor("classifier.weight", &[k.size("num_labels")?.unwrap_or(2), 0])?;
-    }
-    let counted = k.size("num_labels")?.or(k.size("_num_labels")?);
-    if let Some(counted) = counted.filter(|&counted| counted != rows) {
-        let message = format!("config.json: {counted} labels, the classifier has {rows} rows");
-        return Err(input(message, "config.json and the weights do not belong together"));
-    }
-    let mut names = vec![None; rows];
-    if let Some(map) = k.inner("id2label")? {
-        let supported = || format!("names of the classes \"0\" to \"{}\"", rows.saturating_sub(1));
-        for (key, name) in map.root().as_object().into_iter().flatten() {
-            let place = key.parse::<usize>().ok().and_then(|i| names.get_mut(i));
-            let name = match name {
-                Value::String(name) => name.clone(),
-                Value::Number(number) => number.to_string(),
-                other => {
-                    return Err(k.refuse_found("id2label", shown(other), "names as texts"));
-                }
-            };
-            *place.ok_or_else(|| k.refuse("id2label", supported()))? = Some(name);
-        }
-        if names.iter().any(Option::is_none) {
-            return Err(k.refuse("id2label", supported()));
-        }
-        k.get("label2id");
-    } else if let Some(map) = k.inner("label2id")? {
-        for (name, id) in map.root().as_object().into_iter().flatten() {
-            let place = id.as_u64().and_then(|i| names.get_mut(i as usize));
-            match place {
-                Some(place) => *place = Some(name.clone()),
-                None => return Err(k.refuse("label2id", format!("classes 0 to {}", rows - 1))),
-            }
-        }
-    }
-    let name = |(i, name): (usize, Option<String>)| name.unwrap_or_else(|| format!("LABEL_{i}"));
-    Ok(names.into_iter().enumerate().map(name).collect())
-}
-
-/// Refuses logits that are no distribution over labels, as long as a blob cannot say so.
-fn problem_type(c: &Checkpoint, head: Head, labels: usize) -> Result<()> {
-    match c.config.text("problem_type")? {
-        None | Some("single_label_classification") => {}
-        Some(_) => {
-            let supported = "single_label_classification: a blob does not say yet that its logits are \
-                             independent of each other, or values";
-            return Err(c.config.refuse("problem_type", supported));
-        }
-    }
-    if head == Head::Classifier && labels == 1 {
-        c.note(
-            "one label: its score is the sigmoid of the logit; on a device, take it from `outputs`, for \
-             `classify` compares labels",
-        );
-    }
-    Ok(())
 }

@@ -26,7 +26,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         true => !c.unties("lm_head.weight", "wte", &embedding, &[vocab_size, d])?,
         false => false,
     };
-    generation::decoder_end(c)?;
+    let writing = generation::decoder(c)?;
     let config = Config {
         position: Position::Learned,
         activation: activation(c, "activation_function", "gelu_new")?,
@@ -96,8 +96,8 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         parameters: c.parameters(),
         frame_exponent: 0,
         relative: Vec::new(),
-        sections: Vec::new(),
         decoder: None,
+        sections: writing.rules.sections(),
     })
 }
 

@@ -47,7 +47,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         }
         false => false,
     };
-    generation::decoder_end(c)?;
+    let writing = generation::decoder(c)?;
     let config = Config {
         position: Position::Rotary,
         norm: Norm::Rms,
@@ -108,8 +108,8 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         parameters: c.parameters(),
         frame_exponent: 0,
         relative: Vec::new(),
-        sections: Vec::new(),
         decoder: None,
+        sections: writing.rules.sections(),
     })
 }
 

@@ -119,7 +119,6 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         parameters: c.parameters(),
         frame_exponent: 0,
         relative: bias("encoder", true)?,
-        sections: Vec::new(),
         decoder: Some(FloatDecoder {
             layers: stack("decoder", config.decoder_layers, true)?,
             cross: (0..config.decoder_layers).map(cross).collect::<Result<_>>()?,
@@ -127,6 +126,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
             relative: bias("decoder", false)?,
             ..FloatDecoder::default()
         }),
+        sections: search.rules.sections(),
     })
 }
 

@@ -29,23 +29,15 @@ use picoformer::tokenizer::vocabulary::{FLAG_ADD_END, NONE};
 const END_OFFSET: usize = 12;
 
 /// The section with `end` as the token that ends a generated text; without one where the model has none.
+/// A token that the tokenizer puts behind every text stays.
 ///
 /// # Errors
-/// [`crate::error::Error::Input`] where the tokenizer adds another token to every text, or does not have
-/// this one.
+/// [`crate::error::Error::Input`] where the tokenizer does not have this token.
 pub fn with_end(mut section: Vec<u8>, end: Option<usize>) -> Result<Vec<u8>> {
     let Ok(vocabulary) = Vocabulary::parse(&section) else { return Ok(section) };
-    let (own, pieces) = (vocabulary.end(), vocabulary.len());
+    let pieces = vocabulary.len();
     if vocabulary.flag(FLAG_ADD_END) {
-        return match (own, end) {
-            (Some(own), Some(end)) if own as usize != end => Err(input(
-                format!(
-                    "the tokenizer puts token {own} behind a text, the model ends one with {end}"
-                ),
-                "one token for both; `--ignore eos_token_id` takes the tokenizer's",
-            )),
-            _ => Ok(section),
-        };
+        return Ok(section);
     }
     if let Some(end) = end.filter(|&end| end >= pieces) {
         return Err(input(

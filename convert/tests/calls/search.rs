@@ -3,7 +3,9 @@
 use super::common::synthetic::*;
 use super::sequences;
 use picoformer::config::*;
+use picoformer::kernels::Portable;
 use picoformer::probability::log_sum_exp;
+use picoformer::rules::Rules;
 use picoformer::seq2seq::Search;
 
 /// Logits after some tokens: any function will do.
@@ -73,10 +75,13 @@ fn search(c: &Config, limit: usize, seed: u64) -> Answer {
     let mut slots: Vec<Vec<u32>> = vec![Vec::new(); c.beams];
     while !search.is_done() {
         for (slot, text) in slots.iter().enumerate().take(search.live()) {
-            search.add(c, slot, &logits(seed, text, c.vocab_size));
+            let mut logits = logits(seed, text, c.vocab_size);
+            search.add::<Portable>(c, Rules::NONE, &history, slot, &mut logits);
         }
         let copies = &mut slots;
-        search.advance(c, &mut history, |from, to| copies[to] = copies[from].clone());
+        search.advance::<Portable>(c, Rules::NONE, &mut history, |from, to| {
+            copies[to] = copies[from].clone();
+        });
         for (slot, text) in slots.iter_mut().enumerate().take(search.live()) {
             text.push(search.token(c, &history, slot));
         }

@@ -1,7 +1,7 @@
 //! Optional sections: found, skipped, or refused by name.
 
 use super::{blobs, golden, resign, run};
-use picoformer::blob::{AUDIO, META_BYTES, MOTION, NOTE, TRIGGER, Tag};
+use picoformer::blob::{AUDIO, META_BYTES, MOTION, NOTE, RULES, TRIGGER, Tag};
 use picoformer::{Decoder, FormatError};
 use picoformer_convert::host::{Blob, HeapArena};
 use picoformer_convert::sections::with_section;
@@ -304,4 +304,95 @@ proptest! {
             run(&model);
         }
     }
+}
+
+/// A record of rules.
+fn record(kind: u16, values: &[u32]) -> Vec<u8> {
+    let count = values.len() as u16;
+    let values = values.iter().flat_map(|value| value.to_le_bytes());
+    kind.to_le_bytes().into_iter().chain(count.to_le_bytes()).chain(values).collect()
+}
+
+/// Every kind of rule once, for a vocabulary of 29.
+fn every_rule() -> Vec<u8> {
+    let one = 1 << 24;
+    [
+        record(1, &[3, 7]),
+        record(2, &[one + one / 2, one / 3 * 2]),
+        record(3, &[2]),
+        record(4, &[5]),
+        record(4, &[6, 7, 8]),
+        record(5, &[3]),
+        record(6, &[2]),
+        record(7, &[28]),
+        record(8, &[3]),
+        record(9, &[0, 1]),
+        record(10, &[2]),
+        record(11, &[2 << 16]),
+        record(12, &[2]),
+    ]
+    .concat()
+}
+
+fn wrong_rules(data: &[u8]) -> bool {
+    let offset = plain().len();
+    error(&forged(&[(RULES, data)]).0) == Some(FormatError::BadSection { section: "rules", offset })
+}
+
+/// Rules that are none are refused; whatever is accepted runs.
+#[test]
+fn rules_are_checked() {
+    let (whole, max) = (every_rule(), u32::MAX);
+    assert_eq!(error(&forged(&[(RULES, &whole)]).0), None);
+    for (kind, values) in [
+        (0, &[1][..]),
+        (13, &[1]),
+        (u16::MAX, &[1]),
+        (1, &[29]),
+        (2, &[1 << 24]),
+        (2, &[0, 1 << 24]),
+        (2, &[1, 2, 3]),
+        (3, &[0]),
+        (3, &[]),
+        (4, &[]),
+        (4, &[5, 29]),
+        (5, &[]),
+        (7, &[1, 2]),
+        (7, &[29]),
+        (8, &[max]),
+        (9, &[]),
+        (11, &[65 << 16]),
+        (11, &[1 << 31]),
+        (12, &[3]),
+    ] {
+        assert!(wrong_rules(&record(kind, values)), "{kind} {values:?}");
+    }
+    assert!(wrong_rules(&[record(9, &[1]), record(3, &[2])].concat()), "out of order");
+    assert!(wrong_rules(&[record(3, &[2]), record(3, &[2])].concat()), "twice");
+    let edges = (0..whole.len()).filter(|&cut| !wrong_rules(&whole[..cut])).count();
+    assert_eq!(edges, 13, "a cut is no record but at its end");
+    // A model that writes nothing has none.
+    let mut bert = blobs()[3].clone();
+    bert.extend([&RULES[..], &8u32.to_le_bytes(), &[0; 8], &record(3, &[2]), &[0; 8]].concat());
+    sign(&mut bert);
+    assert!(matches!(error(&bert), Some(FormatError::BadSection { section: "rules", .. })));
+}
+
+/// Every bit of the rules flipped, every byte at its extremes: refused, or run to the end.
+#[test]
+fn every_bit_of_the_rules_is_flipped() {
+    let (whole, mut accepted) = (every_rule(), 0);
+    for at in 0..whole.len() {
+        let flipped = (0..8).map(|bit| whole[at] ^ 1 << bit).chain([0, 255]);
+        for value in flipped.filter(|&value| value != whole[at]) {
+            let mut data = whole.clone();
+            data[at] = value;
+            let blob = Blob::new(&forged(&[(RULES, &data)]).0);
+            if let Ok(model) = blob.parse() {
+                accepted += 1;
+                run(&model);
+            }
+        }
+    }
+    assert!(accepted > 200, "{accepted}");
 }
