@@ -55,11 +55,15 @@ fn read(c: &Checkpoint, bart: bool) -> Result<FloatModel> {
         bart.then(read).transpose()
     };
     let positions = |side: &str| -> Result<Option<Vec<f32>>> {
-        if !bart {
-            return Ok(None);
-        }
         let name = format!("{side}.embed_positions.weight");
         let learned = c.config.needed("max_position_embeddings")?;
+        if !bart {
+            if c.has(&name) && !is_sinusoidal(&c.tensor(&name, &[learned, d])?, d) {
+                let message = format!("`{name}` is not the table of sines and cosines");
+                return Err(input(message, "the engine computes the positions of a Marian"));
+            }
+            return Ok(None);
+        }
         Ok(Some(c.tensor(&name, &[learned + OFFSET, d])?[OFFSET * d..].to_vec()))
     };
     let layers = |side: &str, n: usize| -> Result<Vec<FloatLayer>> {
@@ -208,4 +212,18 @@ fn cross(c: &Checkpoint, config: &Config, name: &str) -> Result<FloatCross> {
     let [q, k, v, o] = attention(c, config, &format!("{name}.encoder_attn"))?;
     let norm = norm(c, &format!("{name}.encoder_attn_layer_norm"), config.d_model, true)?;
     Ok(FloatCross { norm, q, k, v, o, score_scale: score_scale(config) })
+}
+
+/// Whether a table holds what the engine computes: sines in the first half of a row, cosines in the second (Vaswani
+/// et al. 2017, §3.5), to what 16 bits leave of them.
+fn is_sinusoidal(table: &[f32], d: usize) -> bool {
+    let half = d / 2;
+    let value = |position: usize, i: usize| {
+        let angle = position as f64 / 10000f64.powf(2.0 * (i % half) as f64 / d as f64);
+        if i < half { angle.sin() } else { angle.cos() }
+    };
+    let row = |(position, row): (usize, &[f32])| {
+        row.iter().enumerate().all(|(i, &x)| (x as f64 - value(position, i)).abs() < 5e-3)
+    };
+    d.is_multiple_of(2) && table.chunks(d).enumerate().all(row)
 }

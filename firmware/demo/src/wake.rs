@@ -47,7 +47,7 @@ pub fn wake(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failu
         let found = found.map_err(|_| Failure("the piece cannot be taken"))?;
         hash.add(listener.encoder().outputs());
         let Some(event) = found else { return Ok(()) };
-        text::decimal(out, event.end * 1000 / u64::from(listener.sample_rate()))?;
+        text::decimal(out, event.end * 1000 / u64::from(listener.sample_rate().max(1)))?;
         out.write_str(" ms: ")?;
         out.write_str(event.name)?;
         out.write_str("\n")?;
