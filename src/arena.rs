@@ -56,17 +56,7 @@ const UNMERGED: usize = 32;
 /// Every buffer of a model, in the order in which the arena is carved. The single source of RAM
 /// sizes.
 pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
-    let (rows, keys) = match c.architecture {
-        Architecture::Encoder => (c.context, c.cache_rows()),
-        Architecture::Decoder => (c.tile_rows, c.n_layers * c.cache_rows()),
-        // One side after the other in the same buffers.
-        Architecture::EncoderDecoder => (
-            max(c.context, max(c.beams, c.tile_rows)),
-            max(c.cache_rows(), c.beams * c.decoder_layers * c.decoder_side().cache_rows()),
-        ),
-    };
-    // Empty except in an encoder-decoder.
-    let sources = c.decoder_layers * c.cache_rows();
+    let (rows, keys, sources) = (c.rows(), c.keys(c.beams), c.source_keys());
     let widest = max(c.tile_width(), c.frame_len);
     let lanes = max(min(round_up(widest, 4), SEGMENT), c.head_dim);
     let rotary = if matches!(c.position, Position::Rotary) { c.head_dim } else { 0 };
@@ -108,10 +98,6 @@ const fn text_tokens(c: &Config) -> usize {
         Input::Tokens => max(c.cache_rows(), round_up(c.target_context, 4)) + UNMERGED,
         Input::Frames => 0,
     }
-}
-
-const fn max(a: usize, b: usize) -> usize {
-    if a > b { a } else { b }
 }
 
 const fn min(a: usize, b: usize) -> usize {
@@ -279,7 +265,12 @@ impl Cache<'_> {
             (&mut *self.value_scales, config.n_kv_heads),
         ] {
             let range = |layer: usize| layer * all * width..(layer * all + used) * width;
-            if let Ok([to, from]) = data.get_disjoint_mut([range(to), range(from)]) {
+            let layers = data.get_disjoint_mut([range(to), range(from)]);
+            debug_assert!(layers.is_ok(), "layers {from} and {to} are not two of the cache");
+            let Ok([to, from]) = layers else { return };
+            // Equal lengths, but the compiler must see it: no panic may be linked.
+            let len = to.len().min(from.len());
+            if let (Some(to), Some(from)) = (to.get_mut(..len), from.get(..len)) {
                 to.copy_from_slice(from);
             }
         }

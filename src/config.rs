@@ -225,6 +225,14 @@ impl core::fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
+/// Numbers in the caches together, and in the residual stream, at most.
+const SIZE: u64 = 1 << 29;
+
+/// The greater of two sizes.
+pub(crate) const fn max(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
 /// `n` rounded up to a multiple of `of`, a power of two.
 pub const fn round_up(n: usize, of: usize) -> usize {
     (n + of - 1) & !(of - 1)
@@ -234,10 +242,12 @@ impl Config {
     /// Checks the range of every field and that the fields are consistent.
     ///
     /// Bounds: widths up to 8192 (so 32-bit accumulators stay exact), vocabulary and context up to
-    /// 2²⁰, so no derived size can overflow 32-bit arithmetic unnoticed.
+    /// 2²⁰, and 2²⁹ numbers each in the caches and in the residual stream, with the widest beam that
+    /// [`Model::with_beams`](crate::Model::with_beams) may set: so no derived size overflows 32-bit
+    /// arithmetic.
     pub const fn validate(&self) -> Result<(), ConfigError> {
         macro_rules! check {
-            ($ok:expr, $name:literal) => {
+            ($ok:expr, $name:expr) => {
                 if !$ok {
                     return Err(ConfigError($name));
                 }
@@ -271,17 +281,7 @@ impl Config {
         check!(labelled == (self.n_labels > 0) && self.n_labels <= 65536, "n_labels");
         check!(!self.head_bias || labelled || vocabulary, "head_bias");
         check!(!self.pooler || matches!(self.head, Head::Classifier | Head::Embedding), "pooler");
-        check!(
-            matches!(self.architecture, Architecture::Encoder) != vocabulary
-                || (matches!(self.head, Head::None) && !both),
-            "head"
-        );
-        // In 64 bits: on a 32-bit core a hostile header must not wrap the arena's size.
-        let (rows, width) =
-            (self.cache_rows() as u64, self.kv_dim() as u64 + self.n_kv_heads as u64);
-        let fits =
-            rows * width * self.n_layers as u64 <= 1 << 29 && rows * self.d_model as u64 <= 1 << 29;
-        check!(fits, "context");
+        check!(matches!(self.architecture, Architecture::Encoder) != vocabulary, "head");
         check!(
             matches!(self.norm, Norm::Layer) || matches!(self.norm_order, NormOrder::Pre),
             "norm_order"
@@ -304,11 +304,16 @@ impl Config {
         let known = if both { self.vocab_size } else { 1 };
         check!(self.start_token < known, "start_token");
         check!(self.end_token < known, "end_token");
-        check!(
-            self.suppressed_token <= known && (both || self.suppressed_token == 0),
-            "suppressed_token"
-        );
+        // A vocabulary of one token has none to spare.
+        let suppressible = if both && known > 1 { known } else { 0 };
+        check!(self.suppressed_token <= suppressible, "suppressed_token");
         check!(self.forced_token <= known && (both || self.forced_token == 0), "forced_token");
+        // In 64 bits: on a 32-bit core a hostile header must not wrap the arena's size.
+        let (width, source) = (self.kv_dim() as u64 + self.n_kv_heads as u64, self.source_keys());
+        let rows = self.rows() as u64 * self.d_model as u64;
+        check!((self.cache_rows() + source) as u64 * width <= SIZE && rows <= SIZE, "context");
+        let keys = (self.keys(MAX_BEAMS) + source) as u64;
+        check!(keys * width <= SIZE, if both { "target_context" } else { "context" });
         Ok(())
     }
 
@@ -339,8 +344,7 @@ impl Config {
 
     /// Width of a tile's rows: queries, hidden rows, or rows of the residual stream.
     pub const fn tile_width(&self) -> usize {
-        let wider = if self.q_dim() > self.d_ff { self.q_dim() } else { self.d_ff };
-        if wider > self.d_model { wider } else { self.d_model }
+        max(max(self.q_dim(), self.d_ff), self.d_model)
     }
 
     /// Positions that the key/value cache holds: the context, or a ring of the window plus one tile
@@ -354,6 +358,34 @@ impl Config {
             self.context
         };
         round_up(needed, KEY_BLOCK)
+    }
+
+    /// Rows of the residual stream: an encoder holds its whole input, a decoder a tile.
+    pub const fn rows(&self) -> usize {
+        match self.architecture {
+            Architecture::Encoder => self.context,
+            Architecture::Decoder => self.tile_rows,
+            // One side after the other.
+            Architecture::EncoderDecoder => max(self.context, max(self.beams, self.tile_rows)),
+        }
+    }
+
+    /// Positions in all layers of the key/value cache; an encoder's layers share one. In an
+    /// encoder-decoder with `beams` hypotheses, one side uses it after the other.
+    pub const fn keys(&self, beams: usize) -> usize {
+        match self.architecture {
+            Architecture::Encoder => self.cache_rows(),
+            Architecture::Decoder => self.n_layers * self.cache_rows(),
+            Architecture::EncoderDecoder => {
+                let hypotheses = beams * self.decoder_layers * self.decoder_side().cache_rows();
+                max(self.cache_rows(), hypotheses)
+            }
+        }
+    }
+
+    /// Positions in all layers of the cache of an encoder-decoder's source; otherwise 0.
+    pub const fn source_keys(&self) -> usize {
+        self.decoder_layers * self.cache_rows()
     }
 
     /// Outputs of the head per row: vocabulary, labels, or the width of the hidden row.

@@ -82,6 +82,13 @@ pub enum FormatError {
         /// The name of the field.
         field: &'static str,
     },
+    /// A section is not for such a model.
+    Contradiction {
+        /// The section's name.
+        section: &'static str,
+        /// The field of the header that it does not fit.
+        field: &'static str,
+    },
     /// The bytes are not the ones that were written.
     BadChecksum {
         /// CRC-32 that the header promises.
@@ -111,6 +118,7 @@ impl FormatError {
             Self::MisplacedSection { .. } => "bad blob: sections out of order",
             Self::CutSection { .. } => "bad blob: a section ends beyond the blob",
             Self::BadTokenizer { .. } => "bad blob: a field of the tokenizer is out of range",
+            Self::Contradiction { .. } => "bad blob: a section does not fit the header",
             Self::BadChecksum { .. } => "bad blob: wrong checksum",
             Self::Misaligned => "bad blob: misaligned, it must begin at a multiple of 4 bytes",
         }
@@ -149,6 +157,9 @@ impl fmt::Display for FormatError {
             Self::CutSection { tag, offset } => section(f, tag, offset, "ends beyond the blob"),
             Self::BadTokenizer { field } => {
                 write!(f, "the tokenizer section's `{field}` is out of range")
+            }
+            Self::Contradiction { section, field } => {
+                write!(f, "the section `{section}` does not fit the header's `{field}`")
             }
             Self::BadChecksum { expected, found } => {
                 write!(f, "checksum mismatch: header says {expected:#010x}, found {found:#010x}")

@@ -24,11 +24,10 @@ pub const fn round_shift(x: i64, shift: u32) -> i64 {
 /// Example: `shift_by(5, 1) == 3`, `shift_by(5, -2) == 20`.
 #[inline(always)]
 pub const fn shift_by(x: i32, shift: i32) -> i32 {
-    if shift > 32 {
+    if shift >= 32 {
         0
     } else if shift > 0 {
-        let twice = x >> (shift - 1);
-        (twice >> 1) + (twice & 1)
+        (x >> (shift - 1) >> 1) + ((x >> (shift - 1)) & 1)
     } else if shift > -32 {
         saturate((x as i64) << -shift)
     } else if x == 0 {

@@ -112,6 +112,7 @@ macro_rules! specialize {
         $crate::specialize!(known: $(#[$attribute])* $visibility $name, $crate::Known {
             config: $config,
             tokenizer: $tokenizer,
+            added_tokens: false,
         });
     };
     (known: $(#[$attribute:meta])* $visibility:vis $name:ident, $known:expr) => {

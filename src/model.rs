@@ -129,11 +129,11 @@ impl<'a> Model<'a> {
 
     /// What a build for this model alone knows at compile time.
     pub const fn known(&self) -> Known {
-        let tokenizer = match self.tokenizer() {
-            Some(tokenizer) => Some(tokenizer.kind()),
-            None => None,
+        let (tokenizer, added_tokens) = match self.tokenizer() {
+            Some(tokenizer) => (Some(tokenizer.kind()), tokenizer.vocabulary().has_added()),
+            None => (None, false),
         };
-        Known { config: self.header.config, tokenizer }
+        Known { config: self.header.config, tokenizer, added_tokens }
     }
 
     /// The weights, for a build that runs this model.
@@ -150,7 +150,10 @@ impl<'a> Model<'a> {
         let config = target::config::<B>(self.config());
         if let Some(known) = B::MODEL {
             let same = target::header::<B>().is_some_and(|h| h.difference(self.bytes).is_none());
-            if !same || self.tokenizer().map(|t| t.kind()) != known.tokenizer {
+            let own = self.known();
+            let same =
+                same && own.tokenizer == known.tokenizer && own.added_tokens == known.added_tokens;
+            if !same {
                 return Err(RunError::WrongModel { needed: "the model that this build is for" });
             }
             let (needed, given) = (self.config().beams, known.config.beams);

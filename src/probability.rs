@@ -2,10 +2,12 @@
 
 use crate::fixed::{LN_2_Q16, LOG2_E_Q30, exp2_fine, log2};
 
-/// `ln softmax(logits)[index]` (nats, Q15.16) of logits in Q15.16; exact to about 10⁻⁴ nats.
+/// `ln softmax(logits)[index]` (nats, Q15.16) of logits in Q15.16; exact to about 10⁻⁴ nats. −2¹⁵,
+/// the least value, stands for everything below it too, and for an index beyond the logits, whose
+/// probability is 0.
 pub fn log_probability(logits: &[i32], index: usize) -> i32 {
-    let own = logits.get(index).copied().unwrap_or(i32::MIN) as i64;
-    (own - log_sum_exp(logits)).max(i32::MIN as i64) as i32
+    let Some(&own) = logits.get(index) else { return i32::MIN };
+    (own as i64 - log_sum_exp(logits)).max(i32::MIN as i64) as i32
 }
 
 /// `ln Σ exp(logits)` in Q15.16: the difference between a logit and its log-probability.
@@ -34,5 +36,8 @@ mod tests {
             let found = log_probability(&fixed, i) as f64 / 65536.0;
             assert!((found - (x - sum.ln())).abs() < 2e-4, "{i}: {found} {}", x - sum.ln());
         }
+        assert_eq!(log_probability(&fixed, logits.len()), i32::MIN);
+        assert_eq!(log_probability(&[i32::MIN, i32::MAX], 0), i32::MIN);
+        assert_eq!(log_probability(&[i32::MIN], 1), i32::MIN);
     }
 }

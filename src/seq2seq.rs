@@ -111,8 +111,9 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         self.part
     }
 
-    /// Limits the targets of future sources to `tokens` tokens, including the end token; at most
-    /// (and by default) the model's target context.
+    /// Limits the targets of future sources to `tokens` tokens, including the end token: at least
+    /// one, and at most (and by default) the model's target context. [`Found::complete`] says whether
+    /// a target was cut there.
     pub fn set_limit(&mut self, tokens: usize) {
         self.limit = tokens;
     }

@@ -9,7 +9,7 @@ use crate::arena::Lengths;
 use crate::blob::{Expected, Layout};
 use crate::config::{Architecture, Config, Input, Position, SEGMENT, Side};
 use crate::kernels::Kernels;
-use crate::tokenizer::Kind;
+use crate::tokenizer::{self, Kind, Rules, Tokenizer};
 use core::marker::PhantomData;
 
 /// What an engine is compiled for: a set of kernels and, optionally, the one model that it runs.
@@ -36,6 +36,8 @@ pub struct Known {
     pub config: Config,
     /// The rules of its tokenizer, if it has one.
     pub tokenizer: Option<Kind>,
+    /// Its tokenizer looks for added tokens in a text.
+    pub added_tokens: bool,
 }
 
 /// Constants that follow from `Build::MODEL`.
@@ -80,12 +82,15 @@ pub(crate) const fn layout<B: Build>(found: &Layout) -> &Layout {
     }
 }
 
-/// The rules of the tokenizer.
+/// The rules of the tokenizer. For a single model, whose buffer is as short as its context, byte pairs are
+/// merged by the least code.
 #[inline(always)]
-pub(crate) fn tokenizer<B: Build>(found: Kind) -> Kind {
+pub(crate) fn tokenizer<B: Build>(found: &Tokenizer) -> Rules {
     match B::MODEL {
-        Some(Known { tokenizer: Some(kind), .. }) => kind,
-        _ => found,
+        Some(Known { tokenizer: Some(kind), added_tokens: added, .. }) => {
+            Rules { kind, merge: tokenizer::scan, added }
+        }
+        _ => found.rules(),
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Options {
     pub beams: Option<usize>,
     /// Keys that are accepted deliberately.
     pub ignored: Ignored,
+    /// Special tokens are found in a text, as in the original.
+    pub special_tokens: bool,
     /// A part of the vocabulary; all of it by default.
     pub keep: Option<Keep>,
 }
@@ -244,6 +246,7 @@ fn token_dimension(name: &str) -> Option<usize> {
     ];
     match name {
         "final_logits_bias" => Some(1),
+        "embedding.weight" => Some(0),
         _ => ROWS.iter().any(|end| name.ends_with(end)).then_some(0),
     }
 }

@@ -22,16 +22,20 @@ pub fn reduce(
     json: &mut Option<Value>,
 ) -> Result<Kept> {
     let known = checkpoint.original_size()?;
+    let needed = needed(checkpoint, settings, json.as_ref(), known)?;
     let kept = match (keep, &*json) {
-        (Keep::Pieces(kept), _) if kept.original_size() == known => kept.clone(),
         (Keep::Pieces(kept), _) => {
-            return Err(input(
-                format!(
-                    "the blob keeps a part of {} tokens, the checkpoint has {known}",
-                    kept.original_size()
-                ),
-                "the checkpoint that the blob was made from",
-            ));
+            let lacks = |&id: &u32| kept.new_id(id).is_none();
+            if kept.original_size() != known || needed.iter().any(lacks) {
+                let size = kept.original_size();
+                return Err(input(
+                    format!(
+                        "the blob keeps a part of {size} tokens, and not of the {known} of this checkpoint"
+                    ),
+                    "the checkpoint that the blob was made from",
+                ));
+            }
+            kept.clone()
         }
         (Keep::Text(_), None) => {
             return Err(input(
@@ -42,7 +46,6 @@ pub fn reduce(
             ));
         }
         (Keep::Text(file), Some(json)) => {
-            let needed = needed(checkpoint, settings, json, known)?;
             let text = text(file)?;
             let kept = select(json, &choice.path(), &text, &needed, known)?;
             tell(checkpoint, &kept, json, file);
@@ -70,11 +73,16 @@ fn text(file: &Path) -> Result<String> {
 }
 
 /// The tokens that the model needs, whatever the text: those that its files name by id or by role.
-fn needed(c: &Checkpoint, settings: &Settings, json: &Value, known: usize) -> Result<Vec<u32>> {
+fn needed(
+    c: &Checkpoint,
+    settings: &Settings,
+    json: Option<&Value>,
+    known: usize,
+) -> Result<Vec<u32>> {
     let mut ids = c.config.token_ids(known);
     ids.extend(c.generation.token_ids(known));
     ids.extend(default_end(c)?.map(|id| id as u32));
-    ids.extend(settings.roles().filter_map(|role| id_of(json, role)));
+    ids.extend(settings.roles().filter_map(|role| id_of(json?, role)));
     Ok(ids)
 }
 

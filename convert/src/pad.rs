@@ -50,9 +50,12 @@ pub fn range(c: &Config, field: &str) -> Error {
         "vocab_size" => ("vocabulary", c.vocab_size, "1 to 1048576 tokens", other),
         "n_labels" => ("number of labels", c.n_labels, "1 to 65536", other),
         "decoder_layers" => ("number of decoder layers", c.decoder_layers, "1 to 256", other),
-        "target_context" => {
-            ("target context", c.target_context, "1 to 65536 positions", "`--target-context N`")
-        }
+        "target_context" => (
+            "target context",
+            c.target_context,
+            "1 to 65536 positions, and a cache of 536870912 bytes with 8 beams",
+            "`--target-context N`",
+        ),
         "beams" => ("number of beams", c.beams, "1 to 8", "`--beams N`"),
         "relative_distance" => ("relative distance", c.relative_distance, "1 to 4096", other),
         "start_token" => {

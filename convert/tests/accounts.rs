@@ -449,3 +449,58 @@ fn ranges_are_told_with_value_and_limit() {
     let foreign = copy("bert-mean").set("model_type", json!("distilbert"));
     foreign.refused(&["model_type", "distilbert", "supported: bart, bert"]);
 }
+
+/// Families without an importer are refused by name, with the family that does the same.
+#[test]
+fn families_without_an_importer_are_told_their_kin() {
+    for (family, kin) in [
+        ("xlm-roberta", "a bert does"),
+        ("mt5", "a t5 does"),
+        ("qwen2", "a llama or mistral does"),
+        ("gemma3_text", "a llama or mistral does"),
+        ("whisper", "t5 (Hugging Face folders)"),
+    ] {
+        let name = format!("\"{family}\"");
+        copy("bert-classifier").set("model_type", json!(family)).refused(&[
+            "model_type",
+            &name,
+            kin,
+        ]);
+    }
+}
+
+/// Llama 3's stretched positions and linear ones are read in both schemas, others refused by name.
+#[test]
+fn scaled_rotary_positions_are_read() {
+    let llama3 = json!({ "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0, "original_max_position_embeddings": 8192 });
+    let plain =
+        copy("llama-bias").set("rope_parameters", json!({ "rope_theta": 500000.0 })).model();
+    let (first, last) = (0, plain.frequencies.len() - 1);
+    let today = copy("llama-bias").set("rope_parameters", llama3.clone()).model();
+    assert_eq!(today.frequencies[first], plain.frequencies[first]);
+    assert_eq!(today.frequencies[last], plain.frequencies[last] / 8.0);
+    let old = copy("llama-bias")
+        .unset("rope_parameters")
+        .set("rope_theta", json!(500000.0))
+        .set("rope_scaling", llama3.clone());
+    assert_eq!(old.model().frequencies, today.frequencies);
+    let linear = json!({ "type": "linear", "factor": 4.0, "rope_theta": 500000.0 });
+    let linear = copy("llama-bias").set("rope_parameters", linear).model();
+    assert_eq!(linear.frequencies[first], 0.25);
+    for (key, value) in [
+        ("factor", Value::Null),
+        ("high_freq_factor", json!(0.5)),
+        ("original_max_position_embeddings", json!("8192")),
+        ("attention_factor", json!(1.5)),
+        ("type", json!("linear")),
+    ] {
+        let mut changed = llama3.clone();
+        changed[key] = value;
+        copy("llama-bias").set("rope_parameters", changed).refused(&[key]);
+    }
+    let differ = copy("llama-bias").set("rope_parameters", llama3);
+    differ
+        .set("rope_scaling", json!({ "type": "linear", "factor": 2.0 }))
+        .refused(&["rope_scaling"]);
+}

@@ -296,7 +296,7 @@ fn wrong_checkpoints_are_told() {
     refused(&option, &["hidden_act", "mish", "supported: relu, gelu"]);
     let rope = serde_json::json!({ "rope_type": "yarn", "factor": 2.0 });
     let rope = changed("rope", "llama-bias", &[("rope_parameters", rope)]);
-    refused(&rope, &["rope_type", "yarn", "supported: default"]);
+    refused(&rope, &["rope_type", "yarn", "supported: default, linear, llama3"]);
     let heads = changed("heads", "gpt2-tied", &[("n_head", number(5))]);
     refused(&heads, &["n_head", "5", "divides the width"]);
     let missing = changed("missing", "gpt2-tied", &[("n_embd", Value::Null)]);
@@ -325,4 +325,54 @@ fn wrong_checkpoints_are_told() {
     let tokenizer =
         ["convert", text(&checkpoint), "-o", text(&output), "--tokenizer", text(&foreign)];
     fails(&tokenizer, &["1024 tokens", "the model knows 32"]);
+}
+
+/// A part of a vocabulary, from `convert` to `run`, `tokenize` and `eval`.
+#[test]
+fn a_part_of_a_vocabulary_works_with_every_command() {
+    let (blob, mine) = (scratch("kept.pico"), scratch("kept/mine.text"));
+    std::fs::create_dir_all(mine.parent().unwrap()).unwrap();
+    std::fs::write(&mine, "Once upon a time there was a king.\nThe king had a daughter.\n")
+        .unwrap();
+    let checkpoint = root().join("models/tales/checkpoint");
+    let option = ["--keep-vocabulary", text(&mine)];
+    let mut convert = vec!["convert", text(&checkpoint), "-o", text(&blob), "--json"];
+    convert.extend(option);
+    let bill = json(&convert);
+    assert_eq!(bill["original_vocab_size"], 1024);
+    assert_eq!(bill["kept_pieces"], bill["vocab_size"]);
+    let kept = bill["kept_pieces"].as_u64().unwrap();
+    assert!((260..500).contains(&kept), "{kept}");
+    assert!(bill["notes"][0].as_str().unwrap().contains("of 1024 tokens are kept"), "{bill}");
+    let inspected = json(&["inspect", text(&blob), "--json"]);
+    assert_eq!(inspected["kept_pieces"], kept);
+    let section = inspected["sections"].as_array().unwrap().iter().find(|s| s["name"] == "orig");
+    assert!(section.unwrap()["bytes"].as_u64().unwrap() < 16 + 4 + 2 * kept + 16);
+    let whole = shipped("tales");
+    assert!(json(&["inspect", &whole, "--json"])["kept_pieces"].is_null());
+    let line = "The king had a daughter.";
+    let (new, old) = (
+        json(&["tokenize", text(&blob), line, "--json"]),
+        json(&["tokenize", &whole, line, "--json"]),
+    );
+    assert_eq!((&new["original_ids"], &new["pieces"]), (&old["ids"], &old["pieces"]));
+    assert!(old["original_ids"].is_null());
+    let run = json(&["run", text(&blob), line, "--max-tokens", "5", "--json"]);
+    assert_eq!(run["prompt_ids"], new["ids"]);
+    let data = scratch("kept/data");
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::write(data.join("0.txt"), line).unwrap();
+    let eval =
+        ["eval", text(&blob), "--data", text(&data), "--reference", text(&checkpoint), "--json"];
+    let evaluation = json(&eval);
+    let (blob_nll, nll) = (&evaluation["nll"], &evaluation["nll_reference"]);
+    assert!((blob_nll.as_f64().unwrap() - nll.as_f64().unwrap()).abs() < 0.1, "{evaluation}");
+    // Another checkpoint, and a text that is an input.
+    let other = root().join("models/intent/checkpoint");
+    fails(
+        &["eval", text(&blob), "--data", text(&data), "--reference", text(&other), "--json"],
+        &["1024", "checkpoint that the blob was made from"],
+    );
+    let same = ["convert", text(&checkpoint), "-o", text(&mine), option[0], option[1]];
+    fails(&same, &["read by this very command"]);
 }

@@ -97,9 +97,10 @@ fn vocabularies_without_tokenizer_json_are_read() {
     assert_eq!(none.unwrap(), None);
 }
 
-/// Tokens that a text may contain are not found there yet: refused, whatever file adds them.
+/// Tokens that a text may contain are found there; those with a role only when asked for. A token that only a
+/// side file adds is refused.
 #[test]
-fn added_tokens_are_refused() {
+fn added_tokens_are_found() {
     let added = |content: &str, special: bool| {
         json!({ "id": 1499, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
             "normalized": false, "special": special })
@@ -115,8 +116,15 @@ fn added_tokens_are_refused() {
             last(json);
             json["added_tokens"].as_array_mut().unwrap().push(added(content, special));
         });
-        assert!(special || folder.load(&["added_tokens"]).is_ok());
-        folder.refused(&["tokenizer.json", "added_tokens", content]);
+        assert!(ids(&folder, &format!("call{content}me [SEP]")).contains(&1499));
+        assert_eq!(ids(&folder, "call me [SEP]").iter().filter(|&&id| id == 3).count(), 1);
+        let single = copy("intent").edit("tokenizer.json", |json| {
+            last(json);
+            let mut token = added(content, special);
+            token["single_word"] = true.into();
+            json["added_tokens"].as_array_mut().unwrap().push(token);
+        });
+        single.refused(&["tokenizer.json", "added_tokens", "single_word"]);
     }
     let decoder = json!({ "tokenizer_class": "BertTokenizer",
         "added_tokens_decoder": { "1499": { "content": "hello", "special": false } } });
@@ -157,7 +165,7 @@ fn rules_that_the_engine_does_not_have_are_refused() {
         ("tales", put("merges", json!("a b")), "model.merges"),
         ("tales", put("merges", json!(["a b c"])), "model.merges"),
         ("tales", put("end_of_word_suffix", json!("</w>")), "end_of_word_suffix"),
-        ("tales", set("/model/type", json!("Unigram")), "--tokenizer none"),
+        ("tales", set("/model/type", json!("WordLevel")), "--tokenizer none"),
         ("tales", set("/post_processor/special_tokens/<s>/ids", json!([1, 2])), "post_processor"),
     ];
     for (model, change, word) in cases {

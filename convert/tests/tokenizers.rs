@@ -2,81 +2,19 @@
 
 use picoformer::task::TextStream;
 use picoformer::tokenizer::{EncodeError, Tokenizer, Vocabulary};
+#[path = "common/texts.rs"]
+mod texts;
+
+use texts::{compare, everywhere, hostile, models, sentences, tales, torture};
+
 use picoformer_convert::tokenizer::{from_bytes, from_json, from_llama2c};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-fn models() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")
-}
-
-/// Every character of Unicode between letters, and everything that texts are feared for.
-fn torture() -> Vec<String> {
-    let mut texts: Vec<String> = [
-        "",
-        " ",
-        "  two  spaces ",
-        "tab\tnewline\n\r\u{0}\u{FFFD}\u{7f}control",
-        "don't can't we'll I'M O'Neil's 'quoted'",
-        "naïve façade Ångström ÀÉÎÕÜ ß ẞ ŒUVRE ĳ ﬁn Straße İstanbul ΣΊΣΥΦΟΣ",
-        "e\u{301}combining a\u{308}\u{304} \u{301}alone",
-        "日本語のテキスト 中文字符 한국어 텍스트 русский текст العربية עברית हिन्दी ไทย",
-        "emoji 😀👩‍👩‍👧‍👦🇩🇪 ❤️ 1️⃣",
-        "zero\u{200b}width\u{200d}joiner\u{ad}soft\u{2028}line\u{3000}ideographic\u{a0}nbsp",
-        "3.14159 1,000,000 $5.99 50% #tag @user a_b-c/d\\e~f`g^h|i{j}[k]<l>=m+n*o&p;q:r?s!",
-        "…—–“”‘’«»„‚‹›•·°²³¼½¾×÷±§¶",
-    ]
-    .map(String::from)
-    .into();
-    texts.push("x".repeat(99) + " " + &"y".repeat(100) + " " + &"z".repeat(101));
-    texts.push("é".repeat(100) + " " + &"é".repeat(101));
-    texts
-}
-
-fn everywhere() -> Vec<String> {
-    ('\0'..=char::MAX).map(|c| format!("a{c}b")).collect()
-}
-
-/// Compares all texts; returns how many words they have.
-fn compare(json: &Path, texts: &[String]) -> (usize, usize) {
-    let theirs = tokenizers::Tokenizer::from_file(json).unwrap();
-    let section = from_json(json).unwrap();
-    let ours = Tokenizer::parse(&section).unwrap();
-    let mut words = 0;
-    for text in texts {
-        let expected = theirs.encode(text.as_str(), true).unwrap();
-        let mut tokens = vec![0; 4 * text.len() + 8];
-        let n = ours.encode(text, &mut tokens).unwrap();
-        assert_eq!(&tokens[..n], expected.get_ids(), "{text:?}");
-        words += text.split_whitespace().count();
-    }
-    (words, section.len())
-}
-
-fn sentences() -> Vec<String> {
-    let mut texts = Vec::new();
-    for file in ["intent/test.jsonl", "intent/val.jsonl"] {
-        for line in std::fs::read_to_string(models().join(file)).unwrap().lines() {
-            let row: serde_json::Value = serde_json::from_str(line).unwrap();
-            texts.push(row["text"].as_str().unwrap().to_owned());
-        }
-    }
-    texts
-}
-
-fn tales() -> Vec<String> {
-    let mut texts = Vec::new();
-    for entry in std::fs::read_dir(models().join("tales/test")).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        texts.extend(text.split("\n\n").map(String::from));
-    }
-    texts
-}
-
 #[test]
 fn word_piece_equals_the_crate() {
     let json = models().join("intent/checkpoint/tokenizer.json");
-    let texts = [sentences(), tales(), torture(), everywhere()].concat();
+    let texts = [sentences(), tales(), torture(), everywhere(), hostile(2000)].concat();
     let (words, bytes) = compare(&json, &texts);
     println!("WordPiece: {} texts, {words} words equal, section of {bytes} bytes", texts.len());
     assert!(words > 50_000);
@@ -86,7 +24,7 @@ fn word_piece_equals_the_crate() {
 #[test]
 fn sentence_piece_equals_the_crate() {
     let json = models().join("tales/checkpoint/tokenizer.json");
-    let texts = [sentences(), tales(), torture(), everywhere()].concat();
+    let texts = [sentences(), tales(), torture(), everywhere(), hostile(2000)].concat();
     let (words, bytes) = compare(&json, &texts);
     println!("BPE: {} texts, {words} words equal, section of {bytes} bytes", texts.len());
     assert!(words > 50_000);
@@ -130,7 +68,7 @@ fn train_byte_level() -> PathBuf {
 #[test]
 fn byte_level_bpe_equals_the_crate() {
     let json = byte_level();
-    let mut texts = [sentences(), tales(), torture(), everywhere()].concat();
+    let mut texts = [sentences(), tales(), torture(), everywhere(), hostile(2000)].concat();
     texts.extend(('\0'..=char::MAX).filter(|c| c.is_whitespace() || c.is_numeric()).flat_map(
         |c| {
             ["1{}2", " {}", "x {}{}y", "!{}'s{}", "{} {}", "\n{}\n"]

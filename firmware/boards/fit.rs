@@ -1,18 +1,23 @@
 //! Build script of the boards with a shell: the linker script from the board's memory map, and whether
 //! the chosen models fit into its flash.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The models, by the feature that brings each.
 const MODELS: [&str; 3] = ["intent", "tales", "g2p"];
 /// Bytes of flash that are kept for code and constants.
 const CODE: u64 = 96 * 1024;
+/// Checked by the linker: the stack gets what the statics leave.
+const STACK: &str =
+    "ASSERT(_stack_start - __euninit >= 16K, \"the statics leave less than 16 KiB of stack\");\n";
 
 fn main() {
     println!("cargo::rerun-if-changed=memory.x");
     println!("cargo::rerun-if-changed=../shell.x");
-    let map = read("memory.x");
+    // Where the HAL has the memory map, a file says only how much flash a program may take.
+    let own = Path::new("memory.x").exists();
+    let map = read(if own { "memory.x" } else { "partition.x" });
     let chosen: Vec<(&str, u64)> = MODELS
         .into_iter()
         .filter(|model| env::var_os(format!("CARGO_FEATURE_{}", model.to_uppercase())).is_some())
@@ -33,8 +38,14 @@ fn main() {
         return;
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    fs::write(out.join("memory.x"), map + &read("../shell.x")).expect("OUT_DIR is writable");
     println!("cargo::rustc-link-search={}", out.display());
+    if !own {
+        println!("cargo::rustc-link-arg-bins=-Tlinkall.x");
+        return;
+    }
+    let arm = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "arm");
+    let script = map + &read("../shell.x") + if arm { STACK } else { "" };
+    fs::write(out.join("memory.x"), script).expect("OUT_DIR is writable");
     // Sections need not begin at multiples of a page: there are no pages.
     println!("cargo::rustc-link-arg-bins=--nmagic");
     println!("cargo::rustc-link-arg-bins=-Tlink.x");

@@ -79,3 +79,8 @@ pub const fn checksum(blob: &[u8]) -> u32 {
     }
     !crc
 }
+
+/// Reads a `u64` at `offset`; 0 beyond the end.
+pub const fn read_u64(bytes: &[u8], offset: usize) -> u64 {
+    read_u32(bytes, offset) as u64 | (read_u32(bytes, offset + 4) as u64) << 32
+}

@@ -29,8 +29,9 @@ pub trait Kernels: Sized {
     /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`; 0 … 8.
     const PRODUCT_SHIFT: i32 = 8;
 
-    /// Maximum number of keys that a query can see; a model with a longer context is refused.
-    const MAX_KEYS: usize = usize::MAX;
+    /// Maximum number of keys that a query can see; a model with a longer context is refused. At most
+    /// 2¹⁷: softmax numerators are below 2¹⁵, and their sum has 32 bits.
+    const MAX_KEYS: usize = 1 << 17;
 
     /// Largest magnitude of a row; at most 2¹⁵.
     fn largest(x: &[i16]) -> u32 {

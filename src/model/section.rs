@@ -89,8 +89,10 @@ impl<'a> Section<'a> {
         let biases = if matches!(config.norm, Norm::Layer) { row } else { 0 };
         let gains = offset + META_BYTES;
         let biases = part(self.0, gains + round_up(row, 16), biases);
+        let channels = Channels::new(part(self.0, gains, row), biases);
+        debug_assert!(channels.is_some(), "a norm that is not where its layout says");
         NormWeights {
-            channels: Channels::new(part(self.0, gains, row), biases).unwrap_or(Channels::NONE),
+            channels: channels.unwrap_or(Channels::NONE),
             gain_exponent: read_i16(self.0, offset) as i32,
             bias_exponent: read_i16(self.0, offset + 2) as i32,
         }

@@ -47,7 +47,7 @@ pub(super) const fn validate<B: Build>(
         sections.linear(0, &layout.head, "head");
     }
     if tokenizer.1 > 0 {
-        sections.tokenizer(tokenizer);
+        sections.tokenizer(tokenizer, c);
     }
     sections.zero(tokenizer.0 + tokenizer.1, labels.0);
     if labels.1 > 0 {
@@ -173,11 +173,25 @@ impl Sections<'_> {
         }
     }
 
-    const fn tokenizer(&mut self, section: (usize, usize)) {
+    /// A tokenizer, and that the model can be fed what it gives.
+    const fn tokenizer(&mut self, section: (usize, usize), c: &Config) {
         let section = part(self.bytes, section.0, section.1);
-        if let Err(TokenizerFormatError(field)) = Vocabulary::parse(section) {
-            self.fail(FormatError::BadTokenizer { field });
-        }
+        let vocabulary = match Vocabulary::parse(section) {
+            Ok(vocabulary) => vocabulary,
+            Err(TokenizerFormatError(field)) => {
+                return self.fail(FormatError::BadTokenizer { field });
+            }
+        };
+        let field = if matches!(c.input, Input::Frames) {
+            "input"
+        } else if vocabulary.len() > c.vocab_size {
+            "vocab_size"
+        } else if vocabulary.specials() >= c.context {
+            "context" // no room for a text
+        } else {
+            return;
+        };
+        self.fail(FormatError::Contradiction { section: "tokenizer", field });
     }
 
     /// Labels are `n` times a `u16` length and as many bytes of UTF-8.

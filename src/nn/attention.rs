@@ -90,9 +90,7 @@ pub fn write<B: Build>(
         let rows = target::cache_rows::<B>(cache_rows);
         let block = Block::new(config, rows, layer, position, head);
         let scale = HeadScale::of_largest(<B::Kernels>::largest(x));
-        if let Some(code) = scales.get_mut(block.scales()).and_then(|s| s.get_mut(slot)) {
-            *code = scale.code();
-        }
+        part_mut(scales, block.scales().start + slot, 1).fill(scale.code());
         let block = block.data();
         let data = rest_mut(part_mut(data, block.start, block.len()), offset);
         match keys {
@@ -112,7 +110,8 @@ struct Query {
 }
 
 /// `max|q| · score_multiplier · 2^(score_exponent + 49)`; [`Kernels::attend`] divides by 2¹⁷ and
-/// 2³².
+/// 2³². Clamped to 32 bits: with such a factor, scores one step apart differ by 2⁸ already, and the
+/// softmax takes the largest one alone.
 fn factor(code: u8, (multiplier, exponent): (u16, i32)) -> u32 {
     let product = decode_scale(code) as u64 * multiplier as u64; // at most 30 bits
     let value = match (exponent + 49).min(32) {

@@ -9,6 +9,8 @@
 pub mod activation;
 pub mod attention;
 pub mod embedding;
+#[cfg(test)]
+mod exact;
 pub mod feed_forward;
 pub mod head;
 pub mod input;

@@ -50,7 +50,8 @@ impl<'a> Input<'a> {
 }
 
 /// Writes sums in units of `2^exponent` as a row of 16-bit mantissas; returns the row's exponent.
-/// The largest magnitude gets 15 bits; each element is rounded once.
+/// The largest magnitude gets 15 bits; each element is rounded once. The exponents of a blob are below
+/// 100 in magnitude, and those of rows follow from a few of them: none comes near 16 bits.
 pub fn renormalize<K: Kernels>(sums: &[i32], exponent: i32, row: &mut [i16]) -> i16 {
     let magnitude = K::magnitude(sums);
     if magnitude == 0 {

@@ -38,6 +38,9 @@ pub enum TaskError {
     /// The text of the answer cannot be written: the buffer is full, or the device reports an
     /// error.
     Write,
+    /// The answer is cut at the limit of its length, where the model has not ended it; only for
+    /// answers that cannot say so themselves.
+    Incomplete,
 }
 
 impl core::fmt::Display for TaskError {
@@ -46,6 +49,7 @@ impl core::fmt::Display for TaskError {
             Self::Encode(error) => error.fmt(f),
             Self::Run(error) => error.fmt(f),
             Self::Write => f.write_str("the text cannot be written: its buffer is full"),
+            Self::Incomplete => f.write_str("the answer is longer than its limit"),
         }
     }
 }
@@ -89,7 +93,7 @@ fn encode<'t, B: Build>(
     text: &str,
     tokens: &'t mut [Token],
 ) -> Result<&'t [Token], TaskError> {
-    let n = tokenizer.encode_by(target::tokenizer::<B>(tokenizer.kind()), text, tokens)?;
+    let n = tokenizer.encode_by(target::tokenizer::<B>(tokenizer), text, tokens)?;
     if n <= tokenizer.specials() {
         return Err(RunError::EmptyInput.into());
     }

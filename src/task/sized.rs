@@ -48,7 +48,8 @@ impl<B: Build> Classifier<'_, '_, B> {
 }
 
 impl<B: Build> Generator<'_, '_, B> {
-    /// As [`Generator::generate`], into a text of its own.
+    /// As [`Generator::generate`], into a text of its own; of whether the text is complete within
+    /// `max_tokens`, only `generate` tells.
     ///
     /// # Errors
     /// As [`Generator::generate`]; [`TaskError::Write`] for a text of more than `N` bytes.
@@ -67,10 +68,13 @@ impl<B: Build> Translator<'_, '_, B> {
     /// As [`Translator::translate`], into a text of its own.
     ///
     /// # Errors
-    /// As [`Translator::translate`]; [`TaskError::Write`] for a text of more than `N` bytes.
+    /// As [`Translator::translate`]; [`TaskError::Write`] for a text of more than `N` bytes,
+    /// [`TaskError::Incomplete`] for one that is cut at the engine's limit.
     pub fn text<const N: usize>(&mut self, source: &str) -> Result<Text<N>, TaskError> {
         let mut text = Text::new();
-        self.translate(source, &mut text)?;
-        Ok(text)
+        match self.translate(source, &mut text)?.complete {
+            true => Ok(text),
+            false => Err(TaskError::Incomplete),
+        }
     }
 }

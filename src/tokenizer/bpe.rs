@@ -3,18 +3,25 @@
 //! Llama and llama2.c do it. If the tokenizer lower-cases, a character table maps the letters (see
 //! `word_piece`, classes from 16).
 
+use super::merge::Merge;
 use super::output::{EncodeError, Output};
-use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX, FLAG_PREFIX_ONCE, Vocabulary};
+use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX_ONCE, Vocabulary};
 
 /// U+2581, SentencePiece's visible space. llama2.c's vocabulary has plain spaces instead.
 const SPACE: &str = "\u{2581}";
 
-/// Appends the tokens of `text`, without special tokens, to `out`.
-pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(), EncodeError> {
+/// Appends the tokens of `text`, without special tokens, to `out`; with `prefix` a space stands before it.
+pub(super) fn encode(
+    v: &Vocabulary,
+    merge: Merge,
+    text: &str,
+    prefix: bool,
+    out: &mut Output,
+) -> Result<(), EncodeError> {
     let mut start = out.len;
     let space = if v.find(SPACE.as_bytes()).is_some() { SPACE } else { " " };
     let begun = v.flag(FLAG_PREFIX_ONCE) && (text.starts_with(' ') || text.starts_with(SPACE));
-    if v.flag(FLAG_PREFIX) && !begun && !text.is_empty() {
+    if prefix && !begun && !text.is_empty() {
         character(v, space, out)?;
     }
     let (by_words, mut after_space) = (merges_within_words(v, space), true);
@@ -62,34 +69,4 @@ fn character(v: &Vocabulary, piece: &str, out: &mut Output) -> Result<(), Encode
     }
     out.push(v.unknown().ok_or(unknown)?);
     Ok(())
-}
-
-/// Merges the pair of lowest rank (the leftmost among equals) in the tokens from `start` on, until
-/// no pair can be merged. If the buffer has overflowed, the result is an error anyway, so nothing
-/// is merged.
-pub(super) fn merge(v: &Vocabulary, out: &mut Output, start: usize) {
-    while out.missing == 0 {
-        let tokens = out.tokens.get(start..out.len).unwrap_or_default();
-        let mut best: Option<(u16, usize, u32)> = None;
-        for (i, pair) in tokens.array_windows::<2>().enumerate() {
-            if let Some((rank, result)) = v.merge(pair[0], pair[1])
-                && best.is_none_or(|(lowest, ..)| rank < lowest)
-            {
-                best = Some((rank, i, result));
-            }
-        }
-        let Some((_, i, result)) = best else { return };
-        let rest = out.tokens.get_mut(start + i..out.len).unwrap_or_default();
-        if let Some(token) = rest.first_mut() {
-            *token = result;
-        }
-        // Close the gap by moving all following tokens one to the left.
-        for j in 1..rest.len() {
-            let next = rest.get(j + 1).copied().unwrap_or(0);
-            if let Some(token) = rest.get_mut(j) {
-                *token = next;
-            }
-        }
-        out.len -= 1;
-    }
 }

@@ -9,7 +9,7 @@
 //! Letters, numbers and spaces are ranges of classes 1, 2 and 3 in the section, computed by the
 //! converter; a character in no range is punctuation.
 
-use super::bpe::merge;
+use super::merge::Merge;
 use super::output::{EncodeError, Output};
 use super::vocabulary::Vocabulary;
 
@@ -17,7 +17,12 @@ const SPACE: u32 = 3;
 const CONTRACTIONS: [&str; 7] = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 
 /// Appends the tokens of `text`, without special tokens, to `out`.
-pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(), EncodeError> {
+pub(super) fn encode(
+    v: &Vocabulary,
+    merge: Merge,
+    text: &str,
+    out: &mut Output,
+) -> Result<(), EncodeError> {
     let mut rest = text;
     while !rest.is_empty() {
         let (word, behind) = rest.split_at_checked(word(v, rest)).unwrap_or((rest, ""));

@@ -1,22 +1,40 @@
 //! Tokenizers on the device: no heap, vocabulary read in place from the blob.
 
+mod added;
 mod bpe;
 mod byte_level;
+mod merge;
+mod normalize;
 mod output;
+mod score;
+mod unigram;
 pub mod vocabulary;
 mod word_piece;
 
 pub use output::{EncodeError, Kind, Token};
 pub use vocabulary::{TokenizerFormatError, Vocabulary};
 
+pub(crate) use merge::{Merge, scan, tree};
+
 use output::Output;
-use vocabulary::{FLAG_ADD_END, FLAG_PREFIX};
+use vocabulary::{FLAG_FIRST, FLAG_PREFIX};
 
 /// A tokenizer in flash.
 #[derive(Clone, Copy, Debug)]
 pub struct Tokenizer<'a> {
     kind: Kind,
     vocabulary: Vocabulary<'a>,
+}
+
+/// How a text is encoded: what of it is linked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// The algorithm.
+    pub(crate) kind: Kind,
+    /// How byte pairs are merged.
+    pub(crate) merge: Merge,
+    /// Added tokens are looked for.
+    pub(crate) added: bool,
 }
 
 /// The text of one token: an optional space, then bytes.
@@ -51,6 +69,10 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
+    pub(crate) fn rules(&self) -> Rules {
+        Rules { kind: self.kind, merge: tree, added: self.vocabulary.has_added() }
+    }
+
     /// Its algorithm.
     pub const fn kind(&self) -> Kind {
         self.kind
@@ -62,25 +84,31 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// Writes the tokens of `text`, with the special tokens that the model expects around it;
-    /// returns how many. Names of special tokens within a text (`[SEP]`) are ordinary text.
+    /// returns how many. Added tokens within the text are found if the blob lists them; other names of special
+    /// tokens (`[SEP]`) are ordinary text.
     ///
     /// # Errors
     /// [`EncodeError`].
     pub fn encode(&self, text: &str, tokens: &mut [Token]) -> Result<usize, EncodeError> {
-        self.encode_by(self.kind, text, tokens)
+        self.encode_by(self.rules(), text, tokens)
     }
 
-    /// As [`Tokenizer::encode`]; `kind` is the tokenizer's own, possibly a compile-time constant.
+    /// As [`Tokenizer::encode`] by `rules`, which may be compile-time constants.
     pub(crate) fn encode_by(
         &self,
-        kind: Kind,
+        rules: Rules,
         text: &str,
         tokens: &mut [Token],
     ) -> Result<usize, EncodeError> {
         let mut out = Output::new(tokens);
         self.vocabulary.begin().into_iter().for_each(|begin| out.push(begin));
-        self.append(kind, text, &mut out)?;
-        self.added_end().into_iter().for_each(|end| out.push(end));
+        match rules.added {
+            true => added::split(&self.vocabulary, text, &mut out, &mut |text, begins, out| {
+                self.append(rules, text, begins, out)
+            })?,
+            false => self.append(rules, text, true, &mut out)?,
+        }
+        self.vocabulary.added_end().into_iter().for_each(|end| out.push(end));
         out.finish()
     }
 
@@ -97,23 +125,28 @@ impl<'a> Tokenizer<'a> {
     /// The number of special tokens that [`Tokenizer::encode`] puts around a text, even an empty
     /// one.
     pub fn specials(&self) -> usize {
-        self.vocabulary.begin().is_some() as usize + self.added_end().is_some() as usize
+        self.vocabulary.specials()
     }
 
-    fn added_end(&self) -> Option<Token> {
-        self.vocabulary.end().filter(|_| self.vocabulary.flag(FLAG_ADD_END))
-    }
-
-    fn append(&self, kind: Kind, text: &str, out: &mut Output) -> Result<(), EncodeError> {
-        match kind {
+    fn append(
+        &self,
+        rules: Rules,
+        text: &str,
+        begins: bool,
+        out: &mut Output,
+    ) -> Result<(), EncodeError> {
+        let (v, merge) = (&self.vocabulary, rules.merge);
+        let prefix = v.flag(FLAG_PREFIX) && (begins || !v.flag(FLAG_FIRST));
+        match rules.kind {
             Kind::Bytes => text.bytes().try_for_each(|b| {
                 let unknown = EncodeError::UnknownCharacter { character: b as char };
-                out.push(self.vocabulary.byte(b).ok_or(unknown)?);
+                out.push(v.byte(b).ok_or(unknown)?);
                 Ok(())
             }),
-            Kind::Bpe => bpe::encode(&self.vocabulary, text, out),
-            Kind::WordPiece => word_piece::encode(&self.vocabulary, text, out),
-            Kind::ByteLevel => byte_level::encode(&self.vocabulary, text, out),
+            Kind::Bpe => bpe::encode(v, merge, text, prefix, out),
+            Kind::WordPiece => word_piece::encode(v, text, out),
+            Kind::ByteLevel => byte_level::encode(v, merge, text, out),
+            Kind::Unigram => unigram::encode(v, text, prefix, out),
         }
     }
 
@@ -139,7 +172,7 @@ impl<'a> Tokenizer<'a> {
                 None => piece.space = !first,
             },
             Kind::ByteLevel => {}
-            Kind::Bytes | Kind::Bpe => {
+            Kind::Bytes | Kind::Bpe | Kind::Unigram => {
                 let spaced = bytes.strip_prefix("\u{2581}".as_bytes()).or(bytes.strip_prefix(b" "));
                 if let Some(rest) = spaced {
                     piece.bytes = rest;

@@ -46,7 +46,7 @@ impl core::error::Error for EncodeError {}
 
 /// Tokens being written. Tokens beyond the buffer are counted, so that the error can state the
 /// need.
-pub(super) struct Output<'a> {
+pub struct Output<'a> {
     pub(super) tokens: &'a mut [Token],
     pub(super) len: usize,
     pub(super) missing: usize,
@@ -90,4 +90,6 @@ pub enum Kind {
     WordPiece,
     /// Byte-pair encoding over bytes (GPT-2).
     ByteLevel,
+    /// The most probable pieces (T5).
+    Unigram,
 }

@@ -1,7 +1,7 @@
 //! The pieces and merges of a tokenizer, read in place.
 //!
 //! ```text
-//! 0   u8  kind              0 bytes, 1 byte-pair encoding, 2 WordPiece, 3 byte-level BPE
+//! 0   u8  kind              0 bytes, 1 byte-pair encoding, 2 WordPiece, 3 byte-level BPE, 4 Unigram
 //! 1   u8  flags             see `FLAG_…`
 //! 2   u16 characters        entries of the character table (WordPiece, byte-level BPE)
 //! 4   u32 pieces
@@ -14,12 +14,16 @@
 //! 32  offsets               u32 × (pieces + 1) into the text
 //!     order                 u16 × pieces: ids sorted by their bytes
 //!     merges                (u16 left, u16 right, u16 rank, u16 result) sorted by (left, right)
-//!     characters            (u32 first, u32 last, u32 class) sorted, see `word_piece`, `byte_level`
+//!                           Unigram: u64 × (pieces + 1), the sizes of the log-probabilities as the bits
+//!                           of an f64, the last one that of a character without a piece
+//!     characters            (u32 first, u32 last, u32 class) sorted, see `word_piece`, `byte_level`, `normalize`
 //!     text                  the pieces' bytes
+//!     added                 see `added`
 //! ```
 
+use super::added::OPTIONS;
 use super::output::Kind;
-use crate::blob::{read_u8, read_u16, read_u32};
+use crate::blob::{read_u8, read_u16, read_u32, read_u64};
 
 /// Length of the section's header.
 pub const HEADER: usize = 32;
@@ -31,8 +35,14 @@ pub const FLAG_BYTES: u8 = 2;
 pub const FLAG_ADD_END: u8 = 4;
 /// With [`FLAG_PREFIX`]: not before a text that begins with a space already (`Metaspace`).
 pub const FLAG_PREFIX_ONCE: u8 = 8;
-/// All known flags.
-pub const FLAGS: u8 = 15;
+/// Unigram: white space separates words, however much of it.
+pub const FLAG_WORDS: u8 = 16;
+/// Unigram: a run of spaces is one, and none at the end of a text.
+pub const FLAG_RUNS: u8 = 32;
+/// A table of added tokens follows the text, see `added`.
+pub const FLAG_ADDED: u8 = 64;
+/// With [`FLAG_PREFIX`]: not behind an added token.
+pub const FLAG_FIRST: u8 = 128;
 /// "No such token".
 pub const NONE: u32 = u32::MAX;
 
@@ -67,19 +77,34 @@ impl<'a> Vocabulary<'a> {
         if section.len() < HEADER {
             return Err(TokenizerFormatError("length"));
         }
-        if section[0] > 3 {
+        if section[0] > 4 {
             return Err(TokenizerFormatError("kind"));
-        }
-        if section[1] & !FLAGS != 0 {
-            return Err(TokenizerFormatError("flags"));
         }
         let (v, text) = (Self::read(section), read_u32(section, 24) as usize);
         let (pieces, merges) = (v.pieces, v.merges);
         if pieces == 0 || pieces > 1 << 16 || merges > 1 << 20 || text > 1 << 24 {
             return Err(TokenizerFormatError("pieces"));
         }
-        if section.len() != v.text_start() + text {
+        let table = v.text_start() + text;
+        let added =
+            if section[1] & FLAG_ADDED == 0 { 0 } else { read_u32(section, table) as usize };
+        let table_bytes = if section[1] & FLAG_ADDED == 0 { 0 } else { 4 + 8 * added };
+        if added > pieces || section.len() != table + table_bytes {
             return Err(TokenizerFormatError("length"));
+        }
+        let mut i = 0;
+        while i < added {
+            let at = table + 4 + 8 * i;
+            let (token, options) = (read_u32(section, at) as usize, read_u32(section, at + 4));
+            let piece = HEADER + 4 * token;
+            // An empty one would be found everywhere.
+            if token >= pieces
+                || options & !OPTIONS != 0
+                || read_u32(section, piece) == read_u32(section, piece + 4)
+            {
+                return Err(TokenizerFormatError("added tokens"));
+            }
+            i += 1;
         }
         let mut i = 0;
         while i < 4 {
@@ -90,6 +115,10 @@ impl<'a> Vocabulary<'a> {
                 return Err(TokenizerFormatError("special tokens"));
             }
             i += 1;
+        }
+        // Without an alphabet, no byte has a token.
+        if matches!(v.kind(), Kind::Bytes) && v.special(20).is_none() {
+            return Err(TokenizerFormatError("special tokens"));
         }
         if read_u32(section, HEADER) != 0 {
             return Err(TokenizerFormatError("offsets"));
@@ -108,9 +137,19 @@ impl<'a> Vocabulary<'a> {
         if read_u32(section, HEADER + 4 * pieces) as usize != text {
             return Err(TokenizerFormatError("offsets"));
         }
+        let unigram = matches!(v.kind(), Kind::Unigram);
+        if unigram && merges != pieces + 1 {
+            return Err(TokenizerFormatError("scores"));
+        }
         let mut i = 0;
         while i < merges {
-            if read_u16(section, v.merges_start() + 8 * i + 6) as usize >= pieces {
+            if unigram {
+                let size = read_u64(section, v.merges_start() + 8 * i);
+                // Zero, or 2^-60 … 2^20: sums neither vanish nor overflow.
+                if size != 0 && (size >> 52 < 963 || size >> 52 > 1043) {
+                    return Err(TokenizerFormatError("scores"));
+                }
+            } else if read_u16(section, v.merges_start() + 8 * i + 6) as usize >= pieces {
                 return Err(TokenizerFormatError("merges"));
             }
             i += 1;
@@ -138,7 +177,8 @@ impl<'a> Vocabulary<'a> {
             0 => Kind::Bytes,
             1 => Kind::Bpe,
             2 => Kind::WordPiece,
-            _ => Kind::ByteLevel,
+            3 => Kind::ByteLevel,
+            _ => Kind::Unigram,
         }
     }
 
@@ -158,6 +198,22 @@ impl<'a> Vocabulary<'a> {
         self.characters_start() + 12 * self.characters
     }
 
+    /// Whether a text is searched for added tokens.
+    pub(crate) const fn has_added(&self) -> bool {
+        read_u8(self.section, 1) & FLAG_ADDED != 0
+    }
+
+    /// The added tokens and their options.
+    pub(super) fn added(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let table = self.text_start() + read_u32(self.section, 24) as usize;
+        let count = if self.has_added() { read_u32(self.section, table) as usize } else { 0 };
+        let entry = move |i| {
+            let at = table + 4 + 8 * i;
+            (read_u32(self.section, at), read_u32(self.section, at + 4))
+        };
+        (0..count).map(entry)
+    }
+
     /// Number of tokens.
     pub const fn len(&self) -> usize {
         self.pieces
@@ -169,21 +225,32 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// Whether a flag is set.
-    pub fn flag(&self, flag: u8) -> bool {
-        self.section.get(1).is_some_and(|flags| flags & flag != 0)
+    pub const fn flag(&self, flag: u8) -> bool {
+        read_u8(self.section, 1) & flag != 0
     }
 
-    fn special(&self, offset: usize) -> Option<u32> {
-        Some(read_u32(self.section, offset)).filter(|&token| token != NONE)
+    const fn special(&self, offset: usize) -> Option<u32> {
+        let token = read_u32(self.section, offset);
+        if token == NONE { None } else { Some(token) }
+    }
+
+    /// Token that is added after an encoded text.
+    pub const fn added_end(&self) -> Option<u32> {
+        if self.flag(FLAG_ADD_END) { self.end() } else { None }
+    }
+
+    /// The number of special tokens that are added around an encoded text.
+    pub const fn specials(&self) -> usize {
+        self.begin().is_some() as usize + self.added_end().is_some() as usize
     }
 
     /// Token before a text.
-    pub fn begin(&self) -> Option<u32> {
+    pub const fn begin(&self) -> Option<u32> {
         self.special(8)
     }
 
     /// Token after a text.
-    pub fn end(&self) -> Option<u32> {
+    pub const fn end(&self) -> Option<u32> {
         self.special(12)
     }
 
@@ -225,6 +292,38 @@ impl<'a> Vocabulary<'a> {
             }
         }
         None
+    }
+
+    /// Token and bytes of the piece at `place` in the order of the pieces' bytes.
+    pub(super) fn ordered(&self, place: usize) -> Option<(u32, &'a [u8])> {
+        let at = self.order_start() + 2 * place;
+        let token = (place < self.pieces).then(|| read_u16(self.section, at) as u32)?;
+        Some((token, self.piece(token)?))
+    }
+
+    /// Where in the order the pieces are that begin with `prefix`, by binary search between the two
+    /// places of `range`.
+    pub(super) fn narrow(&self, range: (usize, usize), prefix: &[u8]) -> (usize, usize) {
+        let begin = |place| {
+            let piece = self.ordered(place).map_or(&[][..], |(_, piece)| piece);
+            piece.get(..prefix.len()).unwrap_or(piece)
+        };
+        let bound = |mut low: usize, is_before: &dyn Fn(&[u8]) -> bool| {
+            let mut high = range.1;
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if is_before(begin(middle)) { low = middle + 1 } else { high = middle }
+            }
+            low
+        };
+        let first = bound(range.0, &|piece| piece < prefix);
+        (first, bound(first, &|piece| piece <= prefix))
+    }
+
+    /// Size of a piece's log-probability, the bits of an `f64`: Unigram's score with its sign dropped. That
+    /// of a character without a piece is behind the last one's.
+    pub(super) fn score(&self, token: u32) -> u64 {
+        read_u64(self.section, self.merges_start() + 8 * token as usize)
     }
 
     /// All pairs of tokens that can be merged.

@@ -37,6 +37,7 @@ impl Word {
     fn push(&mut self, c: char) {
         let mut buffer = [0; 4];
         let encoded = c.encode_utf8(&mut buffer).as_bytes();
+        // What finds no room belongs to a word of too many characters, which is unknown anyway.
         if let Some(to) = self.bytes.get_mut(self.len..self.len + encoded.len()) {
             to.copy_from_slice(encoded);
             self.len += encoded.len();
@@ -44,9 +45,6 @@ impl Word {
         self.characters += 1;
     }
 }
-
-/// Longest expansion of one character.
-const EXPANSION: u32 = 4;
 
 /// Appends the tokens of `text`, without special tokens, to `out`.
 pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(), EncodeError> {
@@ -60,7 +58,9 @@ pub(super) fn encode(v: &Vocabulary, text: &str, out: &mut Output) -> Result<(),
             Some((4, _)) => hangul(c).into_iter().flatten().for_each(|letter| word.push(letter)),
             Some((class @ 0x8000_0000.., _)) => {
                 let first = 0x11_0000 + (class & 0x7fff_ffff);
-                let entries = (0..EXPANSION).map_while(|i| v.character(first.saturating_add(i)));
+                // More characters make the word unknown anyway.
+                let places = 0..=WORD_CHARACTERS as u32;
+                let entries = places.map_while(|i| v.character(first.saturating_add(i)));
                 let codes = entries.map(|(code, _)| code).take_while(|&code| code != 0);
                 codes.for_each(|code| word.push(valid(code)));
             }

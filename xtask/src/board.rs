@@ -173,7 +173,8 @@ pub fn setup_arm(board: &Board) -> Result<()> {
     install(&[&board.target], &EMULATORS[..1])
 }
 
-fn install(targets: &[&str], emulators: &[(&str, &str)]) -> Result<()> {
+/// Installs targets and programs, each with the Debian package that has it.
+pub fn install(targets: &[&str], emulators: &[(&str, &str)]) -> Result<()> {
     let mut rustup = Command::new("rustup");
     rustup.args(["--quiet", "target", "add"]).args(targets).current_dir(root());
     if !rustup.status().is_ok_and(|status| status.success()) {
@@ -184,7 +185,7 @@ fn install(targets: &[&str], emulators: &[(&str, &str)]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
-    eprintln!("installing QEMU (Debian packages {}) …", packages.join(", "));
+    eprintln!("installing the Debian packages {} …", packages.join(", "));
     let install = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     let sudo = if have("sudo") { "sudo -n " } else { "" };
     let line = format!("{sudo}{install} || ({sudo}apt-get update && {sudo}{install})");
@@ -194,7 +195,7 @@ fn install(targets: &[&str], emulators: &[(&str, &str)]) -> Result<()> {
         .stdout(Stdio::null())
         .status();
     if missing().next().is_some() {
-        bail!("QEMU is not installed and could not be; install it by hand: {install}");
+        bail!("an emulator is not installed and could not be; install it by hand: {install}");
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 pub mod bench;
 pub mod board;
+pub mod boards;
 pub mod demo;
 pub mod elf;
 pub mod engine;

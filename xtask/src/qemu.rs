@@ -82,7 +82,7 @@ pub struct Built {
     image: Image,
 }
 
-/// Builds one demo for one board. No image of ours computes with soft float or allocates.
+/// Builds one demo for one board. No image of ours panics, computes with soft float or allocates.
 pub fn build(board: &str, demo: &str) -> Result<Built> {
     let board = Board::read(board)?;
     let path = board.build(demo, &[])?;
@@ -91,6 +91,9 @@ pub fn build(board: &str, demo: &str) -> Result<Built> {
         if !names.is_empty() {
             bail!("{demo} for {}: {what} in the image: {}", board.core, names.join(", "));
         }
+    }
+    if image.panic_sites > 0 {
+        bail!("{demo} for {}: {} calls of a panic in the image", board.core, image.panic_sites);
     }
     Ok(Built { board, demo: demo.into(), path, image })
 }
@@ -154,6 +157,23 @@ pub fn self_check(board: &str, program: &str) -> Result<()> {
     let board = Board::read(board)?;
     let printed = board.run(&board.build(program, &[])?, None)?;
     printed.lines().filter(|line| !line.starts_with('#')).for_each(|line| println!("{line}"));
+    Ok(())
+}
+
+/// Builds and runs a demo that is not measured: it prints what is kept in `firmware/demo/expected`.
+pub fn expected(board: &str, demo: &str) -> Result<()> {
+    let built = build(board, demo)?;
+    let printed = built.board.run(&built.path, None)?;
+    let own: String = printed
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    let path = root().join(format!("firmware/demo/expected/{demo}.out"));
+    let kept = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    if own != kept {
+        bail!("{demo} on {board} prints\n{own}but {} holds\n{kept}", path.display());
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that CI runs.
 
 use crate::board::{BOARDS, Board, TARGETS, setup};
+use crate::boards::{self, Options};
 use crate::qemu;
 use crate::source::floors;
 use crate::steps::{Report, run, run_in, run_with};
@@ -37,12 +38,16 @@ pub fn test(only: String) -> bool {
             report.step(format!("{program} on {name}"), || qemu::self_check(name, program));
         }
     }
+    for name in BOARDS {
+        report.step(format!("layers on {name}"), || qemu::expected(name, "layers"));
+    }
     for name in examples::EXAMPLES {
         report.step(format!("example {name}"), || examples::run(name, false));
     }
     report.step("demos on every board, and the record", || {
         qemu::check(false).map(|rows| print!("{}", qemu::table(&rows)))
     });
+    report.step("shells on the boards that have an emulator", || boards::boards(&Options::ci()));
     report.step("commands in README.md", readme::commands);
     report.step("instructions of kernels and models, and the record", bench::check);
     report.step("figures in README.md and docs/BENCHMARKS.md", || readme::figures(true));
@@ -91,6 +96,9 @@ fn tests(report: &mut Report) {
         let line = "cargo test --release --package picoformer-bench --package picoformer-demo \
                     --package picoformer-host --package picoformer-shell";
         run_with("firmware", line, &[("PICOFORMER_STORIES", blob.as_os_str())])
+    });
+    report.step("layers with debug assertions", || {
+        run_in("firmware", "cargo test --quiet --package picoformer-host --test expected layers")
     });
 }
 

@@ -29,7 +29,11 @@ fn each(root: &mut Value, new: &mut impl FnMut(u32) -> Option<u32>) {
             *value = json!(id);
         }
     }
-    KEYS.iter().filter_map(|key| Some(within(root.get_mut(*key)?, new))).count();
+    for key in KEYS {
+        if let Some(value) = root.get_mut(key) {
+            within(value, new);
+        }
+    }
 }
 
 /// All ids below `known`: those that a smaller vocabulary has to keep.

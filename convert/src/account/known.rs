@@ -94,7 +94,7 @@ known! { GPT2: "`config.json` of GPT-2.";
 known! { LLAMA: "`config.json` of Llama and Mistral.";
     "one side": "is_encoder_decoder" = "false";
     "dimensions that are not rotated": "partial_rotary_factor" = "1.0";
-    "the limit before a scaling that is refused": "original_max_position_embeddings";
+    "the limit before a scaling": "original_max_position_embeddings";
 }
 
 known! { LLAMA_ALONE: "`config.json` of Llama alone.";

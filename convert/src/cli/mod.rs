@@ -112,6 +112,10 @@ struct ConvertArguments {
     /// weights; or `bytes`, or `none` for ids in and ids out
     #[arg(long)]
     tokenizer: Option<PathBuf>,
+    /// Finds the names of special tokens (`</s>`, `[SEP]`) in a text, as the original does; without it they are
+    /// ordinary text
+    #[arg(long)]
+    special_tokens: bool,
     /// A file with text as the device will read and write it: pieces of the tokenizer that it does not need are
     /// dropped, with their rows of the weights. For vocabularies beyond 65536 pieces, and to save flash
     #[arg(long, value_name = "TEXT")]
@@ -197,6 +201,7 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
         target_context: arguments.target_context,
         beams: arguments.beams,
         ignored: Ignored::new(&arguments.ignore),
+        special_tokens: arguments.special_tokens,
         keep: arguments.keep_vocabulary.clone().map(Keep::Text),
     };
     let loaded = load_with(&arguments.checkpoint, arguments.tokenizer.as_deref(), options)?;

@@ -3,7 +3,7 @@
 //! and a norm of the embedding, Marian sinusoids.
 
 use super::common::{activation, architecture, context, head_dim, linear, norm, other_head};
-use super::llama::frequencies;
+use super::rotary::frequencies;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Result, input};
 use crate::float_decoder::{FloatCross, FloatDecoder};

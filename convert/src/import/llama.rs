@@ -5,7 +5,7 @@ use super::common::{
     activation, architecture, context, epsilon, head_dim, linear, norm, other_head,
 };
 use super::family::family;
-use crate::account::known::Known;
+use super::rotary;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
@@ -95,7 +95,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     Ok(FloatModel {
         config,
         epsilon: epsilon(c, "rms_norm_eps", 1e-6)?,
-        frequencies: frequencies(rope_theta(c)?, head_dim),
+        frequencies: rotary::read(c, head_dim)?,
         embedding,
         positions: None,
         embedding_norm: None,
@@ -112,40 +112,6 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         decoder: None,
     })
 }
-
-/// Angles per position: `theta^(-2i / head_dim)` (Su et al. 2021, §3.4.2).
-pub fn frequencies(theta: f64, head_dim: usize) -> Vec<f64> {
-    (0..head_dim / 2).map(|i| theta.powf(-2.0 * i as f64 / head_dim as f64)).collect()
-}
-
-/// The base of the rotary frequencies, in the schemas of transformers 4 (`rope_theta`, `rope_scaling`) and
-/// 5 (`rope_parameters`); scaled variants are refused by name.
-fn rope_theta(c: &Checkpoint) -> Result<f64> {
-    let plain = c.config.positive("rope_theta")?;
-    let mut theta = None;
-    for key in ["rope_parameters", "rope_scaling"] {
-        let Some(scaling) = c.config.inner(key)? else { continue };
-        for kind in ["rope_type", "type"] {
-            if scaling.text(kind)?.is_some_and(|kind| kind != "default") {
-                return Err(c.config.refuse_found(
-                    &format!("{key}.{kind}"),
-                    scaling.root()[kind].clone(),
-                    "default",
-                ));
-            }
-        }
-        theta = theta.or(scaling.positive("rope_theta")?);
-        scaling.finish(&[ROPE])?;
-    }
-    Ok(theta.or(plain).unwrap_or(10000.0))
-}
-
-/// Keys of a rotary scaling that change nothing where there is none.
-const ROPE: &[Known] = &[
-    Known::only("factor", &["1.0"], "no scaling"),
-    Known::only("partial_rotary_factor", &["1.0"], "all dimensions are rotated"),
-    Known::always("original_max_position_embeddings", "no scaling"),
-];
 
 /// Hugging Face rotates element `i` with `i + head_dim/2`; the engine rotates neighbours. Reorders
 /// the outputs of every head accordingly; scores do not change.

@@ -1,7 +1,7 @@
 //! llama2.c checkpoints. Version 0: seven 32-bit integers, then all weights in f32, in one order. Versions 1
 //! and 2 (`export.py --version`): a header of 256 bytes, then f32, or int8 in groups with a scale each.
 
-use super::llama::frequencies;
+use super::rotary::frequencies;
 use crate::checkpoint::Options;
 use crate::error::{Error, Result, input, read};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};

@@ -6,9 +6,10 @@ mod common;
 mod family;
 pub mod features;
 mod gpt2;
-pub(crate) mod llama;
+mod llama;
 pub mod llama2c;
 mod plain;
+mod rotary;
 mod sentence;
 mod t5;
 

@@ -3,7 +3,7 @@
 
 use super::common::{self, context, head_dim, linear};
 use super::features;
-use super::llama::frequencies;
+use super::rotary::frequencies;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};

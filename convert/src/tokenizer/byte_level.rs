@@ -35,7 +35,7 @@ pub(super) fn adapt(section: &mut Section, json: &Value, path: &Path) -> Result<
     let bytes: HashMap<char, u8> = (0..=255).map(|byte| (visible(byte), byte)).collect();
     for piece in &mut section.pieces {
         let text = String::from_utf8_lossy(piece);
-        // An added token with a character beyond the alphabet stays as it is.
+        // Added tokens may have characters beyond the alphabet; they are put back later.
         if let Some(raw) = text.chars().map(|c| bytes.get(&c).copied()).collect() {
             *piece = raw;
         }

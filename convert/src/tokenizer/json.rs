@@ -1,7 +1,7 @@
 //! `tokenizer.json`: to each kind of model its reader.
 
 use super::section::unsupported;
-use super::{merges, strict, word_piece};
+use super::{added, merges, strict, unigram, word_piece};
 use crate::account::parse_json;
 use crate::error::Result;
 use serde_json::Value;
@@ -18,13 +18,16 @@ pub fn from_json(path: &Path) -> Result<Vec<u8>> {
 /// The section of a tokenizer's JSON; `path` is what messages name.
 pub fn from_value(json: &Value, path: &Path) -> Result<Vec<u8>> {
     strict::account(json)?;
-    let section = match json["model"]["type"].as_str() {
+    let mut section = match json["model"]["type"].as_str() {
         Some("BPE") => merges::section(json, path)?,
         Some("WordPiece") => word_piece::section(json, path)?,
+        Some("Unigram") => unigram::section(json)?,
         other => {
-            let supported = "BPE, WordPiece; `--tokenizer none` converts without a tokenizer";
+            let supported =
+                "BPE, WordPiece, Unigram; `--tokenizer none` converts without a tokenizer";
             return Err(unsupported("model.type", other.unwrap_or("missing"), supported));
         }
     };
+    added::add(&mut section, json)?;
     section.write(path)
 }

@@ -1,6 +1,8 @@
 //! From tokenizer files to the tokenizer section of a blob (format: `picoformer::tokenizer::vocabulary`).
 
+mod added;
 mod byte_level;
+mod charsmap;
 mod files;
 mod json;
 pub mod keep;
@@ -10,6 +12,7 @@ mod section;
 mod settings;
 mod source;
 mod strict;
+mod unigram;
 mod word_piece;
 
 pub use byte_level::from_bytes;

@@ -20,8 +20,12 @@ pub struct Section {
     pub pieces: Vec<Vec<u8>>,
     /// `(left, right)` → `(rank, result)`.
     pub merges: BTreeMap<(u16, u16), (u16, u16)>,
+    /// Unigram: the sizes of the log-probabilities, of every piece and of a character without one.
+    pub scores: Vec<f64>,
     /// `(first, last, class)`, sorted.
     pub characters: Vec<(u32, u32, u32)>,
+    /// Added tokens and their options.
+    pub added: Vec<(u32, u32)>,
 }
 
 impl Section {
@@ -35,7 +39,9 @@ impl Section {
             bytes: NONE,
             pieces,
             merges: BTreeMap::new(),
+            scores: Vec::new(),
             characters: Vec::new(),
+            added: Vec::new(),
         }
     }
 
@@ -59,7 +65,7 @@ impl Section {
             self.unknown,
             self.bytes,
             text.len() as u32,
-            self.merges.len() as u32,
+            (self.merges.len() + self.scores.len()) as u32,
         ];
         words.iter().for_each(|word| section.extend(word.to_le_bytes()));
         let mut offset = 0u32;
@@ -75,10 +81,16 @@ impl Section {
         for (&(left, right), &(rank, result)) in &self.merges {
             [left, right, rank, result].iter().for_each(|x| section.extend(x.to_le_bytes()));
         }
+        self.scores.iter().for_each(|size| section.extend(size.to_le_bytes()));
         for &(first, last, class) in &self.characters {
             [first, last, class].iter().for_each(|x| section.extend(x.to_le_bytes()));
         }
         section.extend(text);
+        if !self.added.is_empty() {
+            section.extend((self.added.len() as u32).to_le_bytes());
+            let words = self.added.iter().flat_map(|&(token, options)| [token, options]);
+            section.extend(words.flat_map(u32::to_le_bytes));
+        }
         Tokenizer::parse(&section).map_err(|error| malformed(error.to_string()))?;
         Ok(section)
     }
@@ -110,9 +122,17 @@ pub fn unsupported(key: &str, found: impl ToString, supported: &str) -> Error {
 
 /// `model.vocab` and the added tokens as pieces by id; gaps are empty.
 pub fn pieces(json: &Value) -> Result<Vec<Vec<u8>>> {
-    let vocab = json["model"]["vocab"]
-        .as_object()
-        .ok_or_else(|| unsupported("model.vocab", "no object", "an object of pieces and ids"))?;
+    let vocab = match &json["model"]["vocab"] {
+        Value::Object(vocab) => vocab.clone(),
+        // Unigram's pieces have their places for ids.
+        Value::Array(list) => {
+            let entries = list.iter().zip(0u64..);
+            entries
+                .filter_map(|(entry, id)| Some((entry[0].as_str()?.to_owned(), id.into())))
+                .collect()
+        }
+        _ => return Err(unsupported("model.vocab", "no object", "an object of pieces and ids")),
+    };
     let added = json["added_tokens"].as_array().into_iter().flatten().map(|token| &token["id"]);
     let largest = vocab.values().chain(added).filter_map(Value::as_u64).max();
     if let Some(largest) = largest.filter(|&largest| largest >= 1 << 16) {
@@ -136,7 +156,7 @@ pub fn pieces(json: &Value) -> Result<Vec<Vec<u8>>> {
         pieces[number as usize] = piece.as_bytes().to_vec();
         Ok(())
     };
-    for (piece, id) in vocab {
+    for (piece, id) in &vocab {
         set(piece, id, "model.vocab")?;
     }
     for token in json["added_tokens"].as_array().into_iter().flatten() {
@@ -155,7 +175,9 @@ pub fn pieces(json: &Value) -> Result<Vec<Vec<u8>>> {
 /// Id of a piece.
 pub fn id(json: &Value, piece: &str) -> Option<u32> {
     let added = json["added_tokens"].as_array().into_iter().flatten();
-    let own = json["model"]["vocab"][piece].as_u64();
+    let vocab = &json["model"]["vocab"];
+    let listed = vocab.as_array().and_then(|list| list.iter().position(|entry| entry[0] == *piece));
+    let own = vocab[piece].as_u64().or(listed.map(|id| id as u64));
     let found =
         own.or_else(|| added.filter(|t| t["content"] == *piece).find_map(|t| t["id"].as_u64()));
     found.and_then(|id| u32::try_from(id).ok())

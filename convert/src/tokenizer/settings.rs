@@ -1,8 +1,9 @@
 //! What the files beside `tokenizer.json` change in it: `tokenizer_config.json` and
 //! `special_tokens_map.json`.
 
-use super::section::{parts, unsupported};
-use crate::account::{Document, Ignored, known, shown};
+use super::added::SPELLED;
+use super::section::parts;
+use crate::account::{Document, known};
 use crate::checkpoint::Checkpoint;
 use crate::error::{self, Result};
 use crate::import::{family, lower_case};
@@ -46,6 +47,8 @@ pub struct Settings {
     added: Vec<(String, Option<u64>)>,
     /// The text is lower-cased before everything (sentence-transformers).
     lower_case: bool,
+    /// Special tokens are found in a text.
+    special_tokens: bool,
     /// `clean_up_tokenization_spaces`: the original takes spaces out of what it writes.
     cleans: bool,
 }
@@ -105,6 +108,7 @@ impl Settings {
             roles,
             added,
             lower_case: lower_case(checkpoint)?,
+            special_tokens: checkpoint.options.special_tokens,
             cleans,
         })
     }
@@ -173,23 +177,26 @@ impl Settings {
         Ok(())
     }
 
-    /// Refuses added tokens that a text may contain: the engine does not find them there.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] with the first.
-    pub(super) fn account(&self, json: &Value, ignored: &Ignored) -> Result<()> {
-        let role = |token: &&Value| {
-            token["special"] == true
-                && token["content"].as_str().is_some_and(|content| self.roles.contains(content))
-        };
-        let found = added_tokens(json).find(|token| !role(token));
-        match found {
-            Some(token) if !ignored.accepts("added_tokens") => Err(unsupported(
-                "added_tokens",
-                shown(&token["content"]),
-                "tokens that begin, end, pad, mask or stand for the unknown; others are spelled out in a text",
-            )),
-            _ => Ok(()),
+    /// Marks the special tokens that have a role as ordinary text: whoever writes a text to a device cannot end
+    /// it or mask it. With `--special-tokens` they are found as in the original.
+    pub(super) fn spell(&self, json: &mut Value, notes: &mut Vec<String>) {
+        if self.special_tokens {
+            return;
+        }
+        let mut names = Vec::new();
+        for token in json["added_tokens"].as_array_mut().into_iter().flatten() {
+            let content = token["content"].as_str().unwrap_or_default().to_owned();
+            if token["special"] == true && self.roles.contains(&content) {
+                token[SPELLED] = true.into();
+                names.push(content);
+            }
+        }
+        if !names.is_empty() {
+            notes.push(format!(
+                "{} in a text are ordinary text, as a user may type them; with --special-tokens they are these \
+                 tokens, as in the original",
+                names.join(", ")
+            ));
         }
     }
 }

@@ -123,9 +123,10 @@ impl Choice {
             Self::VocabMerges(file) => files::vocab_merges(file, settings)?,
         };
         ignored.remove("tokenizer.json", &mut json);
+        // The files beside the weights have a say.
         if let Some(settings) = settings.filter(|_| !matches!(self, Self::Json(_, false))) {
             settings.apply(&mut json, notes)?;
-            settings.account(&json, ignored)?;
+            settings.spell(&mut json, notes);
         }
         Ok(Some(json))
     }

@@ -1,5 +1,6 @@
 //! Every key of a `tokenizer.json` is accounted for.
 
+use super::added::SPELLED;
 use super::section::{parts, unsupported};
 use crate::account::Document;
 use crate::account::known::Known;
@@ -67,7 +68,7 @@ const MODEL: &[Known] = &[
     Known::always("unk_token", "read"),
     Known::always("byte_fallback", "read"),
     Known::always("fuse_unk", "read"),
-    Known::always("unk_id", "of Unigram, which is refused by its type"),
+    Known::always("unk_id", "read"),
     Known::always("max_input_chars_per_word", "read"),
     Known::always("continuing_subword_prefix", "read"),
     Known::always("end_of_word_suffix", "read"),
@@ -105,9 +106,9 @@ const PARTS: &[Known] = &[
     Known::always("behavior", "of Split"),
     Known::always("invert", "of Split"),
     Known::always("individual_digits", "of Digits"),
-    Known::always("precompiled_charsmap", "of Precompiled"),
-    Known::always("left", "of Strip"),
-    Known::always("right", "of Strip"),
+    Known::always("precompiled_charsmap", "read"),
+    Known::always("strip_left", "of Strip"),
+    Known::always("strip_right", "of Strip"),
     Known::always("pretokenizers", "a sequence in a sequence"),
     Known::always("normalizers", "a sequence in a sequence"),
     Known::always("processors", "a sequence in a sequence"),
@@ -117,9 +118,9 @@ const ADDED: &[Known] = &[
     Known::always("id", "read"),
     Known::always("content", "read"),
     Known::always("special", "read"),
-    // How a token is found in a text: none is.
-    Known::always("single_word", "not found in a text"),
-    Known::always("lstrip", "not found in a text"),
-    Known::always("rstrip", "not found in a text"),
-    Known::always("normalized", "not found in a text"),
+    Known::always("single_word", "read"),
+    Known::always("lstrip", "read"),
+    Known::always("rstrip", "read"),
+    Known::always("normalized", "read"),
+    Known::always(SPELLED, "ours"),
 ];

@@ -72,8 +72,8 @@ fn search(c: &Config, limit: usize, seed: u64) -> Answer {
     let mut history = vec![-1; c.target_context * c.beams];
     let mut slots: Vec<Vec<u32>> = vec![Vec::new(); c.beams];
     while !search.is_done() {
-        for slot in 0..search.live() {
-            search.add(c, slot, &logits(seed, &slots[slot], c.vocab_size));
+        for (slot, text) in slots.iter().enumerate().take(search.live()) {
+            search.add(c, slot, &logits(seed, text, c.vocab_size));
         }
         let copies = &mut slots;
         search.advance(c, &mut history, |from, to| copies[to] = copies[from].clone());

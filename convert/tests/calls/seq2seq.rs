@@ -33,12 +33,11 @@ fn fresh(model: &Model, source: &[u32], limit: usize) -> Run {
     Run { logits, found, tokens }
 }
 
+/// The log-probability of a target, and that of each token with its logits.
+type Scores = (i64, Vec<(i32, Vec<i32>)>);
+
 /// The log-probabilities of a target, by a new engine.
-fn scores(
-    model: &Model,
-    source: &[u32],
-    target: &[u32],
-) -> Result<(i64, Vec<(i32, Vec<i32>)>), RunError> {
+fn scores(model: &Model, source: &[u32], target: &[u32]) -> Result<Scores, RunError> {
     let mut arena = HeapArena::new(model.arena());
     let mut engine = Seq2Seq::new(model, arena.parts()).unwrap();
     let mut each = Vec::new();

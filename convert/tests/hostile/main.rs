@@ -3,7 +3,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod contradictions;
 mod sections;
+mod sizes;
 
 use common::synthetic::*;
 use common::*;
@@ -323,16 +325,6 @@ fn every_header_field_is_named() {
     for total in [0, u32::MAX, blob.len() as u32 - 16] {
         let found = error(8, &total.to_le_bytes());
         assert_eq!(found, FormatError::WrongLength { needed: total as usize, given: blob.len() });
-    }
-}
-
-/// Sizes whose product would wrap 32 bits are refused, not computed.
-#[test]
-fn sizes_that_wrap_are_refused() {
-    let config = Config { n_layers: 16, n_kv_heads: 64, n_heads: 64, head_dim: 64, ..llama() };
-    assert_eq!(config.validate(), Ok(()));
-    for context in [1 << 13, 1 << 16, 1 << 20] {
-        assert_eq!(Config { context, ..config }.validate(), Err(ConfigError("context")));
     }
 }
 

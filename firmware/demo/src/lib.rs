@@ -8,6 +8,7 @@ mod classify;
 mod g2p;
 mod generate;
 pub mod hash;
+mod layers;
 pub mod lend;
 mod minimal;
 pub mod shipped;
@@ -17,6 +18,7 @@ pub mod text;
 pub use classify::classify;
 pub use g2p::g2p;
 pub use generate::generate;
+pub use layers::layers;
 pub use minimal::minimal;
 pub use stories::stories;
 
@@ -71,10 +73,13 @@ impl Probe for () {
     fn end(&mut self, _: Phase) {}
 }
 
-/// Defines the static `$name`: a blob in the image's section for models, aligned.
+/// Defines the static `$name`: a blob in the image's section for models, or among its constants, aligned.
 macro_rules! blob {
     ($name:ident, $path:literal) => {
-        #[cfg_attr(target_os = "none", unsafe(link_section = ".blob"))]
+        #[cfg_attr(
+            all(target_os = "none", not(feature = "models-in-rodata")),
+            unsafe(link_section = ".blob")
+        )]
         static $name: picoformer::Aligned<[u8; include_bytes!($path).len()]> =
             picoformer::Aligned(*include_bytes!($path));
     };

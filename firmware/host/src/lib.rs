@@ -42,6 +42,7 @@ pub fn run(name: &str, blob: Option<&'static Blob>) -> Option<(String, Result<()
         ("classify", None) => picoformer_demo::classify(&mut out, &mut ()),
         ("g2p", None) => picoformer_demo::g2p(&mut out, &mut ()),
         ("generate", None) => picoformer_demo::generate(&mut out, &mut ()),
+        ("layers", None) => picoformer_demo::layers(&mut out, &mut ()),
         ("stories", Some(blob)) => picoformer_demo::stories(blob.bytes(), &mut out, &mut ()),
         _ => return None,
     };

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     };
     let name = arguments.first().map_or("", String::as_str);
     let Some((text, result)) = run(name, blob) else {
-        eprintln!("usage: picoformer-host classify | g2p | generate | stories BLOB");
+        eprintln!("usage: picoformer-host classify | g2p | generate | layers | stories BLOB");
         return ExitCode::from(2);
     };
     print!("{text}");

@@ -31,6 +31,11 @@ fn generate() {
     prints_what_is_expected("generate", None);
 }
 
+#[test]
+fn layers() {
+    prints_what_is_expected("layers", None);
+}
+
 /// `cargo xtask test` converts llama2.c's stories260K, which is not part of the product, and says where.
 #[test]
 fn stories() {

@@ -40,6 +40,11 @@ pub trait Board {
     fn lost(&mut self) -> u32;
     /// Offers a byte; false if there is no room for it now.
     fn write(&mut self, byte: u8) -> bool;
+    /// Whether a host has come since this was last asked, which then is greeted. A serial line does not
+    /// know.
+    fn greet(&mut self) -> bool {
+        false
+    }
     /// The core's cycle counter, upwards. If it stands still, nothing is told of cycles.
     fn ticks(&mut self) -> u32;
     /// Switches the light that shows work.

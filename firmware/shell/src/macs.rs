@@ -3,6 +3,7 @@
 
 use picoformer::Config;
 
+#[cfg(any(feature = "intent", feature = "tales", test))]
 /// Of one layer for `rows` rows, each of which sees `keys` keys.
 fn layer(c: &Config, rows: usize, keys: usize) -> usize {
     let projections = c.d_model * (2 * c.q_dim() + 2 * c.kv_dim());
@@ -10,12 +11,14 @@ fn layer(c: &Config, rows: usize, keys: usize) -> usize {
     rows * (projections + feed_forward + 2 * keys * c.q_dim())
 }
 
+#[cfg(any(feature = "intent", test))]
 /// Of an encoder with one answer for a text of `rows` tokens.
 pub fn encoder(c: &Config, rows: usize) -> usize {
     let pooler = if c.pooler { c.d_model * c.d_model } else { 0 };
     c.n_layers * layer(c, rows, rows) + pooler + c.n_labels * c.d_model
 }
 
+#[cfg(any(feature = "tales", test))]
 /// Of a decoder's tokens at the positions `from..to`, the logits of each included.
 pub fn decoder(c: &Config, from: usize, to: usize) -> usize {
     (from..to).map(|at| c.n_layers * layer(c, 1, at + 1) + c.vocab_size * c.d_model).sum()

@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering}
 /// refused.
 pub const LOST: u8 = 0xFF;
 
-/// A queue of up to `N - 1` bytes, `N` a power of two: one end writes, for example an interrupt, the
-/// other reads. Needs only loads and stores, as ARMv6-M and RV32IMC have no atomic swaps.
+/// A queue of up to `N - 1` bytes and the mark of a hole, `N` a power of two: one end writes, for example an interrupt, the
+/// other reads. Several may write as long as none interrupts another. Needs only loads and stores, as ARMv6-M and RV32IMC have no atomic swaps.
 #[derive(Debug)]
 pub struct Ring<const N: usize> {
     bytes: [AtomicU8; N],
@@ -35,9 +35,7 @@ impl<const N: usize> Ring<N> {
     /// Writes a byte; without room it is lost and counted.
     pub fn push(&self, byte: u8) {
         let hole = self.hole.load(Ordering::Relaxed);
-        let used = self.used();
-        // One place is kept for the mark of a hole.
-        if used + 1 + usize::from(hole) >= N {
+        if self.room() == 0 {
             return self.lose(1);
         }
         if hole {
@@ -56,6 +54,11 @@ impl<const N: usize> Ring<N> {
     /// Bytes lost so far, modulo 2³².
     pub fn lost(&self) -> u32 {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// How many more bytes are taken for certain.
+    pub fn room(&self) -> usize {
+        (N - 1).saturating_sub(self.used() + usize::from(self.hole.load(Ordering::Relaxed)))
     }
 
     /// The oldest byte.

@@ -18,16 +18,23 @@ pub struct Shell<'r, B> {
 impl<'r, B: Board> Shell<'r, B> {
     /// Says hello and asks for a line.
     pub fn new(board: B, ram: &'r mut Ram) -> Self {
-        let mut terminal = Terminal::new(board);
-        let name = terminal.board.about().name;
-        terminal.say(format_args!("\npicoformer on {name}; help lists the commands\n"));
-        terminal.prompt();
-        Self { terminal, ram, lost: 0 }
+        let mut shell = Self { terminal: Terminal::new(board), ram, lost: 0 };
+        shell.greet();
+        shell
+    }
+
+    fn greet(&mut self) {
+        let name = self.terminal.board.about().name;
+        self.terminal.say(format_args!("\npicoformer on {name}; help lists the commands\n"));
+        self.terminal.prompt();
     }
 
     /// Serves the port, and does what a line says if one is complete.
     pub fn poll(&mut self) {
         self.terminal.rest();
+        if self.terminal.board.greet() {
+            self.greet();
+        }
         if self.terminal.editor.complete() {
             self.execute();
         }

@@ -99,6 +99,7 @@ pub fn numerators<K: Formats>(
             raise(state, maximum, rows.get(), row, queries.sums);
         }
         let (weights, sum) = weigh(&found, state, &value_scales, seen, shift);
+        // Never saturates within `Kernels::MAX_KEYS`.
         state.sum = state.sum.saturating_add(sum);
         *numerators = weights;
     }

@@ -11,6 +11,9 @@
 //!    which is the lowest of all, so the lowest of those that are left: it takes the same one. After the
 //!    last step the original has no rule for two neighbours, and the smaller vocabulary has none either.
 //!
+//! With `ignore_merges` a word that is a piece is that piece without any step. It is one in the smaller
+//! vocabulary if it was kept, and no other word is.
+//!
 //! Other texts get smaller pieces, in the end single characters or bytes.
 
 use super::pieces::Pieces;

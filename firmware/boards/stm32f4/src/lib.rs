@@ -53,7 +53,6 @@ pub struct F4<U: Instance> {
     /// The level at which the light is on.
     on: bool,
     watchdog: IndependentWatchdog,
-    stack_bytes: usize,
 }
 
 impl<U: Instance> F4<U> {
@@ -64,11 +63,10 @@ impl<U: Instance> F4<U> {
         led: ErasedPin<Output>,
         on: bool,
         watchdog: pac::IWDG,
-        stack_bytes: usize,
     ) -> Self {
         let mut watchdog = IndependentWatchdog::new(watchdog);
         watchdog.start(WATCHDOG_MS.millis());
-        Self { about, tx, led, on, watchdog, stack_bytes }
+        Self { about, tx, led, on, watchdog }
     }
 }
 
@@ -104,8 +102,7 @@ impl<U: Instance> Board for F4<U> {
     }
 
     fn stack(&self) -> Option<Stack> {
-        let room = self.stack_bytes;
-        Some(Stack { used: picoformer_stack::high_water(room), room })
+        Some(picoformer_arm::stack())
     }
 }
 
@@ -130,28 +127,4 @@ macro_rules! receive {
             }
         }
     };
-}
-
-unsafe extern "C" {
-    static _stack_start: u32;
-    static __euninit: u32;
-}
-
-/// Paints the stack, for `stack`; returns how many bytes it has. To be called first.
-pub fn paint() -> usize {
-    let bytes = (&raw const _stack_start).addr() - (&raw const __euninit).addr();
-    picoformer_stack::paint(bytes);
-    bytes
-}
-
-/// Where nothing can be done any more: the watchdog, if it runs, starts the board again.
-pub fn halt() -> ! {
-    loop {
-        cortex_m::asm::nop();
-    }
-}
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    halt()
 }

@@ -4,6 +4,7 @@
 #![no_main]
 
 use cortex_m::peripheral::NVIC;
+use picoformer_arm::halt;
 use picoformer_demo::lend::Lend;
 use picoformer_shell::{About, Ram, Shell};
 use picoformer_stm32f4::{F4, clock, count_cycles};
@@ -17,16 +18,16 @@ picoformer_stm32f4::receive!(USART1);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let stack_bytes = picoformer_stm32f4::paint();
+    picoformer_arm::paint();
     let (Some(core), Some(chip)) = (cortex_m::Peripherals::take(), pac::Peripherals::take()) else {
-        picoformer_stm32f4::halt()
+        halt()
     };
     let (mut rcc, source) = clock(chip.RCC, 168_000_000);
     count_cycles(core.DCB, core.DWT);
     let (a, c) = (chip.GPIOA.split(&mut rcc), chip.GPIOC.split(&mut rcc));
     let config = Config::default().baudrate(115_200.bps());
     let Ok(serial) = Serial::<_, u8>::new(chip.USART1, (a.pa9, a.pa10), config, &mut rcc) else {
-        picoformer_stm32f4::halt()
+        halt()
     };
     let (tx, mut rx) = serial.split();
     rx.listen();
@@ -41,9 +42,9 @@ fn main() -> ! {
         weights: "in flash, read in place through the ART accelerator",
     };
     let led = c.pc12.into_push_pull_output().erase();
-    let board = F4::new(about, tx, led, false, chip.IWDG, stack_bytes);
+    let board = F4::new(about, tx, led, false, chip.IWDG);
     match RAM.take() {
         Some(ram) => Shell::new(board, ram).run(),
-        None => picoformer_stm32f4::halt(),
+        None => halt(),
     }
 }

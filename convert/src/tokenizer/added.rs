@@ -1,0 +1,49 @@
+//! Added tokens that a text is searched for.
+
+use super::section::{Section, parts, unsupported};
+use crate::account::shown;
+use crate::error::Result;
+use picoformer::tokenizer::vocabulary::{FLAG_ADDED, FLAG_FIRST};
+use serde_json::Value;
+
+/// The mark of a token that is ordinary text in a text; no key of `tokenizer.json`.
+pub(super) const SPELLED: &str = "spelled";
+/// The engine's options.
+const STRIP_BEFORE: u32 = 1;
+const STRIP_BEHIND: u32 = 2;
+const SECOND: u32 = 4;
+
+/// Puts the added tokens of `json` into a section.
+pub(super) fn add(section: &mut Section, json: &Value) -> Result<()> {
+    for token in json["added_tokens"].as_array().into_iter().flatten() {
+        let refused = |supported: &str| Err(unsupported("added_tokens", shown(token), supported));
+        let (Some(content), Some(id)) = (token["content"].as_str(), token["id"].as_u64()) else {
+            return refused("tokens with a `content` and an `id`");
+        };
+        if token[SPELLED] == true || content.is_empty() {
+            continue;
+        }
+        if token["single_word"] == true {
+            return refused("`single_word` false: found wherever it stands");
+        }
+        if token["normalized"] == true && !json["normalizer"].is_null() {
+            return refused(
+                "`normalized` false where there is a normalizer: found in the text as it is",
+            );
+        }
+        let option = |key: &str, bit: u32| if token[key] == true { bit } else { 0 };
+        let options = option("lstrip", STRIP_BEFORE)
+            | option("rstrip", STRIP_BEHIND)
+            | option("normalized", SECOND);
+        section.added.push((id as u32, options));
+        section.pieces[id as usize] = content.into();
+    }
+    if !section.added.is_empty() {
+        section.flags |= FLAG_ADDED;
+        let first = |part: &Value| part["prepend_scheme"] == "first";
+        if parts(&json["pre_tokenizer"], "pretokenizers").iter().any(first) {
+            section.flags |= FLAG_FIRST;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! `cargo xtask boards`: the shell for the boards on a desk, built, checked, packed, and run where there
+//! is an emulator.
+
+mod board;
+mod check;
+mod command;
+mod esp;
+mod flash;
+mod hex;
+mod ibex;
+mod ports;
+mod release;
+mod run;
+mod session;
+mod transcript;
+pub mod uf2;
+
+pub use command::{Options, boards};
