@@ -168,9 +168,7 @@ impl<'a> Model<'a> {
             let tokenizer =
                 own.tokenizer == known.tokenizer && own.added_tokens == known.added_tokens;
             if !same || !tokenizer || other {
-                let needed =
-                    "the model that this build is for, with its rules and its kind of labels";
-                return Err(RunError::WrongModel { needed });
+                return Err(RunError::WrongModel { needed: "the model that this build is for" });
             }
             let (needed, given) = (self.config().beams, known.config.beams);
             if target::has_beams::<B>() && needed > given {

@@ -94,6 +94,7 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// As [`Tokenizer::encode`] by `method`, which may be a compile-time constant.
+    #[inline(always)] // so that the constant decides what is linked
     pub(crate) fn encode_by(
         &self,
         method: Method,
@@ -128,6 +129,7 @@ impl<'a> Tokenizer<'a> {
         self.vocabulary.specials()
     }
 
+    #[inline(always)]
     fn append(
         &self,
         method: Method,
