@@ -162,8 +162,11 @@ impl<'a> Model<'a> {
         let config = target::config::<B>(self.config());
         if let Some(known) = B::MODEL {
             let same = target::header::<B>().is_some_and(|h| h.difference(self.bytes).is_none());
-            let other = (!known.rules && !self.rules.is_empty())
-                || (self.problem > 0 && known.problem != self.problem());
+            let other = match config.head {
+                Head::Classifier => self.problem > 0 && known.problem != self.problem(),
+                Head::TiedVocabulary | Head::Vocabulary => !known.rules && !self.rules.is_empty(),
+                _ => false,
+            };
             if !same || self.tokenizer().map(|t| t.kind()) != known.tokenizer || other {
                 let needed =
                     "the model that this build is for, with its rules and its kind of labels";
