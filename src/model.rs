@@ -162,12 +162,14 @@ impl<'a> Model<'a> {
         let config = target::config::<B>(self.config());
         if let Some(known) = B::MODEL {
             let same = target::header::<B>().is_some_and(|h| h.difference(self.bytes).is_none());
-            let own = self.known();
-            let other =
-                (!known.rules && own.rules) || (self.problem > 0 && known.problem != own.problem);
-            let tokenizer =
-                own.tokenizer == known.tokenizer && own.added_tokens == known.added_tokens;
-            if !same || !tokenizer || other {
+            let other = match config.head {
+                Head::Classifier => self.problem > 0 && known.problem != self.problem(),
+                Head::TiedVocabulary | Head::Vocabulary => !known.rules && !self.rules.is_empty(),
+                _ => false,
+            };
+            let kind = self.tokenizer().map(|tokenizer| tokenizer.kind());
+            let added = self.tokenizer().is_some_and(|t| t.vocabulary().has_added());
+            if !same || kind != known.tokenizer || added != known.added_tokens || other {
                 return Err(RunError::WrongModel { needed: "the model that this build is for" });
             }
             let (needed, given) = (self.config().beams, known.config.beams);

@@ -375,7 +375,7 @@ fn rules_are_checked() {
     let mut bert = blobs()[3].clone();
     bert.extend([&RULES[..], &8u32.to_le_bytes(), &[0; 8], &record(3, &[2]), &[0; 8]].concat());
     sign(&mut bert);
-    assert!(matches!(error(&bert), Some(FormatError::BadSection { section: "rules", .. })));
+    assert!(matches!(error(&bert), Some(FormatError::UnknownSection { tag: RULES, .. })));
 }
 
 /// Every bit of the rules flipped, every byte at its extremes: refused, or run to the end.
