@@ -40,10 +40,10 @@ def lines_of(paths):
     return [line.strip() for path in paths for line in path.read_text(errors="ignore").splitlines() if line.strip()]
 
 
-def llama_tokenizer(texts):
+def llama_tokenizer(texts, gpt2):
     """128,000 pieces, then 256 special tokens, as Llama 3 has them."""
-    tokenizer = Tokenizer(models.BPE(ignore_merges=True))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+    tokenizer = Tokenizer(models.BPE(ignore_merges=not gpt2))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False) if gpt2 else pre_tokenizers.Sequence([
         pre_tokenizers.Split(Regex(LLAMA_3), "isolated"),
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     tokenizer.decoder = decoders.ByteLevel()
@@ -228,6 +228,7 @@ def main():
     parser.add_argument("texts", type=Path, nargs="+")
     parser.add_argument("--lines", type=int, default=1000, help="lines of the first text that are kept")
     parser.add_argument("--picoformer", type=Path, default=ROOT / "target/release/picoformer")
+    parser.add_argument("--gpt2", action="store_true", help="split texts into words as GPT-2 does, not as Llama 3")
     parser.add_argument("--only", choices=["Llama", "T5"])
     parser.add_argument("--make", action="store_true", help="make the checkpoints and stop")
     parser.add_argument("--write", type=Path)
@@ -239,7 +240,7 @@ def main():
     others = random.Random(3).sample(lines_of(arguments.texts[1:]) or texts, OTHER_LINES)
     tables = []
     for name, tokenizer_of, model_of, roles in [
-        ("Llama", llama_tokenizer, llama, {"bos_token": "<|begin_of_text|>", "eos_token": "<|end_of_text|>"}),
+        ("Llama", lambda texts: llama_tokenizer(texts, arguments.gpt2), llama, {"bos_token": "<|begin_of_text|>", "eos_token": "<|end_of_text|>"}),
         ("T5", t5_tokenizer, t5, {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}),
     ]:
         if arguments.only in (None, name):

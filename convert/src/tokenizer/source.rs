@@ -123,7 +123,6 @@ impl Choice {
             Self::VocabMerges(file) => files::vocab_merges(file, settings)?,
         };
         ignored.remove("tokenizer.json", &mut json);
-        // The files beside the weights have a say.
         if let Some(settings) = settings.filter(|_| !matches!(self, Self::Json(_, false))) {
             settings.apply(&mut json, notes)?;
             settings.spell(&mut json, notes);

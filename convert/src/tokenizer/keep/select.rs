@@ -1,5 +1,6 @@
 //! The choice of the pieces that a text needs.
 
+use super::super::added::SPELLED;
 use super::super::byte_level::visible;
 use super::super::section::{crates, id, parts, unsupported};
 use super::pieces::Pieces;
@@ -26,6 +27,9 @@ pub fn select(json: &Value, path: &Path, text: &str, needed: &[u32], known: usiz
     let mut kept: BTreeSet<u32> = needed.iter().copied().collect();
     kept.extend(fixed(json, &pieces));
     kept.extend(encoded(&tokenizer, text)?);
+    if let Some(spelling) = spelling(json, text) {
+        kept.extend(encoded(&crates(&spelling, path)?, text)?);
+    }
     match json["model"]["type"].as_str() {
         Some("BPE") => merge_path::close(json, &pieces, &mut kept),
         Some("WordPiece") => words::keep(&tokenizer, &pieces, text, &mut kept),
@@ -83,6 +87,18 @@ fn fixed(json: &Value, pieces: &Pieces) -> BTreeSet<u32> {
         kept.extend((0..=255).filter_map(|byte| pieces.id(visible(byte).encode_utf8(&mut [0; 4]))));
     }
     kept
+}
+
+/// The tokenizer to which the special tokens that are in the text are ordinary text, as they are to the
+/// engine unless asked; none if the text has no such.
+fn spelling(json: &Value, text: &str) -> Option<Value> {
+    let spelled = |token: &Value| {
+        token[SPELLED] == true && token["content"].as_str().is_some_and(|name| text.contains(name))
+    };
+    json["added_tokens"].as_array()?.iter().find(|token| spelled(token))?;
+    let mut json = json.clone();
+    json["added_tokens"].as_array_mut()?.retain(|token| !spelled(token));
+    Some(json)
 }
 
 /// What the original makes of a text: of the whole, and of every line.
