@@ -89,6 +89,7 @@ def main():
     parser.add_argument("--final", action="store_true", help="train on the validation clips, too")
     parser.add_argument("--test", action="store_true", help="judge the test clips; once, at the end")
     parser.add_argument("--start", type=Path, help="a checkpoint to go on from, with the hard windows")
+    parser.add_argument("--rounds", type=int, default=len(ROUNDS) - 1, help="with hard windows")
     parser.add_argument("--test-folder", type=Path, help="copies the test's recordings there and ends")
     parser.add_argument("--pictures", type=Path, help="a folder for training.svg")
     parser.add_argument("--steps", type=int, default=12000)
@@ -143,7 +144,7 @@ def main():
     history, rate = [], args.rate
     if args.start:
         model.load_state_dict(Encoder.load(args.start).state_dict())
-    for number, share in list(enumerate(ROUNDS))[1 if args.start else 0 :]:
+    for number, share in list(enumerate(ROUNDS))[1 if args.start else 0 : args.rounds + 1]:
         state = args.state.with_suffix(f".{number}{args.state.suffix}") if args.state else None
         if number:
             print("windows that sound like words:", batch.mine(model), flush=True)
