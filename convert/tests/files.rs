@@ -123,7 +123,7 @@ fn tokens_are_shown_whatever_the_context() {
     let blob = folder.0.join("ids.pico");
     let convert = [OsStr::new("convert"), folder.0.as_os_str(), OsStr::new("-o"), blob.as_os_str()];
     let output = run(&convert);
-    assert!(error(&output).contains("note: the checkpoint ends a text with token 0"));
+    assert!(output.status.success(), "{}", error(&output));
     let output = run(&[OsStr::new("tokenize"), blob.as_os_str(), OsStr::new("x")]);
     assert!(error(&output).contains("no tokenizer"));
 }

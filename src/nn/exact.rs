@@ -67,7 +67,7 @@ fn linear<K: Kernels>(inputs: usize, word: [u8; 4], packing: Packing, wide: bool
             largest = largest.max((sum << kept).abs());
             let factor = u16::from_le_bytes(*factor) as i128 * input.scale.mantissa as i128;
             let shift = units[row] - layer.weight_exponent - input.scale.exponent;
-            let exact = ((sum as i128 * factor << 64 >> shift) + (1 << 63)) >> 64;
+            let exact = ((((sum as i128 * factor) << 64) >> shift) + (1 << 63)) >> 64;
             assert_eq!(out[4 * row + output] as i128, exact, "{inputs} {word:?} {wide} {output}");
         }
     }

@@ -59,13 +59,21 @@ pub(super) fn entries(base64: &str) -> Result<BTreeMap<String, String>> {
     Ok(entries)
 }
 
-/// What the table says of single characters, of marks and of pairs: `(code, what becomes of it)`. The
+/// What the engine's table says.
+#[derive(Default)]
+pub(super) struct Table {
+    /// What single characters become.
+    pub singles: Vec<(char, String)>,
+    /// Codes of marks, and their classes.
+    pub marks: Vec<(u32, u32)>,
+    /// Codes of pairs of a character and a mark, and what they become.
+    pub pairs: Vec<(u32, String)>,
+}
+
+/// What the table says of single characters, of marks and of pairs. The
 /// original looks a grapheme of less than six bytes up whole, and takes the shortest entry that it begins
 /// with.
-pub(super) fn table(
-    entries: &BTreeMap<String, String>,
-    known: &HashSet<char>,
-) -> Result<(Vec<(char, String)>, Vec<(u32, u32)>, Vec<(u32, String)>)> {
+pub(super) fn table(entries: &BTreeMap<String, String>, known: &HashSet<char>) -> Result<Table> {
     let all = || ('\0'..=char::MAX).filter(|c| c.len_utf8() < LONG - 1);
     let clings = |c: char| format!("a{c}").graphemes(true).count() == 1;
     let marks: Vec<char> = all().filter(|&c| clings(c)).collect();
@@ -110,5 +118,5 @@ pub(super) fn table(
     };
     let marked = all().filter(|&c| clings(c) || leads(c) || alone(c));
     let marks = marked.map(|c| (MARKS + c as u32, class(c))).collect();
-    Ok((singles, marks, pairs))
+    Ok(Table { singles, marks, pairs })
 }

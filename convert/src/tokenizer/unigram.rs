@@ -1,7 +1,7 @@
 //! Unigram of `tokenizer.json`, as T5 has it: pieces with log-probabilities, SentencePiece's spaces, and its
 //! map of characters.
 
-use super::charsmap;
+use super::charsmap::{self, Table};
 use super::section::{Section, around, id, parts, pieces, unsupported};
 use crate::error::Result;
 use picoformer::tokenizer::vocabulary::{FLAG_ADD_END, FLAG_PREFIX, FLAG_RUNS, FLAG_WORDS, NONE};
@@ -144,8 +144,8 @@ fn characters(
     spaces: &[char],
     known: &HashSet<char>,
 ) -> Result<Vec<(u32, u32, u32)>> {
-    let (mut singles, marks, pairs) = match map.is_empty() {
-        true => Default::default(),
+    let Table { mut singles, marks, pairs } = match map.is_empty() {
+        true => Table::default(),
         false => charsmap::table(map, known)?,
     };
     // White space that the map leaves separates words like a space.
