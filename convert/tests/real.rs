@@ -60,6 +60,7 @@ fn trunk(model: &FloatModel, n: usize, with_final_norm: bool) -> FloatModel {
     part.config.architecture = Architecture::Encoder;
     part.config.head = Head::None;
     part.head = None;
+    part.sections.clear();
     part.config.final_norm = with_final_norm;
     part.final_norm = part.final_norm.filter(|_| with_final_norm);
     part
