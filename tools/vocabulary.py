@@ -101,11 +101,15 @@ def llama(seed):
 
 
 def t5(seed):
+    """With a head of its own, as mT5 has it."""
     torch.manual_seed(seed)
-    return hf.T5ForConditionalGeneration(hf.T5Config(
+    model = hf.T5ForConditionalGeneration(hf.T5Config(
         vocab_size=250_112, d_model=256, d_kv=64, d_ff=512, num_layers=3, num_heads=4, n_positions=256,
         feed_forward_proj="gated-gelu", tie_word_embeddings=False, initializer_factor=1.0, pad_token_id=0,
         eos_token_id=1, decoder_start_token_id=0))
+    model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.shared.weight) * 0.1)
+    model.all_tied_weights_keys.pop("lm_head.weight", None)
+    return model
 
 
 def checkpoint(folder, tokenizer_of, model_of, roles, texts):
@@ -168,7 +172,7 @@ def logits(model, ids):
         return model(input_ids=tensor).logits[0]
 
 
-def compare(name, folder, made, text, others, picoformer):
+def compare(name, words, folder, made, text, others, picoformer):
     blob = folder / "kept.pico"
     command = [picoformer, "convert", folder, "-o", blob, "--json", "--keep-vocabulary", text]
     out, seconds, memory = measured(command)
@@ -209,7 +213,7 @@ def compare(name, folder, made, text, others, picoformer):
     sizes = {section["name"]: section["bytes"] for section in bill["sections"]}
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     return {
-        "checkpoint": f"{name}, {bill['original_vocab_size']:,} tokens ({made:,} pieces trained), {weights / 1e6:.0f} MB in bf16",
+        "checkpoint": f"{name}{words}, {bill['original_vocab_size']:,} tokens ({made:,} pieces trained), {weights / 1e6:.0f} MB in bf16",
         "text": f"{text.stat().st_size:,} bytes",
         "tokens kept": f"{bill['kept_pieces']:,}",
         "flash": f"{bill['flash_bytes']:,} bytes: embedding {sizes['embedding']:,}, "
@@ -248,7 +252,9 @@ def main():
             made = checkpoint(arguments.folder / name, tokenizer_of, model_of, roles, texts)
             print(f"{name}: {made} pieces trained, {time.process_time() - begun:.0f} CPU seconds", flush=True)
             if not arguments.make:
-                tables.append(compare(name, arguments.folder / name, made, mine, others, arguments.picoformer))
+                words = ", words as GPT-2's" if name == "Llama" and arguments.gpt2 else ""
+                folder = arguments.folder / name
+                tables.append(compare(name, words, folder, made, mine, others, arguments.picoformer))
     if not tables:
         return
     rows = [f"| | {' | '.join(table['checkpoint'] for table in tables)} |", "| --- |" + " --- |" * len(tables)]
