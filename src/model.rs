@@ -12,8 +12,8 @@ pub use weights::*;
 
 use crate::arena::ArenaSize;
 use crate::blob::{
-    Expected, HEADER_BYTES, Header, IGNORED, Layout, NOTE, PROBLEM, RULES, Sections, Tag, checksum,
-    is_same, part, read_u16, read_u32,
+    Expected, HEADER_BYTES, Header, IGNORED, KEY_BASE, Layout, NOTE, PROBLEM, RULES, Sections, Tag,
+    checksum, is_same, part, read_u16, read_u32,
 };
 use crate::config::*;
 use crate::error::{FormatError, RunError};
@@ -33,6 +33,8 @@ pub struct Model<'a> {
     rules: Rules<'a>,
     /// The code of its [`Problem`]; 0 without the section.
     problem: u32,
+    /// The data of [`KEY_BASE`]; empty without the section.
+    key_base: &'a [u8],
 }
 
 impl<'a> Model<'a> {
@@ -59,11 +61,15 @@ impl<'a> Model<'a> {
     #[inline(never)]
     const fn read(bytes: &'a [u8]) -> Result<Self, FormatError> {
         match Header::parse(bytes) {
-            Ok((header, layout)) => {
-                Ok(Self { bytes, header, layout, rules: Rules::NONE, problem: 0 })
-            }
+            Ok((header, layout)) => Ok(Self::bare(bytes, header, layout)),
             Err(error) => Err(error),
         }
+    }
+
+    /// A model of which no optional section was read.
+    #[inline(always)]
+    const fn bare(bytes: &'a [u8], header: Header, layout: Layout) -> Self {
+        Self { bytes, header, layout, rules: Rules::NONE, problem: 0, key_base: &[] }
     }
 
     #[inline(never)]
@@ -76,7 +82,7 @@ impl<'a> Model<'a> {
         }
         let header = Header::read(bytes, expected.config);
         let layout = expected.layout;
-        let mut model = Self { bytes, header, layout, rules: Rules::NONE, problem: 0 };
+        let mut model = Self::bare(bytes, header, layout);
         model.header.place(bytes.len(), &mut model.layout)?;
         Ok(model)
     }
@@ -144,13 +150,19 @@ impl<'a> Model<'a> {
             None => (None, false),
         };
         let rules = !self.rules.is_empty();
-        let problem = self.problem();
-        Known { added_tokens, rules, problem, ..Known::new(self.header.config, tokenizer) }
+        let (problem, key_base) = (self.problem(), !self.key_base.is_empty());
+        Known {
+            added_tokens,
+            rules,
+            problem,
+            key_base,
+            ..Known::new(self.header.config, tokenizer)
+        }
     }
 
     /// The weights, for a build that runs this model.
     pub const fn weights<B: Build>(&self) -> Weights<'_, B> {
-        Weights::new(self.bytes, &self.header, &self.layout)
+        Weights::new(self.bytes, &self.header, &self.layout, self.key_base)
     }
 
     /// Refuses a model that the build is not for, or that its kernels cannot run.
@@ -164,7 +176,10 @@ impl<'a> Model<'a> {
             let same = target::header::<B>().is_some_and(|h| h.difference(self.bytes).is_none());
             let other = match config.head {
                 Head::Classifier => self.problem > 0 && known.problem != self.problem(),
-                Head::TiedVocabulary | Head::Vocabulary => !known.rules && !self.rules.is_empty(),
+                Head::TiedVocabulary | Head::Vocabulary => {
+                    !known.rules && !self.rules.is_empty()
+                        || !known.key_base && !self.key_base.is_empty()
+                }
                 _ => false,
             };
             let kind = self.tokenizer().map(|tokenizer| tokenizer.kind());
@@ -279,6 +294,11 @@ impl<'a> Model<'a> {
             && let Some(data) = self.section(PROBLEM)
         {
             self.problem = read_u32(data, 0);
+        }
+        if target::has_key_base::<B>()
+            && let Some(data) = self.section(KEY_BASE)
+        {
+            self.key_base = data;
         }
     }
 

@@ -6,7 +6,9 @@
 //! constants. Results do not change.
 
 use crate::arena::Lengths;
-use crate::blob::{AUDIO, Expected, Layout, MOTION, PROBLEM, RULES, TRIGGER, Tag, is_same};
+use crate::blob::{
+    AUDIO, Expected, KEY_BASE, Layout, MOTION, PROBLEM, RULES, TRIGGER, Tag, is_same,
+};
 use crate::config::{Architecture, Config, Head, Input, Position, Problem, SEGMENT, Side};
 use crate::kernels::Kernels;
 use crate::tokenizer::{self, Kind, Method, Tokenizer};
@@ -42,6 +44,8 @@ pub struct Known {
     pub rules: bool,
     /// What its labels are.
     pub problem: Problem,
+    /// Whether its keys are stored less a [base](crate::blob::KEY_BASE).
+    pub key_base: bool,
 }
 
 impl Known {
@@ -51,7 +55,7 @@ impl Known {
             1 => Problem::MultiLabel,
             _ => Problem::SingleLabel,
         };
-        Self { config, tokenizer, added_tokens: false, rules: false, problem }
+        Self { config, tokenizer, added_tokens: false, rules: false, problem, key_base: false }
     }
 }
 
@@ -169,6 +173,14 @@ pub(crate) const fn has_rules<B: Build>() -> bool {
     }
 }
 
+/// Whether keys may be stored less a base.
+pub(crate) const fn has_key_base<B: Build>() -> bool {
+    match B::MODEL {
+        Some(known) => known.key_base,
+        None => true,
+    }
+}
+
 /// Whether labels may be something else than one of several, or a single one.
 pub(crate) const fn has_problems<B: Build>() -> bool {
     match B::MODEL {
@@ -195,7 +207,8 @@ pub(crate) const fn reads<B: Build>(tag: Tag, found: &Config) -> bool {
     let rules = has_rules::<B>() && writes && is_same(tag, RULES);
     let problem = has_problems::<B>() && is_same(tag, PROBLEM);
     let labels = problem && matches!(c.head, Head::Classifier);
-    tag[0].is_ascii_lowercase() || frames || rules || labels
+    let keys = has_key_base::<B>() && c.has_key_base() && is_same(tag, KEY_BASE);
+    tag[0].is_ascii_lowercase() || frames || rules || labels || keys
 }
 
 /// Whether rows may be hypotheses of a search.

@@ -97,7 +97,8 @@ fn language(
 ) -> Result<Evaluation> {
     let files = texts(data)?;
     let mut arena = HeapArena::new(model.arena());
-    let (mut nll, mut nll_reference, mut same, mut count, mut cut) = (0f64, 0f64, 0, 0, 0);
+    let (mut nll, mut nll_reference, mut kl) = (0f64, 0f64, 0f64);
+    let (mut same, mut count, mut cut) = (0, 0, 0);
     for (i, file) in files.iter().enumerate() {
         progress(i, files.len());
         let here = || at(file.display().to_string());
@@ -116,6 +117,7 @@ fn language(
                 same += (best(&p) == greedy(decoder.logits()) as usize) as usize;
                 softmax(&mut p);
                 nll_reference -= (p[pair[1] as usize] as f64).max(1e-45).ln();
+                kl += divergence(&p, decoder.logits());
             }
         }
     }
@@ -129,9 +131,22 @@ fn language(
         cut: Some(cut),
         nll: Some(nll / n),
         nll_reference: reference.map(|_| nll_reference / n),
+        kl: reference.map(|_| kl / n),
         top1_agreement: reference.map(|_| same as f64 / n),
         ..Evaluation::default()
     })
+}
+
+/// The Kullback-Leibler divergence in nats of logits (Q15.16) from probabilities `p`.
+pub fn divergence(p: &[f32], logits: &[i32]) -> f64 {
+    let real = |&logit: &i32| logit as f64 / 65536.0;
+    let largest = logits.iter().map(real).fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = logits.iter().map(|logit| (real(logit) - largest).exp()).sum();
+    let terms = p.iter().zip(logits).filter(|(p, _)| **p > 0.0);
+    let term = |(&p, logit): (&f32, &i32)| {
+        p as f64 * ((p as f64).ln() - (real(logit) - largest) + sum.ln())
+    };
+    terms.map(term).sum()
 }
 
 /// The `.txt` files of a folder, in order.

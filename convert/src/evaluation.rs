@@ -24,6 +24,10 @@ pub struct Evaluation {
     /// The same in f32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nll_reference: Option<f64>,
+    /// Decoder: mean Kullback-Leibler divergence of the predictions from those in f32, nats; it has ten times
+    /// less noise than the difference of `nll`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kl: Option<f64>,
     /// Share of positions with the same likeliest token (or label) as in f32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top1_agreement: Option<f64>,

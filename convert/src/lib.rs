@@ -15,6 +15,7 @@ pub mod host;
 pub mod import;
 pub mod keep;
 pub mod kept;
+pub mod key_base;
 pub mod load;
 pub mod motion_file;
 pub mod output;

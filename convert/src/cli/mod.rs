@@ -18,6 +18,7 @@ use picoformer_convert::evaluate::evaluate;
 use picoformer_convert::generation::beam_width;
 use picoformer_convert::host::Blob;
 use picoformer_convert::kept::{Kept, ORIGINAL};
+use picoformer_convert::key_base;
 use picoformer_convert::load::load_with;
 use picoformer_convert::output::{say, write_whole};
 use picoformer_convert::sections::with_section;
@@ -104,6 +105,9 @@ struct ConvertArguments {
     /// Linear layers that read 12-bit rows instead of 8-bit ones
     #[arg(long, value_enum, default_value_t = WideRows::Auto)]
     wide: WideRows,
+    /// What the keys of a decoder are stored less
+    #[arg(long, value_enum, default_value_t = KeyBase::Auto)]
+    key_base: KeyBase,
     /// How the weights are packed
     #[arg(long, value_enum, default_value_t = Layout::Paired)]
     layout: Layout,
@@ -144,6 +148,14 @@ enum WideRows {
     Norm,
     /// All
     All,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum KeyBase {
+    /// Their mean over texts that the model writes itself: the rest is rounded more finely
+    Auto,
+    /// Nothing
+    None,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -227,6 +239,9 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
         WideRows::Norm => Wide::Norm,
         WideRows::All => Wide::All,
     };
+    if matches!(arguments.key_base, KeyBase::Auto) {
+        key_base::fit(&mut model, wide)?;
+    }
     let mut bytes = writer::write(&model, wide)?;
     let note = arguments.note.as_ref().map(|note| (NOTE, note.clone().into_bytes()));
     let kept = loaded.kept.as_ref().map(|kept| (ORIGINAL, kept.to_bytes()));
