@@ -49,13 +49,15 @@ pub struct Known {
 }
 
 impl Known {
-    /// A model with a tokenizer of this kind, if any, and without what optional sections add.
+    /// A model with a tokenizer of this kind, if any, and without what optional sections add, but for the base
+    /// of keys, which the converter gives every decoder that may have one.
     pub const fn new(config: Config, tokenizer: Option<Kind>) -> Self {
         let problem = match config.n_labels {
             1 => Problem::MultiLabel,
             _ => Problem::SingleLabel,
         };
-        Self { config, tokenizer, added_tokens: false, rules: false, problem, key_base: false }
+        let key_base = config.has_key_base();
+        Self { config, tokenizer, added_tokens: false, rules: false, problem, key_base }
     }
 }
 
