@@ -21,6 +21,14 @@ pub const IGNORED: Tag = *b"igno";
 /// of a [`Problem`](crate::config::Problem).
 pub const PROBLEM: Tag = *b"Prob";
 
+/// When an input is none of a classifier's labels, see [`Scope`](crate::scope::Scope).
+pub const SCOPE: Tag = *b"Scop";
+
+/// How many labels of a model of token labels are of the whole text, a `u32`: they are the first ones, and
+/// the text's is that of the first row. The others are of words. See
+/// [`Classifier::entities`](crate::Classifier::entities).
+pub const TEXT_LABELS: Tag = *b"Span";
+
 /// Which tokens may come next, see [`Rules`](crate::rules::Rules). Without them a model writes other texts.
 pub const RULES: Tag = *b"Rule";
 

@@ -2,13 +2,14 @@
 
 use crate::blob::{
     self, AUDIO, AttentionLayout, Header, KEY_BASE, LayerLayout, Layout, META_BYTES, MOTION,
-    PROBLEM, Placed, RULES, Section, is_same, norm_bytes, part, position_bytes, read_i16, read_u8,
-    read_u16, read_u32, relative_bytes,
+    PROBLEM, Placed, RULES, SCOPE, Section, TEXT_LABELS, is_same, norm_bytes, part, position_bytes,
+    read_i16, read_u8, read_u16, read_u32, relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
 use crate::features::Features;
 use crate::rules::Rules;
+use crate::scope::Scope;
 use crate::target::{self, Build};
 use crate::tokenizer::{TokenizerFormatError, Vocabulary};
 
@@ -67,6 +68,12 @@ pub(super) const fn validate<B: Build>(
     }
     if target::has_problems::<B>() {
         sections.problem(found.end, c);
+    }
+    if target::has_scope::<B>() {
+        sections.scope(found.end, c);
+    }
+    if target::has_text_labels::<B>() {
+        sections.text_labels(found.end, c);
     }
     sections.result
 }
@@ -279,6 +286,35 @@ impl Sections<'_> {
             let known = section.data.len() == 4 && Problem::of_code(code, c.n_labels).is_some();
             if is_same(section.tag, PROBLEM) && !known {
                 self.bad("problem", end);
+            }
+        }
+    }
+
+    /// Which inputs are none of the labels: labels that exclude each other.
+    #[inline(never)]
+    const fn scope(&mut self, end: usize, c: &Config) {
+        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
+        let mut code = 0;
+        while let Some(section) = rest.split_first() {
+            if is_same(section.tag, PROBLEM) {
+                code = read_u32(section.data, 0);
+            }
+            let fits = code == 0 && Scope::parse(section.data, c).is_some();
+            if is_same(section.tag, SCOPE) && !fits {
+                self.bad("scope", end);
+            }
+        }
+    }
+
+    /// How many labels are of the text: one is left for words at least.
+    #[inline(never)]
+    const fn text_labels(&mut self, end: usize, c: &Config) {
+        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
+        while let Some(section) = rest.split_first() {
+            let count = read_u32(section.data, 0);
+            let fits = section.data.len() == 4 && count > 0 && count < c.n_labels as u32;
+            if is_same(section.tag, TEXT_LABELS) && !fits {
+                self.bad("text labels", end);
             }
         }
     }

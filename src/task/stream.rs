@@ -4,17 +4,15 @@
 //! place in the window (the level that is subtracted, learned positions, everything behind attention
 //! without a mask) changes with every row and is computed anew.
 
-use super::classify::Answer;
+use super::classify::{Answer, best};
 use crate::arena::{ArenaParts, take};
-use crate::config::{Config, Head};
+use crate::config::{Config, Head, Problem};
 use crate::encoder::Encoder;
 use crate::error::RunError;
 use crate::features::{Audio, Features, FrontEnd, Motion, Scores, Window};
 use crate::kernels::Native;
 use crate::model::Model;
-use crate::probability::log_probability;
 use crate::progress::Progress;
-use crate::sampler::greedy;
 use crate::target::{self, Build};
 
 /// Something that a stream contains.
@@ -306,10 +304,8 @@ impl<'m, 'a, F: FrontEnd, B: Build> Stream<'m, 'a, F, B> {
         self.working_on = None;
         self.begin()?;
         while self.encoder.step() == Progress::Working {}
-        let logits = self.encoder.outputs();
-        let label = greedy(logits) as usize;
-        let log_probability = log_probability(logits, label);
-        Ok(Answer { label, name: self.name(label), log_probability })
+        let problem = Problem::SingleLabel;
+        Ok(best::<B>(self.encoder.model(), problem, self.encoder.outputs()))
     }
 
     fn config(&self) -> &'m Config {
