@@ -40,13 +40,7 @@ pub fn evaluate(
     }
     let features = model.features();
     if features.audio.is_some() || features.motion.is_some() {
-        if reference.is_some() {
-            return Err(input(
-                "recordings are judged without a reference",
-                "leave --reference out; the recipe compares with its own f32 (models/*/train.py)",
-            ));
-        }
-        return recordings::evaluate(model, data, progress);
+        return recordings::evaluate(model, reference, data, progress);
     }
     match model.config().head {
         Head::Vocabulary | Head::TiedVocabulary => language(model, reference, data, progress),
