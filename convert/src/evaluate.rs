@@ -54,13 +54,7 @@ pub fn evaluate(
         return targets(model, reference, data, limit, progress);
     }
     if sensing {
-        if reference.is_some() {
-            return Err(input(
-                "recordings are judged without a reference",
-                "leave --reference out; the recipe compares with its own f32 (models/*/train.py)",
-            ));
-        }
-        return recordings::evaluate(model, data, progress);
+        return recordings::evaluate(model, reference, data, progress);
     }
     match model.config().head {
         Head::Vocabulary | Head::TiedVocabulary => language(model, reference, data, progress),

@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod evaluation;
 pub mod float_decoder;
 pub mod float_model;
+pub mod float_sensing;
 pub mod float_weights;
 pub mod generation;
 pub mod host;
