@@ -2,6 +2,7 @@
 //! error.
 
 mod answer;
+mod export_c;
 mod reference;
 mod tokenize;
 
@@ -45,6 +46,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Writes a blob as source files of a C program (docs/C.md)
+    ExportC(export_c::ExportArguments),
     /// Runs a blob on a text, on token ids, or on a recording
     Run(answer::RunArguments),
     /// Shows the tokens of a text: ids and pieces
@@ -162,6 +165,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
             let bytes = Blob::open(&blob)?;
             print(&bill(&bytes.model(&blob)?), json)
         }
+        Command::ExportC(arguments) => export_c::run(&arguments),
         Command::Run(arguments) => answer::run(&arguments),
         Command::Tokenize(arguments) => tokenize::run(&arguments),
         Command::Reference(arguments) => reference::run(&arguments),
