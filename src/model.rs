@@ -108,6 +108,23 @@ impl<'a> Model<'a> {
     /// Every [`FormatError`].
     #[inline(never)]
     pub fn parse_for<B: Build>(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let parsed = Self::parse_linked_for::<B>(bytes);
+        if let Ok(model) = &parsed {
+            let (expected, found) = (model.header.checksum, checksum(bytes));
+            if found != expected {
+                return Err(FormatError::BadChecksum { expected, found });
+            }
+        }
+        parsed
+    }
+
+    /// [`Model::parse_for`] without the checksum: for a blob that is linked into the image, or whose
+    /// checksum is computed piece by piece ([`checksum_piece`](crate::blob::checksum_piece)).
+    ///
+    /// # Errors
+    /// Every [`FormatError`] except `BadChecksum`.
+    #[inline(always)] // one copy beside the checksum, or alone
+    pub fn parse_linked_for<B: Build>(bytes: &'a [u8]) -> Result<Self, FormatError> {
         // The result is never taken apart: a model is large for a small core's stack.
         let mut parsed = match target::header::<B>() {
             Some(expected) => Self::read_as(bytes, expected),
@@ -115,10 +132,6 @@ impl<'a> Model<'a> {
         };
         if let Ok(model) = &mut parsed {
             validate::<B>(bytes, &model.header, &model.layout)?;
-            let (expected, found) = (model.header.checksum, checksum(bytes));
-            if found != expected {
-                return Err(FormatError::BadChecksum { expected, found });
-            }
             if !bytes.as_ptr().addr().is_multiple_of(4) {
                 return Err(FormatError::Misaligned);
             }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod encoded;
+mod export_c;
 mod phrase;
 mod reference;
 mod show;
@@ -51,6 +52,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Writes a blob as source files of a C program (docs/C.md)
+    ExportC(export_c::ExportArguments),
     /// Runs a blob on a text, on token ids, or on a recording
     Run(answer::RunArguments),
     /// Shows the tokens of a text: ids and pieces
@@ -191,6 +194,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
             let bytes = Blob::open(&blob)?;
             print(&bill(&bytes.model(&blob)?), json)
         }
+        Command::ExportC(arguments) => export_c::run(&arguments),
         Command::Run(arguments) => answer::run(&arguments),
         Command::Tokenize(arguments) => tokenize::run(&arguments),
         Command::Reference(arguments) => reference::run(&arguments),
