@@ -24,6 +24,7 @@ pub mod recordings;
 pub mod rules;
 pub mod sections;
 pub mod sensing;
+pub mod signing;
 pub mod sound;
 pub mod tokenizer;
 pub mod weights;
