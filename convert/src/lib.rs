@@ -30,6 +30,7 @@ pub mod rules;
 pub mod scope;
 pub mod sections;
 pub mod sensing;
+pub mod signing;
 pub mod sound;
 mod tagging;
 pub mod tokenizer;

@@ -20,3 +20,4 @@ pub mod readme;
 pub mod source;
 pub mod steps;
 pub mod test;
+pub mod update;

@@ -4,7 +4,7 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use xtask::source::{floors, lines};
-use xtask::{bench, board, boards, demo, examples, image, qemu, readme, test};
+use xtask::{bench, board, boards, demo, examples, image, qemu, readme, test, update};
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "picoformer's own commands")]
@@ -66,6 +66,12 @@ enum Command {
         #[arg(long)]
         bless: bool,
     },
+    /// Runs a device that updates its own model on emulated cores; tells what signatures cost there
+    Update {
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
     /// Checks that modules import only from floors below them, that no files import each other in a
     /// circle, and that no address reaches assembly without its provenance
     Floors,
@@ -104,6 +110,7 @@ fn main() -> ExitCode {
         Command::Readme => readme::figures(false),
         Command::Bless => bless(),
         Command::Example { name, bless } => examples::run(&name, bless),
+        Command::Update { json } => update::update(json),
         Command::Floors => floors::check(),
         Command::Lines { json } => lines::engine().map(|lines| match json {
             true => println!("{}", serde_json::json!({ "lines": lines })),

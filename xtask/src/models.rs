@@ -73,6 +73,12 @@ pub fn export_c(model: &str, folder: &Path) -> Result<()> {
     converter(&arguments)
 }
 
+/// Runs the command `picoformer`.
+pub fn picoformer(arguments: &[&str]) -> Result<()> {
+    let own = ["--bin", "picoformer", "--"].into_iter().chain(arguments.iter().copied());
+    converter(&own.map(OsStr::new).collect::<Vec<_>>())
+}
+
 /// Runs a program of the converter.
 fn converter(arguments: &[&OsStr]) -> Result<()> {
     let status = Command::new("cargo")

@@ -9,7 +9,7 @@ use crate::{bench, examples, image, models, readme};
 use anyhow::Result;
 
 /// The engine's optional dependencies: none is needed, each must build alone.
-const FEATURES: [&str; 4] = ["heapless", "defmt", "libm", "micromath"];
+const FEATURES: [&str; 5] = ["heapless", "defmt", "libm", "micromath", "signed"];
 
 /// Does every step whose name contains `only`, even after a failure; whether all passed.
 pub fn test(only: String) -> bool {
@@ -63,7 +63,7 @@ fn style(report: &mut Report) {
     report.step("floors, circles, addresses", floors::check);
     report.step("clippy", || {
         run("cargo clippy --quiet --workspace --all-targets -- -D warnings")?;
-        run("cargo clippy --quiet --package picoformer --features heapless,libm,micromath -- -D warnings")?;
+        run("cargo clippy --quiet --package picoformer --features heapless,libm,micromath,signed -- -D warnings")?;
         run_in(
             "firmware",
             "cargo clippy --quiet --release --package picoformer-bench --package picoformer-demo \
@@ -78,7 +78,7 @@ fn style(report: &mut Report) {
     });
     report.step("documentation", || {
         run("cargo doc --quiet --no-deps --workspace")?;
-        run("cargo doc --quiet --no-deps --package picoformer --features heapless,defmt,libm,micromath")?;
+        run("cargo doc --quiet --no-deps --package picoformer --features heapless,defmt,libm,micromath,signed")?;
         run_in("firmware", "cargo doc --quiet --no-deps --release --package picoformer-demo")
     });
 }
@@ -87,7 +87,7 @@ fn style(report: &mut Report) {
 fn tests(report: &mut Report) {
     report.step("tests", || {
         run("cargo test --quiet --workspace")?;
-        run("cargo test --quiet --package picoformer --features heapless,libm,micromath")
+        run("cargo test --quiet --package picoformer --features heapless,libm,micromath,signed")
     });
     report.step("shipped blobs are what their checkpoints convert to", models::fresh);
     report.step("tests of the demos", || {

@@ -7,6 +7,7 @@ mod export_c;
 mod phrase;
 mod reference;
 mod show;
+mod sign;
 mod tokenize;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -58,6 +59,12 @@ enum Command {
     Run(answer::RunArguments),
     /// Shows the tokens of a text: ids and pieces
     Tokenize(tokenize::TokenizeArguments),
+    /// Makes a pair of keys to sign blobs with
+    Keygen(sign::KeygenArguments),
+    /// Puts a signed envelope in front of a blob: product, release, length and content
+    Sign(sign::SignArguments),
+    /// Verifies a signed blob as a device does
+    Verify(sign::VerifyArguments),
     /// Runs a checkpoint in f32, as the converter reads it (for tools/compare.py)
     Reference(reference::ReferenceArguments),
     /// Measures a blob on data, and its loss against the checkpoint in f32
@@ -196,6 +203,9 @@ pub fn run(arguments: Arguments) -> Result<()> {
         }
         Command::ExportC(arguments) => export_c::run(&arguments),
         Command::Run(arguments) => answer::run(&arguments),
+        Command::Keygen(arguments) => sign::keygen(&arguments),
+        Command::Sign(arguments) => sign::sign(&arguments),
+        Command::Verify(arguments) => sign::check(&arguments),
         Command::Tokenize(arguments) => tokenize::run(&arguments),
         Command::Reference(arguments) => reference::run(&arguments),
         Command::Eval {

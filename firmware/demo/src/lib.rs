@@ -17,6 +17,8 @@ mod recordings;
 pub mod shipped;
 mod stories;
 pub mod text;
+#[cfg(feature = "update")]
+pub mod update;
 mod wake;
 
 pub use classify::classify;

@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["arena", "blob", "features", "kernels", "probability", "rules", "tokenizer"],
     &["target"],
     &["model"],
-    &["nn", "sampler"],
+    &["nn", "sampler", "signed"],
     &["decoder", "encoder", "seq2seq"],
     &["task"],
     &["macros"],
