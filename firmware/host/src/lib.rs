@@ -45,6 +45,7 @@ pub fn run(name: &str, blob: Option<&'static Blob>) -> Option<(String, Result<()
         ("generate", None) => picoformer_demo::generate(&mut out, &mut ()),
         ("layers", None) => picoformer_demo::layers(&mut out, &mut ()),
         ("motion", None) => picoformer_demo::motion(&mut out, &mut ()),
+        ("slots", None) => picoformer_demo::slots(&mut out, &mut ()),
         ("wake", None) => picoformer_demo::wake(&mut out, &mut ()),
         ("update", Some(blob)) => {
             // The flash of a device can be written.
