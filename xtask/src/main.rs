@@ -4,7 +4,7 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use xtask::source::{floors, lines};
-use xtask::{bench, board, boards, demo, examples, image, qemu, readme, test, update};
+use xtask::{bench, board, boards, c, demo, examples, image, qemu, readme, test, update};
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "picoformer's own commands")]
@@ -43,6 +43,8 @@ enum Command {
     },
     /// Builds the shell for real boards, checks and packs it, runs it where there is an emulator
     Boards(boards::Options),
+    /// Builds the C library, tests it, runs its examples on emulated cores and compares with the host
+    C(c::Options),
     /// Counts instructions of kernels and models on every core, against the record and others
     Bench(bench::Options),
     /// The smallest image of each instruction set: code bytes, panic sites, soft float
@@ -99,6 +101,7 @@ fn main() -> ExitCode {
             })
         }
         Command::Boards(options) => boards::boards(&options),
+        Command::C(options) => c::c(&options),
         Command::Bench(options) => bench::bench(&options),
         Command::Size { json, bless } => {
             image::check(bless).map(|rows| match serde_json::to_string(&rows) {

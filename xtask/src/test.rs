@@ -5,7 +5,7 @@ use crate::boards::{self, Options};
 use crate::qemu;
 use crate::source::floors;
 use crate::steps::{Report, run, run_in, run_with};
-use crate::{bench, examples, image, models, readme};
+use crate::{bench, c, examples, image, models, readme};
 use anyhow::Result;
 
 /// The engine's optional dependencies: none is needed, each must build alone.
@@ -48,6 +48,7 @@ pub fn test(only: String) -> bool {
         qemu::check(false).map(|rows| print!("{}", qemu::table(&rows)))
     });
     report.step("shells on the boards that have an emulator", || boards::boards(&Options::ci()));
+    report.step("C library, its examples and tests", || c::c(&c::Options::default()));
     report.step("commands in README.md", readme::commands);
     report.step("instructions of kernels and models, and the record", bench::check);
     report.step("figures in README.md and docs/BENCHMARKS.md", || readme::figures(true));

@@ -139,14 +139,14 @@ PICOFORMER_API size_t picoformer_error_text(const picoformer_error *error, char 
         uint64_t opaque[UINTPTR_MAX > 0xFFFFFFFFu ? 2 * (words) : (words)]; \
     } name
 
-PICOFORMER_OBJECT(picoformer_model, 80);
-PICOFORMER_OBJECT(picoformer_classifier, 40);
-PICOFORMER_OBJECT(picoformer_generator, 48);
-PICOFORMER_OBJECT(picoformer_translator, 144);
-PICOFORMER_OBJECT(picoformer_encoder, 36);
-PICOFORMER_OBJECT(picoformer_scorer, 48);
-PICOFORMER_OBJECT(picoformer_listener, 56);
-PICOFORMER_OBJECT(picoformer_motion, 56);
+PICOFORMER_OBJECT(picoformer_model, 64);
+PICOFORMER_OBJECT(picoformer_classifier, 24);
+PICOFORMER_OBJECT(picoformer_generator, 36);
+PICOFORMER_OBJECT(picoformer_translator, 104);
+PICOFORMER_OBJECT(picoformer_encoder, 20);
+PICOFORMER_OBJECT(picoformer_scorer, 28);
+PICOFORMER_OBJECT(picoformer_listener, 46);
+PICOFORMER_OBJECT(picoformer_motion, 42);
 
 /* What the memory of an object must be a multiple of; and of an arena and a blob. */
 #define PICOFORMER_OBJECT_ALIGNMENT 8

@@ -124,11 +124,7 @@ fn link(archive: &Path, folder: &Path, object: &Path) -> Result<()> {
         "--remove-section=.llvm*",
         "--remove-section=.unrolled",
     ]);
-    command.args([
-        "--remove-section=.eh_frame*",
-        "--remove-section=.rela.eh_frame*",
-        "--remove-section=.note*",
-    ]);
+    command.args(["--remove-section=.eh_frame*", "--remove-section=.rela.eh_frame*"]);
     quiet(command.arg(object))
 }
 

@@ -74,6 +74,8 @@ pub fn read(archive: &Path) -> Result<Found> {
             SectionKind::Text | SectionKind::ReadOnlyData | SectionKind::ReadOnlyString => {
                 found.bytes += section.size()
             }
+            // Constants with addresses, which the host's linker fills in.
+            SectionKind::Data if name.starts_with(".data.rel.ro") => found.bytes += section.size(),
             SectionKind::Data | SectionKind::UninitializedData if section.size() > 0 => {
                 bail!("{} has a variable in {name}", archive.display())
             }

@@ -9,7 +9,9 @@ extern int main(void);
 extern void initialise_monitor_handles(void);
 
 #define PAINT 0xC5C5C5C5u
+#ifndef PAINTED
 #define PAINTED 8192 /* words */
+#endif
 
 void reset(void);
 
@@ -20,9 +22,16 @@ static void fault(void)
     exit(102);
 }
 
-__attribute__((section(".vectors"), used)) static void (*const vectors[16])(void) = {
-    (void (*)(void))stack_top, reset, fault, fault, fault, fault, fault, fault,
-    fault, fault, fault, fault, fault, fault, fault, fault,
+union vector {
+    const void *stack;
+    void (*handler)(void);
+};
+
+__attribute__((section(".vectors"), used)) static const union vector vectors[16] = {
+    {stack_top}, {.handler = reset}, {.handler = fault}, {.handler = fault}, {.handler = fault},
+    {.handler = fault}, {.handler = fault}, {.handler = fault}, {.handler = fault}, {.handler = fault},
+    {.handler = fault}, {.handler = fault}, {.handler = fault}, {.handler = fault}, {.handler = fault},
+    {.handler = fault},
 };
 
 /* What the program used of the stack. */
