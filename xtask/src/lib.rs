@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod board;
 pub mod boards;
+pub mod c;
 pub mod cards;
 pub mod demo;
 pub mod elf;

@@ -3,7 +3,7 @@
 use super::common::{
     activation, architecture, context, epsilon, head_dim, linear, norm, other_head,
 };
-use super::{labels, sentence};
+use super::{labels, scope, sentence};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
@@ -51,7 +51,8 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         c.take_all("cls.");
     }
     let labels = if body { Vec::new() } else { labels::names(c, "classifier")? };
-    let sections = labels::sections(c, head, labels.len())?;
+    let mut sections = labels::sections(c, head, labels.len())?;
+    sections.extend(scope::sections(c, head, &labels, sections.is_empty())?);
     let learned = k.needed("max_position_embeddings")?;
     let limit = sentence.as_ref().and_then(|s| s.longest).map_or(learned, |n| n.min(learned));
     let pooling = sentence.as_ref().map_or(Pooling::First, |s| s.pooling);

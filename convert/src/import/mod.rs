@@ -11,6 +11,7 @@ pub(crate) mod llama;
 pub mod llama2c;
 mod plain;
 mod rotary;
+mod scope;
 mod sentence;
 mod t5;
 
