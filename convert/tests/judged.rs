@@ -130,7 +130,8 @@ fn rejection_is_what_the_answers_say() {
 fn wrong_wishes_are_told() {
     let data = scratch("two.tsv", "text\tlabel\nwhat time is it\ttime\nblue\toos\n");
     let intent = shipped("intent");
-    let eval = |more: &[&str]| [&["eval", &intent, "--data", &data, "--json"][..], more].concat();
+    let first = ["eval", &intent, "--data", &data, "--json"];
+    let eval = |more: &[&'static str]| [&first[..], more].concat();
     assert_eq!(answer(&eval(&["--out-of-scope", "energy=-99"]))["out_of_scope"], 1);
     fails(&eval(&["--out-of-scope", "energie=1"]), &["energie", "energy"]);
     fails(&eval(&["--out-of-scope", "energy=x"]), &["x"]);

@@ -110,6 +110,7 @@ fn the_cost_of_int8_is_told() {
         Some(&motion),
         &samples,
         None,
+        &Default::default(),
         &mut |_, _| (),
     );
     assert!(error.unwrap_err().to_string().contains("not the checkpoint"));

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod board;
 pub mod boards;
 pub mod c;
+pub mod cards;
 pub mod demo;
 pub mod elf;
 pub mod engine;

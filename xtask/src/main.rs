@@ -2,9 +2,10 @@
 //! everything that CI runs.
 
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::source::{floors, lines};
-use xtask::{bench, board, boards, c, demo, examples, image, qemu, readme, test, update};
+use xtask::{bench, board, boards, c, cards, demo, examples, image, qemu, readme, test, update};
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "picoformer's own commands")]
@@ -55,6 +56,16 @@ enum Command {
         /// Writes the record anew
         #[arg(long)]
         bless: bool,
+    },
+    /// Writes models/README.md, the table of all models, from their blobs and their figures.json; fails if
+    /// these or the cards do not agree
+    Models {
+        /// First measures this model anew (`picoformer eval`)
+        #[arg(long, value_name = "MODEL")]
+        measure: Option<String>,
+        /// Data of a test that is not kept in the model's folder, one after the other
+        #[arg(long, requires = "measure")]
+        data: Vec<PathBuf>,
     },
     /// Writes the measured figures of the records into README.md and docs/BENCHMARKS.md
     Readme,
@@ -110,6 +121,8 @@ fn main() -> ExitCode {
             })
         }
         Command::Test { only } => return code(test::test(only)),
+        Command::Models { measure: Some(name), data } => cards::measure(&name, &data),
+        Command::Models { measure: None, .. } => cards::table(false),
         Command::Readme => readme::figures(false),
         Command::Bless => bless(),
         Command::Example { name, bless } => examples::run(&name, bless),
