@@ -7,6 +7,7 @@ pub mod board;
 pub mod boards;
 pub mod demo;
 pub mod elf;
+pub mod endure;
 pub mod engine;
 pub mod examples;
 pub mod figures;

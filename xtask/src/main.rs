@@ -4,7 +4,7 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use xtask::source::{floors, lines};
-use xtask::{bench, board, boards, demo, examples, image, qemu, readme, test, update};
+use xtask::{bench, board, boards, demo, endure, examples, image, qemu, readme, test, update};
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "picoformer's own commands")]
@@ -66,6 +66,8 @@ enum Command {
         #[arg(long)]
         bless: bool,
     },
+    /// Runs mixed tasks for long, and flips bits of the arena between steps
+    Endure(endure::Options),
     /// Runs a device that updates its own model on emulated cores; tells what signatures cost there
     Update {
         /// Machine-readable
@@ -110,6 +112,7 @@ fn main() -> ExitCode {
         Command::Readme => readme::figures(false),
         Command::Bless => bless(),
         Command::Example { name, bless } => examples::run(&name, bless),
+        Command::Endure(options) => endure::endure(&options),
         Command::Update { json } => update::update(json),
         Command::Floors => floors::check(),
         Command::Lines { json } => lines::engine().map(|lines| match json {
