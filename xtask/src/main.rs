@@ -5,7 +5,9 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::source::{floors, lines};
-use xtask::{bench, board, boards, c, cards, demo, examples, image, qemu, readme, test, update};
+use xtask::{
+    bench, board, boards, c, cards, demo, endure, examples, image, qemu, readme, test, update,
+};
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "picoformer's own commands")]
@@ -79,6 +81,8 @@ enum Command {
         #[arg(long)]
         bless: bool,
     },
+    /// Runs mixed tasks for long, and flips bits of the arena between steps
+    Endure(endure::Options),
     /// Runs a device that updates its own model on emulated cores; tells what signatures cost there
     Update {
         /// Machine-readable
@@ -126,6 +130,7 @@ fn main() -> ExitCode {
         Command::Readme => readme::figures(false),
         Command::Bless => bless(),
         Command::Example { name, bless } => examples::run(&name, bless),
+        Command::Endure(options) => endure::endure(&options),
         Command::Update { json } => update::update(json),
         Command::Floors => floors::check(),
         Command::Lines { json } => lines::engine().map(|lines| match json {
