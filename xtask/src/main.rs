@@ -48,6 +48,9 @@ enum Command {
     Boards(boards::Options),
     /// Builds the C library, tests it, runs its examples on emulated cores and compares with the host
     C(c::Options),
+    /// Makes target/dist: the C library for every core (or for one model), and packages for Arduino, ESP-IDF and
+    /// Zephyr
+    Dist(c::DistOptions),
     /// Counts instructions of kernels and models on every core, against the record and others
     Bench(bench::Options),
     /// The smallest image of each instruction set: code bytes, panic sites, soft float
@@ -117,6 +120,7 @@ fn main() -> ExitCode {
         }
         Command::Boards(options) => boards::boards(&options),
         Command::C(options) => c::c(&options),
+        Command::Dist(options) => c::dist(&options),
         Command::Bench(options) => bench::bench(&options),
         Command::Size { json, bless } => {
             image::check(bless).map(|rows| match serde_json::to_string(&rows) {
