@@ -1,14 +1,8 @@
 //! What is looked up in a vocabulary, by binary search in place.
 
+use super::steps::step;
 use super::vocabulary::Vocabulary;
 use crate::blob::{read_u16, read_u32, read_u64};
-
-/// A step of a search, and whatever else is read from the tables: tests count them, see `work`.
-#[inline(always)]
-pub(super) fn step() {
-    #[cfg(test)]
-    super::work::count();
-}
 
 impl<'a> Vocabulary<'a> {
     /// The token of some bytes, by binary search.

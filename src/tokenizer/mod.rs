@@ -10,11 +10,10 @@ mod nfc;
 mod normalize;
 mod output;
 mod score;
+mod steps;
 mod unigram;
 pub mod vocabulary;
 mod word_piece;
-#[cfg(test)]
-mod work;
 
 pub use output::{EncodeError, Kind, Token};
 pub use vocabulary::{TokenizerFormatError, Vocabulary};

@@ -23,8 +23,8 @@
 //!     added                 see `added`
 //! ```
 
-use super::lookup::step;
 use super::output::Kind;
+use super::steps::step;
 use crate::blob::{read_u8, read_u16, read_u32, read_u64};
 
 /// Length of the section's header.

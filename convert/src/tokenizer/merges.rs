@@ -2,7 +2,7 @@
 //! byte-level (GPT-2).
 
 use super::byte_level;
-use super::section::{Section, around, id, parts, pieces, unsupported};
+use super::section::{Section, TIED, around, id, parts, pieces, unsupported};
 use crate::error::Result;
 use picoformer::tokenizer::vocabulary::{
     FLAG_ADD_END, FLAG_BYTES, FLAG_FUSE, FLAG_PREFIX, FLAG_PREFIX_ONCE, FLAG_RUNS, NONE,
@@ -15,8 +15,6 @@ use std::path::Path;
 const SPACE: &str = "\u{2581}";
 /// What is taken away where spaces do not count at the ends of a text, as SentencePiece does it.
 pub(super) const ENDS: &str = r"\A +|[ \x{2581}]+\z";
-/// The mark of a model whose merges of the same result have the same rank; no key of `tokenizer.json`.
-pub(super) const TIED: &str = "tied";
 
 /// The section of a BPE model.
 pub(super) fn section(json: &Value, path: &Path) -> Result<Section> {

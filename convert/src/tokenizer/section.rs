@@ -1,6 +1,5 @@
 //! The tokenizer section of a blob before it is written, and what both kinds of `tokenizer.json` share.
 
-use super::merges::TIED;
 use crate::account::shown;
 use crate::error::{self, Error, Result};
 use picoformer::tokenizer::Tokenizer;
@@ -8,6 +7,10 @@ use picoformer::tokenizer::vocabulary::NONE;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// The mark of a byte-pair encoding whose merges of the same result have the same rank; no key of
+/// `tokenizer.json`.
+pub(super) const TIED: &str = "tied";
 
 /// Everything that a section holds.
 #[derive(Clone, Debug)]

@@ -1,8 +1,7 @@
 //! Every key of a `tokenizer.json` is accounted for.
 
 use super::added::SPELLED;
-use super::merges::TIED;
-use super::section::{parts, unsupported};
+use super::section::{TIED, parts, unsupported};
 use crate::account::Document;
 use crate::account::known::Known;
 use crate::error::Result;

@@ -16,7 +16,7 @@
 //!
 //! Other texts get smaller pieces, in the end single characters or bytes.
 
-use super::super::merges::TIED;
+use super::super::section::TIED;
 use super::pieces::Pieces;
 use super::renumber::pair;
 use serde_json::Value;

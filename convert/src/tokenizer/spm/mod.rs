@@ -160,7 +160,7 @@ fn pairs(model: &Model, refused: &Refused) -> Result<Value> {
         "pre_tokenizer": null,
         "decoder": null,
         "model": { "type": "BPE", "dropout": null, "unk_token": unknown.map(|piece| &piece.text), "vocab": vocab,
-            "merges": merges, "byte_fallback": model.byte_fallback, "fuse_unk": true, super::merges::TIED: true },
+            "merges": merges, "byte_fallback": model.byte_fallback, "fuse_unk": true, super::section::TIED: true },
     }))
 }
 
