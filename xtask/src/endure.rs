@@ -132,20 +132,19 @@ fn campaign(name: &str, runs: impl Iterator<Item = Result<Option<Tally>>>) -> Re
 fn on_board(name: &str, inferences: u64) -> Result<Row> {
     setup()?;
     let board = Board::read(name)?;
-    // A run of the emulator may take ten minutes.
-    let (each, mut row) = (1000, campaign(&board.core.clone(), std::iter::empty())?);
-    let path = board.build_with("endure", &[], &[("PICOFORMER_INFERENCES", &each.to_string())])?;
-    while row.inferences < inferences {
-        let printed = board.run(&path, None)?;
-        let value = |key: &str| {
-            let line = printed.lines().find_map(|line| line.strip_prefix(key));
-            line.map(str::trim).map(String::from).with_context(|| format!("no `{key}`: {printed}"))
-        };
-        row.inferences += value("inferences ")?.parse::<u64>()?;
-        row.hash = value("logits ")?;
-        // The stack was painted: the deepest word of it is still paint.
-        row.guards_intact &= value("#stack_bytes ")?.parse::<u64>()? < 48 * 1024;
-    }
+    let mut row = campaign(&board.core.clone(), std::iter::empty())?;
+    let number = inferences.to_string();
+    let path = board.build_with("endure", &[], &[("PICOFORMER_INFERENCES", &number)])?;
+    let printed = board.run_within(6 * 3600, &path, None)?;
+    let printed = String::from_utf8(printed).context("what was printed is not UTF-8")?;
+    let value = |key: &str| {
+        let line = printed.lines().find_map(|line| line.strip_prefix(key));
+        line.map(str::trim).map(String::from).with_context(|| format!("no `{key}`: {printed}"))
+    };
+    row.inferences = value("inferences ")?.parse()?;
+    row.hash = value("logits ")?;
+    // The stack was painted: the deepest word of it is still paint.
+    row.guards_intact = value("#stack_bytes ")?.parse::<u64>()? < 48 * 1024;
     Ok(row)
 }
 
