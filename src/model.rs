@@ -12,8 +12,8 @@ pub use weights::*;
 
 use crate::arena::ArenaSize;
 use crate::blob::{
-    Expected, HEADER_BYTES, Header, IGNORED, Layout, NOTE, PROBLEM, RULES, SCOPE, Sections,
-    TEXT_LABELS, Tag, checksum, is_same, part, read_u16, read_u32,
+    Expected, HEADER_BYTES, Header, IGNORED, KEY_BASE, Layout, NOTE, PROBLEM, RULES, SCOPE,
+    Sections, TEXT_LABELS, Tag, checksum, is_same, part, read_u16, read_u32,
 };
 use crate::config::*;
 use crate::error::{FormatError, RunError};
@@ -34,6 +34,8 @@ pub struct Model<'a> {
     rules: Rules<'a>,
     /// The code of its [`Problem`]; 0 without the section.
     problem: u32,
+    /// The data of [`KEY_BASE`]; empty without the section.
+    key_base: &'a [u8],
     scope: Option<Scope>,
     text_labels: u32,
 }
@@ -70,8 +72,8 @@ impl<'a> Model<'a> {
     /// Before optional sections were read.
     #[inline(always)]
     const fn of(bytes: &'a [u8], header: Header, layout: Layout) -> Self {
-        let rules = Rules::NONE;
-        Self { bytes, header, layout, rules, problem: 0, scope: None, text_labels: 0 }
+        let (rules, key_base) = (Rules::NONE, &[] as &[u8]);
+        Self { bytes, header, layout, rules, problem: 0, key_base, scope: None, text_labels: 0 }
     }
 
     #[inline(never)]
@@ -106,6 +108,23 @@ impl<'a> Model<'a> {
     /// Every [`FormatError`].
     #[inline(never)]
     pub fn parse_for<B: Build>(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let parsed = Self::parse_linked_for::<B>(bytes);
+        if let Ok(model) = &parsed {
+            let (expected, found) = (model.header.checksum, checksum(bytes));
+            if found != expected {
+                return Err(FormatError::BadChecksum { expected, found });
+            }
+        }
+        parsed
+    }
+
+    /// [`Model::parse_for`] without the checksum: for a blob that is linked into the image, or whose
+    /// checksum is computed piece by piece ([`checksum_piece`](crate::blob::checksum_piece)).
+    ///
+    /// # Errors
+    /// Every [`FormatError`] except `BadChecksum`.
+    #[inline(always)] // one copy beside the checksum, or alone
+    pub fn parse_linked_for<B: Build>(bytes: &'a [u8]) -> Result<Self, FormatError> {
         // The result is never taken apart: a model is large for a small core's stack.
         let mut parsed = match target::header::<B>() {
             Some(expected) => Self::read_as(bytes, expected),
@@ -113,10 +132,6 @@ impl<'a> Model<'a> {
         };
         if let Ok(model) = &mut parsed {
             validate::<B>(bytes, &model.header, &model.layout)?;
-            let (expected, found) = (model.header.checksum, checksum(bytes));
-            if found != expected {
-                return Err(FormatError::BadChecksum { expected, found });
-            }
             if !bytes.as_ptr().addr().is_multiple_of(4) {
                 return Err(FormatError::Misaligned);
             }
@@ -156,6 +171,7 @@ impl<'a> Model<'a> {
             added_tokens,
             rules,
             problem: self.problem(),
+            key_base: !self.key_base.is_empty(),
             out_of_scope: self.scope.is_some(),
             text_labels: self.text_labels(),
             ..Known::new(self.header.config, tokenizer)
@@ -164,7 +180,7 @@ impl<'a> Model<'a> {
 
     /// The weights, for a build that runs this model.
     pub const fn weights<B: Build>(&self) -> Weights<'_, B> {
-        Weights::new(self.bytes, &self.header, &self.layout)
+        Weights::new(self.bytes, &self.header, &self.layout, self.key_base)
     }
 
     /// Refuses a model that the build is not for, or that its kernels cannot run.
@@ -182,7 +198,10 @@ impl<'a> Model<'a> {
                     problem || (!known.out_of_scope && self.scope.is_some())
                 }
                 Head::TokenLabels => known.text_labels != self.text_labels(),
-                Head::TiedVocabulary | Head::Vocabulary => !known.rules && !self.rules.is_empty(),
+                Head::TiedVocabulary | Head::Vocabulary => {
+                    !known.rules && !self.rules.is_empty()
+                        || !known.key_base && !self.key_base.is_empty()
+                }
                 _ => false,
             };
             let kind = self.tokenizer().map(|tokenizer| tokenizer.kind());
@@ -308,6 +327,11 @@ impl<'a> Model<'a> {
             && let Some(data) = self.section(PROBLEM)
         {
             self.problem = read_u32(data, 0);
+        }
+        if target::has_key_base::<B>()
+            && let Some(data) = self.section(KEY_BASE)
+        {
+            self.key_base = data;
         }
         if target::has_scope::<B>()
             && let Some(data) = self.section(SCOPE)

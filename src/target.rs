@@ -7,7 +7,8 @@
 
 use crate::arena::Lengths;
 use crate::blob::{
-    AUDIO, Expected, Layout, MOTION, PROBLEM, RULES, SCOPE, TEXT_LABELS, TRIGGER, Tag, is_same,
+    AUDIO, Expected, KEY_BASE, Layout, MOTION, PROBLEM, RULES, SCOPE, TEXT_LABELS, TRIGGER, Tag,
+    is_same,
 };
 use crate::config::{Architecture, Config, Head, Input, Position, Problem, SEGMENT, Side};
 use crate::kernels::Kernels;
@@ -44,6 +45,8 @@ pub struct Known {
     pub rules: bool,
     /// What its labels are.
     pub problem: Problem,
+    /// Whether its keys are stored less a [base](crate::blob::KEY_BASE).
+    pub key_base: bool,
     /// Whether an input may be none of its labels, see [`Scope`](crate::scope::Scope).
     pub out_of_scope: bool,
     /// How many of its token labels are of the whole text.
@@ -51,7 +54,8 @@ pub struct Known {
 }
 
 impl Known {
-    /// A model with a tokenizer of this kind, if any, and without what optional sections add.
+    /// A model with a tokenizer of this kind, if any, and without what optional sections add, but for the base
+    /// of keys, which the converter gives every decoder that may have one.
     pub const fn new(config: Config, tokenizer: Option<Kind>) -> Self {
         let problem = match config.n_labels {
             1 => Problem::MultiLabel,
@@ -63,6 +67,7 @@ impl Known {
             added_tokens: false,
             rules: false,
             problem,
+            key_base: config.has_key_base(),
             out_of_scope: false,
             text_labels: 0,
         }
@@ -183,6 +188,14 @@ pub(crate) const fn has_rules<B: Build>() -> bool {
     }
 }
 
+/// Whether keys may be stored less a base.
+pub(crate) const fn has_key_base<B: Build>() -> bool {
+    match B::MODEL {
+        Some(known) => known.key_base,
+        None => true,
+    }
+}
+
 /// Whether labels may be something else than one of several, or a single one.
 pub(crate) const fn has_problems<B: Build>() -> bool {
     match B::MODEL {
@@ -236,7 +249,8 @@ pub(crate) const fn reads<B: Build>(tag: Tag, found: &Config) -> bool {
     let labels = (problem || scope) && matches!(c.head, Head::Classifier);
     let texts = has_text_labels::<B>() && is_same(tag, TEXT_LABELS);
     let words = texts && matches!(c.head, Head::TokenLabels);
-    tag[0].is_ascii_lowercase() || frames || rules || labels || words
+    let keys = has_key_base::<B>() && c.has_key_base() && is_same(tag, KEY_BASE);
+    tag[0].is_ascii_lowercase() || frames || rules || labels || words || keys
 }
 
 /// Whether rows may be hypotheses of a search.

@@ -1,6 +1,6 @@
 //! A build that knows its model gives the same bits as one that runs every model, and refuses others.
 
-use picoformer::blob::{CHECKSUM_OFFSET, NOTE, PROBLEM, RULES, SCOPE, Tag, checksum};
+use picoformer::blob::{CHECKSUM_OFFSET, KEY_BASE, NOTE, PROBLEM, RULES, SCOPE, Tag, checksum};
 use picoformer::config::Problem;
 use picoformer::sampler::{ONE, Sampling};
 use picoformer::{
@@ -196,6 +196,23 @@ fn rules_need_a_build_with_rules() {
         found
     };
     assert_ne!(write(&model, "The king"), write(&TALES, "The king"));
+}
+
+specialize!(
+    known: Unbased,
+    picoformer::Known { key_base: false, ..TALES.known() }
+);
+
+/// A build without a base for keys refuses a blob with one, however it was parsed.
+#[test]
+fn bases_of_keys_need_a_build_that_knows_them() {
+    assert!(TALES.known().key_base);
+    let refused = Model::parse_for::<Unbased>(TALES_BLOB).map(|_| ());
+    let offset = TALES.layout().end;
+    assert_eq!(refused, Err(FormatError::UnknownSection { tag: KEY_BASE, offset }));
+    let mut ram = <arena!(TALES)>::new();
+    let wrong = Decoder::<Unbased>::new_for(&TALES, &mut ram).err();
+    assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
 }
 
 specialize!(

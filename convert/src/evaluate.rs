@@ -54,13 +54,7 @@ pub fn evaluate(
         return targets(model, reference, data, limit, progress);
     }
     if sensing {
-        if reference.is_some() {
-            return Err(input(
-                "recordings are judged without a reference",
-                "leave --reference out; the recipe compares with its own f32 (models/*/train.py)",
-            ));
-        }
-        return recordings::evaluate(model, data, progress);
+        return recordings::evaluate(model, reference, data, progress);
     }
     match model.config().head {
         Head::Vocabulary | Head::TiedVocabulary => language(model, reference, data, progress),
@@ -121,7 +115,7 @@ fn language(
 ) -> Result<Evaluation> {
     let files = texts(data)?;
     let mut arena = HeapArena::new(model.arena());
-    let (mut nll, mut nll_reference, mut same) = (0f64, 0f64, 0);
+    let (mut nll, mut nll_reference, mut kl, mut same) = (0f64, 0f64, 0f64, 0);
     let (mut count, mut cut, mut bytes) = (0, 0, 0);
     for (i, file) in files.iter().enumerate() {
         progress(i, files.len());
@@ -142,6 +136,7 @@ fn language(
                 same += (best(&p) == greedy(decoder.logits()) as usize) as usize;
                 softmax(&mut p);
                 nll_reference -= (p[pair[1] as usize] as f64).max(1e-45).ln();
+                kl += divergence(&p, decoder.logits());
             }
         }
     }
@@ -159,9 +154,22 @@ fn language(
         bits_per_byte_reference: reference.and_then(|_| per_byte(nll_reference)),
         nll: Some(nll / n),
         nll_reference: reference.map(|_| nll_reference / n),
+        kl: reference.map(|_| kl / n),
         top1_agreement: reference.map(|_| same as f64 / n),
         ..Evaluation::default()
     })
+}
+
+/// The Kullback-Leibler divergence in nats of logits (Q15.16) from probabilities `p`.
+pub fn divergence(p: &[f32], logits: &[i32]) -> f64 {
+    let real = |&logit: &i32| logit as f64 / 65536.0;
+    let largest = logits.iter().map(real).fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = logits.iter().map(|logit| (real(logit) - largest).exp()).sum();
+    let terms = p.iter().zip(logits).filter(|(p, _)| **p > 0.0);
+    let term = |(&p, logit): (&f32, &i32)| {
+        p as f64 * ((p as f64).ln() - (real(logit) - largest) + sum.ln())
+    };
+    terms.map(term).sum()
 }
 
 /// The `.txt` files of a folder, in order.

@@ -35,7 +35,12 @@ pub struct Evaluation {
     /// The same in f32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nll_reference: Option<f64>,
-    /// Share of positions with the same likeliest token (or label) as in f32.
+    /// Decoder: mean Kullback-Leibler divergence of the predictions from those in f32, nats; it has ten times
+    /// less noise than the difference of `nll`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kl: Option<f64>,
+    /// Share of positions with the same likeliest token (or label, or of recordings with the same answer) as in
+    /// f32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top1_agreement: Option<f64>,
     /// Classifier: how many texts are none of its labels; the other figures tell of what share of which texts.
@@ -110,9 +115,19 @@ pub struct Evaluation {
     /// Recordings: how many hold a label that was not found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missed: Option<usize>,
+    /// The same in f32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed_reference: Option<usize>,
     /// Recordings: events of another label than the recording's, or a second one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub false_events: Option<usize>,
+    /// The same in f32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub false_events_reference: Option<usize>,
+    /// Sound with a trigger: median time of a right event after the word's end (the last 20 ms within
+    /// 20 dB of the loudest), seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<f64>,
     /// Recordings: length of all together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,

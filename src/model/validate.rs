@@ -1,9 +1,9 @@
 //! What [`Model::parse`](super::Model::parse) checks inside the sections, so that nothing can fail later.
 
 use crate::blob::{
-    self, AUDIO, AttentionLayout, Header, LayerLayout, Layout, META_BYTES, MOTION, PROBLEM, Placed,
-    RULES, SCOPE, Section, TEXT_LABELS, is_same, norm_bytes, part, position_bytes, read_i16,
-    read_u8, read_u16, read_u32, relative_bytes,
+    self, AUDIO, AttentionLayout, Header, KEY_BASE, LayerLayout, Layout, META_BYTES, MOTION,
+    PROBLEM, Placed, RULES, SCOPE, Section, TEXT_LABELS, is_same, norm_bytes, part, position_bytes,
+    read_i16, read_u8, read_u16, read_u32, relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
@@ -62,6 +62,9 @@ pub(super) const fn validate<B: Build>(
     }
     if target::has_rules::<B>() {
         sections.rules(found.end, c);
+    }
+    if target::has_key_base::<B>() {
+        sections.key_base(found.end, c);
     }
     if target::has_problems::<B>() {
         sections.problem(found.end, c);
@@ -258,6 +261,18 @@ impl Sections<'_> {
         while let Some(section) = rest.split_first() {
             if is_same(section.tag, RULES) && !Rules::are_valid(section.data, c.vocab_size) {
                 self.bad("rules", end);
+            }
+        }
+    }
+
+    /// What keys are stored less.
+    #[inline(never)]
+    const fn key_base(&mut self, end: usize, c: &Config) {
+        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
+        while let Some(section) = rest.split_first() {
+            let fits = section.data.len() == c.n_layers * c.kv_dim() * 2;
+            if is_same(section.tag, KEY_BASE) && !fits {
+                self.bad("key base", end);
             }
         }
     }

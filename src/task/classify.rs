@@ -8,6 +8,7 @@ use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
 use crate::probability::log_probability;
+use crate::progress::Progress;
 use crate::sampler::greedy;
 use crate::slices::{at, part};
 use crate::target::{self, Build};
@@ -82,6 +83,62 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         target::problem::<B>(self.encoder.model().problem())
     }
 
+    /// Takes a text; returns its tokens, special tokens included. Then [`Classifier::step`] until done,
+    /// and [`Classifier::answer`] or what the encoder gives. There are no outputs before, also not
+    /// those of the text before.
+    ///
+    /// # Errors
+    /// Those of the tokenizer and of [`Encoder::begin`].
+    pub fn begin(&mut self, text: &str) -> Result<&[Token], TaskError> {
+        self.encoder.abandon();
+        let tokens = encode::<B>(&self.tokenizer, text, self.tokens)?;
+        self.encoder.begin(tokens)?;
+        Ok(tokens)
+    }
+
+    /// One piece of the work for a text, see [`Encoder::step`].
+    pub fn step(&mut self) -> Progress {
+        self.encoder.step()
+    }
+
+    /// The tokens of the text begun last, one for each row; empty without one.
+    pub fn tokens(&self) -> &[Token] {
+        part(self.tokens, 0, self.encoder.rows())
+    }
+
+    /// The likeliest label of the text begun last, once its steps are done; [`Classifier::label`] gives
+    /// the others.
+    ///
+    /// # Errors
+    /// As [`Classifier::label`].
+    pub fn answer(&self) -> Result<Answer<'m>, RunError> {
+        let problem = self.labels()?;
+        Ok(best::<B>(self.encoder.model(), problem, self.answered(0)?))
+    }
+
+    /// A label of the text begun last, once its steps are done.
+    ///
+    /// # Errors
+    /// [`RunError::WrongModel`] without labels for a text, [`RunError::EmptyInput`] before a text,
+    /// [`RunError::InFlight`] before its last step, [`RunError::NoSuchLabel`].
+    pub fn label(&self, label: usize) -> Result<Answer<'m>, RunError> {
+        let (model, problem) = (self.encoder.model(), self.labels()?);
+        let logits = self.answered(label)?;
+        let in_scope = best::<B>(model, problem, logits).in_scope;
+        Ok(Answer { in_scope, ..answer(model, problem, logits, label) })
+    }
+
+    /// The logits of all labels, `label` among them, once all steps are done.
+    fn answered(&self, label: usize) -> Result<&[i32], RunError> {
+        let logits = self.encoder.outputs();
+        match (self.encoder.rows(), logits.len()) {
+            (0, _) => Err(RunError::EmptyInput),
+            (_, 0) => Err(RunError::InFlight),
+            (_, labels) if label >= labels => Err(RunError::NoSuchLabel { labels, given: label }),
+            _ => Ok(logits),
+        }
+    }
+
     /// The outputs for a text: logits of the labels (or the values of a regression) in Q15.16, or an
     /// embedding of length one in
     /// Q1.30. A text longer than the context is an error, and so is an empty one; the encoder then
@@ -94,8 +151,9 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         if !matches!(self.head(), Head::Classifier | Head::Embedding) {
             return Err(wrong("a model with one answer for a text"));
         }
-        self.encoder.abandon();
-        Ok(self.encoder.run(encode::<B>(&self.tokenizer, text, self.tokens)?)?)
+        self.begin(text)?;
+        while self.step() == Progress::Working {}
+        Ok(self.encoder.outputs())
     }
 
     /// The likeliest label of a text.
@@ -128,10 +186,10 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     }
 
     /// What the labels are, if there are some.
-    fn labels(&self) -> Result<Problem, TaskError> {
+    fn labels(&self) -> Result<Problem, RunError> {
         match (self.head(), self.problem()) {
             (Head::Classifier, problem) if problem != Problem::Regression => Ok(problem),
-            _ => Err(wrong("a model with labels for a text")),
+            _ => Err(RunError::WrongModel { needed: "a model with labels for a text" }),
         }
     }
 
@@ -172,6 +230,19 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
             each(token, label, model.label(label).unwrap_or(""));
         }
         Ok(())
+    }
+
+    /// The label of row `row` of the text begun last, once its steps are done: of its token in
+    /// [`Classifier::tokens`]. In a model with labels of the whole text ([`Model::text_labels`]) row 0 has one of
+    /// those.
+    ///
+    /// # Errors
+    /// As [`Encoder::label_logits`].
+    pub fn tag_of(&mut self, row: usize) -> Result<Answer<'m>, RunError> {
+        let model = self.encoder.model();
+        let of_text = target::text_labels::<B>(model.text_labels());
+        let logits = self.encoder.label_logits(row)?;
+        Ok(answer(model, Problem::SingleLabel, logits, row_label(logits, row, of_text)))
     }
 
     pub(super) fn head(&self) -> Head {

@@ -3,9 +3,11 @@
 
 mod answer;
 mod encoded;
+mod export_c;
 mod phrase;
 mod reference;
 mod show;
+mod sign;
 mod tokenize;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -22,6 +24,7 @@ use picoformer_convert::evaluation::Rejection;
 use picoformer_convert::generation::beam_width;
 use picoformer_convert::host::Blob;
 use picoformer_convert::kept::{Kept, ORIGINAL};
+use picoformer_convert::key_base;
 use picoformer_convert::load::load_with;
 use picoformer_convert::output::{say, write_whole};
 use picoformer_convert::scope::Asked;
@@ -50,10 +53,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Writes a blob as source files of a C program (docs/C.md)
+    ExportC(export_c::ExportArguments),
     /// Runs a blob on a text, on token ids, or on a recording
     Run(answer::RunArguments),
     /// Shows the tokens of a text: ids and pieces
     Tokenize(tokenize::TokenizeArguments),
+    /// Makes a pair of keys to sign blobs with
+    Keygen(sign::KeygenArguments),
+    /// Puts a signed envelope in front of a blob: product, release, length and content
+    Sign(sign::SignArguments),
+    /// Verifies a signed blob as a device does
+    Verify(sign::VerifyArguments),
     /// Runs a checkpoint in f32, as the converter reads it (for tools/compare.py)
     Reference(reference::ReferenceArguments),
     /// Measures a blob on data, and its loss against the checkpoint in f32
@@ -117,6 +128,9 @@ struct ConvertArguments {
     /// Linear layers that read 12-bit rows instead of 8-bit ones
     #[arg(long, value_enum, default_value_t = WideRows::Auto)]
     wide: WideRows,
+    /// What the keys of a decoder are stored less
+    #[arg(long, value_enum, default_value_t = KeyBase::Auto)]
+    key_base: KeyBase,
     /// How the weights are packed
     #[arg(long, value_enum, default_value_t = Layout::Paired)]
     layout: Layout,
@@ -164,6 +178,14 @@ enum WideRows {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum KeyBase {
+    /// Their mean over texts that the model writes itself: the rest is rounded more finely
+    Auto,
+    /// Nothing
+    None,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum Layout {
     /// For every core
     Paired,
@@ -179,7 +201,11 @@ pub fn run(arguments: Arguments) -> Result<()> {
             let bytes = Blob::open(&blob)?;
             print(&bill(&bytes.model(&blob)?), json)
         }
+        Command::ExportC(arguments) => export_c::run(&arguments),
         Command::Run(arguments) => answer::run(&arguments),
+        Command::Keygen(arguments) => sign::keygen(&arguments),
+        Command::Sign(arguments) => sign::sign(&arguments),
+        Command::Verify(arguments) => sign::check(&arguments),
         Command::Tokenize(arguments) => tokenize::run(&arguments),
         Command::Reference(arguments) => reference::run(&arguments),
         Command::Eval {
@@ -257,6 +283,9 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
         WideRows::Norm => Wide::Norm,
         WideRows::All => Wide::All,
     };
+    if matches!(arguments.key_base, KeyBase::Auto) {
+        key_base::fit(&mut model, wide)?;
+    }
     let mut bytes = writer::write(&model, wide)?;
     let note = arguments.note.as_ref().map(|note| (NOTE, note.clone().into_bytes()));
     let kept = loaded.kept.as_ref().map(|kept| (ORIGINAL, kept.to_bytes()));

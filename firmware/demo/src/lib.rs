@@ -19,6 +19,8 @@ pub mod shipped;
 mod slots;
 mod stories;
 pub mod text;
+#[cfg(feature = "update")]
+pub mod update;
 mod wake;
 
 pub use classify::classify;

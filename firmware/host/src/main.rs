@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let Some((text, result)) = run(name, blob) else {
         eprintln!(
             "usage: picoformer-host classify | digits | g2p | generate | layers | motion | slots | \
-             stories BLOB | wake"
+              stories BLOB | update FLASH | wake"
         );
         return ExitCode::from(2);
     };
