@@ -50,6 +50,7 @@ pub fn test(only: String) -> bool {
     report.step("a device that updates itself", || update::update(false));
     report.step("endurance and bit flips, a short run", || endure::endure(&endure::Options::ci()));
     report.step("shells on the boards that have an emulator", || boards::boards(&Options::ci()));
+    report.step("models that do not fit a board are refused", boards::refusal);
     report.step("C library, its examples and tests", || c::c(&c::Options::default()));
     report.step("commands in README.md", readme::commands);
     report.step("instructions of kernels and models, and the record", bench::check);
