@@ -1,5 +1,5 @@
-//! Instructions per byte of text for every tokenizer, counted by valgrind's callgrind, for texts of 10 KB, 100 KB and
-//! 1 MB. Run by hand; the table is in docs/BENCHMARKS.md.
+//! Instructions per byte of text for every tokenizer, counted by valgrind's callgrind, for texts of 10 KB and
+//! 100 KB. Run by hand; the table is in docs/BENCHMARKS.md.
 //!
 //! ```sh
 //! cargo test -p picoformer-convert --test instructions -- --ignored --nocapture
@@ -17,7 +17,7 @@ use std::process::Command;
 use texts::{models, sentences, tales};
 use trained::changed;
 
-const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
+const SIZES: [usize; 2] = [10_000, 100_000];
 
 fn sections() -> Vec<(&'static str, Vec<u8>)> {
     let golden = |file: &str| models().join("../tests/golden").join(file);
@@ -81,10 +81,10 @@ fn instructions_per_byte() {
     // Cut anywhere it is text.
     let all: String =
         [tales(), sentences()].concat().join("\n").chars().filter(char::is_ascii).collect();
-    let normal: String = all.chars().cycle().take(SIZES[2]).collect();
-    let word = "abcdefghij".repeat(SIZES[2] / 10);
+    let normal: String = all.chars().cycle().take(SIZES[1]).collect();
+    let word = "abcdefghij".repeat(SIZES[1] / 10);
     println!(
-        "| tokenizer | 10 KB of text | 100 KB | 1 MB | one word of 1 MB |\n| --- | ---: | ---: | ---: | ---: |"
+        "| tokenizer | 10 KB of text | 100 KB | one word of 100 KB |\n| --- | ---: | ---: | ---: |"
     );
     for (name, section) in sections() {
         let path = folder.join("counted.section");
@@ -99,9 +99,9 @@ fn instructions_per_byte() {
             // Without what a text of one byte takes.
             (run(size) - run(1)) / size as u64
         };
-        let [small, large, huge] = SIZES.map(|size| count(&normal, size));
-        let endless = count(&word, SIZES[2]);
-        println!("| {name} | {small} | {large} | {huge} | {endless} |");
-        assert!(large < 2 * small && huge < 2 * small, "{name}");
+        let [small, large] = SIZES.map(|size| count(&normal, size));
+        let endless = count(&word, SIZES[1]);
+        println!("| {name} | {small} | {large} | {endless} |");
+        assert!(large < 2 * small && endless < 20 * small, "{name}");
     }
 }

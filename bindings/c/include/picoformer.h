@@ -114,6 +114,7 @@ PICOFORMER_API const char *picoformer_kernels(void);
 
 #define PICOFORMER_ERROR_TEXT_TOO_LONG (-60)     /* tokens that there is room for */
 #define PICOFORMER_ERROR_UNKNOWN_CHARACTER (-61) /* `what`: the character; given: its code point */
+#define PICOFORMER_ERROR_NOT_NORMALIZED (-62)    /* the text is not in NFC; likewise */
 
 /* The text of a status, without numbers; never NULL. */
 PICOFORMER_API const char *picoformer_status_text(int32_t status);
@@ -192,6 +193,7 @@ PICOFORMER_API int32_t picoformer_model_check_step(picoformer_model *self, size_
 #define PICOFORMER_TOKENIZER_WORD_PIECE 3u
 #define PICOFORMER_TOKENIZER_BYTE_LEVEL 4u
 #define PICOFORMER_TOKENIZER_UNIGRAM 5u
+#define PICOFORMER_TOKENIZER_CL100K 6u /* bytes, with the words of Llama 3 and Qwen */
 
 typedef struct picoformer_bill {
     uint32_t flash_bytes;

@@ -46,6 +46,13 @@ impl Error {
         Self { what, ..self }
     }
 
+    /// With a character at fault.
+    fn character(self, character: char) -> Self {
+        let mut letters = [0; 4];
+        character.encode_utf8(&mut letters);
+        Self { letters, ..self.numbers(0, character as usize) }
+    }
+
     /// A null pointer, and which.
     pub const fn null(what: &'static str) -> Self {
         Self::new(code::NULL).about(what)
@@ -180,14 +187,12 @@ impl From<EncodeError> for Error {
                 Self::new(code::TEXT_TOO_LONG).numbers(needed, given)
             }
             EncodeError::UnknownCharacter { character } => {
-                let mut letters = [0; 4];
-                character.encode_utf8(&mut letters);
-                Self {
-                    letters,
-                    ..Self::new(code::UNKNOWN_CHARACTER).numbers(0, character as usize)
-                }
+                Self::new(code::UNKNOWN_CHARACTER).character(character)
             }
             EncodeError::InvalidUtf8 { valid } => Self::new(code::NOT_UTF8).numbers(0, valid),
+            EncodeError::NotNormalized { character } => {
+                Self::new(code::NOT_NORMALIZED).character(character)
+            }
         }
     }
 }
