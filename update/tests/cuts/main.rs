@@ -8,7 +8,7 @@ mod device;
 mod refusals;
 
 use chip::{Chip, TEARS, Tear};
-use device::{file, fresh, start, update};
+use device::{blob, file, fresh, start, update};
 use picoformer::signed::SignedError;
 use picoformer_update::{Error, Store};
 
@@ -19,34 +19,58 @@ struct Count {
     second: u64,
 }
 
-/// Power is back: the device answers with version 1 or 2, refuses version 0, and takes version 2.
-fn recovers<const U: usize, const B: u8>(chip: &mut Chip<U, B>, bad: u32, what: &str) -> u32 {
+/// Power is back: the device answers with the version before or, if that is not bad, with the new one.
+fn recovers<const U: usize, const B: u8>(
+    chip: &mut Chip<U, B>,
+    new: u32,
+    bad: u32,
+    what: &str,
+) -> u32 {
     chip.power(None);
-    let picked = start(chip, bad).unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert!(picked.version == 1 || picked.version == 2 && bad > 2, "{what}: {picked:?}");
+    let mut store = Store::open(&mut *chip, device::LAYOUT, device::key()).unwrap();
+    let picked = store.start(|bytes| {
+        // The version before was confirmed long ago: if it is tried again, the records were lost.
+        assert!(bytes != blob(new - 1), "{what}: the records are lost");
+        (0..bad).any(|version| bytes == blob(version))
+    });
+    let picked = picked.unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(store.blob(), Some(&blob(picked.version)[..]), "{what}");
+    let good = picked.version == new - 1 || picked.version == new && bad > new;
+    assert!(good, "{what}: {picked:?}");
     picked.version
 }
 
-fn goes_on<const U: usize, const B: u8>(chip: &mut Chip<U, B>, version: u32, what: &str) {
+/// It refuses an older version, and takes the new one if it does not run it.
+fn goes_on<const U: usize, const B: u8>(chip: &mut Chip<U, B>, new: u32, version: u32, what: &str) {
     let mut store = Store::open(&mut *chip, device::LAYOUT, device::key()).unwrap();
     device::started(&mut store, 9).unwrap();
     let refused = store.begin(&file(0)).map(|_| ()).unwrap_err();
     let expected = SignedError::Older { at_least: version + 1, found: 0 };
     assert_eq!(refused, Error::Signed(expected), "{what}");
-    if version == 1 {
-        let picked = update(chip, &file(2), 9).unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_eq!(picked.version, 2, "{what}");
+    if version < new {
+        let picked = update(chip, &file(new), 9).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(picked.version, new, "{what}");
     }
 }
 
-/// Cuts an update at every operation in every way; `second` tells at which operations of the recovery power fails
-/// again, and `bad` from which version on self-tests fail.
-fn cut_everywhere<const U: usize, const B: u8>(bad: u32, step: usize, tears: &[Tear]) -> Count {
-    let (whole, two, mut count) = (fresh::<U, B>(), file(2), Count::default());
+/// A device that runs the version before: of version 2, with an empty slot; of version 3, with both slots in use.
+fn before<const U: usize, const B: u8>(new: u32) -> Chip<U, B> {
+    let mut chip = fresh();
+    for version in 2..new {
+        assert_eq!(update(&mut chip, &file(version), 9).unwrap().version, version);
+    }
+    chip.power(None);
+    chip
+}
+
+/// Cuts an update to version `new` at every operation in every way; at every `step`th operation of the recovery power
+/// fails again, in those ways.
+fn cut_everywhere<const U: usize, const B: u8>(new: u32, step: usize, tears: &[Tear]) -> Count {
+    let (whole, two, mut count) = (before::<U, B>(new), file(new), Count::default());
+    let bad = 9;
     let operations = {
         let mut chip = whole.clone();
-        let last = update(&mut chip, &two, bad).unwrap();
-        assert_eq!(last.version, if bad > 2 { 2 } else { 1 });
+        assert_eq!(update(&mut chip, &two, bad).unwrap().version, new);
         chip.operations
     };
     for at in 0..operations {
@@ -58,11 +82,11 @@ fn cut_everywhere<const U: usize, const B: u8>(bad: u32, step: usize, tears: &[T
             count.cuts += 1;
             let what = format!("units of {U}, blank {B:02x}, cut at {at}, {tear:?}");
             let mut chip = torn.clone();
-            let version = recovers(&mut chip, bad, &what);
+            let version = recovers(&mut chip, new, bad, &what);
             let writes = chip.operations;
             // What the first start decided, the second one says, too.
-            assert_eq!(recovers(&mut chip, bad, &what), version, "{what}");
-            goes_on(&mut chip, version, &what);
+            assert_eq!(recovers(&mut chip, new, bad, &what), version, "{what}");
+            goes_on(&mut chip, new, version, &what);
             // Power fails again in the first start after the cut, then for good measure in a second update.
             for again in (0..writes).step_by(step) {
                 for &tear in tears {
@@ -71,8 +95,8 @@ fn cut_everywhere<const U: usize, const B: u8>(bad: u32, step: usize, tears: &[T
                     let _ = start(&mut chip, bad);
                     count.second += 1;
                     let what = format!("{what}, and in the start at {again}, {tear:?}");
-                    let version = recovers(&mut chip, bad, &what);
-                    goes_on(&mut chip, version, &what);
+                    let version = recovers(&mut chip, new, bad, &what);
+                    goes_on(&mut chip, new, version, &what);
                 }
             }
         }
@@ -106,8 +130,8 @@ fn cut_twice<const U: usize, const B: u8>(tears: &[Tear]) -> Count {
                 }
                 count.second += 1;
                 let what = format!("units of {U}, cuts at {at} and {again}, {tear:?}");
-                let version = recovers(&mut chip, 9, &what);
-                goes_on(&mut chip, version, &what);
+                let version = recovers(&mut chip, 2, 9, &what);
+                goes_on(&mut chip, 2, version, &what);
                 again += 1;
             }
         }
@@ -135,13 +159,14 @@ fn a_device_answers_after_every_cut() {
         total.cuts += count.cuts;
         total.second += count.second;
     };
-    add(cut_everywhere::<1, 0xFF>(9, 5 * every, &TEARS[2..]));
-    add(cut_everywhere::<4, 0xFF>(9, every, &TEARS[2..]));
-    add(cut_everywhere::<8, 0x00>(9, every, &TEARS));
-    add(cut_everywhere::<16, 0xFF>(9, 1, &TEARS));
-    add(cut_everywhere::<32, 0x00>(9, 1, &TEARS));
-    add(cut_everywhere::<32, 0xFF>(9, 1, &TEARS));
-    add(cut_everywhere::<128, 0xFF>(9, 1, &TEARS));
+    add(cut_everywhere::<1, 0xFF>(2, 5 * every, &TEARS[2..]));
+    add(cut_everywhere::<4, 0xFF>(3, every, &TEARS[2..]));
+    add(cut_everywhere::<8, 0x00>(2, every, &TEARS));
+    add(cut_everywhere::<16, 0xFF>(3, 1, &TEARS));
+    add(cut_everywhere::<32, 0x00>(2, 1, &TEARS));
+    add(cut_everywhere::<32, 0xFF>(3, 1, &TEARS));
+    add(cut_everywhere::<128, 0xFF>(2, 1, &TEARS));
+    add(cut_everywhere::<128, 0x00>(3, 1, &TEARS));
     told("update", &total);
 }
 
@@ -172,7 +197,7 @@ fn cut_everywhere_bad<const U: usize, const B: u8>() -> Count {
             count.cuts += 1;
             let what = format!("units of {U}, bad blob, cut at {at}, {tear:?}");
             for _ in 0..5 {
-                assert_eq!(recovers(&mut torn, 2, &what), 1);
+                assert_eq!(recovers(&mut torn, 2, 2, &what), 1);
             }
             // The next release is good.
             torn.power(None);
