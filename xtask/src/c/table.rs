@@ -62,7 +62,7 @@ pub fn pick(folder: &Path, row: &Row) -> Result<Option<std::path::PathBuf>> {
                 .flatten()
                 .map(|s| &**s)
                 .collect();
-            let core = script.lines().filter_map(|line| choice(line, &set)).next_back();
+            let core = blocks(&script).filter_map(|block| choice(block, &set)).last();
             core.map(|core| folder.join("zephyr/blobs/lib").join(core).join("libpicoformer.a"))
         }
         other => bail!("no package `{other}`"),
@@ -73,10 +73,14 @@ pub fn pick(folder: &Path, row: &Row) -> Result<Option<std::path::PathBuf>> {
     }
 }
 
-/// A line `if(A AND B) set(picoformer_core NAME) endif()` whose symbols are all set.
-fn choice<'l>(line: &'l str, set: &[&str]) -> Option<&'l str> {
-    let (condition, rest) =
-        line.trim().strip_prefix("if(CONFIG_").map(|_| line.trim()[3..].split_once(')'))??;
+/// The blocks `if(…) … endif()` of a script.
+fn blocks(script: &str) -> impl Iterator<Item = &str> {
+    script.split("endif()").filter_map(|text| Some(&text[text.rfind("if(")?..]))
+}
+
+/// What a block `if(A AND B)`, `set(picoformer_core NAME)` chooses, if all of its symbols are set.
+fn choice<'l>(block: &'l str, set: &[&str]) -> Option<&'l str> {
+    let (condition, rest) = block.strip_prefix("if(")?.split_once(')')?;
     let holds = condition.split(" AND ").all(|symbol| set.contains(&symbol));
     let name = rest.trim().strip_prefix("set(picoformer_core ")?.split(')').next()?;
     holds.then_some(name)
@@ -90,7 +94,7 @@ pub fn choices(rows: &[Row]) -> String {
         let symbols = [Some(&row.mcu), row.fpu.as_ref(), row.abi.as_ref()];
         let symbols: Vec<_> = symbols.into_iter().flatten().cloned().collect();
         lines.push(format!(
-            "  if({}) set(picoformer_core {archive}) endif()",
+            "  if({})\n    set(picoformer_core {archive})\n  endif()",
             symbols.join(" AND ")
         ));
     }
@@ -103,10 +107,10 @@ mod tests {
 
     #[test]
     fn a_choice_needs_all_of_its_symbols() {
-        let line = "  if(CONFIG_A AND CONFIG_B) set(picoformer_core x) endif()";
-        assert_eq!(choice(line, &["CONFIG_A", "CONFIG_B"]), Some("x"));
-        assert_eq!(choice(line, &["CONFIG_A"]), None);
-        assert_eq!(choice("  set(picoformer_core \"\")", &["CONFIG_A"]), None);
+        let script = "set(picoformer_core \"\")\n  if(CONFIG_A AND CONFIG_B)\n    set(picoformer_core x)\n  endif()\n";
+        let chosen = |set: &[&str]| blocks(script).filter_map(|block| choice(block, set)).last();
+        assert_eq!(chosen(&["CONFIG_A", "CONFIG_B"]), Some("x"));
+        assert_eq!(chosen(&["CONFIG_A"]), None);
     }
 
     #[test]
