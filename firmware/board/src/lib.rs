@@ -11,6 +11,7 @@ mod memory;
 pub mod report;
 pub mod selfcheck;
 pub mod semihosting;
+pub mod soak;
 
 pub use counter::Meter;
 pub use report::run;

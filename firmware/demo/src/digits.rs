@@ -11,7 +11,8 @@ use crate::{Failure, Phase, Probe, Summary, blob};
 
 blob!(BLOB, "../../../models/digits/model.pico");
 
-static MODEL: Model = model!(bytes: &BLOB.0);
+/// The model, parsed at compile time.
+pub static MODEL: Model = model!(bytes: &BLOB.0);
 static RAM: Lend<arena!(MODEL)> = Lend::new(Arena::new());
 specialize!(
     /// This firmware runs this model only.
