@@ -88,6 +88,13 @@ pub fn small() -> &'static [Blob] {
     })
 }
 
+/// Which of [`small`] a checkpoint of `tests/golden` is.
+pub fn golden(name: &str) -> usize {
+    // They are the last but one with rules.
+    let first = small().len() - 1 - GOLDEN.len();
+    first + GOLDEN.iter().position(|&known| known == name).expect("no such checkpoint")
+}
+
 /// The shipped blobs with their names; made once.
 pub fn shipped() -> &'static [(&'static str, Blob)] {
     static BLOBS: OnceLock<Vec<(&'static str, Blob)>> = OnceLock::new();

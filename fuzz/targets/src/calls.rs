@@ -86,6 +86,7 @@ pub fn decoder(data: &[u8]) {
                 decoder.reset();
                 text.clear();
                 flight.clear();
+                prefix = 0;
             }
             7 => {
                 let given = tokens(&mut script, vocab_size);

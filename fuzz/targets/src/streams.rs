@@ -1,6 +1,6 @@
 //! A stream that is pushed, fed, judged and begun anew, against a new listener that is fed the same samples.
 
-use crate::bases::{GOLDEN, small};
+use crate::bases::{golden, small};
 use picoformer::{Listener, Model};
 use picoformer_convert::host::HeapArena;
 use picoformer_forge::{Random, Script};
@@ -15,9 +15,7 @@ fn fresh(model: &Model, samples: &[i16]) -> (usize, Vec<i32>) {
 
 /// A listener: what it says of its window is what a new one says of the same samples.
 pub fn stream(data: &[u8]) {
-    let keyword = GOLDEN.iter().position(|&name| name == "plain-keyword").unwrap();
-    // The golden models are the last but one with rules.
-    let blob = &small()[small().len() - 1 - GOLDEN.len() + keyword];
+    let blob = &small()[golden("plain-keyword")];
     let model = blob.parse().unwrap();
     let mut arena = HeapArena::new(model.arena());
     let mut listener = Listener::new(&model, arena.parts()).unwrap();

@@ -61,13 +61,19 @@ impl Code<'_> {
                     _ => Known::Nothing,
                 };
             }
+            // POP, LDM
+            _ if a & 0xFE00 == 0xBC00 || a & 0xF800 == 0xC800 => r[..8].fill(Known::Nothing),
+            // ADD Rd, Rm
+            _ if a & 0xFF00 == 0x4400 => r[(a & 7 | a >> 4 & 8) as usize] = Known::Nothing,
             // Other instructions on eight registers write the lowest field, or that of bits 8 to 10.
-            _ if a < 0x2000 || (0x4000..0x4400).contains(&a) || (0x5600..0x6000).contains(&a) => {
-                r[low] = Known::Nothing
-            }
-            _ if (0x2000..0x4000).contains(&a) || a & 0xF000 == 0xA000 || a & 0xF800 == 0x9800 => {
-                r[(a >> 8 & 7) as usize] = Known::Nothing;
-            }
+            0..0x2000
+            | 0x4000..0x4400
+            | 0x5600..0x6000
+            | 0x7800..0x8000
+            | 0x8800..0x9000
+            | 0xB200..0xB300
+            | 0xBA00..0xBB00 => r[low] = Known::Nothing,
+            0x2000..0x4000 | 0x9800..0xB000 => r[(a >> 8 & 7) as usize] = Known::Nothing,
             _ => {}
         }
     }
@@ -142,7 +148,8 @@ impl Code<'_> {
                 let imm = (b & 0xFF) * 4;
                 (r[rt], r[rd]) = (Known::Loaded(imm), Known::Loaded(imm + 4));
             }
-            _ => r[rd] = Known::Nothing,
+            // Loads write the one field, arithmetic the other.
+            _ => (r[rt], r[rd]) = (Known::Nothing, Known::Nothing),
         }
     }
 }
