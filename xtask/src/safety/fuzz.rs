@@ -2,9 +2,9 @@
 //! source they reach.
 
 use super::record::{Record, merge};
+use super::rows::FuzzRow as Row;
 use crate::steps::{execute, root};
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,23 +23,6 @@ pub struct Options {
     /// Keeps the rows in fuzz/record.json and shows them in docs/SECURITY.md
     #[arg(long)]
     record: bool,
-}
-
-/// A target. The fields are the keys of `--json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// Its name.
-    pub target: String,
-    /// Inputs that were tried.
-    pub executions: u64,
-    /// Crashes, sanitizer reports, panics; the target ends at the first.
-    pub crashes: u64,
-    /// Regions (of the compiler's coverage) of its part of the source that were reached.
-    pub regions_covered: u64,
-    /// All regions of that part.
-    pub regions: u64,
-    /// Seconds that it ran.
-    pub seconds: u64,
 }
 
 /// Targets, each with the part of the source that it is for.

@@ -11,6 +11,7 @@ pub mod miri;
 pub mod prove;
 pub mod record;
 pub mod riscv;
+pub mod rows;
 pub mod soak;
 pub mod stack;
 pub mod thumb;

@@ -2,9 +2,10 @@
 //! and functions of one number over their whole domain.
 
 use super::record::{Record, merge};
+use super::rows::ProofRow as Row;
 use crate::steps::root;
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::process::Command;
 
@@ -23,21 +24,6 @@ pub struct Options {
     /// Keeps the rows in fuzz/record.json and shows them in docs/SECURITY.md
     #[arg(long)]
     record: bool,
-}
-
-/// A lemma or a domain. The fields are the keys of `--json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// Its name.
-    pub lemma: String,
-    /// The Rust functions that it is about.
-    pub function: String,
-    /// `z3`, or `every value`.
-    pub method: String,
-    /// Formulas whose negation has no solution; values that were tried.
-    pub cases: u64,
-    /// It holds.
-    pub proved: bool,
 }
 
 /// What `tools/proofs/lemmas.py` prints.

@@ -1,9 +1,6 @@
 //! What the commands measured, as kept in the repository.
 
-use super::fuzz::Row as FuzzRow;
-use super::prove::Row as ProofRow;
-use super::soak::Row as SoakRow;
-use super::stack::Row as StackRow;
+use super::rows::{FuzzRow, ProofRow, SoakRow, StackRow};
 use crate::steps::root;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};

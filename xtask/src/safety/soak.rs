@@ -3,11 +3,11 @@
 
 use super::fuzz::HOST;
 use super::record::{Record, merge};
+use super::rows::SoakRow as Row;
 use crate::board::{Board, setup};
 use crate::elf;
 use crate::steps::{execute, root};
 use anyhow::{Context, Result, anyhow, bail};
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,25 +29,6 @@ pub struct Options {
     /// Keeps the rows in fuzz/record.json and shows them in docs/SECURITY.md
     #[arg(long)]
     record: bool,
-}
-
-/// A campaign. The fields are the keys of `--json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// Where: a host, a sanitizer or a core.
-    pub campaign: String,
-    /// Mutated blobs.
-    pub inputs: u64,
-    /// Refused by name.
-    pub refused: u64,
-    /// Accepted, and every task on them came to its end.
-    pub safe: u64,
-    /// Panics; a crash of the process or core counts as one.
-    pub panics: u64,
-    /// Tasks that did not end after 65,536 steps.
-    pub hangs: u64,
-    /// Answers that differ: of the kernels from the portable ones, of other hosts and cores from the host of 64 bits.
-    pub differences: u64,
 }
 
 /// The most on a core.

@@ -6,10 +6,10 @@ use super::code::Frame;
 use super::frames::frame;
 use super::image::Image;
 use super::record::{Record, merge};
+use super::rows::StackRow as Row;
 use crate::board::{BOARDS, Board, setup};
 use crate::qemu::{self, DEMOS};
 use anyhow::{Result, bail};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the command is asked for.
@@ -27,25 +27,6 @@ pub struct Options {
     /// Keeps the rows in fuzz/record.json and shows them in docs/SECURITY.md
     #[arg(long)]
     record: bool,
-}
-
-/// An image. The fields are the keys of `--json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// The core.
-    pub core: String,
-    /// The demo.
-    pub image: String,
-    /// The deepest chain of frames; nothing if there is no bound.
-    pub bound: Option<u64>,
-    /// The deepest that was painted over when it ran, from firmware/record.json.
-    pub painted: Option<u64>,
-    /// Calls through a register that were resolved.
-    pub indirect_calls: u64,
-    /// Functions that may call themselves, over others or not, and those whose frame is not understood.
-    pub unbounded: Vec<String>,
-    /// The chain, from the entry on, each with its frame.
-    pub chain: Vec<String>,
 }
 
 /// Bounds every demo on every core.
