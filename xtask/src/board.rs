@@ -107,9 +107,20 @@ impl Board {
 
     /// Builds a program; returns the ELF file.
     pub fn build(&self, program: &str, more_features: &[&str]) -> Result<PathBuf> {
+        self.build_with(program, more_features, &[])
+    }
+
+    /// As [`Board::build`], with variables that the program reads while it is compiled.
+    pub fn build_with(
+        &self,
+        program: &str,
+        more_features: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<PathBuf> {
         let status = self
             .cargo("build", more_features)
             .args(["--bin", program])
+            .envs(environment.iter().copied())
             .status()
             .context("cargo cannot be started")?;
         if !status.success() {

@@ -5,8 +5,11 @@
 pub mod bench;
 pub mod board;
 pub mod boards;
+pub mod c;
+pub mod cards;
 pub mod demo;
 pub mod elf;
+pub mod endure;
 pub mod engine;
 pub mod examples;
 pub mod figures;
@@ -20,3 +23,4 @@ pub mod safety;
 pub mod source;
 pub mod steps;
 pub mod test;
+pub mod update;

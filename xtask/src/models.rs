@@ -58,6 +58,27 @@ fn convert(checkpoint: &Path, blob: &Path) -> Result<()> {
     converter(&arguments)
 }
 
+/// Writes a blob as C into a folder; as an array, or as what suits its size.
+pub fn export_c(blob: &Path, folder: &Path, as_array: bool) -> Result<()> {
+    let arguments = [
+        "--bin".as_ref(),
+        "picoformer".as_ref(),
+        "--".as_ref(),
+        "export-c".as_ref(),
+        blob.as_ref(),
+        "--output".as_ref(),
+        folder.as_ref(),
+        "--array".as_ref(),
+    ];
+    converter(if as_array { &arguments } else { &arguments[..arguments.len() - 1] })
+}
+
+/// Runs the command `picoformer`.
+pub fn picoformer(arguments: &[&str]) -> Result<()> {
+    let own = ["--bin", "picoformer", "--"].into_iter().chain(arguments.iter().copied());
+    converter(&own.map(OsStr::new).collect::<Vec<_>>())
+}
+
 /// Runs a program of the converter.
 fn converter(arguments: &[&OsStr]) -> Result<()> {
     let status = Command::new("cargo")

@@ -1,5 +1,6 @@
 //! The tokenizer section of a blob before it is written, and what both kinds of `tokenizer.json` share.
 
+use super::merges::TIED;
 use crate::account::shown;
 use crate::error::{self, Error, Result};
 use picoformer::tokenizer::Tokenizer;
@@ -108,7 +109,16 @@ pub fn characters_beside(plain: impl Fn(&str) -> bool) -> impl Iterator<Item = c
 
 /// The tokenizer as the crate runs it.
 pub fn crates(json: &Value, path: &Path) -> Result<tokenizers::Tokenizer> {
-    tokenizers::Tokenizer::from_bytes(json.to_string()).map_err(|error| Error::Malformed {
+    // The crate stumbles over keys of ours.
+    let text = match json["model"].get(TIED) {
+        None => json.to_string(),
+        Some(_) => {
+            let mut json = json.clone();
+            json["model"].as_object_mut().map(|model| model.remove(TIED));
+            json.to_string()
+        }
+    };
+    tokenizers::Tokenizer::from_bytes(text).map_err(|error| Error::Malformed {
         path: path.into(),
         what: "tokenizer.json",
         reason: error.to_string(),

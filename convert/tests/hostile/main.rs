@@ -61,13 +61,17 @@ fn cut_at_every_edge() {
         for cut in cuts.into_iter().filter(|&cut| cut < blob.len()) {
             let mut short = blob[..cut].to_vec();
             for with_length in [false, true] {
+                if with_length && cut >= layout.end {
+                    continue; // `sections::sections_cut_anywhere`
+                }
                 if with_length && cut >= HEADER_BYTES {
                     short[8..12].copy_from_slice(&(cut as u32).to_le_bytes());
                 }
                 resign(&mut short);
+                let needed = if with_length { layout.end } else { blob.len() };
                 let expected = match cut < HEADER_BYTES {
                     true => FormatError::TooShort { needed: HEADER_BYTES, given: cut },
-                    false => FormatError::WrongLength { needed: blob.len(), given: cut },
+                    false => FormatError::WrongLength { needed, given: cut },
                 };
                 assert_eq!(Blob::new(&short).parse().unwrap_err(), expected, "cut at {cut}");
             }

@@ -12,6 +12,8 @@ pub mod report;
 pub mod selfcheck;
 pub mod semihosting;
 pub mod soak;
+#[cfg(feature = "update")]
+pub mod update;
 
 pub use counter::Meter;
 pub use report::run;

@@ -272,6 +272,15 @@ fn classifier<B: Build>(model: &Model, arena: ArenaParts, hash: &mut Hash) {
         }
         Err(error) => hash.error(&error),
     }
+    let scored = classifier.scores("stop", |answer| {
+        assert!(answer.log_probability <= 0);
+        hash.add(answer.label as i64 ^ i64::from(answer.log_probability) << 20);
+    });
+    let entities = classifier.entities("a fox, o'clock", |entity| {
+        assert!(entity.first < entity.end);
+        hash.add((entity.first * 97 + entity.end) as i64);
+    });
+    hash.error(&(scored.is_ok(), entities.is_ok()));
     match classifier.outputs("fox") {
         Ok(outputs) => hash.all(outputs),
         Err(error) => hash.error(&error),
