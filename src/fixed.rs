@@ -393,7 +393,7 @@ mod tests {
             [-2, -1, 0, 1, 2].map(|x: i64| power.wrapping_add(x))
         });
         let mut state = 1u64;
-        let random = (0..20_000).map(move |i| {
+        let random = (0..if cfg!(miri) { 64 } else { 20_000 }).map(move |i| {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (state ^ state >> 29) as i64 >> (i % 64)
         });
@@ -421,6 +421,7 @@ mod tests {
 
     /// Every shift of every 16-bit number, and of numbers of up to 30 bits.
     #[test]
+    #[cfg_attr(miri, ignore = "every 16-bit number by every shift")]
     fn shifts_of_rows_follow_the_rule() {
         for shift in -15..=70 {
             let by = RowShift::new(shift);
@@ -467,7 +468,7 @@ mod tests {
             let found = exp2_fine(t) as f64 / 2147483648.0;
             close(found, expected, expected * 2e-5 + 1e-9, "exp2_fine");
         }
-        for i in 1..200000u64 {
+        for i in 1..if cfg!(miri) { 2000 } else { 200_000u64 } {
             let x = i * i * i;
             close(log2(x) as f64 / 65536.0, (x as f64).log2(), 6e-5, "log2");
         }
@@ -491,6 +492,115 @@ mod tests {
             let scale = decode_scale(scale_code(largest));
             assert!(scale >= largest, "{largest} got {scale}");
             assert!(largest < 16 || scale * 16 <= largest * 17, "{largest} got {scale}");
+        }
+    }
+
+    /// The product of any two numbers is exact before it is rounded.
+    #[test]
+    fn products_are_exact() {
+        let edges = [i32::MIN, i32::MIN + 1, -1, 0, 1, i32::MAX - 1, i32::MAX];
+        let some = numbers().step_by(331).map(|x| x as i32);
+        for a in edges.into_iter().chain(some) {
+            for m in edges {
+                for shift in [0, 1, 31, 32, 63, 64] {
+                    let half = (1i128 << shift) >> 1;
+                    let exact = (a as i128 * m as i128 + half) >> shift;
+                    let exact = exact.clamp(i32::MIN as i128, i32::MAX as i128);
+                    assert_eq!(requantize(a, m, shift) as i128, exact, "{a} · {m} / 2^{shift}");
+                }
+            }
+        }
+    }
+
+    // Whole domains: seconds to minutes each in a release build, `cargo xtask prove`.
+
+    #[test]
+    #[ignore = "whole domain"]
+    fn domain_of_shift_by() {
+        for x in i32::MIN..=i32::MAX {
+            let shift = x as u32 % 65;
+            assert_eq!(shift_by(x, shift as i32) as i64, rule(x as i64, shift), "{x} {shift}");
+            for shift in [1, 15, 30, 31, 32] {
+                assert_eq!(shift_by(x, shift as i32) as i64, rule(x as i64, shift), "{x} {shift}");
+            }
+        }
+    }
+
+    #[test]
+    #[ignore = "whole domain"]
+    fn domain_of_scale() {
+        for value in 1..=u32::MAX {
+            let s = Scale::new(value, 0);
+            assert!((1 << 14..=1 << 15).contains(&s.mantissa), "{value}");
+            let found = (s.mantissa as u64) << (s.exponent + 15).max(0);
+            let (found, value) = match s.exponent < -15 {
+                true => (found, (value as u64) << -s.exponent),
+                false => (found, (value as u64) << 15),
+            };
+            // Half a unit of 15 significant bits.
+            assert!(found.abs_diff(value) << 15 <= value, "{value}");
+        }
+    }
+
+    #[test]
+    #[ignore = "whole domain"]
+    fn domain_of_exponentials() {
+        let mut last = exp2_fine(0);
+        for t in 0..=u32::MAX {
+            let found = exp2_fine(t);
+            assert!(found <= last, "exp2_fine grows at {t}");
+            assert!(t < 31 << 16 || found == 0, "exp2_fine({t}) = {found}");
+            last = found;
+            if t < 31 << 16 {
+                let expected = (-(t as f64) / 65536.0).exp2() * 2147483648.0;
+                close(found as f64, expected, expected * 2e-5 + 2.1, "exp2_fine");
+            }
+        }
+        let mut last = exp2_negative(0);
+        for t in 0..=u32::MAX {
+            let found = exp2_negative(t);
+            assert!(found <= last, "exp2_negative grows at {t}");
+            last = found;
+            if t < 1 << 14 {
+                let expected = (-(t as f64) / 256.0).exp2() * 32767.0;
+                close(found as f64, expected, 1.0, "exp2_negative");
+            }
+        }
+    }
+
+    /// All that it sees of a number: its length, and 32 bits below the leading one.
+    #[test]
+    #[ignore = "whole domain"]
+    fn domain_of_log2() {
+        let mut last = 0;
+        for fraction in 0..=u32::MAX {
+            let x = 1 << 32 | fraction as u64;
+            let found = log2(x);
+            assert!(found >= last, "log2 falls at {x}");
+            last = found;
+            if fraction % 61 == 0 {
+                close(found as f64 / 65536.0, (x as f64).log2(), 6e-5, "log2");
+            }
+        }
+        for zeros in 0..64 {
+            for x in [1u64 << 63, u64::MAX, 0xb504_f333_f9de_6484].map(|x| x >> zeros) {
+                let whole = (63 - x.leading_zeros()) << 16;
+                let below = (x << x.leading_zeros()) << 1 >> 32;
+                assert_eq!(log2(x) - whole, log2(1 << 32 | below) - (32 << 16), "{x}");
+            }
+        }
+    }
+
+    #[test]
+    #[ignore = "whole domain"]
+    fn domain_of_sine() {
+        for phase in 0..=u32::MAX {
+            let found = sine(phase);
+            assert_eq!(found, -sine(phase ^ 1 << 31), "half a turn further: {phase}");
+            if phase % 7 == 0 {
+                let angle = phase as f64 / 4294967296.0 * core::f64::consts::TAU;
+                close(found as f64, angle.sin() * 16384.0, 1.3, "sine");
+            }
         }
     }
 }

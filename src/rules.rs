@@ -239,9 +239,12 @@ impl<'m> Iterator for Records<'m> {
     }
 }
 
-/// A log-probability (Q15.16) per token, Q15.32.
+/// A log-probability (Q15.16) per token, Q15.32, rounded towards zero. The whole part is divided first:
+/// the sum of a long target's has no 16 bits to spare.
 pub(crate) fn per_token(score: i64, len: usize) -> i64 {
-    (score << 16).checked_div(len as i64).unwrap_or(score)
+    let len = (len as i64).max(1);
+    let (whole, rest) = (score / len, score % len);
+    (whole << 16) + (rest << 16) / len
 }
 
 fn ban(logits: &mut [i32], token: Token) {
@@ -279,5 +282,30 @@ fn penalise(logits: &mut [i32], past: impl Iterator<Item = Token> + Clone, facto
         if let Some(logit) = logits.get_mut(token as usize).filter(|logit| **logit >= GREATEST) {
             *logit -= MARK;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The exact quotient in 128 bits, rounded towards zero.
+    #[test]
+    fn a_log_probability_per_token_is_exact() {
+        let lens = [1usize, 2, 3, 7, 255, 65_536, (1 << 20) + 1];
+        for power in 0..53 {
+            for score in [-2i64, -1, 0, 1, 2].map(|x| x + (1 << power)) {
+                for score in [score, -score] {
+                    for len in lens {
+                        // At most 2^33 a token.
+                        if score.unsigned_abs() >> 33 < len as u64 {
+                            let exact = ((score as i128) << 16) / len as i128;
+                            assert_eq!(per_token(score, len) as i128, exact, "{score} / {len}");
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(per_token(-5, 0), -5 << 16);
     }
 }

@@ -265,7 +265,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         row_logits::<B>(&self.weights(), &mut self.state, self.tile);
         self.predicted = true;
         let logits = first_mut(self.state.outputs, config.vocab_size);
-        self.search.add::<B>(config, rules, self.state.history, self.tile, logits);
+        self.search.extend::<B>(config, rules, self.state.history, self.tile, logits);
         self.tile += 1;
         if self.tile < self.search.live() {
             return;
@@ -287,7 +287,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
             (config.decoder_side(), config.decoder_layers, self.search.len() + 1);
         let cache = &mut self.state.cache;
         let rules = self.model.rules();
-        self.search.advance::<B>(config, rules, self.state.history, |from, to| {
+        self.search.select::<B>(config, rules, self.state.history, |from, to| {
             for layer in 0..layers {
                 cache.copy(&side, from * layers + layer, to * layers + layer, rows);
             }

@@ -63,10 +63,13 @@ impl FloatTarget<'_> {
                 let logits = self.logits(slot, token, len);
                 let mut fixed: Vec<i32> =
                     logits.iter().map(|x| (x * 65536.0).round() as i32).collect();
-                search.add::<Native>(&config, rules, &history, i, &mut fixed);
+                // In order, hence never refused.
+                let _ = search.add::<Native>(&config, rules, &history, &mut fixed);
             }
             let copy = |from: usize, to: usize| slots[to] = slots[from].clone();
-            search.advance::<Native>(&config, rules, &mut history, copy);
+            if search.advance::<Native>(&config, rules, &mut history, copy).is_err() {
+                break;
+            }
         }
         let mut tokens = vec![0; config.target_context];
         let len = search.tokens(&history, &mut tokens);

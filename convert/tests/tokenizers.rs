@@ -327,3 +327,18 @@ fn lower_casing_equals_the_crate() {
     // 26 letters in two cases, the apostrophe, the Kelvin sign.
     assert_eq!(known, 54);
 }
+
+/// A vocabulary of llama2.c that ends before its first number.
+#[test]
+fn a_file_that_ends_at_once_is_refused() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cut-tok.bin");
+    for len in 0..4 {
+        std::fs::write(&path, &[0; 4][..len]).unwrap();
+        for vocab_size in [0, 3] {
+            let error = from_llama2c(&path, vocab_size).unwrap_err().to_string();
+            assert!(error.contains("cut off"), "{error}");
+        }
+    }
+    std::fs::write(&path, [0; 5]).unwrap();
+    assert!(from_llama2c(&path, 0).unwrap_err().to_string().contains("1 bytes follow"));
+}

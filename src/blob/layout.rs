@@ -366,3 +366,64 @@ impl Layout {
             + (d + 8) * d
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Architecture;
+
+    /// What the lemmas of `tools/proofs` say of a layer and of a whole layout.
+    #[test]
+    fn no_layout_is_longer_than_its_bound() {
+        let sizes = [1usize, 3, 4, 5, 8, 15, 16, 17, 100, 512, 4093, 8192];
+        for out in sizes.into_iter().chain([65_536, 1 << 20]) {
+            for inputs in sizes {
+                for (bias, packing) in [(false, Packing::Paired), (true, Packing::Plain)] {
+                    let bytes = LinearLayout::new(out, inputs, bias, packing).bytes() as u64;
+                    let bound = (out as u64 + 32) * (inputs as u64 + 40);
+                    assert!(bytes <= bound, "{out} {inputs} {bias}: {bytes}");
+                }
+            }
+        }
+        let mut state = 1u64;
+        let mut below = |n: u64| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) % n
+        };
+        let mut found = 0;
+        for _ in 0..if cfg!(miri) { 400 } else { 20_000 } {
+            // Sizes of all magnitudes.
+            let mut size = |most: usize| {
+                let bits = below(most.ilog2() as u64 + 1);
+                (1 + below(1 << bits) as usize).min(most)
+            };
+            let heads = size(64);
+            let mut c = Config {
+                vocab_size: size(1 << 16),
+                d_model: 4 * size(2048),
+                n_layers: size(256),
+                n_heads: heads,
+                n_kv_heads: heads,
+                head_dim: 4 * size(32),
+                d_ff: size(8192),
+                context: size(1 << 16),
+                ..Config::base(Architecture::Decoder)
+            };
+            c.head = Head::TiedVocabulary;
+            if below(2) == 0 {
+                c.architecture = Architecture::EncoderDecoder;
+                (c.decoder_layers, c.target_context, c.beams) = (1 + below(256) as usize, 9, 8);
+                c.separate_embedding = below(2) == 0;
+                c.position = [Position::Learned, Position::Relative][below(2) as usize];
+                c.relative_distance = matches!(c.position, Position::Relative) as usize * 4096;
+            }
+            if c.validate().is_ok()
+                && let Some(layout) = Layout::new(&c, 0, 0)
+            {
+                assert!(layout.end as u64 <= Layout::total(&c), "{c:?}");
+                found += 1;
+            }
+        }
+        assert!(found > 5, "{found}");
+    }
+}

@@ -76,6 +76,7 @@ fn linear<K: Kernels>(inputs: usize, word: [u8; 4], packing: Packing, wide: bool
 
 /// Sums of the widest rows fit 32 bits, also those of forged weights; with one more bit they would not.
 #[test]
+#[cfg_attr(miri, ignore = "the widest rows take minutes")]
 fn sums_of_the_widest_rows_lose_nothing() {
     for (inputs, wide) in [(SEGMENT, false), (SEGMENT, true), (WIDEST, false), (WIDEST, true)] {
         let mut largest = 0;
@@ -97,6 +98,7 @@ fn sums_of_the_widest_rows_lose_nothing() {
 /// As many keys as kernels take, all alike: the mean of the values is the value, and the sum of the numerators
 /// is not cut.
 #[test]
+#[cfg_attr(miri, ignore = "131,072 keys take minutes")]
 fn attention_to_the_most_keys_loses_nothing() {
     let context = Portable::MAX_KEYS;
     let config = Config {
@@ -153,6 +155,7 @@ fn aligned(bytes: &mut [u8]) -> &mut [u8] {
 
 /// The mean of the longest input, all rows alike, is that row.
 #[test]
+#[cfg_attr(miri, ignore = "a million rows take minutes")]
 fn the_mean_of_the_most_rows_loses_nothing() {
     let rows = 1 << 20;
     for value in [i16::MAX, i16::MIN + 1, 20_000] {

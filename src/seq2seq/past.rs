@@ -5,6 +5,8 @@ use crate::tokenizer::Token;
 
 /// Bits of a token in an entry of the history; the bits above hold the slot that it continues.
 const TOKEN_BITS: u32 = 20;
+/// Tokens that an entry can tell apart.
+pub(super) const MAX_TOKENS: usize = 1 << TOKEN_BITS;
 const TOKEN_MASK: i32 = (1 << TOKEN_BITS) - 1;
 
 /// An entry of the history.
@@ -35,7 +37,7 @@ impl Iterator for Past<'_> {
     fn next(&mut self) -> Option<Token> {
         let Some(step) = self.steps.checked_sub(1) else { return self.start.take() };
         let entry = at(self.history, step * self.beams + self.slot);
-        (self.steps, self.slot) = (step, (entry >> TOKEN_BITS) as usize);
+        (self.steps, self.slot) = (step, (entry as u32 >> TOKEN_BITS) as usize);
         Some(token_of(entry))
     }
 }

@@ -18,8 +18,9 @@
 //! twice, the better continuation stays and the other is copied into a slot that is not continued;
 //! so a step copies as little as possible, and nothing is overwritten before it has been copied.
 
-use super::past::{Past, entry, token_of};
+use super::past::{MAX_TOKENS, Past, entry, token_of};
 use crate::config::{Config, MAX_BEAMS};
+use crate::error::RunError;
 use crate::fixed::saturate;
 use crate::probability::log_sum_exp;
 use crate::rules::{BANNED, EarlyStop, Place, Rules, per_token};
@@ -58,6 +59,8 @@ pub struct Search {
     /// Tokens of each live hypothesis, and the number of live hypotheses, in slots 0 ….
     len: usize,
     live: usize,
+    /// Slots whose logits have been added by [`Search::add`].
+    added: usize,
     scores: [i64; MAX_BEAMS],
     /// The best continuations from best to worst: enough that, though as many as beams may end, as
     /// many go on.
@@ -76,6 +79,7 @@ impl Search {
             limit: limit.clamp(1, config.target_context.max(1)),
             len: 0,
             live: 1,
+            added: 0,
             scores: [0; MAX_BEAMS],
             candidates: [Candidate::default(); 2 * MAX_BEAMS],
             found: 0,
@@ -114,14 +118,53 @@ impl Search {
 
     /// The last token of slot `slot`, which the decoder is fed next.
     pub fn token(&self, config: &Config, history: &[i32], slot: usize) -> Token {
-        match self.len.checked_sub(1).and_then(|step| history.get(step * self.beams + slot)) {
+        let row = self.len.checked_sub(1).and_then(|step| history.get(step * self.beams..));
+        match row.and_then(|row| row.get(slot)) {
             Some(&entry) => token_of(entry),
             None => config.start_token as Token,
         }
     }
 
-    /// Adds the continuations of slot `slot`, given its logits (Q15.16), which rules may change.
+    /// The slot whose logits [`Search::add`] takes next; `None` once it has those of all live ones, which
+    /// is when [`Search::advance`] is due, and when the search is over.
+    pub fn wants(&self) -> Option<usize> {
+        (!self.done && self.added < self.live).then_some(self.added)
+    }
+
+    /// Adds the continuations of the slot that the search [wants](Search::wants), given its logits
+    /// (Q15.16), which rules may change.
+    ///
+    /// # Errors
+    /// [`RunError::InFlight`] if it wants none; [`RunError::NoLogits`] without any, or with more than a
+    /// vocabulary has; [`RunError::ArenaTooSmall`] for a history that is. The search is then unchanged.
     pub fn add<B: Build>(
+        &mut self,
+        config: &Config,
+        rules: Rules,
+        history: &[i32],
+        logits: &mut [i32],
+    ) -> Result<(), RunError> {
+        let slot = self.wants().ok_or(RunError::InFlight)?;
+        self.check(history)?;
+        if logits.is_empty() || logits.len() > MAX_TOKENS {
+            return Err(RunError::NoLogits);
+        }
+        self.extend::<B>(config, rules, history, slot, logits);
+        self.added += 1;
+        Ok(())
+    }
+
+    /// Refuses a history without room for the longest target.
+    fn check(&self, history: &[i32]) -> Result<(), RunError> {
+        let (needed, given) = (self.limit.saturating_mul(self.beams), history.len());
+        match given < needed {
+            true => Err(RunError::ArenaTooSmall { part: "history", needed, given }),
+            false => Ok(()),
+        }
+    }
+
+    /// [`Search::add`] for a caller that adds each slot once, in order.
+    pub(super) fn extend<B: Build>(
         &mut self,
         config: &Config,
         rules: Rules,
@@ -222,7 +265,28 @@ impl Search {
 
     /// Advances by one token, after the logits of every live slot have been added. `copy(from, to)`
     /// is called for every slot whose keys and values must be copied.
+    ///
+    /// # Errors
+    /// [`RunError::NoLogits`] if it still [wants](Search::wants) some, or is over;
+    /// [`RunError::ArenaTooSmall`] for a history that is. The search is then unchanged.
     pub fn advance<B: Build>(
+        &mut self,
+        config: &Config,
+        rules: Rules,
+        history: &mut [i32],
+        copy: impl FnMut(usize, usize),
+    ) -> Result<(), RunError> {
+        if self.done || self.wants().is_some() {
+            return Err(RunError::NoLogits);
+        }
+        self.check(history)?;
+        self.select::<B>(config, rules, history, copy);
+        self.added = 0;
+        Ok(())
+    }
+
+    /// [`Search::advance`] for a caller that has added every live slot.
+    pub(super) fn select<B: Build>(
         &mut self,
         config: &Config,
         rules: Rules,

@@ -223,9 +223,10 @@ impl<'m, 'a, F: FrontEnd, B: Build> Stream<'m, 'a, F, B> {
         })
     }
 
-    /// The encoder, for its outputs and its steps.
-    pub fn encoder(&mut self) -> &mut Encoder<'m, 'a, B> {
-        &mut self.encoder
+    /// The encoder, for the outputs of the window that was judged last; not to be changed, because its
+    /// input is the stream's.
+    pub fn encoder(&self) -> &Encoder<'m, 'a, B> {
+        &self.encoder
     }
 
     /// Spreads the encoder's steps over the frames of a row, so that the work for each frame is

@@ -19,6 +19,7 @@ pub mod models;
 pub mod progress;
 pub mod qemu;
 pub mod readme;
+pub mod safety;
 pub mod source;
 pub mod steps;
 pub mod test;

@@ -4,6 +4,7 @@
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use xtask::safety::{fuzz, miri, prove, soak, stack};
 use xtask::source::{floors, lines};
 use xtask::{
     bench, board, boards, c, cards, demo, endure, examples, image, qemu, readme, test, update,
@@ -84,6 +85,16 @@ enum Command {
         #[arg(long)]
         bless: bool,
     },
+    /// Runs the fuzz targets under AddressSanitizer; cargo-fuzz is installed if it is missing
+    Fuzz(fuzz::Options),
+    /// Mutated blobs on hosts of 64 and 32 bits, under AddressSanitizer and on two emulated cores
+    Soak(soak::Options),
+    /// The engine's tests in Miri
+    Miri {
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
     /// Runs mixed tasks for long, and flips bits of the arena between steps
     Endure(endure::Options),
     /// Runs a device that updates its own model on emulated cores; tells what signatures cost there
@@ -92,6 +103,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The lemmas of tools/proofs by Z3, and functions over their whole domain
+    Prove(prove::Options),
+    /// How deep the stack of every demo can get, by its instructions
+    Stack(stack::Options),
     /// Checks that modules import only from floors below them, that no files import each other in a
     /// circle, and that no address reaches assembly without its provenance
     Floors,
@@ -128,6 +143,11 @@ fn main() -> ExitCode {
                 _ => print!("{}", image::table(&rows)),
             })
         }
+        Command::Fuzz(options) => fuzz::fuzz(&options),
+        Command::Soak(options) => soak::soak(&options),
+        Command::Miri { json } => miri::miri(json),
+        Command::Prove(options) => prove::prove(&options),
+        Command::Stack(options) => stack::stack(&options),
         Command::Test { only } => return code(test::test(only)),
         Command::Models { measure: Some(name), data } => cards::measure(&name, &data),
         Command::Models { measure: None, .. } => cards::table(false),

@@ -4,7 +4,7 @@ use crate::bench::document;
 use crate::figures::grouped;
 use crate::qemu::{Row, record};
 use crate::steps::root;
-use crate::{image, markers};
+use crate::{image, markers, safety};
 use anyhow::{Context, Result, bail};
 use std::process::Command;
 
@@ -14,6 +14,7 @@ const COMMAND: &str = "cargo xtask readme";
 /// Writes the figures into README.md and docs/BENCHMARKS.md, or checks that they are current.
 pub fn figures(check: bool) -> Result<()> {
     markers::update("README.md", &[("figures", tables()?)], check, COMMAND)?;
+    safety::document::update(check)?;
     benchmarks(check)
 }
 

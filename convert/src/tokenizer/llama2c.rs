@@ -34,8 +34,10 @@ pub fn from_llama2c(path: &Path, vocab_size: usize) -> Result<Vec<u8>> {
         pieces.push(piece);
         scores.push(score);
     }
-    if at != bytes.len() {
-        return Err(bad(format!("{} bytes follow piece {vocab_size}", bytes.len() - at)));
+    match bytes.len().checked_sub(at) {
+        Some(0) => {}
+        Some(more) => return Err(bad(format!("{more} bytes follow piece {vocab_size}"))),
+        None => return Err(bad("the length of the longest piece is cut off".into())),
     }
     let mut ids: HashMap<&[u8], u16> = HashMap::new();
     for (id, piece) in pieces.iter().enumerate() {

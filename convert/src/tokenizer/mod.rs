@@ -19,7 +19,7 @@ mod unigram;
 mod word_piece;
 
 pub use bytes::from_bytes;
-pub use json::from_json;
+pub use json::{from_json, from_value};
 pub use llama2c::from_llama2c;
 pub use settings::Settings;
 pub use source::Choice;

@@ -7,6 +7,7 @@ mod decoder;
 mod encoder;
 mod search;
 mod seq2seq;
+mod streams;
 mod tasks;
 
 use common::synthetic::Random;

@@ -76,12 +76,14 @@ fn search(c: &Config, limit: usize, seed: u64) -> Answer {
     while !search.is_done() {
         for (slot, text) in slots.iter().enumerate().take(search.live()) {
             let mut logits = logits(seed, text, c.vocab_size);
-            search.add::<Portable>(c, Rules::NONE, &history, slot, &mut logits);
+            assert_eq!(search.wants(), Some(slot));
+            search.add::<Portable>(c, Rules::NONE, &history, &mut logits).unwrap();
         }
         let copies = &mut slots;
-        search.advance::<Portable>(c, Rules::NONE, &mut history, |from, to| {
+        let advanced = search.advance::<Portable>(c, Rules::NONE, &mut history, |from, to| {
             copies[to] = copies[from].clone();
         });
+        advanced.unwrap();
         for (slot, text) in slots.iter_mut().enumerate().take(search.live()) {
             text.push(search.token(c, &history, slot));
         }
@@ -116,4 +118,80 @@ fn searches_find_what_the_obvious_one_finds() {
             "{seed} {config:?}"
         );
     }
+}
+
+/// What a search refuses, it has not taken: calls in a wrong order between the right ones change nothing.
+#[test]
+fn calls_in_a_wrong_order_change_nothing() {
+    use picoformer::RunError::{ArenaTooSmall, InFlight, NoLogits};
+    for seed in sequences(1000) {
+        let r = &mut Random(seed);
+        let c = Config {
+            vocab_size: 7,
+            beams: 1 + r.below(MAX_BEAMS),
+            target_context: 6,
+            end_token: r.below(7),
+            ..Config::base(Architecture::EncoderDecoder)
+        };
+        let (mut search, mut history) = (Search::new(&c, 6), vec![-1; 6 * c.beams]);
+        let mut slots: Vec<Vec<u32>> = vec![Vec::new(); c.beams];
+        let advance = |search: &mut Search, history: &mut [i32], slots: &mut Vec<Vec<u32>>| {
+            search.advance::<Portable>(&c, Rules::NONE, history, |from, to| {
+                slots[to] = slots[from].clone();
+            })
+        };
+        while !search.is_done() {
+            while let Some(slot) = search.wants() {
+                if r.below(3) == 0 {
+                    assert_eq!(advance(&mut search, &mut history, &mut slots), Err(NoLogits));
+                    let add = search.add::<Portable>(&c, Rules::NONE, &history, &mut []);
+                    assert_eq!(add, Err(NoLogits));
+                    let add = search.add::<Portable>(&c, Rules::NONE, &history[1..], &mut [0; 7]);
+                    let (needed, given) = (history.len(), history.len() - 1);
+                    assert_eq!(add, Err(ArenaTooSmall { part: "history", needed, given }));
+                }
+                let mut logits = logits(seed, &slots[slot], c.vocab_size);
+                search.add::<Portable>(&c, Rules::NONE, &history, &mut logits).unwrap();
+            }
+            let add = search.add::<Portable>(&c, Rules::NONE, &history, &mut [9 << 16; 7]);
+            assert_eq!(add, Err(InFlight));
+            assert_eq!(search.token(&c, &history, usize::MAX), 0, "no such slot");
+            advance(&mut search, &mut history, &mut slots).unwrap();
+            for (slot, text) in slots.iter_mut().enumerate().take(search.live()) {
+                text.push(search.token(&c, &history, slot));
+            }
+        }
+        assert_eq!(search.wants(), None);
+        assert_eq!(advance(&mut search, &mut history, &mut slots), Err(NoLogits));
+        let (score, len, complete) = search.best().unwrap();
+        let mut tokens = vec![0; len];
+        search.tokens(&history, &mut tokens);
+        assert_eq!((score, tokens, complete), obvious(&c, 6, seed), "{seed}");
+    }
+}
+
+/// Log-probabilities of -65,000 nats a token over a long target: their sum has no room for 16 more bits.
+#[test]
+fn the_worst_targets_are_still_compared() {
+    let context = 1 << 16;
+    let c = Config {
+        vocab_size: 3,
+        beams: 2,
+        target_context: context,
+        end_token: 0,
+        suppressed_token: 3,
+        ..Config::base(Architecture::EncoderDecoder)
+    };
+    let (mut search, mut history) = (Search::new(&c, context), vec![-1; 2 * context]);
+    while !search.is_done() {
+        while search.wants().is_some() {
+            // Token 2 has all the probability and is suppressed; 1 is likelier than 0, which ends.
+            let mut logits = [i32::MIN, i32::MIN + 5, i32::MAX - 1];
+            search.add::<Portable>(&c, Rules::NONE, &history, &mut logits).unwrap();
+        }
+        search.advance::<Portable>(&c, Rules::NONE, &mut history, |_, _| {}).unwrap();
+    }
+    let (score, len, complete) = search.best().unwrap();
+    assert!(score < -(1 << 47), "the sum is not large: {score}");
+    assert_eq!((len, complete), (context, false), "the longest target is the best a token");
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs)] // each test file uses its part
 
 pub mod checkpoints;
+pub mod every;
 pub mod front_end;
 pub mod synthetic;
 
@@ -12,7 +13,8 @@ use picoformer_convert::writer::{self, Wide};
 use std::path::{Path, PathBuf};
 
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    above.find(|folder| folder.join("models").is_dir()).unwrap_or(Path::new("..")).into()
 }
 
 /// The shared data folder, or a printed reason why a test is skipped.

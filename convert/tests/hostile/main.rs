@@ -7,86 +7,15 @@ mod contradictions;
 mod sections;
 mod sizes;
 
-use common::synthetic::*;
-use common::*;
-use picoformer::blob::{CHECKSUM_OFFSET, HEADER_BYTES, Layout, SCOPE, TEXT_LABELS, checksum};
-use picoformer::config::*;
-use picoformer::sampler::{ONE, Sampling};
-use picoformer::scope::{Scope, Score};
-use picoformer::{
-    Classifier, Decoder, Encoder, FormatError, Generator, Listener, Model, MotionClassifier,
-    Seq2Seq,
-};
-use picoformer_convert::checkpoint::Checkpoint;
-use picoformer_convert::float_model::FloatModel;
-use picoformer_convert::host::{Blob, HeapArena};
-use picoformer_convert::import::import;
-use picoformer_convert::tokenizer::{from_bytes, from_json};
+use common::every::{golden, models};
+use picoformer::blob::{CHECKSUM_OFFSET, HEADER_BYTES, Layout};
+use picoformer::kernels::Native;
+use picoformer::{FormatError, Model};
+use picoformer_convert::host::Blob;
 use picoformer_convert::writer::{self, Wide};
+use picoformer_forge::{Room, tasks};
 use proptest::prelude::*;
 use std::sync::OnceLock;
-
-fn json(name: &str) -> Vec<u8> {
-    from_json(&root().join("models").join(name).join("checkpoint/tokenizer.json")).unwrap()
-}
-
-/// A model of `tests/golden`.
-fn golden(name: &str) -> FloatModel {
-    import(&Checkpoint::open(&root().join("tests/golden").join(name)).unwrap()).unwrap()
-}
-
-/// Pieces of a tokenizer.
-fn pieces(section: &[u8]) -> usize {
-    picoformer::Tokenizer::parse(section).unwrap().vocabulary().len()
-}
-
-/// Small models that together have every section: tokenizers of every kind, labels, frames, a window,
-/// decoders of their own beside an encoder.
-fn models() -> Vec<FloatModel> {
-    let classifier = Config { head: Head::Classifier, n_labels: 3, pooler: true, ..bert() };
-    let window = Config { window: 5, context: 64, ..llama() };
-    let frames = Config { input: Input::Frames, vocab_size: 0, frame_len: 7, ..bert() };
-    let untied = Config { head: Head::Vocabulary, vocab_size: 1024, ..gpt2() };
-    let mut models: Vec<FloatModel> = [
-        Config { n_layers: 1, ..llama() },
-        Config { vocab_size: 256, ..window },
-        untied,
-        Config { vocab_size: pieces(&json("intent")), ..classifier },
-        Config {
-            head: Head::Embedding,
-            pooling: Pooling::Mean,
-            n_labels: 0,
-            pooler: false,
-            ..classifier
-        },
-        Config {
-            head: Head::TokenLabels,
-            position: Position::Sinusoidal,
-            pooler: false,
-            ..classifier
-        },
-        Config { position: Position::Sinusoidal, ..frames },
-        Config {
-            head: Head::TokenLabels,
-            vocab_size: pieces(&json("intent")),
-            pooler: false,
-            ..classifier
-        },
-    ]
-    .iter()
-    .zip(1..)
-    .map(|(&config, seed)| random(config, seed))
-    .collect();
-    models[1].tokenizer = from_bytes(256).unwrap();
-    models[2].tokenizer = json("tales");
-    models[3].tokenizer = json("intent");
-    let scope = Scope::new(Score::Energy, Some(1), 1 << 16);
-    models[3].set_section(SCOPE, scope.to_bytes().to_vec());
-    models[7].tokenizer = json("intent");
-    models[7].set_section(TEXT_LABELS, 1u32.to_le_bytes().to_vec());
-    models.extend(["t5-gated", "marian-separate", "bart"].map(golden));
-    models
-}
 
 fn blobs() -> &'static [Vec<u8>] {
     static BLOBS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
@@ -98,90 +27,27 @@ fn blobs() -> &'static [Vec<u8>] {
 
 /// Makes the checksum right again.
 fn resign(blob: &mut [u8]) {
-    let sum = checksum(blob).to_le_bytes();
-    if let Some(to) = blob.get_mut(CHECKSUM_OFFSET..CHECKSUM_OFFSET + 4) {
-        to.copy_from_slice(&sum);
-    }
+    picoformer_forge::sign(blob);
 }
 
-/// Runs whatever was accepted: text, ids, frames; stops at errors.
+/// Runs whatever was accepted, unless it needs more than a test wants to spend.
 fn run(model: &Model) {
-    let size = model.arena();
-    if size.total_bytes() > 1 << 24 {
-        return; // valid, but more than a test wants to spend
-    }
-    let mut arena = HeapArena::new(size);
-    for label in 0..model.config().n_labels.min(5) {
-        let _ = model.label(label);
-    }
-    let mut ids = [0; 40];
-    let text = "Once, a “naïve” fox… 日本";
-    let n = model.tokenizer().and_then(|t| t.encode(text, &mut ids).ok()).unwrap_or(3);
-    let ids = &ids[..n.min(model.config().context)];
-    if let Ok(decoder) = Decoder::new(model, arena.parts()) {
-        let sampling = Sampling::seeded(1).with_temperature(ONE / 2).with_top_k(9);
-        let mut generator = Generator::from_decoder(decoder, &mut [], sampling);
-        if generator.prompt_ids(ids).is_ok() {
-            for _ in 0..4 {
-                let _ = generator.next_token();
-            }
-        }
-        let mut decoder = Decoder::new(model, arena.parts()).unwrap();
-        let _ = decoder.score(ids, |_, _| {});
-    }
-    if let Ok(mut encoder) = Encoder::new(model, arena.parts()) {
-        let _ = encoder.run(ids);
-        let _ = encoder.label_logits(0);
-        let frames = [i16::MIN, -1, 0, 1, 77, 3000, i16::MAX];
-        let _ = encoder.run_frames(&frames.repeat(model.config().frame_len.min(100)));
-        let _ = encoder.hidden(0);
-    }
-    if let Ok(mut classifier) = Classifier::new(model, arena.parts()) {
-        let _ = classifier.scores("stop", |answer| assert!(answer.log_probability <= 0));
-        let _ = classifier.classify("a fox");
-        let _ = classifier.entities("a fox, o'clock", |entity| assert!(entity.first < entity.end));
-    }
-    let samples: Vec<i16> = (0..3000).map(|i: i16| i.wrapping_mul(i).wrapping_mul(77)).collect();
-    if let Ok(mut listener) = Listener::new(model, arena.parts()) {
-        for piece in samples.chunks(listener.limit().clamp(1, 3000)) {
-            let _ = listener.push(piece);
-        }
-        let _ = listener.classify_recording(&samples);
-    }
-    if let Ok(mut motions) = MotionClassifier::new(model, arena.parts()) {
-        motions.feed(&samples);
-        let _ = motions.classify();
-    }
-    if let Ok(mut engine) = Seq2Seq::new(model, arena.parts()) {
-        engine.set_limit(4);
-        let _ = engine.run(ids);
-        let _ = engine.score(ids, ids, |_, _, _| {});
-    }
+    let size = Room::SIZE;
+    let (mut bytes, mut halves) = (vec![0; size.bytes], vec![0; size.halves]);
+    let (mut words, mut tokens) = (vec![0; size.words], vec![0; size.tokens]);
+    let mut room = Room {
+        bytes: &mut bytes,
+        halves: &mut halves,
+        words: &mut words,
+        tokens: &mut tokens,
+        plain: true,
+    };
+    assert!(!tasks::<Native>(model, &mut room).hung);
 }
 
 /// Offsets of every section of a blob, and of every part of a layer.
 fn edges(layout: &Layout) -> Vec<usize> {
-    let (l, a) = (&layout.layer, &layout.layer.attention);
-    let linear = [a.q, a.k, a.v, a.o, l.gate, l.up, l.down].map(|linear| linear.offset);
-    let own = [&linear[..], &[a.norm, l.norm]].concat();
-    let mut edges = vec![
-        HEADER_BYTES,
-        layout.position,
-        layout.embedding_norm,
-        layout.layers,
-        layout.final_norm,
-        layout.pooler.offset,
-        layout.head.offset,
-        layout.tokenizer.0,
-        layout.labels.0,
-    ];
-    edges.extend(own.iter().map(|part| layout.layers + part));
-    let (d, c) = (&layout.decoder, &layout.decoder.cross);
-    let starts = [d.embedding.offset, d.position, d.embedding_norm, d.layers, d.final_norm, d.end];
-    edges.extend(starts);
-    let cross = [c.scores, c.q.offset, c.k.offset, c.v.offset, c.o.offset, c.norm];
-    edges.extend(own.iter().chain(&cross).map(|part| d.layers + part));
-    edges
+    picoformer_forge::edges(layout).filter(|&edge| edge >= HEADER_BYTES).collect()
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod memory;
 pub mod report;
 pub mod selfcheck;
 pub mod semihosting;
+pub mod soak;
 #[cfg(feature = "update")]
 pub mod update;
 

@@ -97,6 +97,13 @@ pub fn slot() -> &'static [u8] {
     }
 }
 
+/// All of that memory, whatever is in it.
+pub fn whole_slot() -> &'static [u8] {
+    let (start, end) = (&raw const _blob_slot, &raw const _blob_slot_end);
+    // SAFETY: the linker script puts the symbols around a memory that nothing else uses.
+    unsafe { core::slice::from_raw_parts(start, end.addr() - start.addr()) }
+}
+
 /// Runs the stories demo on the blob in the slot.
 ///
 /// # Errors

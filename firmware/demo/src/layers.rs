@@ -5,7 +5,7 @@
 use core::fmt::Write;
 
 use picoformer::arena::{Lengths, RunState};
-use picoformer::config::{Architecture, Config, Side};
+use picoformer::config::{Architecture, Config, Input, Side};
 use picoformer::kernels::Native;
 use picoformer::model::Weights;
 use picoformer::nn::attention::Prefix;
@@ -17,7 +17,7 @@ use picoformer::{Arena, ArenaSize, Model};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
-use crate::{Failure, Probe, Summary, classify, g2p, generate, text};
+use crate::{Failure, Probe, Summary, classify, digits, g2p, generate, motion, text, wake};
 
 /// From one row to the most that a configuration may ask for.
 const TILES: [usize; 4] = [1, 2, 7, 64];
@@ -26,13 +26,29 @@ const ROWS: usize = 30;
 /// Layers that are told apart on each side.
 const LAYERS: usize = 8;
 
-static MODELS: [(&str, &Model<'static>); 3] =
-    [("intent", &classify::MODEL), ("g2p", &g2p::GREEDY), ("tales", &generate::MODEL)];
+static MODELS: [(&str, &Model<'static>); 6] = [
+    ("intent", &classify::MODEL),
+    ("g2p", &g2p::GREEDY),
+    ("tales", &generate::MODEL),
+    ("digits", &digits::MODEL),
+    ("motion", &motion::MODEL),
+    ("wake", &wake::MODEL),
+];
+/// Features of a frame at most.
+const FRAME: usize = 256;
 
 /// Room for each of the models with the largest tile.
 const SIZE: ArenaSize = {
     let [a, b, c] = [classify::MODEL, g2p::GREEDY, generate::MODEL];
-    let sizes = [size(a.config()), size(b.config()), size(c.config())];
+    let [d, e, f] = [digits::MODEL, motion::MODEL, wake::MODEL];
+    let sizes = [
+        size(a.config()),
+        size(b.config()),
+        size(c.config()),
+        size(d.config()),
+        size(e.config()),
+        size(f.config()),
+    ];
     let mut most = sizes[0];
     let mut i = 1;
     while i < sizes.len() {
@@ -93,6 +109,8 @@ struct Run<'m, 'a> {
     weights: Weights<'m, Native>,
     state: RunState<'a>,
     tile_rows: usize,
+    /// The unit of features.
+    unit: i32,
     hashes: Hashes,
 }
 
@@ -108,14 +126,18 @@ fn hashes(
     let state =
         RunState::new(&lengths, ram.parts()).map_err(|_| Failure("the arena is too small"))?;
     let hashes = [[Hash::new(); LAYERS]; 2];
-    let mut run = Run { weights: model.weights(), state, tile_rows, hashes };
+    let unit = model.header().frame_exponent.into();
+    let mut run = Run { weights: model.weights(), state, tile_rows, unit, hashes };
     // Every vocabulary here has these tokens.
     let mut tokens: [Token; ROWS] = [0; ROWS];
     tokens.iter_mut().zip(3..).for_each(|(to, token)| *to = token);
     let of = |context: usize| tokens.get(..context).unwrap_or(&tokens);
     let (source, target) = (of(c.context), of(c.target_context));
     match c.architecture {
-        Architecture::Encoder => run.encoder(source),
+        Architecture::Encoder => match c.input {
+            Input::Tokens => run.encoder(source),
+            Input::Frames => run.frames(source.len())?,
+        },
         Architecture::Decoder => run.decoder(source, None),
         Architecture::EncoderDecoder => {
             run.encoder(source);
@@ -129,20 +151,44 @@ fn hashes(
 impl Run<'_, '_> {
     /// All rows through one layer after the other.
     fn encoder(&mut self, tokens: &[Token]) {
+        let weights = self.weights;
+        input::tokens::<Native>(&weights, Side::Encoder, &mut self.state, tokens, 0, 0);
+        self.encode(tokens.len());
+    }
+
+    /// The same for frames of features, loud and soft.
+    fn frames(&mut self, rows: usize) -> Result<(), Failure> {
+        let weights = self.weights;
+        let mut features = [0; FRAME];
+        let len = weights.config().frame_len;
+        let features = features.get_mut(..len).ok_or(Failure("a frame is too long"))?;
+        let mut x = 1u32;
+        for row in 0..rows {
+            for feature in features.iter_mut() {
+                x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *feature = (x >> 16) as i16 >> (row % 9);
+            }
+            input::frame::<Native>(&weights, &mut self.state, features, self.unit, row);
+        }
+        self.encode(rows);
+        Ok(())
+    }
+
+    /// Embedded rows through the encoder's layers.
+    fn encode(&mut self, rows: usize) {
         let (weights, side) = (self.weights, Side::Encoder);
-        input::tokens::<Native>(&weights, side, &mut self.state, tokens, 0, 0);
         for index in 0..weights.config().n_layers {
             let layer = Layer::<Native>::new(&weights, side, index);
-            for tile in tiles(tokens.len(), self.tile_rows) {
+            for tile in tiles(rows, self.tile_rows) {
                 input::rotations::<Native>(&weights, &mut self.state, tile.first_row, tile.rows);
                 layer.keys_and_values(&mut self.state, tile);
             }
-            for tile in tiles(tokens.len(), self.tile_rows) {
+            for tile in tiles(rows, self.tile_rows) {
                 input::rotations::<Native>(&weights, &mut self.state, tile.first_row, tile.rows);
-                layer.attend(&mut self.state, tile, Prefix::ALL, tokens.len());
+                layer.attend(&mut self.state, tile, Prefix::ALL, rows);
                 layer.feed_forward(&mut self.state, tile);
             }
-            self.add(0, index, tokens.len());
+            self.add(0, index, rows);
         }
     }
 

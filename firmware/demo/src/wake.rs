@@ -12,7 +12,8 @@ use crate::{Failure, Phase, Probe, Summary, blob, text};
 
 blob!(BLOB, "../../../models/wake/model.pico");
 
-static MODEL: Model = model!(bytes: &BLOB.0);
+/// The model, parsed at compile time.
+pub static MODEL: Model = model!(bytes: &BLOB.0);
 static RAM: Lend<arena!(MODEL)> = Lend::new(Arena::new());
 specialize!(
     /// This firmware runs this model only.

@@ -24,8 +24,8 @@ struct Source {
 }
 
 /// See [`guard`](super::guard).
-pub fn guard<K: Kernels>(operands: u32) -> Result<u32, &'static str> {
-    let mut random = Random(0x9e37_79b9);
+pub fn guard<K: Kernels>(seed: u32, operands: u32) -> Result<u32, &'static str> {
+    let mut random = Random(seed);
     let mut from = Source {
         bytes: Aligned([0; BYTES]),
         halves: Aligned([0; LEN]),

@@ -22,8 +22,16 @@ type Verdict = Result<(), &'static str>;
 /// # Errors
 /// The name of the method that differs.
 pub fn check<K: Kernels>(rounds: u32) -> Result<u32, &'static str> {
+    check_from::<K>(0x2545_f491, rounds)
+}
+
+/// [`check`] with other random cases.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_from<K: Kernels>(seed: u32, rounds: u32) -> Result<u32, &'static str> {
     const PARTS: u32 = 8;
-    let mut random = Random(0x2545_f491);
+    let mut random = Random(seed.max(1));
     for _ in 0..rounds {
         passes::measuring::<K>(&mut random)?;
         passes::adding::<K>(&mut random)?;
@@ -43,7 +51,15 @@ pub fn check<K: Kernels>(rounds: u32) -> Result<u32, &'static str> {
 /// # Errors
 /// The name of the method that wrote beyond its output.
 pub fn guard<K: Kernels>(operands: u32) -> Result<u32, &'static str> {
-    hostile::guard::<K>(operands)
+    guard_from::<K>(0x9e37_79b9, operands)
+}
+
+/// [`guard`] with other random operands.
+///
+/// # Errors
+/// As [`guard`].
+pub fn guard_from<K: Kernels>(seed: u32, operands: u32) -> Result<u32, &'static str> {
+    hostile::guard::<K>(seed.max(1), operands)
 }
 
 fn same<T: PartialEq>(a: &[T], b: &[T], name: &'static str) -> Verdict {
@@ -93,8 +109,9 @@ mod tests {
 
     #[test]
     fn the_native_backend_equals_portable() {
-        assert_eq!(check::<Native>(2000), Ok(16000));
-        assert_eq!(check::<NewCore>(100), Ok(800));
+        let rounds = if cfg!(miri) { 8 } else { 2000 };
+        assert_eq!(check::<Native>(rounds), Ok(8 * rounds));
+        assert_eq!(check::<NewCore>(rounds / 20), Ok(rounds / 20 * 8));
     }
 
     /// Default bodies honour how a backend packs its keys.
@@ -121,8 +138,9 @@ mod tests {
 
     #[test]
     fn default_bodies_are_right_for_any_constants() {
-        assert_eq!(check::<PlainKeys>(300), Ok(2400));
-        assert_eq!(check::<ShiftedProducts>(300), Ok(2400));
+        let rounds = if cfg!(miri) { 3 } else { 300 };
+        assert_eq!(check::<PlainKeys>(rounds), Ok(8 * rounds));
+        assert_eq!(check::<ShiftedProducts>(rounds), Ok(8 * rounds));
     }
 
     /// Operands that once led beyond their slices cannot be constructed.
@@ -175,9 +193,10 @@ mod tests {
 
     #[test]
     fn no_operand_leads_beyond_an_output() {
-        let made = guard::<Native>(100_000).unwrap();
-        assert!((20_000..80_000).contains(&made), "{made}");
-        guard::<Portable>(20_000).unwrap();
+        let operands = if cfg!(miri) { 600 } else { 100_000 };
+        let made = guard::<Native>(operands).unwrap();
+        assert!((operands / 5..operands / 5 * 4).contains(&made), "{made}");
+        guard::<Portable>(operands / 5).unwrap();
     }
     /// A long search: `cargo test --release -p picoformer million -- --ignored`.
     #[test]

@@ -153,6 +153,7 @@ fn named<const METHOD: usize>() -> &'static str {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "300 rounds of 20 backends take an hour")]
 fn a_wrong_method_is_named() {
     macro_rules! mutants {
         ($($method:literal)*) => {

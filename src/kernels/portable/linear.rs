@@ -126,3 +126,32 @@ pub fn linear<K: Formats, T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Bits;
+    use crate::matrix::Packing;
+
+    /// Of a halfword `256 · odd + even` and the lanes of two inputs: what `tools/proofs` says for all.
+    #[test]
+    fn lanes_give_256_times_the_product() {
+        let (one, _) = Quantizer::new(1, 0, 127, Bits::Eight);
+        for x0 in (-127i16..=127).step_by(if cfg!(miri) { 127 } else { 2 }) {
+            for x1 in [-127i16, -126, -1, 0, 1, 77, 127] {
+                let q = [x0, x1].map(|x| one.quantize(x) as i32);
+                let [odd_lane, _, even_lane, _] = lane(&[x0, x1, 0, 0], &one).map(i32::from);
+                for half in (0..=u16::MAX)
+                    .step_by(if cfg!(miri) { 997 } else { 11 })
+                    .chain([0x7f80, 0x8080, 0x807f, 0x7fff])
+                {
+                    let [even, odd, ..] = Packing::Paired.unpack(half as u32).map(i32::from);
+                    let h = half as i16 as i32;
+                    assert_eq!(h, 256 * odd + even);
+                    let sum = h * odd_lane + even * even_lane;
+                    assert_eq!(sum, 256 * (odd * q[1] + even * q[0]), "{half:#x} {x0} {x1}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Good blobs that are forged: small models that together have every section, and the shipped ones.
+
+#[allow(missing_docs, dead_code)]
+#[path = "../../../convert/tests/common/every.rs"]
+mod every;
+#[allow(missing_docs, dead_code)]
+#[path = "../../../convert/tests/common/synthetic.rs"]
+mod synthetic;
+
+use picoformer::blob::RULES;
+use picoformer_convert::host::Blob;
+use picoformer_convert::load::load;
+use picoformer_convert::sections::with_section;
+use picoformer_convert::writer::{self, Wide};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Checkpoints of `tests/golden`.
+pub const GOLDEN: [&str; 16] = [
+    "bart",
+    "bert-classifier",
+    "bert-cls",
+    "bert-mean",
+    "bert-tags",
+    "gpt2-scaled",
+    "gpt2-tied",
+    "llama-bias",
+    "llama-tied",
+    "marian",
+    "marian-separate",
+    "mistral",
+    "plain-encoder",
+    "plain-keyword",
+    "plain-tokens",
+    "t5-tied",
+];
+
+/// Models that are shipped.
+pub const SHIPPED: [&str; 6] = ["motion", "digits", "wake", "intent", "tales", "g2p"];
+
+/// A record of rules.
+fn record(kind: u16, values: &[u32]) -> Vec<u8> {
+    let count = values.len() as u16;
+    let values = values.iter().flat_map(|value| value.to_le_bytes());
+    kind.to_le_bytes().into_iter().chain(count.to_le_bytes()).chain(values).collect()
+}
+
+/// Every kind of rule once, for a vocabulary of 29.
+fn every_rule() -> Vec<u8> {
+    let one = 1 << 24;
+    [
+        record(1, &[3, 7]),
+        record(2, &[one + one / 2, one / 3 * 2]),
+        record(3, &[2]),
+        record(4, &[5]),
+        record(4, &[6, 7, 8]),
+        record(5, &[3]),
+        record(6, &[2]),
+        record(7, &[28]),
+        record(8, &[3]),
+        record(9, &[0, 1]),
+        record(10, &[2]),
+        record(11, &[2 << 16]),
+        record(12, &[2]),
+    ]
+    .concat()
+}
+
+/// A few KB each: every architecture, family, head, kind of tokenizer, front end and section; made once.
+pub fn small() -> &'static [Blob] {
+    static BLOBS: OnceLock<Vec<Blob>> = OnceLock::new();
+    BLOBS.get_or_init(|| {
+        let wide = [Wide::Never, Wide::All, Wide::Auto].into_iter().cycle();
+        let mut models = every::models();
+        models.extend(
+            GOLDEN.map(|name| load(&root().join("tests/golden").join(name), None).unwrap()),
+        );
+        let blobs =
+            models.iter().zip(wide).map(|(model, wide)| writer::write(model, wide).unwrap());
+        let mut blobs: Vec<Vec<u8>> = blobs.collect();
+        blobs.push(with_section(&blobs[0], RULES, &every_rule()).unwrap());
+        blobs.iter().map(|bytes| Blob::new(bytes)).collect()
+    })
+}
+
+/// Which of [`small`] a checkpoint of `tests/golden` is.
+pub fn golden(name: &str) -> usize {
+    // They are the last but one with rules.
+    let first = small().len() - 1 - GOLDEN.len();
+    first + GOLDEN.iter().position(|&known| known == name).expect("no such checkpoint")
+}
+
+/// The shipped blobs with their names; made once.
+pub fn shipped() -> &'static [(&'static str, Blob)] {
+    static BLOBS: OnceLock<Vec<(&'static str, Blob)>> = OnceLock::new();
+    BLOBS.get_or_init(|| {
+        let open = |name| Blob::open(&root().join("models").join(name).join("model.pico")).unwrap();
+        SHIPPED.iter().map(|&name| (name, open(name))).collect()
+    })
+}
