@@ -1,6 +1,6 @@
 //! The envelope byte by byte, as `docs/UPDATES.md` describes it.
 
-use super::error::SignedError;
+use super::error::{PRODUCT_BYTES, SignedError};
 use crate::blob::{VERSION, read_u16, read_u32};
 use sha2::{Digest, Sha512};
 
@@ -8,8 +8,6 @@ use sha2::{Digest, Sha512};
 pub const ENVELOPE_BYTES: usize = 192;
 /// Bytes of the envelope that are signed; the signature follows them.
 pub const SIGNED_BYTES: usize = 128;
-/// Most bytes of a product's name.
-pub const PRODUCT_BYTES: usize = 32;
 
 /// The first four bytes of an envelope.
 const MAGIC: [u8; 4] = *b"PSIG";

@@ -1,8 +1,10 @@
 //! Why a signed blob is refused.
 
-use super::envelope::PRODUCT_BYTES;
 use crate::error::FormatError;
 use core::fmt;
+
+/// Most bytes of a product's name.
+pub const PRODUCT_BYTES: usize = 32;
 
 /// Why a signed blob is refused. Returned by [`Model::parse_signed`](crate::Model::parse_signed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,6 +27,6 @@ mod open;
 mod strict;
 
 pub use check::Check;
-pub use envelope::{Content, ENVELOPE_BYTES, Envelope, PRODUCT_BYTES, SIGNED_BYTES, digest};
-pub use error::SignedError;
+pub use envelope::{Content, ENVELOPE_BYTES, Envelope, SIGNED_BYTES, digest};
+pub use error::{PRODUCT_BYTES, SignedError};
 pub use open::{Key, Signed, open};
