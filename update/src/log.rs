@@ -67,6 +67,11 @@ impl Log {
         log
     }
 
+    /// Whether the record that counts was written, to its end, since the device started.
+    pub fn is_written(&self) -> bool {
+        self.fresh.is_some()
+    }
+
     /// Makes `state` the one that counts.
     pub fn append<F: NorFlash>(
         &mut self,

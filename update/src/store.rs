@@ -168,7 +168,9 @@ impl<'k, F: NorFlash> Store<'k, F> {
         if needed > given {
             return Err(Error::TooLarge { needed, given });
         }
-        if self.log.state.is_none() || self.slot(slot).kind != Kind::Empty {
+        // Also if the slot is empty already: a torn record may say so today and something else tomorrow, but none
+        // counts any more once this session has written one.
+        if !self.log.is_written() || self.slot(slot).kind != Kind::Empty {
             self.put(slot, Slot::EMPTY)?;
         }
         Ok(Update::new(self, slot, envelope))

@@ -100,6 +100,11 @@ impl<const UNIT: usize, const BLANK: u8> Chip<UNIT, BLANK> {
         (self.on, self.operations, self.cut) = (true, 0, cut);
     }
 
+    /// Other noise: what is unstable reads in another way.
+    pub fn shake(&mut self, seed: u64) {
+        self.noise = (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    }
+
     /// Whether power has not failed.
     pub fn is_on(&self) -> bool {
         self.on

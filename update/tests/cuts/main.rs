@@ -41,16 +41,18 @@ fn recovers<const U: usize, const B: u8>(
 }
 
 /// It refuses an older version, and takes the new one if it does not run it.
-fn goes_on<const U: usize, const B: u8>(chip: &mut Chip<U, B>, new: u32, version: u32, what: &str) {
+fn goes_on<const U: usize, const B: u8>(chip: &mut Chip<U, B>, new: u32, what: &str) {
     let mut store = Store::open(&mut *chip, device::LAYOUT, device::key()).unwrap();
-    device::started(&mut store, 9).unwrap();
+    let version = device::started(&mut store, 9).unwrap().version;
     let refused = store.begin(&file(0)).map(|_| ()).unwrap_err();
     let expected = SignedError::Older { at_least: version + 1, found: 0 };
     assert_eq!(refused, Error::Signed(expected), "{what}");
     if version < new {
-        let picked = update(chip, &file(new), 9).unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_eq!(picked.version, new, "{what}");
+        // In the same session: a torn seal may count at the next start.
+        device::write(&mut store, &file(new)).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(device::started(&mut store, 9).map(|p| p.version), Ok(new), "{what}");
     }
+    assert_eq!(start(chip, 9).map(|picked| picked.version), Ok(new), "{what}");
 }
 
 /// A device that runs the version before: of version 2, with an empty slot; of version 3, with both slots in use.
@@ -84,9 +86,10 @@ fn cut_everywhere<const U: usize, const B: u8>(new: u32, step: usize, tears: &[T
             let mut chip = torn.clone();
             let version = recovers(&mut chip, new, bad, &what);
             let writes = chip.operations;
-            // What the first start decided, the second one says, too.
-            assert_eq!(recovers(&mut chip, new, bad, &what), version, "{what}");
-            goes_on(&mut chip, new, version, &what);
+            // What the first start decided, the second one says, too, but for a record that reads now so, now so.
+            let next = recovers(&mut chip, new, bad, &what);
+            assert!(next == version || matches!(tear, Tear::Unstable | Tear::Next), "{what}");
+            goes_on(&mut chip, new, &what);
             // Power fails again in the first start after the cut, then for good measure in a second update.
             for again in (0..writes).step_by(step) {
                 for &tear in tears {
@@ -95,14 +98,17 @@ fn cut_everywhere<const U: usize, const B: u8>(new: u32, step: usize, tears: &[T
                     let _ = start(&mut chip, bad);
                     count.second += 1;
                     let what = format!("{what}, and in the start at {again}, {tear:?}");
-                    let version = recovers(&mut chip, new, bad, &what);
-                    goes_on(&mut chip, new, version, &what);
+                    recovers(&mut chip, new, bad, &what);
+                    goes_on(&mut chip, new, &what);
                 }
             }
         }
     }
     count
 }
+
+/// How many ways of reading are tried of what is unstable.
+const NOISES: u64 = 6;
 
 /// Both cuts anywhere: in the update, and in the update that is tried again.
 fn cut_twice<const U: usize, const B: u8>(tears: &[Tear]) -> Count {
@@ -119,19 +125,28 @@ fn cut_twice<const U: usize, const B: u8>(tears: &[Tear]) -> Count {
             }
             ended = false;
             count.cuts += 1;
-            let mut again = 0;
+            // What is unstable reads in several ways.
+            let noises = if matches!(tear, Tear::Unstable | Tear::Next) { NOISES } else { 1 };
+            let (mut again, mut seed) = (0, 0);
             loop {
                 let mut chip = torn.clone();
+                chip.shake(seed);
                 chip.power(Some((again, tear)));
                 // The second attempt may find version 2 running: then it is refused.
                 let _ = update(&mut chip, &two, 9);
                 if chip.is_on() {
-                    break;
+                    // No operation is left to be cut: the next noise.
+                    (again, seed) = (0, seed + 1);
+                    if seed == noises {
+                        break;
+                    }
+                    continue;
                 }
                 count.second += 1;
-                let what = format!("units of {U}, cuts at {at} and {again}, {tear:?}");
-                let version = recovers(&mut chip, 2, 9, &what);
-                goes_on(&mut chip, 2, version, &what);
+                let what =
+                    format!("units of {U}, cuts at {at} and {again}, {tear:?}, noise {seed}");
+                recovers(&mut chip, 2, 9, &what);
+                goes_on(&mut chip, 2, &what);
                 again += 1;
             }
         }
@@ -214,7 +229,7 @@ fn a_device_answers_after_any_two_cuts() {
     let mut total = Count::default();
     let counts = match all() {
         true => [cut_twice::<128, 0xFF>(&TEARS), cut_twice::<32, 0x00>(&TEARS)],
-        false => [cut_twice::<128, 0xFF>(&TEARS), cut_twice::<128, 0x00>(&part)],
+        false => [cut_twice::<128, 0xFF>(&part), cut_twice::<128, 0x00>(&[Tear::Previous])],
     };
     for count in counts {
         total.cuts += count.cuts;
