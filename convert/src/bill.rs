@@ -1,6 +1,7 @@
 //! The exact bill of a blob: flash by section, RAM by buffer.
 
 use crate::kept::Kept;
+use crate::scope::score_name;
 use picoformer::Model;
 use picoformer::arena::buffers;
 use picoformer::blob::{ALIGN, META_BYTES, Section};
@@ -45,6 +46,8 @@ pub struct Bill {
     pub original_vocab_size: Option<usize>,
     /// Labels of a classifier.
     pub n_labels: usize,
+    /// Numbers of an embedding.
+    pub embedding_dim: Option<usize>,
     /// Width of the residual stream.
     pub d_model: usize,
     /// Layers; in an encoder-decoder, those of the encoder.
@@ -70,6 +73,10 @@ pub struct Bill {
     /// What a classifier's labels are, in transformers' words: `single_label_classification`,
     /// `multi_label_classification` (also a single label), `regression`.
     pub problem_type: Option<&'static str>,
+    /// When an input is none of a classifier's labels, if the model says so.
+    pub out_of_scope: Option<OutOfScope>,
+    /// How many of the labels of tokens, the first ones, are of the whole text.
+    pub text_labels: usize,
     /// Keys of the checkpoint that were ignored deliberately.
     pub ignored_keys: Vec<String>,
     /// Free text about the model, if the blob has any.
@@ -80,6 +87,17 @@ pub struct Bill {
     pub sections: Vec<Item>,
     /// RAM by buffer.
     pub buffers: Vec<Item>,
+}
+
+/// When an input is none of the labels.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutOfScope {
+    /// `log_probability` or `energy`.
+    pub score: &'static str,
+    /// An input with a lower score is none of the labels, nats.
+    pub threshold: f64,
+    /// The label that stands for none, if one does.
+    pub label: Option<String>,
 }
 
 /// One line.
@@ -105,6 +123,7 @@ pub fn bill(model: &Model) -> Bill {
         (.., Input::Tokens) => ("tokens", 0),
     };
     let kept = Kept::of(model);
+    let embedding = (c.head == Head::Embedding).then_some(c.n_outputs());
     Bill {
         architecture: match c.architecture {
             Architecture::Encoder => "encoder",
@@ -132,7 +151,8 @@ pub fn bill(model: &Model) -> Bill {
         vocab_size: c.vocab_size,
         kept_pieces: kept.as_ref().map(|kept| kept.ids().len()),
         original_vocab_size: kept.map(|kept| kept.original_size()),
-        n_labels: c.n_labels,
+        n_labels: if embedding.is_some() { 0 } else { c.n_labels },
+        embedding_dim: embedding,
         d_model: c.d_model,
         n_layers: c.n_layers,
         decoder_layers: c.decoder_layers,
@@ -149,6 +169,12 @@ pub fn bill(model: &Model) -> Bill {
             Problem::MultiLabel => "multi_label_classification",
             Problem::Regression => "regression",
         }),
+        out_of_scope: model.scope().map(|scope| OutOfScope {
+            score: score_name(scope.score),
+            threshold: scope.threshold as f64 / 65536.0,
+            label: scope.none().map(|label| model.label(label).unwrap_or_default().to_owned()),
+        }),
+        text_labels: model.text_labels(),
         ignored_keys: model.ignored_keys().map(str::to_owned).collect(),
         note: model.note().map(str::to_owned),
         arena: [size.bytes, size.halves, size.words, size.tokens],
@@ -251,12 +277,24 @@ impl std::fmt::Display for Bill {
             f,
             "{input}{}{}, weights packed `{}`, {} rows a tile",
             if self.trigger { ", a stream of it gives events" } else { "" },
-            if self.n_labels > 0 { format!(", {} labels", self.n_labels) } else { String::new() },
+            match (self.n_labels, self.embedding_dim) {
+                (0, None) => String::new(),
+                (0, Some(dim)) => format!(", embeddings of {dim} numbers"),
+                (labels, _) => format!(", {labels} labels"),
+            },
             self.layout,
             self.tile_rows,
         )?;
         if let Some(problem) = self.problem_type {
             writeln!(f, "its labels: {problem}")?;
+        }
+        if let Some(OutOfScope { score, threshold, label }) = &self.out_of_scope {
+            let label =
+                label.as_ref().map_or_else(String::new, |l| format!(", `{l}` stands for none"));
+            writeln!(f, "none of its labels: {score} below {threshold:.4}{label}")?;
+        }
+        if self.text_labels > 0 {
+            writeln!(f, "{} labels are of the whole text, the others of words", self.text_labels)?;
         }
         if !self.ignored_keys.is_empty() {
             writeln!(f, "ignored keys: {}", self.ignored_keys.join(", "))?;

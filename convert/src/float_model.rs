@@ -4,7 +4,9 @@
 pub use crate::float_weights::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
 
 use crate::float_weights::dot;
-use picoformer::config::{Activation, Config, Head, Norm, NormOrder, Pooling, Position};
+use picoformer::config::{
+    Activation, Architecture, Config, Head, Norm, NormOrder, Pooling, Position,
+};
 use picoformer::rules::Place;
 use picoformer::sampler::greedy;
 use picoformer::tokenizer::Vocabulary;
@@ -73,23 +75,40 @@ impl FloatModel {
 
     fn embed(&self, tokens: &[u32]) -> Vec<Vec<f32>> {
         let d = self.config.d_model;
+        let tokens = self.without_padding(tokens);
         tokens.iter().map(|&t| self.embedding.weight[t as usize * d..][..d].to_vec()).collect()
     }
 
     /// The mask that the configuration asks for.
     fn visible(&self, query: usize, key: usize) -> bool {
         let c = &self.config;
-        let causal = c.architecture == picoformer::config::Architecture::Decoder;
+        let causal = c.causal || c.architecture == Architecture::Decoder;
         !(causal && key > query || c.window > 0 && key + c.window <= query)
     }
 
-    fn forward_rows(&self, mut x: Vec<Vec<f32>>, visible: Visible) -> FloatOutput {
+    /// Calls `each(layer, row)` with every key of a text, `(kv_dim)`, as queries meet it.
+    pub fn each_key(&self, tokens: &[u32], each: &mut dyn FnMut(usize, &[f32])) {
+        let mut x = self.first_rows(self.embed(tokens));
+        for (i, layer) in self.layers.iter().enumerate() {
+            let keys = self.keys(layer, &self.normed(layer, &x));
+            keys.iter().for_each(|row| each(i, row));
+            self.layer(layer, &mut x, &|query, key| self.visible(query, key));
+        }
+    }
+
+    /// The rows that the first layer reads.
+    fn first_rows(&self, mut x: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
         for (position, row) in x.iter_mut().enumerate() {
             self.add_position(row, position, self.positions.as_deref());
         }
         if let Some(norm) = &self.embedding_norm {
             x.iter_mut().for_each(|row| *row = self.norm(row, norm));
         }
+        x
+    }
+
+    fn forward_rows(&self, x: Vec<Vec<f32>>, visible: Visible) -> FloatOutput {
+        let mut x = self.first_rows(x);
         for layer in &self.layers {
             self.layer(layer, &mut x, visible);
         }
@@ -98,6 +117,16 @@ impl FloatModel {
         }
         let outputs = self.outputs(&x);
         FloatOutput { hidden: x, outputs }
+    }
+
+    /// Where the last row is pooled: the tokens up to the last one that is no padding.
+    fn without_padding<'t>(&self, tokens: &'t [u32]) -> &'t [u32] {
+        let padding = match self.config.pooling {
+            Pooling::Last => self.config.suppressed_token,
+            _ => 0,
+        };
+        let last = tokens.iter().rposition(|&token| token as usize + 1 != padding);
+        &tokens[..last.map_or(1, |last| last + 1)]
     }
 
     /// Adds what a learned table or sinusoids have for a position.
@@ -115,10 +144,7 @@ impl FloatModel {
 
     fn layer(&self, layer: &FloatLayer, x: &mut [Vec<f32>], visible: Visible) {
         let pre = self.config.norm_order == NormOrder::Pre;
-        let normed: Vec<_> = match pre {
-            true => x.iter().map(|row| self.norm(row, &layer.norm_1)).collect(),
-            false => x.to_vec(),
-        };
+        let normed = self.normed(layer, x);
         for (row, a) in x.iter_mut().zip(self.attention(layer, &normed, visible)) {
             row.iter_mut().zip(layer.o.forward(&a)).for_each(|(x, o)| *x += o);
             if !pre {
@@ -132,19 +158,27 @@ impl FloatModel {
         }
     }
 
+    /// The rows that a layer's attention reads.
+    fn normed(&self, layer: &FloatLayer, x: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        match self.config.norm_order {
+            NormOrder::Pre => x.iter().map(|row| self.norm(row, &layer.norm_1)).collect(),
+            NormOrder::Post => x.to_vec(),
+        }
+    }
+
+    fn keys(&self, layer: &FloatLayer, x: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let mut k: Vec<_> = x.iter().map(|row| layer.k.forward(row)).collect();
+        self.rotate_rows(&mut k);
+        k
+    }
+
     fn attention(&self, layer: &FloatLayer, x: &[Vec<f32>], visible: Visible) -> Vec<Vec<f32>> {
         let c = &self.config;
         let (d, group) = (c.head_dim, c.n_heads / c.n_kv_heads);
         let mut q: Vec<_> = x.iter().map(|row| layer.q.forward(row)).collect();
-        let mut k: Vec<_> = x.iter().map(|row| layer.k.forward(row)).collect();
+        self.rotate_rows(&mut q);
+        let k = self.keys(layer, x);
         let v: Vec<_> = x.iter().map(|row| layer.v.forward(row)).collect();
-        if c.position == Position::Rotary {
-            for rows in [&mut q, &mut k] {
-                for (position, row) in rows.iter_mut().enumerate() {
-                    self.rotate(row, position);
-                }
-            }
-        }
         let mut out = Vec::with_capacity(x.len());
         for (i, q) in q.iter().enumerate() {
             let mut row = Vec::with_capacity(c.n_heads * d);
@@ -167,6 +201,13 @@ impl FloatModel {
             out.push(row);
         }
         out
+    }
+
+    /// Rotates the rows of all positions, where the model does that.
+    fn rotate_rows(&self, rows: &mut [Vec<f32>]) {
+        if self.config.position == Position::Rotary {
+            rows.iter_mut().enumerate().for_each(|(position, row)| self.rotate(row, position));
+        }
     }
 
     fn rotate(&self, row: &mut [f32], position: usize) {
@@ -219,11 +260,14 @@ impl FloatModel {
 
     fn outputs(&self, x: &[Vec<f32>]) -> Vec<Vec<f32>> {
         let pooled = || {
-            let mut row = match self.config.pooling {
+            let channel = |i: usize| x.iter().map(move |row| row[i]);
+            let mean = |i| channel(i).sum::<f32>() / x.len() as f32;
+            let greatest = |i| channel(i).fold(f32::NEG_INFINITY, f32::max);
+            let mut row: Vec<f32> = match self.config.pooling {
                 Pooling::First => x[0].clone(),
-                Pooling::Mean => (0..x[0].len())
-                    .map(|i| x.iter().map(|row| row[i]).sum::<f32>() / x.len() as f32)
-                    .collect(),
+                Pooling::Last => x[x.len() - 1].clone(),
+                Pooling::Mean => (0..x[0].len()).map(mean).collect(),
+                Pooling::Max => (0..x[0].len()).map(greatest).collect(),
             };
             if let Some(pooler) = &self.pooler {
                 row = pooler.forward(&row).into_iter().map(f32::tanh).collect();
@@ -239,8 +283,11 @@ impl FloatModel {
                 x.iter().map(|row| head.forward(row)).collect()
             }
             (Head::TiedVocabulary, _) => x.iter().map(|row| self.embedding.forward(row)).collect(),
-            (Head::Embedding, _) => {
-                let row = pooled();
+            (Head::Embedding, dense) => {
+                let mut row = dense.as_ref().map_or_else(pooled, |dense| dense.forward(&pooled()));
+                if self.config.head_tanh {
+                    row.iter_mut().for_each(|x| *x = x.tanh());
+                }
                 let length = row.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
                 vec![row.iter().map(|x| x / length).collect()]
             }

@@ -49,6 +49,11 @@ pub const fn read_u32(bytes: &[u8], offset: usize) -> u32 {
     read_u16(bytes, offset) as u32 | (read_u16(bytes, offset + 2) as u32) << 16
 }
 
+/// Reads an `i32` at `offset`; 0 beyond the end.
+pub const fn read_i32(bytes: &[u8], offset: usize) -> i32 {
+    read_u32(bytes, offset) as i32
+}
+
 /// CRC-32 (ISO-HDLC, the one of zlib and PNG) of a blob, its own checksum field left out.
 pub const fn checksum(blob: &[u8]) -> u32 {
     !checksum_piece(blob, 0, blob.len(), !0)

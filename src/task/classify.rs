@@ -26,6 +26,9 @@ pub struct Answer<'m> {
     /// each is right or not on its own ([`Problem::MultiLabel`]), of its sigmoid. `probability`
     /// (feature `libm` or `micromath`) returns a float.
     pub log_probability: i32,
+    /// False: the input is none of the labels, and `label` is the nearest. Always true of a model that does
+    /// not say which inputs are none, see [`Scope`](crate::scope::Scope).
+    pub in_scope: bool,
 }
 
 impl Answer<'_> {
@@ -39,9 +42,9 @@ impl Answer<'_> {
 /// An encoder with its tokenizer: labels of texts or of their tokens, embeddings.
 #[derive(Debug)]
 pub struct Classifier<'m, 'a, B: Build = Native> {
-    encoder: Encoder<'m, 'a, B>,
-    tokenizer: Tokenizer<'m>,
-    tokens: &'a mut [Token],
+    pub(super) encoder: Encoder<'m, 'a, B>,
+    pub(super) tokenizer: Tokenizer<'m>,
+    pub(super) tokens: &'a mut [Token],
 }
 
 impl<'m, 'a> Classifier<'m, 'a> {
@@ -109,7 +112,8 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     /// # Errors
     /// As [`Classifier::label`].
     pub fn answer(&self) -> Result<Answer<'m>, RunError> {
-        self.label(greedy(self.encoder.outputs()) as usize)
+        let problem = self.labels()?;
+        Ok(best::<B>(self.encoder.model(), problem, self.answered(0)?))
     }
 
     /// A label of the text begun last, once its steps are done.
@@ -118,12 +122,20 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     /// [`RunError::WrongModel`] without labels for a text, [`RunError::EmptyInput`] before a text,
     /// [`RunError::InFlight`] before its last step, [`RunError::NoSuchLabel`].
     pub fn label(&self, label: usize) -> Result<Answer<'m>, RunError> {
-        let (problem, logits) = (self.labels()?, self.encoder.outputs());
+        let (model, problem) = (self.encoder.model(), self.labels()?);
+        let logits = self.answered(label)?;
+        let in_scope = best::<B>(model, problem, logits).in_scope;
+        Ok(Answer { in_scope, ..answer(model, problem, logits, label) })
+    }
+
+    /// The logits of all labels, `label` among them, once all steps are done.
+    fn answered(&self, label: usize) -> Result<&[i32], RunError> {
+        let logits = self.encoder.outputs();
         match (self.encoder.rows(), logits.len()) {
             (0, _) => Err(RunError::EmptyInput),
             (_, 0) => Err(RunError::InFlight),
             (_, labels) if label >= labels => Err(RunError::NoSuchLabel { labels, given: label }),
-            _ => Ok(answer(self.encoder.model(), problem, logits, label)),
+            _ => Ok(logits),
         }
     }
 
@@ -151,8 +163,7 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     /// has values instead, its [`Classifier::outputs`].
     pub fn classify(&mut self, text: &str) -> Result<Answer<'m>, TaskError> {
         let (model, problem) = (self.encoder.model(), self.labels()?);
-        let logits = self.outputs(text)?;
-        Ok(answer(model, problem, logits, greedy(logits) as usize))
+        Ok(best::<B>(model, problem, self.outputs(text)?))
     }
 
     /// Every label of a text in order: calls `each`. With [`Problem::MultiLabel`] those more likely
@@ -167,7 +178,10 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     ) -> Result<(), TaskError> {
         let (model, problem) = (self.encoder.model(), self.labels()?);
         let logits = self.outputs(text)?;
-        (0..logits.len()).for_each(|label| each(answer(model, problem, logits, label)));
+        let in_scope = best::<B>(model, problem, logits).in_scope;
+        for label in 0..logits.len() {
+            each(Answer { in_scope, ..answer(model, problem, logits, label) });
+        }
         Ok(())
     }
 
@@ -192,7 +206,9 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     }
 
     /// Labels every token of a text, special tokens included: calls
-    /// `each(token, label index, label name)`.
+    /// `each(token, label index, label name)`. In a model with labels of the whole text
+    /// ([`Model::text_labels`]) the first token has one of those, the others have none of them.
+    /// [`Classifier::words`] labels words, [`Classifier::entities`] joins them.
     ///
     /// # Errors
     /// As [`Classifier::outputs`]; [`RunError::WrongModel`] without per-token labels.
@@ -209,38 +225,72 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         let tokens = encode::<B>(&self.tokenizer, text, self.tokens)?;
         self.encoder.run(tokens)?;
         for (row, &token) in tokens.iter().enumerate() {
-            let label = greedy(self.encoder.label_logits(row)?) as usize;
+            let of_text = target::text_labels::<B>(model.text_labels());
+            let label = row_label(self.encoder.label_logits(row)?, row, of_text);
             each(token, label, model.label(label).unwrap_or(""));
         }
         Ok(())
     }
 
     /// The label of row `row` of the text begun last, once its steps are done: of its token in
-    /// [`Classifier::tokens`].
+    /// [`Classifier::tokens`]. In a model with labels of the whole text ([`Model::text_labels`]) row 0 has one of
+    /// those.
     ///
     /// # Errors
     /// As [`Encoder::label_logits`].
     pub fn tag_of(&mut self, row: usize) -> Result<Answer<'m>, RunError> {
         let model = self.encoder.model();
+        let of_text = target::text_labels::<B>(model.text_labels());
         let logits = self.encoder.label_logits(row)?;
-        Ok(answer(model, Problem::SingleLabel, logits, greedy(logits) as usize))
+        Ok(answer(model, Problem::SingleLabel, logits, row_label(logits, row, of_text)))
     }
 
-    fn head(&self) -> Head {
+    pub(super) fn head(&self) -> Head {
         target::config::<B>(self.encoder.model().config()).head
     }
 }
 
+/// The likeliest label, given the logits of all; that of none is never the answer.
+#[inline(always)]
+pub(super) fn best<'m, B: Build>(
+    model: &Model<'m>,
+    problem: Problem,
+    logits: &[i32],
+) -> Answer<'m> {
+    if target::has_scope::<B>()
+        && let Some(scope) = model.scope()
+    {
+        let in_scope = scope.contains(logits);
+        return Answer { in_scope, ..answer(model, problem, logits, scope.nearest(logits)) };
+    }
+    answer(model, problem, logits, greedy(logits) as usize)
+}
+
+/// The likeliest label of a row, where the first `of_text` labels are of the whole text: the first row has
+/// one of these, the others have one of the rest.
+pub(super) fn row_label(logits: &[i32], row: usize, of_text: usize) -> usize {
+    match (of_text, row) {
+        (0, _) => greedy(logits) as usize,
+        (_, 0) => greedy(part(logits, 0, of_text)) as usize,
+        _ => of_text + greedy(part(logits, of_text, logits.len().saturating_sub(of_text))) as usize,
+    }
+}
+
 /// A label, given the logits of all.
-fn answer<'m>(model: &Model<'m>, problem: Problem, logits: &[i32], label: usize) -> Answer<'m> {
+pub(super) fn answer<'m>(
+    model: &Model<'m>,
+    problem: Problem,
+    logits: &[i32],
+    label: usize,
+) -> Answer<'m> {
     let log_probability = match problem {
         // σ(x) is the first of softmax(x, 0).
         Problem::MultiLabel => log_probability(&[at(logits, label), 0], 0),
         _ => log_probability(logits, label),
     };
-    Answer { label, name: model.label(label).unwrap_or(""), log_probability }
+    Answer { label, name: model.label(label).unwrap_or(""), log_probability, in_scope: true }
 }
 
-fn wrong(needed: &'static str) -> TaskError {
+pub(super) fn wrong(needed: &'static str) -> TaskError {
     RunError::WrongModel { needed }.into()
 }

@@ -4,17 +4,15 @@
 //! place in the window (the level that is subtracted, learned positions, everything behind attention
 //! without a mask) changes with every row and is computed anew.
 
-use super::classify::Answer;
+use super::classify::{Answer, best};
 use crate::arena::{ArenaParts, take};
-use crate::config::{Config, Head};
+use crate::config::{Config, Head, Problem};
 use crate::encoder::Encoder;
 use crate::error::RunError;
 use crate::features::{Audio, Features, FrontEnd, Motion, Scores, Window};
 use crate::kernels::Native;
 use crate::model::Model;
-use crate::probability::log_probability;
 use crate::progress::Progress;
-use crate::sampler::greedy;
 use crate::target::{self, Build};
 
 /// Something that a stream contains.
@@ -331,13 +329,10 @@ impl<'m, 'a, F: FrontEnd, B: Build> Stream<'m, 'a, F, B> {
     pub fn answer(&self) -> Result<Answer<'m>, RunError> {
         let logits = self.encoder.outputs();
         match (self.encoder.rows(), logits.len()) {
-            (0, _) => return Err(RunError::EmptyInput),
-            (_, 0) => return Err(RunError::InFlight),
-            _ => {}
+            (0, _) => Err(RunError::EmptyInput),
+            (_, 0) => Err(RunError::InFlight),
+            _ => Ok(best::<B>(self.encoder.model(), Problem::SingleLabel, logits)),
         }
-        let label = greedy(logits) as usize;
-        let log_probability = log_probability(logits, label);
-        Ok(Answer { label, name: self.name(label), log_probability })
     }
 
     /// The logits of the labels, Q15.16, of the window that was worked on last; empty before.

@@ -2,9 +2,12 @@
 //! everything that CI runs.
 
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::source::{floors, lines};
-use xtask::{bench, board, boards, c, demo, examples, image, qemu, readme, test};
+use xtask::{
+    bench, board, boards, c, cards, demo, endure, examples, image, qemu, readme, test, update,
+};
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "picoformer's own commands")]
@@ -59,6 +62,16 @@ enum Command {
         #[arg(long)]
         bless: bool,
     },
+    /// Writes models/README.md, the table of all models, from their blobs and their figures.json; fails if
+    /// these or the cards do not agree
+    Models {
+        /// First measures this model anew (`picoformer eval`)
+        #[arg(long, value_name = "MODEL")]
+        measure: Option<String>,
+        /// Data of a test that is not kept in the model's folder, one after the other
+        #[arg(long, requires = "measure")]
+        data: Vec<PathBuf>,
+    },
     /// Writes the measured figures of the records into README.md and docs/BENCHMARKS.md
     Readme,
     /// Measures everything anew and records it: qemu, size, examples, README
@@ -70,6 +83,14 @@ enum Command {
         /// Keeps what it prints as what is expected
         #[arg(long)]
         bless: bool,
+    },
+    /// Runs mixed tasks for long, and flips bits of the arena between steps
+    Endure(endure::Options),
+    /// Runs a device that updates its own model on emulated cores; tells what signatures cost there
+    Update {
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
     },
     /// Checks that modules import only from floors below them, that no files import each other in a
     /// circle, and that no address reaches assembly without its provenance
@@ -108,9 +129,13 @@ fn main() -> ExitCode {
             })
         }
         Command::Test { only } => return code(test::test(only)),
+        Command::Models { measure: Some(name), data } => cards::measure(&name, &data),
+        Command::Models { measure: None, .. } => cards::table(false),
         Command::Readme => readme::figures(false),
         Command::Bless => bless(),
         Command::Example { name, bless } => examples::run(&name, bless),
+        Command::Endure(options) => endure::endure(&options),
+        Command::Update { json } => update::update(json),
         Command::Floors => floors::check(),
         Command::Lines { json } => lines::engine().map(|lines| match json {
             true => println!("{}", serde_json::json!({ "lines": lines })),

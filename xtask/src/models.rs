@@ -73,6 +73,12 @@ pub fn export_c(blob: &Path, folder: &Path, as_array: bool) -> Result<()> {
     converter(if as_array { &arguments } else { &arguments[..arguments.len() - 1] })
 }
 
+/// Runs the command `picoformer`.
+pub fn picoformer(arguments: &[&str]) -> Result<()> {
+    let own = ["--bin", "picoformer", "--"].into_iter().chain(arguments.iter().copied());
+    converter(&own.map(OsStr::new).collect::<Vec<_>>())
+}
+
 /// Runs a program of the converter.
 fn converter(arguments: &[&OsStr]) -> Result<()> {
     let status = Command::new("cargo")

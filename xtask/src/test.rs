@@ -5,11 +5,11 @@ use crate::boards::{self, Options};
 use crate::qemu;
 use crate::source::floors;
 use crate::steps::{Report, run, run_in, run_with};
-use crate::{bench, c, examples, image, models, readme};
+use crate::{bench, c, endure, examples, image, models, readme, update};
 use anyhow::Result;
 
 /// The engine's optional dependencies: none is needed, each must build alone.
-const FEATURES: [&str; 4] = ["heapless", "defmt", "libm", "micromath"];
+const FEATURES: [&str; 5] = ["heapless", "defmt", "libm", "micromath", "signed"];
 
 /// Does every step whose name contains `only`, even after a failure; whether all passed.
 pub fn test(only: String) -> bool {
@@ -47,6 +47,8 @@ pub fn test(only: String) -> bool {
     report.step("demos on every board, and the record", || {
         qemu::check(false).map(|rows| print!("{}", qemu::table(&rows)))
     });
+    report.step("a device that updates itself", || update::update(false));
+    report.step("endurance and bit flips, a short run", || endure::endure(&endure::Options::ci()));
     report.step("shells on the boards that have an emulator", || boards::boards(&Options::ci()));
     report.step("models that do not fit a board are refused", boards::refusal);
     report.step("C library, its examples and tests", || c::c(&c::Options::default()));
@@ -65,7 +67,7 @@ fn style(report: &mut Report) {
     report.step("floors, circles, addresses", floors::check);
     report.step("clippy", || {
         run("cargo clippy --quiet --workspace --all-targets -- -D warnings")?;
-        run("cargo clippy --quiet --package picoformer --features heapless,libm,micromath -- -D warnings")?;
+        run("cargo clippy --quiet --package picoformer --features heapless,libm,micromath,signed -- -D warnings")?;
         run_in(
             "firmware",
             "cargo clippy --quiet --release --package picoformer-bench --package picoformer-demo \
@@ -80,7 +82,7 @@ fn style(report: &mut Report) {
     });
     report.step("documentation", || {
         run("cargo doc --quiet --no-deps --workspace")?;
-        run("cargo doc --quiet --no-deps --package picoformer --features heapless,defmt,libm,micromath")?;
+        run("cargo doc --quiet --no-deps --package picoformer --features heapless,defmt,libm,micromath,signed")?;
         run_in("firmware", "cargo doc --quiet --no-deps --release --package picoformer-demo")
     });
 }
@@ -89,7 +91,7 @@ fn style(report: &mut Report) {
 fn tests(report: &mut Report) {
     report.step("tests", || {
         run("cargo test --quiet --workspace")?;
-        run("cargo test --quiet --package picoformer --features heapless,libm,micromath")
+        run("cargo test --quiet --package picoformer --features heapless,libm,micromath,signed")
     });
     report.step("shipped blobs are what their checkpoints convert to", models::fresh);
     report.step("tests of the demos", || {
