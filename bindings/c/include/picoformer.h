@@ -114,6 +114,7 @@ PICOFORMER_API const char *picoformer_kernels(void);
 
 #define PICOFORMER_ERROR_TEXT_TOO_LONG (-60)     /* tokens that there is room for */
 #define PICOFORMER_ERROR_UNKNOWN_CHARACTER (-61) /* `what`: the character; given: its code point */
+#define PICOFORMER_ERROR_NOT_NORMALIZED (-62)    /* not in Unicode's form C; `what`: the character */
 
 /* The text of a status, without numbers; never NULL. */
 PICOFORMER_API const char *picoformer_status_text(int32_t status);
@@ -139,14 +140,14 @@ PICOFORMER_API size_t picoformer_error_text(const picoformer_error *error, char 
         uint64_t opaque[UINTPTR_MAX > 0xFFFFFFFFu ? 2 * (words) : (words)]; \
     } name
 
-PICOFORMER_OBJECT(picoformer_model, 64);
-PICOFORMER_OBJECT(picoformer_classifier, 24);
-PICOFORMER_OBJECT(picoformer_generator, 36);
-PICOFORMER_OBJECT(picoformer_translator, 104);
-PICOFORMER_OBJECT(picoformer_encoder, 20);
-PICOFORMER_OBJECT(picoformer_scorer, 28);
-PICOFORMER_OBJECT(picoformer_listener, 46);
-PICOFORMER_OBJECT(picoformer_motion, 42);
+PICOFORMER_OBJECT(picoformer_model, 72);
+PICOFORMER_OBJECT(picoformer_classifier, 32);
+PICOFORMER_OBJECT(picoformer_generator, 44);
+PICOFORMER_OBJECT(picoformer_translator, 112);
+PICOFORMER_OBJECT(picoformer_encoder, 28);
+PICOFORMER_OBJECT(picoformer_scorer, 36);
+PICOFORMER_OBJECT(picoformer_listener, 56);
+PICOFORMER_OBJECT(picoformer_motion, 52);
 
 /* What the memory of an object must be a multiple of; and of an arena and a blob. */
 #define PICOFORMER_OBJECT_ALIGNMENT 8
@@ -192,6 +193,7 @@ PICOFORMER_API int32_t picoformer_model_check_step(picoformer_model *self, size_
 #define PICOFORMER_TOKENIZER_WORD_PIECE 3u
 #define PICOFORMER_TOKENIZER_BYTE_LEVEL 4u
 #define PICOFORMER_TOKENIZER_UNIGRAM 5u
+#define PICOFORMER_TOKENIZER_CL100K 6u
 
 typedef struct picoformer_bill {
     uint32_t flash_bytes;

@@ -82,6 +82,7 @@ fn write(parsed: &Parsed) -> Bill {
             Some(Kind::WordPiece) => 3,
             Some(Kind::ByteLevel) => 4,
             Some(Kind::Unigram) => 5,
+            Some(Kind::Cl100k) => 6,
         },
         context: c.context as u32,
         target_context: c.target_context as u32,

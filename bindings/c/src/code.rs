@@ -81,6 +81,7 @@ codes! {
 
     TEXT_TOO_LONG = -60, "no room for the text's tokens";
     UNKNOWN_CHARACTER = -61, "the vocabulary lacks a character";
+    NOT_NORMALIZED = -62, "the text is not in Unicode's form C";
 }
 
 /// The text of a status code, without numbers; never null.

@@ -179,13 +179,15 @@ impl From<EncodeError> for Error {
             EncodeError::TooLong { needed, given } => {
                 Self::new(code::TEXT_TOO_LONG).numbers(needed, given)
             }
-            EncodeError::UnknownCharacter { character } => {
+            EncodeError::UnknownCharacter { character }
+            | EncodeError::NotNormalized { character } => {
                 let mut letters = [0; 4];
                 character.encode_utf8(&mut letters);
-                Self {
-                    letters,
-                    ..Self::new(code::UNKNOWN_CHARACTER).numbers(0, character as usize)
-                }
+                let code = match error {
+                    EncodeError::NotNormalized { .. } => code::NOT_NORMALIZED,
+                    _ => code::UNKNOWN_CHARACTER,
+                };
+                Self { letters, ..Self::new(code).numbers(0, character as usize) }
             }
             EncodeError::InvalidUtf8 { valid } => Self::new(code::NOT_UTF8).numbers(0, valid),
         }
