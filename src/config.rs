@@ -390,6 +390,13 @@ impl Config {
         self.n_kv_heads * self.head_dim
     }
 
+    /// Whether keys may be stored less a [base](crate::blob::KEY_BASE): in a decoder that rotates them.
+    /// Elsewhere it goes into the bias of `k`.
+    pub const fn has_key_base(&self) -> bool {
+        matches!(self.architecture, Architecture::Decoder)
+            && matches!(self.position, Position::Rotary)
+    }
+
     /// Width of a tile's rows: queries, hidden rows, or rows of the residual stream.
     pub const fn tile_width(&self) -> usize {
         max(max(self.q_dim(), self.d_ff), self.d_model)

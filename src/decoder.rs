@@ -307,7 +307,8 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         Ok(total)
     }
 
-    fn check(&self, tokens: &[u32]) -> Result<(), RunError> {
+    /// Whether these tokens can be fed, all of them.
+    pub(crate) fn check(&self, tokens: &[u32]) -> Result<(), RunError> {
         if self.in_flight() {
             return Err(RunError::InFlight);
         }

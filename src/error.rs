@@ -262,6 +262,13 @@ pub enum RunError {
         /// Tokens of the vocabulary.
         vocab_size: usize,
     },
+    /// A label that the model does not have.
+    NoSuchLabel {
+        /// Labels of the model.
+        labels: usize,
+        /// The index given.
+        given: usize,
+    },
     /// More samples in one call than a stream takes: the work of a call is bounded.
     TooManySamples {
         /// Values that one call takes.
@@ -315,6 +322,9 @@ impl fmt::Display for RunError {
             Self::NoLogits => write!(f, "no row predicts the next token: feed one first"),
             Self::TokenOutOfRange { token, vocab_size } => {
                 write!(f, "token {token} is outside the vocabulary of {vocab_size}")
+            }
+            Self::NoSuchLabel { labels, given } => {
+                write!(f, "label {given} of a model with {labels}")
             }
             Self::TooManySamples { limit, given } => {
                 write!(f, "{given} samples in one call, which takes {limit} at most")

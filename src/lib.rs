@@ -51,8 +51,8 @@
 //! (`cargo xtask floors` checks):
 //!
 //! ```text
-//! 8  macros    7  task    6  encoder decoder seq2seq    5  nn sampler    4  model    3  target
-//! 2  arena blob features kernels probability rules tokenizer    1  fixed float    0  config error matrix progress slices
+//! 8  macros    7  task    6  encoder decoder seq2seq    5  nn sampler signed    4  model    3  target
+//! 2  arena blob features kernels probability rules scope tokenizer    1  fixed float    0  config error matrix progress slices
 //! ```
 #![no_std]
 #![deny(unsafe_code)]
@@ -75,7 +75,10 @@ pub mod probability;
 pub mod progress;
 pub mod rules;
 pub mod sampler;
+pub mod scope;
 pub mod seq2seq;
+#[cfg(feature = "signed")]
+pub mod signed;
 mod slices;
 pub mod target;
 pub mod task;

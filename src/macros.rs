@@ -22,7 +22,7 @@ macro_rules! include_blob {
 /// static INTENT: picoformer::Model = picoformer::model!("../models/intent/model.pico");
 /// static BLOB: &[u8] = picoformer::include_blob!("../models/g2p/model.pico");
 /// const G2P: picoformer::Model = picoformer::model!(bytes: BLOB);
-/// assert_eq!(INTENT.config().vocab_size, 1500);
+/// assert_eq!(INTENT.config().context, 64);
 /// # assert_eq!(G2P.config().beams, 4);
 /// ```
 ///

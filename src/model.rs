@@ -12,14 +12,15 @@ pub use weights::*;
 
 use crate::arena::ArenaSize;
 use crate::blob::{
-    Expected, HEADER_BYTES, Header, IGNORED, Layout, NOTE, PROBLEM, RULES, Sections, Tag, checksum,
-    is_same, part, read_u16, read_u32,
+    Expected, HEADER_BYTES, Header, IGNORED, KEY_BASE, Layout, NOTE, PROBLEM, RULES, SCOPE,
+    Sections, TEXT_LABELS, Tag, checksum, is_same, part, read_u16, read_u32,
 };
 use crate::config::*;
 use crate::error::{FormatError, RunError};
 use crate::features::Features;
 use crate::kernels::{Kernels, Native};
 use crate::rules::Rules;
+use crate::scope::Scope;
 use crate::target::{self, Build, Known};
 use crate::tokenizer::Tokenizer;
 use validate::validate;
@@ -33,6 +34,10 @@ pub struct Model<'a> {
     rules: Rules<'a>,
     /// The code of its [`Problem`]; 0 without the section.
     problem: u32,
+    /// The data of [`KEY_BASE`]; empty without the section.
+    key_base: &'a [u8],
+    scope: Option<Scope>,
+    text_labels: u32,
 }
 
 impl<'a> Model<'a> {
@@ -59,11 +64,16 @@ impl<'a> Model<'a> {
     #[inline(never)]
     const fn read(bytes: &'a [u8]) -> Result<Self, FormatError> {
         match Header::parse(bytes) {
-            Ok((header, layout)) => {
-                Ok(Self { bytes, header, layout, rules: Rules::NONE, problem: 0 })
-            }
+            Ok((header, layout)) => Ok(Self::of(bytes, header, layout)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Before optional sections were read.
+    #[inline(always)]
+    const fn of(bytes: &'a [u8], header: Header, layout: Layout) -> Self {
+        let (rules, key_base) = (Rules::NONE, &[] as &[u8]);
+        Self { bytes, header, layout, rules, problem: 0, key_base, scope: None, text_labels: 0 }
     }
 
     #[inline(never)]
@@ -76,7 +86,7 @@ impl<'a> Model<'a> {
         }
         let header = Header::read(bytes, expected.config);
         let layout = expected.layout;
-        let mut model = Self { bytes, header, layout, rules: Rules::NONE, problem: 0 };
+        let mut model = Self::of(bytes, header, layout);
         model.header.place(bytes.len(), &mut model.layout)?;
         Ok(model)
     }
@@ -98,6 +108,23 @@ impl<'a> Model<'a> {
     /// Every [`FormatError`].
     #[inline(never)]
     pub fn parse_for<B: Build>(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let parsed = Self::parse_linked_for::<B>(bytes);
+        if let Ok(model) = &parsed {
+            let (expected, found) = (model.header.checksum, checksum(bytes));
+            if found != expected {
+                return Err(FormatError::BadChecksum { expected, found });
+            }
+        }
+        parsed
+    }
+
+    /// [`Model::parse_for`] without the checksum: for a blob that is linked into the image, or whose
+    /// checksum is computed piece by piece ([`checksum_piece`](crate::blob::checksum_piece)).
+    ///
+    /// # Errors
+    /// Every [`FormatError`] except `BadChecksum`.
+    #[inline(always)] // one copy beside the checksum, or alone
+    pub fn parse_linked_for<B: Build>(bytes: &'a [u8]) -> Result<Self, FormatError> {
         // The result is never taken apart: a model is large for a small core's stack.
         let mut parsed = match target::header::<B>() {
             Some(expected) => Self::read_as(bytes, expected),
@@ -105,10 +132,6 @@ impl<'a> Model<'a> {
         };
         if let Ok(model) = &mut parsed {
             validate::<B>(bytes, &model.header, &model.layout)?;
-            let (expected, found) = (model.header.checksum, checksum(bytes));
-            if found != expected {
-                return Err(FormatError::BadChecksum { expected, found });
-            }
             if !bytes.as_ptr().addr().is_multiple_of(4) {
                 return Err(FormatError::Misaligned);
             }
@@ -144,13 +167,20 @@ impl<'a> Model<'a> {
             None => (None, false),
         };
         let rules = !self.rules.is_empty();
-        let problem = self.problem();
-        Known { added_tokens, rules, problem, ..Known::new(self.header.config, tokenizer) }
+        Known {
+            added_tokens,
+            rules,
+            problem: self.problem(),
+            key_base: !self.key_base.is_empty(),
+            out_of_scope: self.scope.is_some(),
+            text_labels: self.text_labels(),
+            ..Known::new(self.header.config, tokenizer)
+        }
     }
 
     /// The weights, for a build that runs this model.
     pub const fn weights<B: Build>(&self) -> Weights<'_, B> {
-        Weights::new(self.bytes, &self.header, &self.layout)
+        Weights::new(self.bytes, &self.header, &self.layout, self.key_base)
     }
 
     /// Refuses a model that the build is not for, or that its kernels cannot run.
@@ -163,8 +193,15 @@ impl<'a> Model<'a> {
         if let Some(known) = B::MODEL {
             let same = target::header::<B>().is_some_and(|h| h.difference(self.bytes).is_none());
             let other = match config.head {
-                Head::Classifier => self.problem > 0 && known.problem != self.problem(),
-                Head::TiedVocabulary | Head::Vocabulary => !known.rules && !self.rules.is_empty(),
+                Head::Classifier => {
+                    let problem = self.problem > 0 && known.problem != self.problem();
+                    problem || (!known.out_of_scope && self.scope.is_some())
+                }
+                Head::TokenLabels => known.text_labels != self.text_labels(),
+                Head::TiedVocabulary | Head::Vocabulary => {
+                    !known.rules && !self.rules.is_empty()
+                        || !known.key_base && !self.key_base.is_empty()
+                }
                 _ => false,
             };
             let kind = self.tokenizer().map(|tokenizer| tokenizer.kind());
@@ -268,6 +305,17 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// Which inputs are none of its labels, if the section [`SCOPE`] says so.
+    pub const fn scope(&self) -> Option<Scope> {
+        self.scope
+    }
+
+    /// How many of its token labels, the first ones, are of the whole text, by the section
+    /// [`TEXT_LABELS`]; 0 without it.
+    pub const fn text_labels(&self) -> usize {
+        self.text_labels as usize
+    }
+
     /// Finds what a build for such models reads in optional sections.
     const fn find<B: Build>(&mut self) {
         if target::has_rules::<B>()
@@ -279,6 +327,21 @@ impl<'a> Model<'a> {
             && let Some(data) = self.section(PROBLEM)
         {
             self.problem = read_u32(data, 0);
+        }
+        if target::has_key_base::<B>()
+            && let Some(data) = self.section(KEY_BASE)
+        {
+            self.key_base = data;
+        }
+        if target::has_scope::<B>()
+            && let Some(data) = self.section(SCOPE)
+        {
+            self.scope = Scope::parse(data, &self.header.config);
+        }
+        if target::has_text_labels::<B>()
+            && let Some(data) = self.section(TEXT_LABELS)
+        {
+            self.text_labels = read_u32(data, 0);
         }
     }
 

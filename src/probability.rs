@@ -12,9 +12,14 @@ pub fn log_probability(logits: &[i32], index: usize) -> i32 {
 
 /// `ln Σ exp(logits)` in Q15.16: the difference between a logit and its log-probability.
 pub fn log_sum_exp(logits: &[i32]) -> i64 {
-    let maximum = logits.iter().copied().max().unwrap_or(0);
+    log_sum_exp_of(logits.iter().copied())
+}
+
+/// As [`log_sum_exp`], of some logits.
+pub fn log_sum_exp_of(logits: impl Iterator<Item = i32> + Clone) -> i64 {
+    let maximum = logits.clone().max().unwrap_or(0);
     let mut sum = 0u64;
-    for &logit in logits {
+    for logit in logits {
         let distance = ((maximum as i64 - logit as i64) * LOG2_E_Q30) >> 30;
         sum += exp2_fine(distance.min(u32::MAX as i64) as u32) as u64;
     }

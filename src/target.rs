@@ -6,7 +6,10 @@
 //! constants. Results do not change.
 
 use crate::arena::Lengths;
-use crate::blob::{AUDIO, Expected, Layout, MOTION, PROBLEM, RULES, TRIGGER, Tag, is_same};
+use crate::blob::{
+    AUDIO, Expected, KEY_BASE, Layout, MOTION, PROBLEM, RULES, SCOPE, TEXT_LABELS, TRIGGER, Tag,
+    is_same,
+};
 use crate::config::{Architecture, Config, Head, Input, Position, Problem, SEGMENT, Side};
 use crate::kernels::Kernels;
 use crate::tokenizer::{self, Kind, Method, Tokenizer};
@@ -42,16 +45,32 @@ pub struct Known {
     pub rules: bool,
     /// What its labels are.
     pub problem: Problem,
+    /// Whether its keys are stored less a [base](crate::blob::KEY_BASE).
+    pub key_base: bool,
+    /// Whether an input may be none of its labels, see [`Scope`](crate::scope::Scope).
+    pub out_of_scope: bool,
+    /// How many of its token labels are of the whole text.
+    pub text_labels: usize,
 }
 
 impl Known {
-    /// A model with a tokenizer of this kind, if any, and without what optional sections add.
+    /// A model with a tokenizer of this kind, if any, and without what optional sections add, but for the base
+    /// of keys, which the converter gives every decoder that may have one.
     pub const fn new(config: Config, tokenizer: Option<Kind>) -> Self {
         let problem = match config.n_labels {
             1 => Problem::MultiLabel,
             _ => Problem::SingleLabel,
         };
-        Self { config, tokenizer, added_tokens: false, rules: false, problem }
+        Self {
+            config,
+            tokenizer,
+            added_tokens: false,
+            rules: false,
+            problem,
+            key_base: config.has_key_base(),
+            out_of_scope: false,
+            text_labels: 0,
+        }
     }
 }
 
@@ -169,6 +188,14 @@ pub(crate) const fn has_rules<B: Build>() -> bool {
     }
 }
 
+/// Whether keys may be stored less a base.
+pub(crate) const fn has_key_base<B: Build>() -> bool {
+    match B::MODEL {
+        Some(known) => known.key_base,
+        None => true,
+    }
+}
+
 /// Whether labels may be something else than one of several, or a single one.
 pub(crate) const fn has_problems<B: Build>() -> bool {
     match B::MODEL {
@@ -185,6 +212,30 @@ pub(crate) const fn problem<B: Build>(found: Problem) -> Problem {
     }
 }
 
+/// Whether an input may be none of the labels.
+pub(crate) const fn has_scope<B: Build>() -> bool {
+    match B::MODEL {
+        Some(known) => known.out_of_scope,
+        None => true,
+    }
+}
+
+/// Whether some token labels may be of the whole text.
+pub(crate) const fn has_text_labels<B: Build>() -> bool {
+    match B::MODEL {
+        Some(known) => known.text_labels > 0,
+        None => true,
+    }
+}
+
+/// How many token labels are of the whole text.
+pub(crate) const fn text_labels<B: Build>(found: usize) -> usize {
+    match B::MODEL {
+        Some(known) => known.text_labels,
+        None => found,
+    }
+}
+
 /// Whether a build reads blobs with an optional section of this tag: it may skip the section, or knows
 /// it, in models that have a use for it.
 pub(crate) const fn reads<B: Build>(tag: Tag, found: &Config) -> bool {
@@ -194,8 +245,12 @@ pub(crate) const fn reads<B: Build>(tag: Tag, found: &Config) -> bool {
     let writes = matches!(c.head, Head::TiedVocabulary | Head::Vocabulary);
     let rules = has_rules::<B>() && writes && is_same(tag, RULES);
     let problem = has_problems::<B>() && is_same(tag, PROBLEM);
-    let labels = problem && matches!(c.head, Head::Classifier);
-    tag[0].is_ascii_lowercase() || frames || rules || labels
+    let scope = has_scope::<B>() && is_same(tag, SCOPE);
+    let labels = (problem || scope) && matches!(c.head, Head::Classifier);
+    let texts = has_text_labels::<B>() && is_same(tag, TEXT_LABELS);
+    let words = texts && matches!(c.head, Head::TokenLabels);
+    let keys = has_key_base::<B>() && c.has_key_base() && is_same(tag, KEY_BASE);
+    tag[0].is_ascii_lowercase() || frames || rules || labels || words || keys
 }
 
 /// Whether rows may be hypotheses of a search.

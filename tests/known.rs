@@ -1,6 +1,6 @@
 //! A build that knows its model gives the same bits as one that runs every model, and refuses others.
 
-use picoformer::blob::{CHECKSUM_OFFSET, NOTE, PROBLEM, RULES, Tag, checksum};
+use picoformer::blob::{CHECKSUM_OFFSET, KEY_BASE, NOTE, PROBLEM, RULES, SCOPE, Tag, checksum};
 use picoformer::config::Problem;
 use picoformer::sampler::{ONE, Sampling};
 use picoformer::{
@@ -199,15 +199,33 @@ fn rules_need_a_build_with_rules() {
 }
 
 specialize!(
+    known: Unbased,
+    picoformer::Known { key_base: false, ..TALES.known() }
+);
+
+/// A build without a base for keys refuses a blob with one, however it was parsed.
+#[test]
+fn bases_of_keys_need_a_build_that_knows_them() {
+    assert!(TALES.known().key_base);
+    let refused = Model::parse_for::<Unbased>(TALES_BLOB).map(|_| ());
+    let offset = TALES.layout().end;
+    assert_eq!(refused, Err(FormatError::UnknownSection { tag: KEY_BASE, offset }));
+    let mut ram = <arena!(TALES)>::new();
+    let wrong = Decoder::<Unbased>::new_for(&TALES, &mut ram).err();
+    assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
+}
+
+specialize!(
     known: MultiLabel,
-    picoformer::Known { problem: Problem::MultiLabel, ..INTENT.known() }
+    picoformer::Known { problem: Problem::MultiLabel, out_of_scope: false, ..INTENT.known() }
 );
 
 /// What the labels are is known to a build, and it refuses others.
 #[test]
 fn labels_need_a_build_that_knows_them() {
-    let blob = added(INTENT_BLOB, PROBLEM, &[1, 0, 0, 0]);
-    let unknown = FormatError::UnknownSection { tag: PROBLEM, offset: INTENT_BLOB.len() };
+    let bare = without_sections(INTENT_BLOB);
+    let blob = added(&bare, PROBLEM, &[1, 0, 0, 0]);
+    let unknown = FormatError::UnknownSection { tag: PROBLEM, offset: bare.len() };
     assert_eq!(Model::parse_for::<Intent>(&blob).map(|_| ()), Err(unknown));
     let model = Model::parse_for::<MultiLabel>(&blob).unwrap();
     assert_eq!(model.known().problem, Problem::MultiLabel);
@@ -219,6 +237,53 @@ fn labels_need_a_build_that_knows_them() {
     for text in ["stop", "what time is it"] {
         assert_eq!(known.classify(text), any.classify(text));
     }
+}
+
+specialize!(
+    known: Scoped,
+    picoformer::Known { out_of_scope: true, ..INTENT.known() }
+);
+specialize!(
+    known: Unscoped,
+    picoformer::Known { out_of_scope: false, ..INTENT.known() }
+);
+
+/// A build that does not know of inputs out of scope refuses a blob that does, however it was parsed; one that
+/// does answers as any, also for a blob without.
+#[test]
+fn scopes_need_a_build_with_scopes() {
+    let bare = without_sections(INTENT_BLOB);
+    for (score, threshold) in [(0u32, -20000i32), (1, i32::MAX)] {
+        let data = [score.to_le_bytes(), 3u32.to_le_bytes(), threshold.to_le_bytes()].concat();
+        let blob = added(&bare, SCOPE, &data);
+        let unknown = FormatError::UnknownSection { tag: SCOPE, offset: bare.len() };
+        assert_eq!(Model::parse_for::<Unscoped>(&blob).map(|_| ()), Err(unknown));
+        let model = Model::parse_for::<Scoped>(&blob).unwrap();
+        assert!(model.known().out_of_scope);
+        let (mut a, mut b) = (<arena!(INTENT)>::new(), <arena!(INTENT)>::new());
+        let wrong = Classifier::<Unscoped>::new_for(&model, &mut a).err();
+        assert!(matches!(wrong, Some(RunError::WrongModel { .. })));
+        let mut any = Classifier::new(&model, &mut a).unwrap();
+        let mut known = Classifier::<Scoped>::new_for(&model, &mut b).unwrap();
+        for text in ["stop", "what time is it", "colourless green ideas"] {
+            assert_eq!(known.classify(text), any.classify(text));
+            assert!(score == 0 || !any.classify(text).unwrap().in_scope);
+        }
+    }
+    let model = Model::parse_for::<Scoped>(&bare).unwrap();
+    let mut ram = <arena!(INTENT)>::new();
+    let mut known = Classifier::<Scoped>::new_for(&model, &mut ram).unwrap();
+    assert!(known.classify("stop").unwrap().in_scope);
+}
+
+/// A blob up to its optional sections.
+fn without_sections(blob: &[u8]) -> Vec<u8> {
+    let mut bare = blob[..Model::parse(blob).unwrap().layout().end].to_vec();
+    let total = (bare.len() as u32).to_le_bytes();
+    bare[8..12].copy_from_slice(&total);
+    let sum = checksum(&bare).to_le_bytes();
+    bare[CHECKSUM_OFFSET..CHECKSUM_OFFSET + 4].copy_from_slice(&sum);
+    bare
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The exact bill of a blob: flash by section, RAM by buffer.
 
 use crate::kept::Kept;
+use crate::scope::score_name;
 use picoformer::Model;
 use picoformer::arena::buffers;
 use picoformer::blob::{ALIGN, META_BYTES, Section};
@@ -72,6 +73,10 @@ pub struct Bill {
     /// What a classifier's labels are, in transformers' words: `single_label_classification`,
     /// `multi_label_classification` (also a single label), `regression`.
     pub problem_type: Option<&'static str>,
+    /// When an input is none of a classifier's labels, if the model says so.
+    pub out_of_scope: Option<OutOfScope>,
+    /// How many of the labels of tokens, the first ones, are of the whole text.
+    pub text_labels: usize,
     /// Keys of the checkpoint that were ignored deliberately.
     pub ignored_keys: Vec<String>,
     /// Free text about the model, if the blob has any.
@@ -82,6 +87,17 @@ pub struct Bill {
     pub sections: Vec<Item>,
     /// RAM by buffer.
     pub buffers: Vec<Item>,
+}
+
+/// When an input is none of the labels.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutOfScope {
+    /// `log_probability` or `energy`.
+    pub score: &'static str,
+    /// An input with a lower score is none of the labels, nats.
+    pub threshold: f64,
+    /// The label that stands for none, if one does.
+    pub label: Option<String>,
 }
 
 /// One line.
@@ -153,6 +169,12 @@ pub fn bill(model: &Model) -> Bill {
             Problem::MultiLabel => "multi_label_classification",
             Problem::Regression => "regression",
         }),
+        out_of_scope: model.scope().map(|scope| OutOfScope {
+            score: score_name(scope.score),
+            threshold: scope.threshold as f64 / 65536.0,
+            label: scope.none().map(|label| model.label(label).unwrap_or_default().to_owned()),
+        }),
+        text_labels: model.text_labels(),
         ignored_keys: model.ignored_keys().map(str::to_owned).collect(),
         note: model.note().map(str::to_owned),
         arena: [size.bytes, size.halves, size.words, size.tokens],
@@ -265,6 +287,14 @@ impl std::fmt::Display for Bill {
         )?;
         if let Some(problem) = self.problem_type {
             writeln!(f, "its labels: {problem}")?;
+        }
+        if let Some(OutOfScope { score, threshold, label }) = &self.out_of_scope {
+            let label =
+                label.as_ref().map_or_else(String::new, |l| format!(", `{l}` stands for none"));
+            writeln!(f, "none of its labels: {score} below {threshold:.4}{label}")?;
+        }
+        if self.text_labels > 0 {
+            writeln!(f, "{} labels are of the whole text, the others of words", self.text_labels)?;
         }
         if !self.ignored_keys.is_empty() {
             writeln!(f, "ignored keys: {}", self.ignored_keys.join(", "))?;

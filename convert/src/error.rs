@@ -190,6 +190,18 @@ pub enum Error {
         /// The engine's reason.
         source: picoformer::FormatError,
     },
+    /// A signed file is not to be believed.
+    #[error("`{}` is refused", path.display())]
+    #[diagnostic(help(
+        "`picoformer sign` makes a signed file of a blob; key, product and release must be the ones that the \
+         device expects"
+    ))]
+    Signed {
+        /// The file.
+        path: PathBuf,
+        /// The engine's reason.
+        source: picoformer::signed::SignedError,
+    },
     /// The engine refused an input.
     #[error(transparent)]
     Run(#[from] picoformer::RunError),

@@ -1,19 +1,26 @@
 //! What quantisation cost: a blob against data, and against its checkpoint in f32.
 
+use crate::classification::classifier;
 use crate::error::{Error, Result, input, read_text};
 use crate::error_rates::targets;
-use crate::evaluation::{Evaluation, Progress, at, encode, nonempty};
+use crate::evaluation::{
+    Evaluation, Progress, Rejection, at, best, encode, needs_reference, nonempty,
+};
 use crate::float_model::{FloatModel, softmax};
 use crate::host::HeapArena;
 use crate::recordings;
+use crate::scope::not_for;
+use crate::tagging::tags;
 use picoformer::config::{Architecture, Head, Problem};
 use picoformer::probability::log_probability;
 use picoformer::sampler::greedy;
+use picoformer::task::TextStream;
 use picoformer::{Decoder, Encoder, Model};
-use serde::Deserialize;
+use std::f64::consts::LN_2;
 use std::path::{Path, PathBuf};
 
-/// Evaluates a blob on `data`, as its head asks for it; an encoder-decoder on the first `limit` lines.
+/// Evaluates a blob on `data`, as its head asks for it; an encoder-decoder on the first `limit` lines, a
+/// classifier with this `rejection`.
 ///
 /// # Errors
 /// Data that cannot be read or does not fit the model: the message names file and line.
@@ -22,8 +29,16 @@ pub fn evaluate(
     reference: Option<&FloatModel>,
     data: &Path,
     limit: Option<usize>,
+    rejection: &Rejection,
     progress: Progress,
 ) -> Result<Evaluation> {
+    let features = model.features();
+    let sensing = features.audio.is_some() || features.motion.is_some();
+    let alternatives =
+        model.config().head == Head::Classifier && model.problem() == Problem::SingleLabel;
+    if rejection.is_asked_for() && (sensing || !alternatives) {
+        return Err(not_for("--out-of-scope, --reject"));
+    }
     if let Some(float) = reference {
         let (a, b) = (model.config(), &float.config);
         if (a.vocab_size, a.d_model, a.n_layers, a.head)
@@ -38,15 +53,8 @@ pub fn evaluate(
     if model.config().architecture == Architecture::EncoderDecoder {
         return targets(model, reference, data, limit, progress);
     }
-    let features = model.features();
-    if features.audio.is_some() || features.motion.is_some() {
-        if reference.is_some() {
-            return Err(input(
-                "recordings are judged without a reference",
-                "leave --reference out; the recipe compares with its own f32 (models/*/train.py)",
-            ));
-        }
-        return recordings::evaluate(model, data, progress);
+    if sensing {
+        return recordings::evaluate(model, reference, data, progress);
     }
     match model.config().head {
         Head::Vocabulary | Head::TiedVocabulary => language(model, reference, data, progress),
@@ -54,7 +62,7 @@ pub fn evaluate(
             "the labels of this model are no alternatives",
             "`eval` counts right labels of several; compare the scores of `run --file --json`",
         )),
-        Head::Classifier => classifier(model, reference, data, progress),
+        Head::Classifier => classifier(model, reference, data, rejection, progress),
         Head::Embedding => embedding(model, reference, data, progress),
         Head::TokenLabels => tags(model, reference, data, progress),
         Head::None => Err(input("this model has no head to evaluate", "convert one with a head")),
@@ -84,8 +92,18 @@ fn encode_start(model: &Model, text: &str, limit: usize) -> Result<(Vec<u32>, bo
     }
 }
 
-fn best(x: &[f32]) -> usize {
-    (1..x.len()).fold(0, |best, i| if x[i] > x[best] { i } else { best })
+/// Bytes of text that the tokens behind the first stand for: those that are predicted.
+fn predicted_bytes(model: &Model, ids: &[u32]) -> usize {
+    let (Some(tokenizer), Some((first, rest))) = (model.tokenizer(), ids.split_first()) else {
+        return 0;
+    };
+    let (mut stream, mut text) = (TextStream::after(&[*first]), String::new());
+    for &id in rest {
+        // A String takes everything.
+        let _ = stream.push(&tokenizer, id, &mut text);
+    }
+    let _ = stream.finish(&mut text);
+    text.len()
 }
 
 /// Folder of `.txt`: one document a file, begin-of-sequence first, cut at the context.
@@ -97,7 +115,8 @@ fn language(
 ) -> Result<Evaluation> {
     let files = texts(data)?;
     let mut arena = HeapArena::new(model.arena());
-    let (mut nll, mut nll_reference, mut same, mut count, mut cut) = (0f64, 0f64, 0, 0, 0);
+    let (mut nll, mut nll_reference, mut kl, mut same) = (0f64, 0f64, 0f64, 0);
+    let (mut count, mut cut, mut bytes) = (0, 0, 0);
     for (i, file) in files.iter().enumerate() {
         progress(i, files.len());
         let here = || at(file.display().to_string());
@@ -105,6 +124,7 @@ fn language(
         let (ids, whole) =
             encode_start(model, text.trim(), model.config().context).map_err(here())?;
         cut += !whole as usize;
+        bytes += predicted_bytes(model, &ids);
         let mut decoder = Decoder::new(model, arena.parts())?;
         let float = reference.map(|float| float.forward(&ids));
         for (position, pair) in ids.windows(2).enumerate() {
@@ -116,6 +136,7 @@ fn language(
                 same += (best(&p) == greedy(decoder.logits()) as usize) as usize;
                 softmax(&mut p);
                 nll_reference -= (p[pair[1] as usize] as f64).max(1e-45).ln();
+                kl += divergence(&p, decoder.logits());
             }
         }
     }
@@ -123,15 +144,32 @@ fn language(
         return Err(input("no document has two tokens", "one document a .txt file is expected"));
     }
     let n = count as f64;
+    let per_byte = |nll: f64| (bytes > 0).then(|| nll / LN_2 / bytes as f64);
     Ok(Evaluation {
         sequences: files.len(),
         tokens: Some(count),
         cut: Some(cut),
+        bytes: Some(bytes).filter(|&bytes| bytes > 0),
+        bits_per_byte: per_byte(nll),
+        bits_per_byte_reference: reference.and_then(|_| per_byte(nll_reference)),
         nll: Some(nll / n),
         nll_reference: reference.map(|_| nll_reference / n),
+        kl: reference.map(|_| kl / n),
         top1_agreement: reference.map(|_| same as f64 / n),
         ..Evaluation::default()
     })
+}
+
+/// The Kullback-Leibler divergence in nats of logits (Q15.16) from probabilities `p`.
+pub fn divergence(p: &[f32], logits: &[i32]) -> f64 {
+    let real = |&logit: &i32| logit as f64 / 65536.0;
+    let largest = logits.iter().map(real).fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = logits.iter().map(|logit| (real(logit) - largest).exp()).sum();
+    let terms = p.iter().zip(logits).filter(|(p, _)| **p > 0.0);
+    let term = |(&p, logit): (&f32, &i32)| {
+        p as f64 * ((p as f64).ln() - (real(logit) - largest) + sum.ln())
+    };
+    terms.map(term).sum()
 }
 
 /// The `.txt` files of a folder, in order.
@@ -148,75 +186,6 @@ fn texts(folder: &Path) -> Result<Vec<PathBuf>> {
         ));
     }
     Ok(files)
-}
-
-#[derive(Deserialize)]
-struct Example {
-    text: String,
-    label: String,
-}
-
-/// JSONL with `text` and `label`.
-fn classifier(
-    model: &Model,
-    reference: Option<&FloatModel>,
-    data: &Path,
-    progress: Progress,
-) -> Result<Evaluation> {
-    let text = read_text(data)?;
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let names: Vec<&str> =
-        (0..model.config().n_labels).map(|i| model.label(i).unwrap_or_default()).collect();
-    let mut arena = HeapArena::new(model.arena());
-    let mut encoder = Encoder::new(model, arena.parts())?;
-    let (mut right, mut right_reference, mut same) = (0, 0, 0);
-    let (mut worst, mut squares, mut logit_count) = (0f64, 0f64, 0);
-    for (i, line) in lines.iter().enumerate() {
-        progress(i, lines.len());
-        let place = || at(format!("{}, line {}", data.display(), i + 1));
-        let example: Example = serde_json::from_str(line).map_err(|error| Error::Malformed {
-            path: data.into(),
-            what: "JSONL file with `text` and `label`",
-            reason: format!("line {}: {error}", i + 1),
-        })?;
-        if !names.contains(&example.label.as_str()) {
-            return Err(place()(input(
-                format!("the model has no label `{}`", example.label),
-                format!("it has {}", names.join(", ")),
-            )));
-        }
-        let ids = encode(model, &example.text).map_err(place())?;
-        let logits = encoder.run(&ids).map_err(|e| place()(e.into()))?;
-        let label = greedy(logits) as usize;
-        right += (names[label] == example.label) as usize;
-        if let Some(float) = reference {
-            let output = &float.forward(&ids).outputs[0];
-            right_reference += (names[best(output)] == example.label) as usize;
-            same += (best(output) == label) as usize;
-            for (f, q) in output.iter().zip(logits) {
-                let error = *f as f64 - *q as f64 / 65536.0;
-                worst = worst.max(error.abs());
-                squares += error * error;
-                logit_count += 1;
-            }
-        }
-    }
-    let n = nonempty(lines.len(), data)?;
-    Ok(Evaluation {
-        sequences: lines.len(),
-        accuracy: Some(right as f64 / n),
-        accuracy_reference: reference.map(|_| right_reference as f64 / n),
-        top1_agreement: reference.map(|_| same as f64 / n),
-        logit_error_max: reference.map(|_| worst),
-        logit_error_rms: reference.map(|_| (squares / logit_count as f64).sqrt()),
-        ..Evaluation::default()
-    })
-}
-
-fn needs_reference<'a>(reference: Option<&'a FloatModel>, what: &str) -> Result<&'a FloatModel> {
-    reference.ok_or_else(|| {
-        input(format!("{what} is compared with its checkpoint"), "add --reference CHECKPOINT")
-    })
 }
 
 /// A text a line: cosine to the embedding in f32.
@@ -258,37 +227,4 @@ pub fn cosine(a: &[f32], b: &[i32]) -> f64 {
         (dot, aa, bb) = (dot + a * b, aa + a * a, bb + b * b);
     }
     dot / (aa * bb).sqrt().max(f64::MIN_POSITIVE)
-}
-
-/// A text a line: share of tokens with the same label as in f32.
-fn tags(
-    model: &Model,
-    reference: Option<&FloatModel>,
-    data: &Path,
-    progress: Progress,
-) -> Result<Evaluation> {
-    let float = needs_reference(reference, "a model of per-token labels")?;
-    let text = read_text(data)?;
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let mut arena = HeapArena::new(model.arena());
-    let mut encoder = Encoder::new(model, arena.parts())?;
-    let (mut same, mut count) = (0, 0);
-    for (i, line) in lines.iter().enumerate() {
-        progress(i, lines.len());
-        let place = || at(format!("{}, line {}", data.display(), i + 1));
-        let ids = encode(model, line).map_err(place())?;
-        encoder.run(&ids).map_err(|e| place()(e.into()))?;
-        for (row, logits) in float.forward(&ids).outputs.iter().enumerate() {
-            let found = greedy(encoder.label_logits(row)?) as usize;
-            same += (best(logits) == found) as usize;
-            count += 1;
-        }
-    }
-    nonempty(lines.len(), data)?;
-    Ok(Evaluation {
-        sequences: lines.len(),
-        tokens: Some(count),
-        top1_agreement: Some(same as f64 / count.max(1) as f64),
-        ..Evaluation::default()
-    })
 }

@@ -86,13 +86,29 @@ impl FloatModel {
         !(causal && key > query || c.window > 0 && key + c.window <= query)
     }
 
-    fn forward_rows(&self, mut x: Vec<Vec<f32>>, visible: Visible) -> FloatOutput {
+    /// Calls `each(layer, row)` with every key of a text, `(kv_dim)`, as queries meet it.
+    pub fn each_key(&self, tokens: &[u32], each: &mut dyn FnMut(usize, &[f32])) {
+        let mut x = self.first_rows(self.embed(tokens));
+        for (i, layer) in self.layers.iter().enumerate() {
+            let keys = self.keys(layer, &self.normed(layer, &x));
+            keys.iter().for_each(|row| each(i, row));
+            self.layer(layer, &mut x, &|query, key| self.visible(query, key));
+        }
+    }
+
+    /// The rows that the first layer reads.
+    fn first_rows(&self, mut x: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
         for (position, row) in x.iter_mut().enumerate() {
             self.add_position(row, position, self.positions.as_deref());
         }
         if let Some(norm) = &self.embedding_norm {
             x.iter_mut().for_each(|row| *row = self.norm(row, norm));
         }
+        x
+    }
+
+    fn forward_rows(&self, x: Vec<Vec<f32>>, visible: Visible) -> FloatOutput {
+        let mut x = self.first_rows(x);
         for layer in &self.layers {
             self.layer(layer, &mut x, visible);
         }
@@ -128,10 +144,7 @@ impl FloatModel {
 
     fn layer(&self, layer: &FloatLayer, x: &mut [Vec<f32>], visible: Visible) {
         let pre = self.config.norm_order == NormOrder::Pre;
-        let normed: Vec<_> = match pre {
-            true => x.iter().map(|row| self.norm(row, &layer.norm_1)).collect(),
-            false => x.to_vec(),
-        };
+        let normed = self.normed(layer, x);
         for (row, a) in x.iter_mut().zip(self.attention(layer, &normed, visible)) {
             row.iter_mut().zip(layer.o.forward(&a)).for_each(|(x, o)| *x += o);
             if !pre {
@@ -145,19 +158,27 @@ impl FloatModel {
         }
     }
 
+    /// The rows that a layer's attention reads.
+    fn normed(&self, layer: &FloatLayer, x: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        match self.config.norm_order {
+            NormOrder::Pre => x.iter().map(|row| self.norm(row, &layer.norm_1)).collect(),
+            NormOrder::Post => x.to_vec(),
+        }
+    }
+
+    fn keys(&self, layer: &FloatLayer, x: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let mut k: Vec<_> = x.iter().map(|row| layer.k.forward(row)).collect();
+        self.rotate_rows(&mut k);
+        k
+    }
+
     fn attention(&self, layer: &FloatLayer, x: &[Vec<f32>], visible: Visible) -> Vec<Vec<f32>> {
         let c = &self.config;
         let (d, group) = (c.head_dim, c.n_heads / c.n_kv_heads);
         let mut q: Vec<_> = x.iter().map(|row| layer.q.forward(row)).collect();
-        let mut k: Vec<_> = x.iter().map(|row| layer.k.forward(row)).collect();
+        self.rotate_rows(&mut q);
+        let k = self.keys(layer, x);
         let v: Vec<_> = x.iter().map(|row| layer.v.forward(row)).collect();
-        if c.position == Position::Rotary {
-            for rows in [&mut q, &mut k] {
-                for (position, row) in rows.iter_mut().enumerate() {
-                    self.rotate(row, position);
-                }
-            }
-        }
         let mut out = Vec::with_capacity(x.len());
         for (i, q) in q.iter().enumerate() {
             let mut row = Vec::with_capacity(c.n_heads * d);
@@ -180,6 +201,13 @@ impl FloatModel {
             out.push(row);
         }
         out
+    }
+
+    /// Rotates the rows of all positions, where the model does that.
+    fn rotate_rows(&self, rows: &mut [Vec<f32>]) {
+        if self.config.position == Position::Rotary {
+            rows.iter_mut().enumerate().for_each(|(position, row)| self.rotate(row, position));
+        }
     }
 
     fn rotate(&self, row: &mut [f32], position: usize) {

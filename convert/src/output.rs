@@ -36,7 +36,7 @@ pub fn write_whole(target: &Path, bytes: &[u8], inputs: &[&Path]) -> Result<()> 
         let written = std::fs::OpenOptions::new().write(true).open(&place);
         return written.and_then(|mut open| open.write_all(bytes)).map_err(file);
     }
-    let (temporary, mut open) = beside(&place).map_err(file)?;
+    let (temporary, mut open) = beside(&place, false).map_err(file)?;
     let written = open.write_all(bytes).and_then(|()| open.sync_all()).and_then(|()| {
         if let Ok(old) = std::fs::metadata(&place) {
             std::fs::set_permissions(&temporary, old.permissions())?;
@@ -46,6 +46,27 @@ pub fn write_whole(target: &Path, bytes: &[u8], inputs: &[&Path]) -> Result<()> 
     written.map_err(|source| {
         let _ = std::fs::remove_file(&temporary);
         file(source)
+    })
+}
+
+/// Writes a file that does not exist yet, whole or not at all; a secret one is readable by its owner alone
+/// from its first byte on.
+///
+/// # Errors
+/// [`Error::Input`] if anything has the name, [`Error::File`].
+pub fn write_new(target: &Path, bytes: &[u8], secret: bool) -> Result<()> {
+    let file = |source| Error::File { path: target.into(), source };
+    let (temporary, mut open) = beside(target, secret).map_err(file)?;
+    let written = open.write_all(bytes).and_then(|()| open.sync_all());
+    // A link is made only where no file has the name; a rename would replace it.
+    let linked = written.and_then(|()| std::fs::hard_link(&temporary, target));
+    let _ = std::fs::remove_file(&temporary);
+    linked.map_err(|source| match source.kind() {
+        std::io::ErrorKind::AlreadyExists => input(
+            format!("`{}` exists already", target.display()),
+            "give another name with -o: keys are never overwritten",
+        ),
+        _ => file(source),
     })
 }
 
@@ -73,14 +94,22 @@ fn is_input(folder: &Path, target: &Path) -> bool {
 }
 
 /// A new file beside another.
-fn beside(place: &Path) -> std::io::Result<(PathBuf, std::fs::File)> {
+fn beside(place: &Path, secret: bool) -> std::io::Result<(PathBuf, std::fs::File)> {
     let name = place.file_name().unwrap_or_default();
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if secret {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    #[cfg(not(unix))]
+    let _ = secret;
     for attempt in 0..100 {
         let mut temporary = std::ffi::OsString::from(".");
         temporary.push(name);
         temporary.push(format!(".{}-{attempt}.part", std::process::id()));
         let path = place.with_file_name(temporary);
-        match std::fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+        match options.open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             result => return result.map(|file| (path, file)),
         }

@@ -1,6 +1,6 @@
 //! What a model with a front end says of a recording: events, or the best label of the whole.
 
-use crate::error::{Result, input};
+use crate::error::{Error, Result, input};
 use crate::host::HeapArena;
 use crate::{motion_file, sound};
 use picoformer::task::Detection;
@@ -23,8 +23,16 @@ pub struct Heard {
     pub confidence: f64,
 }
 
+impl Heard {
+    /// What is told of a label at a sample of a stream with `rate` samples a second.
+    pub fn new(label: &str, sample: u64, rate: Option<f64>, confidence: f64) -> Self {
+        let time = rate.map(|rate| sample as f64 / rate);
+        Self { label: label.to_owned(), time, sample, confidence }
+    }
+}
+
 /// What was found in a recording. The fields are the keys of `picoformer run --wav --json`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Sensed {
     /// In order. A model without a trigger gives one for each window that it was asked about.
     pub events: Vec<Heard>,
@@ -41,61 +49,73 @@ pub struct Sensed {
 /// # Errors
 /// A model without a front end; those of the file.
 pub fn sense(model: &Model, path: &Path) -> Result<Sensed> {
+    sense_samples(model, &read(model, path)?)
+}
+
+/// The samples of a file as a model takes them.
+///
+/// # Errors
+/// A model without a front end; those of the file.
+pub fn read(model: &Model, path: &Path) -> Result<Vec<i16>> {
+    let features = model.features();
+    match (features.audio, features.motion) {
+        (Some(audio), _) => sound::read(path, audio.sample_rate),
+        (_, Some(motion)) => motion_file::read(path, motion.channels),
+        _ => Err(no_front_end()),
+    }
+}
+
+/// Runs a model over samples.
+///
+/// # Errors
+/// A model without a front end.
+pub fn sense_samples(model: &Model, samples: &[i16]) -> Result<Sensed> {
     let features = model.features();
     let mut arena = HeapArena::try_new(model.arena())?;
-    if let Some(audio) = features.audio {
-        let samples = sound::read(path, audio.sample_rate)?;
-        return listen(&mut Listener::new(model, arena.parts())?, &samples);
+    match (features.audio, features.motion) {
+        (Some(_), _) => listen(&mut Listener::new(model, arena.parts())?, samples),
+        (_, Some(_)) => feel(model, &mut MotionClassifier::new(model, arena.parts())?, samples),
+        _ => Err(no_front_end()),
     }
-    match features.motion {
-        Some(motion) => {
-            let samples = motion_file::read(path, motion.channels)?;
-            feel(model, &mut MotionClassifier::new(model, arena.parts())?, &samples)
-        }
-        None => Err(input(
-            "this model has no front end for samples",
-            "its checkpoint needs `features` (models/common/frontend.md)",
-        )),
-    }
+}
+
+/// The error of a model that takes no samples.
+pub fn no_front_end() -> Error {
+    input(
+        "this model has no front end for samples",
+        "its checkpoint needs `features` (models/common/frontend.md)",
+    )
 }
 
 fn listen(listener: &mut Listener, samples: &[i16]) -> Result<Sensed> {
     let rate = listener.sample_rate() as f64;
     let seconds = Some(samples.len() as f64 / rate);
-    let time = |sample: u64| Some(sample as f64 / rate);
     if listener.triggers() {
         let mut events = Vec::new();
         for piece in samples.chunks(listener.limit()) {
-            events.extend(listener.push(piece)?.map(|found| heard(found, time, 1)));
+            events.extend(listener.push(piece)?.map(|found| heard(found, Some(rate), 1)));
         }
         return Ok(Sensed { events, label: None, seconds });
     }
     let answer = listener.classify_recording(samples)?;
-    let event = Heard {
-        label: answer.name.to_owned(),
-        time: time(listener.samples()),
-        sample: listener.samples(),
-        confidence: (answer.log_probability as f64 / 65536.0).exp(),
-    };
+    let confidence = (answer.log_probability as f64 / 65536.0).exp();
+    let event = Heard::new(answer.name, listener.samples(), Some(rate), confidence);
     Ok(Sensed { label: Some(event.label.clone()), events: vec![event], seconds })
 }
 
-fn heard(found: Detection, time: impl Fn(u64) -> Option<f64>, channels: u64) -> Heard {
-    let sample = found.end / channels;
-    let confidence = found.confidence as f64 / 32768.0;
-    Heard { label: found.name.to_owned(), time: time(sample), sample, confidence }
+fn heard(found: Detection, rate: Option<f64>, channels: u64) -> Heard {
+    Heard::new(found.name, found.end / channels, rate, found.confidence as f64 / 32768.0)
 }
 
 /// Without a trigger: windows that overlap by a half, as those of the literature; a short recording is one
 /// window, with zeros before it. The best label has the largest sum of log-probabilities.
 fn feel(model: &Model, motions: &mut MotionClassifier, samples: &[i16]) -> Result<Sensed> {
-    let (channels, rate) = (motions.channels(), motions.sample_rate());
-    let time = |sample: u64| rate.map(|rate| sample as f64 / rate as f64);
-    let seconds = time((samples.len() / channels) as u64);
+    let (channels, rate) = (motions.channels(), motions.sample_rate().map(f64::from));
+    let seconds = rate.map(|rate| (samples.len() / channels) as f64 / rate);
     let mut events = Vec::new();
     if motions.triggers() {
         for piece in samples.chunks(motions.limit()) {
-            events.extend(motions.push(piece)?.map(|found| heard(found, time, channels as u64)));
+            events.extend(motions.push(piece)?.map(|found| heard(found, rate, channels as u64)));
         }
         return Ok(Sensed { events, label: None, seconds });
     }
@@ -112,12 +132,7 @@ fn feel(model: &Model, motions: &mut MotionClassifier, samples: &[i16]) -> Resul
         }
         let sample = motions.samples() / channels as u64;
         let confidence = (answer.log_probability as f64 / 65536.0).exp();
-        events.push(Heard {
-            label: answer.name.to_owned(),
-            time: time(sample),
-            sample,
-            confidence,
-        });
+        events.push(Heard::new(answer.name, sample, rate, confidence));
     }
     let best = (1..sums.len()).fold(0, |best, i| if sums[i] > sums[best] { i } else { best });
     let label = model.label(best).unwrap_or_default().to_owned();

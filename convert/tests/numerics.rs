@@ -16,6 +16,7 @@ use picoformer::nn::norm::{apply, normalized};
 use picoformer::nn::position::{rotary_table, sinusoid};
 use picoformer::nn::row::renormalize;
 use picoformer::probability::log_probability;
+use picoformer::scope::{Scope, Score};
 use picoformer_convert::float_model::erf;
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, LOG2_E, PI, TAU};
 
@@ -225,6 +226,17 @@ fn log_softmax() -> f64 {
     }))
 }
 
+fn energy() -> f64 {
+    let mut random = Random(18);
+    let scope = Scope::new(Score::Energy, Some(150), 0);
+    worst((0..300).map(|_| {
+        let logits: Vec<i32> =
+            random.normals(151, 4.0).iter().map(|x| (x * 65536.0) as i32).collect();
+        let sum: f64 = logits[..150].iter().map(|&x| (x as f64 / 65536.0).exp()).sum();
+        (scope.score(&logits) as f64 / 65536.0 - sum.ln()).abs()
+    }))
+}
+
 fn length_one() -> f64 {
     let mut random = Random(9);
     worst((0..300).map(|_| {
@@ -305,6 +317,7 @@ fn table() -> String {
         ("`exp2_fine` (sampling, probabilities)", format!("{fine:.1e}"), "relative"),
         ("`log2`", format!("{:.1e}", logarithm()), "absolute"),
         ("log-probability of a token, 500 logits", format!("{:.1e}", log_softmax()), "nats"),
+        ("energy, 150 of 151 logits", format!("{:.1e}", energy()), "nats"),
         ("log-mel, 16 kHz (`wake`)", format!("{:.2}", log_mels(0)), "units of 2^-8 octaves"),
         ("log-mel, 8 kHz (`digits`)", format!("{:.2}", log_mels(1)), "units of 2^-8 octaves"),
         ("ln 2 and log2 e as constants", format!("{constants:.1e}"), "relative"),

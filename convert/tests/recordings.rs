@@ -197,10 +197,6 @@ fn a_recording_has_a_label() {
     assert_eq!((&found["sequences"], &found["accuracy"]), (&2.into(), &0.5.into()));
     assert_eq!((&found["missed"], &found["false_events"]), (&0.into(), &1.into()));
     // What is asked of the wrong model, or in vain.
-    let checkpoint = root().join("models/digits/checkpoint");
-    let reference = ["--reference", text(&checkpoint)];
-    let words = ["without a reference", "--reference"];
-    fails(&[&["eval", text(&blob), "--data", text(&data)], &reference[..]].concat(), &words);
     let hears = ["this model hears", "--wav"];
     fails(&["run", text(&blob), "seven"], &hears);
     fails(&["run", text(&blob), "--ids", "1"], &hears);

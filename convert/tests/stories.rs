@@ -1,7 +1,9 @@
 //! The quantised engine against f32 on stories260K and TinyStories. Skips without the shared data.
 
 use picoformer::Decoder;
-use picoformer_convert::{float_model::softmax, host::*, import::llama2c, writer};
+use picoformer_convert::{
+    evaluate::divergence, float_model::softmax, host::*, import::llama2c, key_base, writer,
+};
 use std::path::PathBuf;
 
 fn data() -> Option<PathBuf> {
@@ -58,11 +60,13 @@ fn quantization_costs_at_most_eight_thousandths_of_a_nat() {
         return;
     };
     let model = llama2c::import(&data.join("stories260K/stories260K.bin")).unwrap();
-    let blob = Blob::new(&writer::write(&model, writer::Wide::Auto).unwrap());
+    let mut less = model.clone();
+    key_base::fit(&mut less, writer::Wide::Auto).unwrap();
+    let blob = Blob::new(&writer::write(&less, writer::Wide::Auto).unwrap());
     let parsed = blob.parse().unwrap();
     let mut arena = HeapArena::new(parsed.arena());
     let vocabulary = vocabulary(&std::fs::read(data.join("stories260K/tok512.bin")).unwrap());
-    let (mut nll, mut reference, mut same, mut count) = (0f64, 0f64, 0, 0);
+    let (mut nll, mut reference, mut kl, mut same, mut count) = (0f64, 0f64, 0f64, 0, 0);
     let mut files: Vec<_> =
         std::fs::read_dir(data.join("tinystories")).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
@@ -79,6 +83,7 @@ fn quantization_costs_at_most_eight_thousandths_of_a_nat() {
             same += (best(&p) == best(&q)) as usize;
             softmax(&mut p);
             softmax(&mut q);
+            kl += divergence(&p, decoder.logits());
             reference -= (p[next as usize] as f64).ln();
             nll -= (q[next as usize] as f64).ln();
             count += 1;
@@ -86,10 +91,11 @@ fn quantization_costs_at_most_eight_thousandths_of_a_nat() {
     }
     let n = count as f64;
     println!(
-        "{count} tokens: f32 {:.5}, int8 {:.5} (+{:.5}), top-1 agreement {:.2} %, arena {} bytes",
+        "{count} tokens: f32 {:.5}, int8 {:.5} (+{:.5}), divergence {:.5}, top-1 agreement {:.2} %, arena {} bytes",
         reference / n,
         nll / n,
         (nll - reference) / n,
+        kl / n,
         100.0 * same as f64 / n,
         parsed.arena().total_bytes(),
     );

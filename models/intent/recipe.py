@@ -222,8 +222,8 @@ def main():
         model.classifier.weight /= heat
         model.classifier.bias /= heat
     print("validation", json.dumps(figures), f"temperature {heat:.3f}", flush=True)
-    model.config.out_of_scope = {"score": "largest log-probability of another label", "label": index.get(NONE),
-                                 "threshold": figures["threshold"]}
+    # docs/MODELS.md: the score is the largest log-probability of another label than that of none.
+    model.config.out_of_scope = {"score": "log_probability", "label": index.get(NONE), "threshold": figures["threshold"]}
     model.save_pretrained(args.out)
     word_piece.save(tokenizer, args.out)
     none = index.get(NONE)

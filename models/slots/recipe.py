@@ -283,6 +283,8 @@ def main():
         kept = [torch.cat([torch.tensor([bool(intents)]), g[1:] >= 0]) for g in data.gold]
         soft = [s[k[: len(s)]] for s, k in zip(soft, kept)]
     model = distil(args, tokenizer, names, intents, data, soft, checked, valid)
+    if intents:
+        model.config.text_labels = len(intents)  # docs/MODELS.md: these labels are of the whole text
     model.save_pretrained(args.out)
     word_piece.save(tokenizer, args.out)
     print("validation", json.dumps(judge(model, checked, valid, names, intents)[0]), flush=True)

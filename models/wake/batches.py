@@ -16,7 +16,8 @@ class Batches:
     """`batch(generator)` for `training.train`: rows and labels; 0 is "nothing"."""
 
     def __init__(self, bank, mixer, size):
-        self.bank, self.mixer, self.size, self.hard = bank, mixer, size, None
+        self.bank, self.mixer, self.size = bank, mixer, size
+        self.hard = torch.zeros(0, 3, dtype=torch.float64)  # recording, last frame, how surely it sounds like a word
         positive = bank.labels > 0
         begin, end = bank.words[:, 0], bank.words[:, 1]
         begin = torch.where(end - begin > mixer.frames - 10, end - 50, begin)  # noise as loud as the word
@@ -28,17 +29,20 @@ class Batches:
         self.negative = torch.where(positive, torch.zeros(()), (bank.lengths.float() + 60) * share)
         self.other = torch.nonzero(~positive).flatten()
 
-    def mine(self, model):
-        """From now on half of the other speech is windows in which `model` hears a word. Returns their number."""
+    def mine(self, model, first, step):
+        """From now on half of the other speech is windows in which `model` hears a word: those found earlier, drawn half
+        as often as before, and those in every `step`th recording from `first` on. Returns how many were found."""
         bank, mixer, found = self.bank, self.mixer, []
-        for which in self.other.tolist():
+        for which in self.other[first::step].tolist():
             begin, length = int(bank.begins[which]), int(bank.lengths[which])
             energy = np.exp2(bank.flat[begin : begin + length].numpy() / 256.0) - 1.0
             after = np.zeros((30, energy.shape[1]))  # words are heard late
             log_mel = frontend.quantise(frontend.log_mel(np.concatenate([energy, after])))
             heard = 1.0 - stream.scores(model, log_mel, mixer.per_row, mixer.rows)[:, 0]
             found += [(which, (row + 1) * mixer.per_row - 1, heard[row]) for row in np.flatnonzero(heard > UNSURE)]
-        self.hard = torch.tensor(found, dtype=torch.float64) if found else None
+        found = torch.tensor(found, dtype=torch.float64).reshape(-1, 3)
+        earlier = self.hard * torch.tensor([1.0, 1.0, 0.5])
+        self.hard = torch.cat([earlier, found])
         return len(found)
 
     def __call__(self, g):
@@ -55,7 +59,7 @@ class Batches:
         early = b + (e - b) * uniform((partial,), -1.0, 0.6, g)
         late = b + (e - b) * uniform((partial,), 0.5, 1.5, g) + frames
         ends.append(torch.where(torch.rand(partial, generator=g) < 0.6, early, late))
-        mined = other // 2 if self.hard is not None else 0
+        mined = other // 2 if len(self.hard) else 0
         which = torch.cat([words, parts])
         if other:
             speech = torch.multinomial(self.negative, other - mined, True, generator=g)

@@ -7,7 +7,7 @@
 DIR/wakewords holds the flac files of `clips.tar` and `others.tar` (LABEL-HASH.flac); `--tts` holds what
 `speech.py` made for training, `--digits` FSDD's recordings. Recordings labelled `other…` or `nothing`
 must not trigger; `hey_computer` is put under `computer`. The split is by the hash of a file's
-name. Half of the steps learn from windows drawn at random; then, in three rounds, half of the windows without a word are those in which
+name. The first steps learn from windows drawn at random; then, in five rounds, half of the windows without a word are those in which
 the model so far hears one (`batches.py`). Needs torch, numpy, scipy, soundfile, safetensors. One CPU thread, seeded.
 """
 
@@ -33,7 +33,8 @@ CONFIG = frontend.WAKE
 PER_ROW, ROWS = 4, 20  # frames a row, rows: 80 ms and 1.6 s
 FRAMES = PER_ROW * ROWS
 TRIGGER = {"smooth": 4, "threshold": 0.9, "refractory": 20}
-ROUNDS = (0.5, 1 / 6, 1 / 6, 1 / 6)  # of the steps
+ROUNDS = (3 / 8, 1 / 8, 1 / 8, 1 / 8, 1 / 8, 1 / 8)  # of the steps
+PASSES = 3  # rounds in which all other speech is searched once for windows that sound like words
 
 
 def label_of(name):
@@ -88,18 +89,16 @@ def main():
     parser.add_argument("--state", type=Path)
     parser.add_argument("--final", action="store_true", help="train on the validation clips, too")
     parser.add_argument("--test", action="store_true", help="judge the test clips; once, at the end")
-    parser.add_argument("--start", type=Path, help="a checkpoint to go on from, with the hard windows")
-    parser.add_argument("--rounds", type=int, default=len(ROUNDS) - 1, help="with hard windows")
     parser.add_argument("--test-folder", type=Path, help="copies the test's recordings there and ends")
     parser.add_argument("--pictures", type=Path, help="a folder for training.svg")
-    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--steps", type=int, default=16000)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--feed-forward", type=int, default=176)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--variants", type=int, default=4)
     parser.add_argument("--strength", type=float, default=1.0)
-    parser.add_argument("--smoothing", type=float, default=0.02, help="of labels; more leaves the threshold no room")
+    parser.add_argument("--smoothing", type=float, default=0.01, help="of labels; more leaves the threshold no room")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--cache", type=Path, help="keeps the prepared recordings; --steps 0 does no more")
     parser.add_argument("--seed", type=int, default=1)
@@ -142,12 +141,10 @@ def main():
     batch = Batches(bank, Mixer(CONFIG, noise, PER_ROW, ROWS, args.strength, noisiest=0.0), 64)
     judge = lambda m: {"val": judge_clips(m, clips, labels, TRIGGER)[0]}  # noqa: E731
     history, rate = [], args.rate
-    if args.start:
-        model.load_state_dict(Encoder.load(args.start).state_dict())
-    for number, share in list(enumerate(ROUNDS))[1 if args.start else 0 : args.rounds + 1]:
+    for number, share in enumerate(ROUNDS):
         state = args.state.with_suffix(f".{number}{args.state.suffix}") if args.state else None
         if number:
-            print("windows that sound like words:", batch.mine(model), flush=True)
+            print("windows that sound like words:", batch.mine(model, number % PASSES, PASSES), flush=True)
         steps = max(1, int(args.steps * share))
         run = train(model, batch, steps, state, rate, smoothing=args.smoothing, seed=args.seed + number, judge=judge,
                     every=min(1000, steps))

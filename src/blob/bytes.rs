@@ -49,8 +49,27 @@ pub const fn read_u32(bytes: &[u8], offset: usize) -> u32 {
     read_u16(bytes, offset) as u32 | (read_u16(bytes, offset + 2) as u32) << 16
 }
 
+/// Reads an `i32` at `offset`; 0 beyond the end.
+pub const fn read_i32(bytes: &[u8], offset: usize) -> i32 {
+    read_u32(bytes, offset) as i32
+}
+
 /// CRC-32 (ISO-HDLC, the one of zlib and PNG) of a blob, its own checksum field left out.
 pub const fn checksum(blob: &[u8]) -> u32 {
+    !checksum_piece(blob, 0, blob.len(), !0)
+}
+
+/// Goes on with the checksum of a blob, for callers that do other work in between: from byte `from` to
+/// `to`. `crc` is what the piece before returned, [`u32::MAX`] for the first; the checksum is the complement
+/// of what the last piece returns.
+///
+/// ```
+/// # use picoformer::blob::{checksum, checksum_piece};
+/// let blob = [7; 100];
+/// let first = checksum_piece(&blob, 0, 60, u32::MAX);
+/// assert_eq!(!checksum_piece(&blob, 60, 100, first), checksum(&blob));
+/// ```
+pub const fn checksum_piece(blob: &[u8], from: usize, to: usize, mut crc: u32) -> u32 {
     // A table of 16 entries: 64 bytes of flash, four times faster than bit by bit.
     const TABLE: [u32; 16] = {
         let mut table = [0u32; 16];
@@ -67,9 +86,9 @@ pub const fn checksum(blob: &[u8]) -> u32 {
         }
         table
     };
-    let mut crc = !0u32;
-    let mut i = 0;
-    while i < blob.len() {
+    let end = if to < blob.len() { to } else { blob.len() };
+    let mut i = from;
+    while i < end {
         if i < CHECKSUM_OFFSET || i >= CHECKSUM_OFFSET + 4 {
             crc ^= blob[i] as u32;
             crc = TABLE[(crc & 15) as usize] ^ (crc >> 4);
@@ -77,7 +96,7 @@ pub const fn checksum(blob: &[u8]) -> u32 {
         }
         i += 1;
     }
-    !crc
+    crc
 }
 
 /// Reads a `u64` at `offset`; 0 beyond the end.

@@ -21,8 +21,21 @@ pub const IGNORED: Tag = *b"igno";
 /// of a [`Problem`](crate::config::Problem).
 pub const PROBLEM: Tag = *b"Prob";
 
+/// When an input is none of a classifier's labels, see [`Scope`](crate::scope::Scope).
+pub const SCOPE: Tag = *b"Scop";
+
+/// How many labels of a model of token labels are of the whole text, a `u32`: they are the first ones, and
+/// the text's is that of the first row. The others are of words. See
+/// [`Classifier::entities`](crate::Classifier::entities).
+pub const TEXT_LABELS: Tag = *b"Span";
+
 /// Which tokens may come next, see [`Rules`](crate::rules::Rules). Without them a model writes other texts.
 pub const RULES: Tag = *b"Rule";
+
+/// What keys are stored less: for every layer a row that is taken from all of its keys after their rotation,
+/// `i16 × (n_layers, kv_dim)` in the units of the layers' keys. Softmax does not see a vector that is taken
+/// from all keys of a head, and what is left has a finer scale. Only in decoders with rotary positions.
+pub const KEY_BASE: Tag = *b"Base";
 
 /// The front end of a model that hears, see [`AudioParameters`](crate::features::AudioParameters).
 pub const AUDIO: Tag = *b"Audi";

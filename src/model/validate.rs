@@ -1,14 +1,15 @@
 //! What [`Model::parse`](super::Model::parse) checks inside the sections, so that nothing can fail later.
 
 use crate::blob::{
-    self, AUDIO, AttentionLayout, Header, LayerLayout, Layout, META_BYTES, MOTION, PROBLEM, Placed,
-    RULES, Section, is_same, norm_bytes, part, position_bytes, read_i16, read_u8, read_u16,
-    read_u32, relative_bytes,
+    self, AUDIO, AttentionLayout, Header, KEY_BASE, LayerLayout, Layout, META_BYTES, MOTION,
+    PROBLEM, Placed, RULES, SCOPE, Section, TEXT_LABELS, is_same, norm_bytes, part, position_bytes,
+    read_i16, read_u8, read_u16, read_u32, relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
 use crate::features::Features;
 use crate::rules::Rules;
+use crate::scope::Scope;
 use crate::target::{self, Build};
 use crate::tokenizer::{TokenizerFormatError, Vocabulary};
 
@@ -62,8 +63,17 @@ pub(super) const fn validate<B: Build>(
     if target::has_rules::<B>() {
         sections.rules(found.end, c);
     }
+    if target::has_key_base::<B>() {
+        sections.key_base(found.end, c);
+    }
     if target::has_problems::<B>() {
         sections.problem(found.end, c);
+    }
+    if target::has_scope::<B>() {
+        sections.scope(found.end, c);
+    }
+    if target::has_text_labels::<B>() {
+        sections.text_labels(found.end, c);
     }
     sections.result
 }
@@ -255,6 +265,18 @@ impl Sections<'_> {
         }
     }
 
+    /// What keys are stored less.
+    #[inline(never)]
+    const fn key_base(&mut self, end: usize, c: &Config) {
+        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
+        while let Some(section) = rest.split_first() {
+            let fits = section.data.len() == c.n_layers * c.kv_dim() * 2;
+            if is_same(section.tag, KEY_BASE) && !fits {
+                self.bad("key base", end);
+            }
+        }
+    }
+
     /// What the labels are.
     #[inline(never)]
     const fn problem(&mut self, end: usize, c: &Config) {
@@ -264,6 +286,35 @@ impl Sections<'_> {
             let known = section.data.len() == 4 && Problem::of_code(code, c.n_labels).is_some();
             if is_same(section.tag, PROBLEM) && !known {
                 self.bad("problem", end);
+            }
+        }
+    }
+
+    /// Which inputs are none of the labels: labels that exclude each other.
+    #[inline(never)]
+    const fn scope(&mut self, end: usize, c: &Config) {
+        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
+        let mut code = 0;
+        while let Some(section) = rest.split_first() {
+            if is_same(section.tag, PROBLEM) {
+                code = read_u32(section.data, 0);
+            }
+            let fits = code == 0 && Scope::parse(section.data, c).is_some();
+            if is_same(section.tag, SCOPE) && !fits {
+                self.bad("scope", end);
+            }
+        }
+    }
+
+    /// How many labels are of the text: one is left for words at least.
+    #[inline(never)]
+    const fn text_labels(&mut self, end: usize, c: &Config) {
+        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
+        while let Some(section) = rest.split_first() {
+            let count = read_u32(section.data, 0);
+            let fits = section.data.len() == 4 && count > 0 && count < c.n_labels as u32;
+            if is_same(section.tag, TEXT_LABELS) && !fits {
+                self.bad("text labels", end);
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::section::{Linear, NormWeights, Section};
 use crate::blob::{Header, Layout, META_BYTES, position_bytes, relative_bytes};
 use crate::config::{Architecture, Config, Head, Position, Side};
+use crate::slices::part;
 use crate::target::{self, Build};
 use core::marker::PhantomData;
 
@@ -12,6 +13,7 @@ pub struct Weights<'m, B: Build> {
     blob: Section<'m>,
     header: &'m Header,
     layout: &'m Layout,
+    key_base: &'m [u8],
     build: PhantomData<B>,
 }
 
@@ -50,8 +52,13 @@ pub struct RelativeBias<'a> {
 }
 
 impl<'m, B: Build> Weights<'m, B> {
-    pub(super) const fn new(bytes: &'m [u8], header: &'m Header, layout: &'m Layout) -> Self {
-        Self { blob: Section(bytes), header, layout, build: PhantomData }
+    pub(super) const fn new(
+        bytes: &'m [u8],
+        header: &'m Header,
+        layout: &'m Layout,
+        key_base: &'m [u8],
+    ) -> Self {
+        Self { blob: Section(bytes), header, layout, key_base, build: PhantomData }
     }
 
     /// The hyperparameters.
@@ -104,6 +111,14 @@ impl<'m, B: Build> Weights<'m, B> {
     /// Frequencies of rotary positions.
     pub fn frequencies(&self) -> &'m [u8] {
         self.blob.table(self.layout().position, self.config().head_dim / 2 * 4).0
+    }
+
+    /// What the keys of a decoder's layer are stored less, `i16 × kv_dim`; empty if nothing.
+    #[inline(always)]
+    pub fn key_base(&self, layer: usize) -> &'m [u8] {
+        let none = !target::has_key_base::<B>() || self.key_base.is_empty();
+        let len = self.config().kv_dim() * 2;
+        if none { &[] } else { part(self.key_base, layer * len, len) }
     }
 
     /// The relative positions of one side.

@@ -60,6 +60,11 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
             let rotary = if keys { rotary } else { &[] };
             let rows = self.project(x, linear, c.kv_dim(), pair, tile, rotary);
             for (i, row) in rows.into_iter().enumerate().take(pair.count) {
+                if keys && self.adds_keys() {
+                    let base = self.layer.model.key_base(self.layer.index);
+                    let base = base.as_chunks().0.iter().map(|&x| i16::from_le_bytes(x));
+                    row.iter_mut().zip(base).for_each(|(x, base)| *x = x.saturating_sub(base));
+                }
                 let (layer, position) = self.place(*pair.tile, pair.first + i);
                 write::<B>(c, self.cache_rows(), cache, layer, position, row, keys);
             }

@@ -26,6 +26,7 @@ use crate::rules::{BANNED, EarlyStop, Place, Rules, per_token};
 use crate::slices::{at, first_mut, part, rest_mut};
 use crate::target::{self, Build};
 use crate::tokenizer::Token;
+use core::cell::Cell;
 
 /// A possible next step.
 #[derive(Clone, Copy, Debug, Default)]
@@ -195,7 +196,13 @@ impl Search {
         if at(list, worst).score >= new.score {
             return false;
         }
-        rest_mut(list, worst).rotate_left(1);
+        // The better ones move up. `rotate_left` and `copy_within` would link a panic.
+        let rest = Cell::from_mut(rest_mut(list, worst)).as_slice_of_cells();
+        for pair in rest.windows(2) {
+            if let [to, from] = pair {
+                to.set(from.get());
+            }
+        }
         self.found -= 1;
         true
     }

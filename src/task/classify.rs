@@ -8,8 +8,9 @@ use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::Model;
 use crate::probability::log_probability;
+use crate::progress::Progress;
 use crate::sampler::greedy;
-use crate::slices::at;
+use crate::slices::{at, part};
 use crate::target::{self, Build};
 use crate::tokenizer::{Token, Tokenizer};
 
@@ -25,6 +26,9 @@ pub struct Answer<'m> {
     /// each is right or not on its own ([`Problem::MultiLabel`]), of its sigmoid. `probability`
     /// (feature `libm` or `micromath`) returns a float.
     pub log_probability: i32,
+    /// False: the input is none of the labels, and `label` is the nearest. Always true of a model that does
+    /// not say which inputs are none, see [`Scope`](crate::scope::Scope).
+    pub in_scope: bool,
 }
 
 impl Answer<'_> {
@@ -38,9 +42,9 @@ impl Answer<'_> {
 /// An encoder with its tokenizer: labels of texts or of their tokens, embeddings.
 #[derive(Debug)]
 pub struct Classifier<'m, 'a, B: Build = Native> {
-    encoder: Encoder<'m, 'a, B>,
-    tokenizer: Tokenizer<'m>,
-    tokens: &'a mut [Token],
+    pub(super) encoder: Encoder<'m, 'a, B>,
+    pub(super) tokenizer: Tokenizer<'m>,
+    pub(super) tokens: &'a mut [Token],
 }
 
 impl<'m, 'a> Classifier<'m, 'a> {
@@ -79,6 +83,62 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         target::problem::<B>(self.encoder.model().problem())
     }
 
+    /// Takes a text; returns its tokens, special tokens included. Then [`Classifier::step`] until done,
+    /// and [`Classifier::answer`] or what the encoder gives. There are no outputs before, also not
+    /// those of the text before.
+    ///
+    /// # Errors
+    /// Those of the tokenizer and of [`Encoder::begin`].
+    pub fn begin(&mut self, text: &str) -> Result<&[Token], TaskError> {
+        self.encoder.abandon();
+        let tokens = encode::<B>(&self.tokenizer, text, self.tokens)?;
+        self.encoder.begin(tokens)?;
+        Ok(tokens)
+    }
+
+    /// One piece of the work for a text, see [`Encoder::step`].
+    pub fn step(&mut self) -> Progress {
+        self.encoder.step()
+    }
+
+    /// The tokens of the text begun last, one for each row; empty without one.
+    pub fn tokens(&self) -> &[Token] {
+        part(self.tokens, 0, self.encoder.rows())
+    }
+
+    /// The likeliest label of the text begun last, once its steps are done; [`Classifier::label`] gives
+    /// the others.
+    ///
+    /// # Errors
+    /// As [`Classifier::label`].
+    pub fn answer(&self) -> Result<Answer<'m>, RunError> {
+        let problem = self.labels()?;
+        Ok(best::<B>(self.encoder.model(), problem, self.answered(0)?))
+    }
+
+    /// A label of the text begun last, once its steps are done.
+    ///
+    /// # Errors
+    /// [`RunError::WrongModel`] without labels for a text, [`RunError::EmptyInput`] before a text,
+    /// [`RunError::InFlight`] before its last step, [`RunError::NoSuchLabel`].
+    pub fn label(&self, label: usize) -> Result<Answer<'m>, RunError> {
+        let (model, problem) = (self.encoder.model(), self.labels()?);
+        let logits = self.answered(label)?;
+        let in_scope = best::<B>(model, problem, logits).in_scope;
+        Ok(Answer { in_scope, ..answer(model, problem, logits, label) })
+    }
+
+    /// The logits of all labels, `label` among them, once all steps are done.
+    fn answered(&self, label: usize) -> Result<&[i32], RunError> {
+        let logits = self.encoder.outputs();
+        match (self.encoder.rows(), logits.len()) {
+            (0, _) => Err(RunError::EmptyInput),
+            (_, 0) => Err(RunError::InFlight),
+            (_, labels) if label >= labels => Err(RunError::NoSuchLabel { labels, given: label }),
+            _ => Ok(logits),
+        }
+    }
+
     /// The outputs for a text: logits of the labels (or the values of a regression) in Q15.16, or an
     /// embedding of length one in
     /// Q1.30. A text longer than the context is an error, and so is an empty one; the encoder then
@@ -91,8 +151,9 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         if !matches!(self.head(), Head::Classifier | Head::Embedding) {
             return Err(wrong("a model with one answer for a text"));
         }
-        self.encoder.abandon();
-        Ok(self.encoder.run(encode::<B>(&self.tokenizer, text, self.tokens)?)?)
+        self.begin(text)?;
+        while self.step() == Progress::Working {}
+        Ok(self.encoder.outputs())
     }
 
     /// The likeliest label of a text.
@@ -102,8 +163,7 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     /// has values instead, its [`Classifier::outputs`].
     pub fn classify(&mut self, text: &str) -> Result<Answer<'m>, TaskError> {
         let (model, problem) = (self.encoder.model(), self.labels()?);
-        let logits = self.outputs(text)?;
-        Ok(answer(model, problem, logits, greedy(logits) as usize))
+        Ok(best::<B>(model, problem, self.outputs(text)?))
     }
 
     /// Every label of a text in order: calls `each`. With [`Problem::MultiLabel`] those more likely
@@ -118,15 +178,18 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     ) -> Result<(), TaskError> {
         let (model, problem) = (self.encoder.model(), self.labels()?);
         let logits = self.outputs(text)?;
-        (0..logits.len()).for_each(|label| each(answer(model, problem, logits, label)));
+        let in_scope = best::<B>(model, problem, logits).in_scope;
+        for label in 0..logits.len() {
+            each(Answer { in_scope, ..answer(model, problem, logits, label) });
+        }
         Ok(())
     }
 
     /// What the labels are, if there are some.
-    fn labels(&self) -> Result<Problem, TaskError> {
+    fn labels(&self) -> Result<Problem, RunError> {
         match (self.head(), self.problem()) {
             (Head::Classifier, problem) if problem != Problem::Regression => Ok(problem),
-            _ => Err(wrong("a model with labels for a text")),
+            _ => Err(RunError::WrongModel { needed: "a model with labels for a text" }),
         }
     }
 
@@ -143,7 +206,9 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     }
 
     /// Labels every token of a text, special tokens included: calls
-    /// `each(token, label index, label name)`.
+    /// `each(token, label index, label name)`. In a model with labels of the whole text
+    /// ([`Model::text_labels`]) the first token has one of those, the others have none of them.
+    /// [`Classifier::words`] labels words, [`Classifier::entities`] joins them.
     ///
     /// # Errors
     /// As [`Classifier::outputs`]; [`RunError::WrongModel`] without per-token labels.
@@ -160,27 +225,72 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         let tokens = encode::<B>(&self.tokenizer, text, self.tokens)?;
         self.encoder.run(tokens)?;
         for (row, &token) in tokens.iter().enumerate() {
-            let label = greedy(self.encoder.label_logits(row)?) as usize;
+            let of_text = target::text_labels::<B>(model.text_labels());
+            let label = row_label(self.encoder.label_logits(row)?, row, of_text);
             each(token, label, model.label(label).unwrap_or(""));
         }
         Ok(())
     }
 
-    fn head(&self) -> Head {
+    /// The label of row `row` of the text begun last, once its steps are done: of its token in
+    /// [`Classifier::tokens`]. In a model with labels of the whole text ([`Model::text_labels`]) row 0 has one of
+    /// those.
+    ///
+    /// # Errors
+    /// As [`Encoder::label_logits`].
+    pub fn tag_of(&mut self, row: usize) -> Result<Answer<'m>, RunError> {
+        let model = self.encoder.model();
+        let of_text = target::text_labels::<B>(model.text_labels());
+        let logits = self.encoder.label_logits(row)?;
+        Ok(answer(model, Problem::SingleLabel, logits, row_label(logits, row, of_text)))
+    }
+
+    pub(super) fn head(&self) -> Head {
         target::config::<B>(self.encoder.model().config()).head
     }
 }
 
+/// The likeliest label, given the logits of all; that of none is never the answer.
+#[inline(always)]
+pub(super) fn best<'m, B: Build>(
+    model: &Model<'m>,
+    problem: Problem,
+    logits: &[i32],
+) -> Answer<'m> {
+    if target::has_scope::<B>()
+        && let Some(scope) = model.scope()
+    {
+        let in_scope = scope.contains(logits);
+        return Answer { in_scope, ..answer(model, problem, logits, scope.nearest(logits)) };
+    }
+    answer(model, problem, logits, greedy(logits) as usize)
+}
+
+/// The likeliest label of a row, where the first `of_text` labels are of the whole text: the first row has
+/// one of these, the others have one of the rest.
+pub(super) fn row_label(logits: &[i32], row: usize, of_text: usize) -> usize {
+    match (of_text, row) {
+        (0, _) => greedy(logits) as usize,
+        (_, 0) => greedy(part(logits, 0, of_text)) as usize,
+        _ => of_text + greedy(part(logits, of_text, logits.len().saturating_sub(of_text))) as usize,
+    }
+}
+
 /// A label, given the logits of all.
-fn answer<'m>(model: &Model<'m>, problem: Problem, logits: &[i32], label: usize) -> Answer<'m> {
+pub(super) fn answer<'m>(
+    model: &Model<'m>,
+    problem: Problem,
+    logits: &[i32],
+    label: usize,
+) -> Answer<'m> {
     let log_probability = match problem {
         // σ(x) is the first of softmax(x, 0).
         Problem::MultiLabel => log_probability(&[at(logits, label), 0], 0),
         _ => log_probability(logits, label),
     };
-    Answer { label, name: model.label(label).unwrap_or(""), log_probability }
+    Answer { label, name: model.label(label).unwrap_or(""), log_probability, in_scope: true }
 }
 
-fn wrong(needed: &'static str) -> TaskError {
+pub(super) fn wrong(needed: &'static str) -> TaskError {
     RunError::WrongModel { needed }.into()
 }

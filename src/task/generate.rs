@@ -8,6 +8,7 @@ use crate::kernels::Native;
 use crate::model::Model;
 use crate::rules::{Place, Rules};
 use crate::sampler::{Sampler, Sampling};
+use crate::slices::part;
 use crate::target::{self, Build};
 use crate::tokenizer::{Token, Tokenizer};
 
@@ -47,6 +48,8 @@ pub struct Generator<'m, 'a, B: Build = Native> {
     /// Tokens of the prompt, and new ones at most; for rules.
     prompt: usize,
     limit: usize,
+    /// Of the prompt's tokens in `tokens`, those still to be fed.
+    unfed: usize,
 }
 
 impl<'m, 'a> Generator<'m, 'a> {
@@ -92,7 +95,8 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     ) -> Self {
         let tokenizer = decoder.model().tokenizer();
         let (sampler, prompt, limit) = (Sampler::new(sampling), decoder.len(), usize::MAX);
-        Self { decoder, tokenizer, tokens, sampler, stopped: None, pending: None, prompt, limit }
+        let (stopped, pending, unfed) = (None, None, 0);
+        Self { decoder, tokenizer, tokens, sampler, stopped, pending, prompt, limit, unfed }
     }
 
     /// The decoder, for its logits.
@@ -114,12 +118,36 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     /// Those of the tokenizer and of the decoder ([`RunError::TooLong`] and so on);
     /// [`RunError::EmptyInput`] for an empty text, [`RunError::WrongModel`] without a tokenizer.
     pub fn prompt(&mut self, text: &str) -> Result<&[Token], TaskError> {
+        self.begin(text)?;
+        while self.unfed > 0 || self.decoder.in_flight() {
+            self.feed()?;
+        }
+        Ok(part(self.tokens, 0, self.prompt))
+    }
+
+    /// [`Generator::prompt`] without its work: [`Generator::step`] then feeds the prompt, one piece per
+    /// call, before it gives the first token. Returns the tokens.
+    ///
+    /// # Errors
+    /// As [`Generator::prompt`].
+    pub fn begin(&mut self, text: &str) -> Result<&[Token], TaskError> {
         self.restart();
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
         let tokens = encode::<B>(&tokenizer, text, self.tokens)?;
-        self.prompt = tokens.len();
-        self.decoder.prefill(tokens)?;
+        self.decoder.check(tokens)?;
+        (self.prompt, self.unfed) = (tokens.len(), tokens.len());
         Ok(tokens)
+    }
+
+    /// One piece of feeding: a layer of the rows in flight, or the next rows of the prompt.
+    fn feed(&mut self) -> Result<(), RunError> {
+        if self.decoder.in_flight() {
+            self.decoder.step();
+        } else {
+            let rest = part(self.tokens, self.prompt.saturating_sub(self.unfed), self.unfed);
+            self.unfed = self.unfed.saturating_sub(self.decoder.begin(rest)?);
+        }
+        Ok(())
     }
 
     /// Starts a new text with exactly these tokens.
@@ -142,11 +170,11 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
 
     /// Ends the text before.
     fn restart(&mut self) {
-        (self.stopped, self.pending) = (None, None);
+        (self.stopped, self.pending, self.unfed) = (None, None, 0);
         self.decoder.restart();
     }
 
-    /// One piece of work: a layer of the token in flight, or sampling the next token.
+    /// One piece of work: a layer of the rows in flight, or sampling the next token.
     ///
     /// # Errors
     /// [`RunError::EmptyInput`] before a prompt, and after one that was refused;
@@ -155,8 +183,8 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         if let Some(stop) = self.stopped {
             return Ok(Event::Stopped(stop));
         }
-        if self.decoder.in_flight() {
-            self.decoder.step();
+        if self.unfed > 0 || self.decoder.in_flight() {
+            self.feed()?;
             return Ok(Event::Working);
         }
         if let Some(token) = self.pending.take() {
@@ -222,7 +250,7 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     /// # Errors
     /// As [`Generator::step`].
     pub fn settle(&mut self) -> Result<bool, RunError> {
-        if self.pending.is_some() || self.decoder.in_flight() {
+        if self.pending.is_some() || self.unfed > 0 || self.decoder.in_flight() {
             return Ok(matches!(self.step()?, Event::Working));
         }
         Ok(false)

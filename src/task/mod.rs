@@ -6,6 +6,7 @@
 //! engine itself: [`Classifier::encoder`], [`Generator::prompt_ids`], [`Translator::engine`].
 
 mod classify;
+mod entities;
 mod generate;
 #[cfg(feature = "heapless")]
 mod sized;
@@ -14,6 +15,7 @@ mod text;
 mod translate;
 
 pub use classify::{Answer, Classifier};
+pub use entities::{Entity, Word};
 pub use generate::{Event, Generator, Stop};
 #[cfg(feature = "heapless")]
 pub use sized::{Text, Tokens};

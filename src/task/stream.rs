@@ -4,17 +4,15 @@
 //! place in the window (the level that is subtracted, learned positions, everything behind attention
 //! without a mask) changes with every row and is computed anew.
 
-use super::classify::Answer;
+use super::classify::{Answer, best};
 use crate::arena::{ArenaParts, take};
-use crate::config::{Config, Head};
+use crate::config::{Config, Head, Problem};
 use crate::encoder::Encoder;
 use crate::error::RunError;
 use crate::features::{Audio, Features, FrontEnd, Motion, Scores, Window};
 use crate::kernels::Native;
 use crate::model::Model;
-use crate::probability::log_probability;
 use crate::progress::Progress;
-use crate::sampler::greedy;
 use crate::target::{self, Build};
 
 /// Something that a stream contains.
@@ -300,16 +298,46 @@ impl<'m, 'a, F: FrontEnd, B: Build> Stream<'m, 'a, F, B> {
     /// # Errors
     /// [`RunError::WrongModel`] for a model without labels.
     pub fn classify(&mut self) -> Result<Answer<'m>, RunError> {
+        self.begin_window()?;
+        while self.step() == Progress::Working {}
+        self.answer()
+    }
+
+    /// Takes the window as it is now. Then [`Stream::step`] until done, and [`Stream::answer`]; samples
+    /// that come in between go to [`Stream::feed`].
+    ///
+    /// # Errors
+    /// As [`Stream::classify`].
+    pub fn begin_window(&mut self) -> Result<(), RunError> {
         if !matches!(self.config().head, Head::Classifier) {
             return Err(RunError::WrongModel { needed: "a model with labels" });
         }
         self.working_on = None;
-        self.begin()?;
-        while self.encoder.step() == Progress::Working {}
+        self.begin()
+    }
+
+    /// One piece of the work for a window, see [`Encoder::step`]. It is none for [`Stream::push`],
+    /// which does its work itself.
+    pub fn step(&mut self) -> Progress {
+        if self.working_on.is_some() { Progress::Done } else { self.encoder.step() }
+    }
+
+    /// The likeliest label of the window taken last, once its steps are done.
+    ///
+    /// # Errors
+    /// [`RunError::EmptyInput`] without a window, [`RunError::InFlight`] before its last step.
+    pub fn answer(&self) -> Result<Answer<'m>, RunError> {
         let logits = self.encoder.outputs();
-        let label = greedy(logits) as usize;
-        let log_probability = log_probability(logits, label);
-        Ok(Answer { label, name: self.name(label), log_probability })
+        match (self.encoder.rows(), logits.len()) {
+            (0, _) => Err(RunError::EmptyInput),
+            (_, 0) => Err(RunError::InFlight),
+            _ => Ok(best::<B>(self.encoder.model(), Problem::SingleLabel, logits)),
+        }
+    }
+
+    /// The logits of the labels, Q15.16, of the window that was worked on last; empty before.
+    pub fn outputs(&self) -> &[i32] {
+        self.encoder.outputs()
     }
 
     fn config(&self) -> &'m Config {

@@ -5,6 +5,8 @@
 pub mod bench;
 pub mod board;
 pub mod boards;
+pub mod c;
+pub mod cards;
 pub mod demo;
 pub mod elf;
 pub mod engine;
@@ -19,3 +21,4 @@ pub mod readme;
 pub mod source;
 pub mod steps;
 pub mod test;
+pub mod update;

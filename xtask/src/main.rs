@@ -2,9 +2,10 @@
 //! everything that CI runs.
 
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::source::{floors, lines};
-use xtask::{bench, board, boards, demo, examples, image, qemu, readme, test};
+use xtask::{bench, board, boards, c, cards, demo, examples, image, qemu, readme, test, update};
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "picoformer's own commands")]
@@ -43,6 +44,8 @@ enum Command {
     },
     /// Builds the shell for real boards, checks and packs it, runs it where there is an emulator
     Boards(boards::Options),
+    /// Builds the C library, tests it, runs its examples on emulated cores and compares with the host
+    C(c::Options),
     /// Counts instructions of kernels and models on every core, against the record and others
     Bench(bench::Options),
     /// The smallest image of each instruction set: code bytes, panic sites, soft float
@@ -53,6 +56,16 @@ enum Command {
         /// Writes the record anew
         #[arg(long)]
         bless: bool,
+    },
+    /// Writes models/README.md, the table of all models, from their blobs and their figures.json; fails if
+    /// these or the cards do not agree
+    Models {
+        /// First measures this model anew (`picoformer eval`)
+        #[arg(long, value_name = "MODEL")]
+        measure: Option<String>,
+        /// Data of a test that is not kept in the model's folder, one after the other
+        #[arg(long, requires = "measure")]
+        data: Vec<PathBuf>,
     },
     /// Writes the measured figures of the records into README.md and docs/BENCHMARKS.md
     Readme,
@@ -65,6 +78,12 @@ enum Command {
         /// Keeps what it prints as what is expected
         #[arg(long)]
         bless: bool,
+    },
+    /// Runs a device that updates its own model on emulated cores; tells what signatures cost there
+    Update {
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
     },
     /// Checks that modules import only from floors below them, that no files import each other in a
     /// circle, and that no address reaches assembly without its provenance
@@ -93,6 +112,7 @@ fn main() -> ExitCode {
             })
         }
         Command::Boards(options) => boards::boards(&options),
+        Command::C(options) => c::c(&options),
         Command::Bench(options) => bench::bench(&options),
         Command::Size { json, bless } => {
             image::check(bless).map(|rows| match serde_json::to_string(&rows) {
@@ -101,9 +121,12 @@ fn main() -> ExitCode {
             })
         }
         Command::Test { only } => return code(test::test(only)),
+        Command::Models { measure: Some(name), data } => cards::measure(&name, &data),
+        Command::Models { measure: None, .. } => cards::table(false),
         Command::Readme => readme::figures(false),
         Command::Bless => bless(),
         Command::Example { name, bless } => examples::run(&name, bless),
+        Command::Update { json } => update::update(json),
         Command::Floors => floors::check(),
         Command::Lines { json } => lines::engine().map(|lines| match json {
             true => println!("{}", serde_json::json!({ "lines": lines })),

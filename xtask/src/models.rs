@@ -58,6 +58,27 @@ fn convert(checkpoint: &Path, blob: &Path) -> Result<()> {
     converter(&arguments)
 }
 
+/// Writes a shipped model as C into a folder.
+pub fn export_c(model: &str, folder: &Path) -> Result<()> {
+    let blob = root().join("models").join(model).join("model.pico");
+    let arguments: [&OsStr; 7] = [
+        "--bin".as_ref(),
+        "picoformer".as_ref(),
+        "--".as_ref(),
+        "export-c".as_ref(),
+        blob.as_ref(),
+        "--output".as_ref(),
+        folder.as_ref(),
+    ];
+    converter(&arguments)
+}
+
+/// Runs the command `picoformer`.
+pub fn picoformer(arguments: &[&str]) -> Result<()> {
+    let own = ["--bin", "picoformer", "--"].into_iter().chain(arguments.iter().copied());
+    converter(&own.map(OsStr::new).collect::<Vec<_>>())
+}
+
 /// Runs a program of the converter.
 fn converter(arguments: &[&OsStr]) -> Result<()> {
     let status = Command::new("cargo")

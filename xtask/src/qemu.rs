@@ -48,7 +48,8 @@ pub struct Row {
 }
 
 /// Which demos there are.
-pub const DEMOS: [&str; 7] = ["classify", "digits", "g2p", "generate", "motion", "stories", "wake"];
+pub const DEMOS: [&str; 8] =
+    ["classify", "digits", "g2p", "generate", "motion", "slots", "stories", "wake"];
 
 /// Pieces of a stream in a second.
 const PIECES: u64 = 100;
@@ -123,7 +124,7 @@ pub fn emulate(built: &Built, host: &str, blob: Option<&PathBuf>) -> Result<(Row
     }
     let number = |key: &str| numbers.get(key).copied().unwrap_or(0);
     let (total, times, unit) = match demo.as_str() {
-        "classify" | "digits" | "motion" => {
+        "classify" | "digits" | "motion" | "slots" => {
             (number("inference_instructions"), number("inferences"), "inference")
         }
         "g2p" => {
@@ -218,6 +219,10 @@ pub fn rows(board: Option<&str>, demo: Option<&str>, bless: bool) -> Result<Vec<
     }
     let mut rows = Vec::new();
     for name in DEMOS.into_iter().filter(|name| demo.is_none_or(|demo| demo == *name)) {
+        if name == "slots" && !root().join("models/slots/model.pico").is_file() {
+            eprintln!("slots: skipped, models/slots is not shipped");
+            continue;
+        }
         let blob = if name == "stories" { stories()? } else { None };
         if name == "stories" && blob.is_none() {
             continue;

@@ -5,11 +5,11 @@ use crate::boards::{self, Options};
 use crate::qemu;
 use crate::source::floors;
 use crate::steps::{Report, run, run_in, run_with};
-use crate::{bench, examples, image, models, readme};
+use crate::{bench, c, examples, image, models, readme};
 use anyhow::Result;
 
 /// The engine's optional dependencies: none is needed, each must build alone.
-const FEATURES: [&str; 4] = ["heapless", "defmt", "libm", "micromath"];
+const FEATURES: [&str; 5] = ["heapless", "defmt", "libm", "micromath", "signed"];
 
 /// Does every step whose name contains `only`, even after a failure; whether all passed.
 pub fn test(only: String) -> bool {
@@ -48,6 +48,7 @@ pub fn test(only: String) -> bool {
         qemu::check(false).map(|rows| print!("{}", qemu::table(&rows)))
     });
     report.step("shells on the boards that have an emulator", || boards::boards(&Options::ci()));
+    report.step("C library, its examples and tests", || c::c(&c::Options::default()));
     report.step("commands in README.md", readme::commands);
     report.step("instructions of kernels and models, and the record", bench::check);
     report.step("figures in README.md and docs/BENCHMARKS.md", || readme::figures(true));
@@ -63,7 +64,7 @@ fn style(report: &mut Report) {
     report.step("floors, circles, addresses", floors::check);
     report.step("clippy", || {
         run("cargo clippy --quiet --workspace --all-targets -- -D warnings")?;
-        run("cargo clippy --quiet --package picoformer --features heapless,libm,micromath -- -D warnings")?;
+        run("cargo clippy --quiet --package picoformer --features heapless,libm,micromath,signed -- -D warnings")?;
         run_in(
             "firmware",
             "cargo clippy --quiet --release --package picoformer-bench --package picoformer-demo \
@@ -78,7 +79,7 @@ fn style(report: &mut Report) {
     });
     report.step("documentation", || {
         run("cargo doc --quiet --no-deps --workspace")?;
-        run("cargo doc --quiet --no-deps --package picoformer --features heapless,defmt,libm,micromath")?;
+        run("cargo doc --quiet --no-deps --package picoformer --features heapless,defmt,libm,micromath,signed")?;
         run_in("firmware", "cargo doc --quiet --no-deps --release --package picoformer-demo")
     });
 }
@@ -87,7 +88,7 @@ fn style(report: &mut Report) {
 fn tests(report: &mut Report) {
     report.step("tests", || {
         run("cargo test --quiet --workspace")?;
-        run("cargo test --quiet --package picoformer --features heapless,libm,micromath")
+        run("cargo test --quiet --package picoformer --features heapless,libm,micromath,signed")
     });
     report.step("shipped blobs are what their checkpoints convert to", models::fresh);
     report.step("tests of the demos", || {

@@ -1,12 +1,13 @@
 //! `picoformer run`: what a model answers.
 
+use super::show::show;
+use super::{encoded, phrase};
 use clap::Args;
 use miette::{IntoDiagnostic, Result};
-use picoformer::config::{Architecture, Head, Problem};
-use picoformer::probability::log_probability;
-use picoformer::sampler::{ONE, Sampling, greedy};
+use picoformer::config::{Architecture, Head};
+use picoformer::sampler::{ONE, Sampling};
 use picoformer::task::{Event, Generator, Stop, TextStream};
-use picoformer::{Encoder, Model, RunError, Seq2Seq};
+use picoformer::{Model, RunError, Seq2Seq};
 use picoformer_convert::error::{Error, input, read_text};
 use picoformer_convert::error_rates;
 use picoformer_convert::evaluation::encode;
@@ -86,12 +87,11 @@ pub fn run(arguments: &RunArguments) -> Result<()> {
     if let Some(file) = &arguments.file {
         return answer_file(&model, file, arguments);
     }
-    let ids = match (&arguments.ids, &arguments.text) {
-        (Some(ids), _) => parse_ids(ids)?,
-        (None, Some(text)) => encode_text(&model, text)?,
-        (None, None) => Vec::new(),
+    let value = match (&arguments.ids, &arguments.text) {
+        (Some(ids), _) => answer(&model, &parse_ids(ids)?, arguments)?,
+        (None, Some(text)) => answer_text(&model, text, arguments)?,
+        (None, None) => answer(&model, &[], arguments)?,
     };
-    let value = answer(&model, &ids, arguments)?;
     match arguments.json {
         true => Ok(say(&value)?),
         false => show(&value, arguments.text.as_deref()),
@@ -135,13 +135,27 @@ fn sensed(found: &Sensed, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// The answer for one input.
+/// The answer for one input of ids.
 fn answer(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Value> {
     match (model.config().architecture, model.config().head) {
         (Architecture::EncoderDecoder, _) => translate(model, ids, arguments),
         (_, Head::Vocabulary | Head::TiedVocabulary) => generate(model, ids, arguments),
-        _ => encode_answer(model, ids),
+        _ => encoded::answer(model, ids),
     }
+}
+
+/// The answer for a text; of a model of single words, the answers for its words.
+fn answer_text(model: &Model, text: &str, arguments: &RunArguments) -> Result<Value> {
+    if model.config().architecture == Architecture::EncoderDecoder && phrase::is_of_words(model) {
+        return phrase::answer(text, |word| {
+            translate(model, &encode_text(model, word)?, arguments)
+        });
+    }
+    let mut value = answer(model, &encode_text(model, text)?, arguments)?;
+    if model.config().head == Head::TokenLabels {
+        encoded::add_entities(model, text, &mut value)?;
+    }
+    Ok(value)
 }
 
 /// The tokens of a text. An encoder-decoder has nothing to say to an empty one.
@@ -160,8 +174,7 @@ fn answer_file(model: &Model, file: &Path, arguments: &RunArguments) -> Result<(
     let text = read_text(file)?;
     let mut failed = 0;
     for line in text.lines() {
-        let found = encode_text(model, line).map_err(miette::Report::from);
-        match (found.and_then(|ids| answer(model, &ids, arguments)), arguments.json) {
+        match (answer_text(model, line, arguments), arguments.json) {
             (Ok(mut value), true) => {
                 value["input"] = json!(line);
                 say(&value)?;
@@ -261,98 +274,4 @@ fn generate(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Valu
     }
     let _ = stream.finish(&mut text);
     Ok(json!({ "text": text, "ids": new, "prompt_ids": ids, "stop": stop }))
-}
-
-fn encode_answer(model: &Model, ids: &[u32]) -> Result<Value> {
-    let mut arena = HeapArena::try_new(model.arena())?;
-    let mut encoder = Encoder::new(model, arena.parts()).map_err(Error::from)?;
-    let outputs = encoder.run(ids).map_err(Error::from)?.to_vec();
-    let own = |i: usize| model.label(i).filter(|name| !name.is_empty());
-    let name = |i: usize| match own(i) {
-        // Labels of one name are told apart by their index.
-        Some(name) if (0..outputs.len()).any(|j| j != i && own(j) == Some(name)) => {
-            format!("{name} [{i}]")
-        }
-        Some(name) => name.to_owned(),
-        None => format!("LABEL_{i}"),
-    };
-    Ok(match model.config().head {
-        Head::Classifier => {
-            let logits: Vec<f64> = outputs.iter().map(|&x| x as f64 / 65536.0).collect();
-            let score = |i: usize| match model.problem() {
-                Problem::SingleLabel => (log_probability(&outputs, i) as f64 / 65536.0).exp(),
-                Problem::MultiLabel => 1.0 / (1.0 + (-logits[i]).exp()),
-                Problem::Regression => logits[i],
-            };
-            let all = 0..outputs.len();
-            let scores: serde_json::Map<String, Value> =
-                all.clone().map(|i| (name(i), json!(score(i)))).collect();
-            let label = name(greedy(&outputs) as usize);
-            match model.problem() {
-                Problem::Regression => json!({ "values": scores, "logits": logits, "ids": ids }),
-                Problem::MultiLabel if all.len() > 1 => {
-                    let right: Vec<String> = all.filter(|&i| score(i) > 0.5).map(name).collect();
-                    json!({ "label": label, "labels": right, "scores": scores, "logits": logits,
-                        "ids": ids })
-                }
-                _ => json!({ "label": label, "scores": scores, "logits": logits, "ids": ids }),
-            }
-        }
-        Head::TokenLabels => {
-            let mut labels = Vec::new();
-            for row in 0..ids.len() {
-                let logits = encoder.label_logits(row).map_err(Error::from)?;
-                labels.push(name(greedy(logits) as usize));
-            }
-            let pieces: Option<Vec<String>> = model.tokenizer().map(|tokenizer| {
-                let piece = |&id: &u32| tokenizer.vocabulary().piece(id).unwrap_or_default();
-                ids.iter().map(|id| String::from_utf8_lossy(piece(id)).into_owned()).collect()
-            });
-            json!({ "labels": labels, "ids": ids, "tokens": pieces })
-        }
-        Head::Embedding => {
-            let unit = 1.0 / (1u32 << 30) as f64;
-            let embedding: Vec<f64> = outputs.iter().map(|&x| x as f64 * unit).collect();
-            json!({ "embedding": embedding, "ids": ids })
-        }
-        _ => {
-            let row = |row| {
-                let (x, exponent) = encoder.hidden(row);
-                x.iter().map(|&x| x as f64 * 2f64.powi(exponent)).collect::<Vec<f64>>()
-            };
-            json!({ "hidden": (0..ids.len()).map(row).collect::<Vec<_>>(), "ids": ids })
-        }
-    })
-}
-
-/// The answer for a person.
-fn show(value: &Value, prompt: Option<&str>) -> Result<()> {
-    if let Some(text) = value["text"].as_str() {
-        match prompt {
-            // What continues a prompt is shown behind it; what answers a source stands alone.
-            Some(prompt) if value["source_ids"].is_null() => say(&format_args!("{prompt}{text}"))?,
-            _ if text.is_empty() => say(&value["ids"])?,
-            _ => say(&text)?,
-        }
-    } else if let Some(scores) = value["scores"].as_object() {
-        let mut scores: Vec<(&String, f64)> =
-            scores.iter().map(|(name, p)| (name, p.as_f64().unwrap_or(0.0))).collect();
-        scores.sort_by(|a, b| b.1.total_cmp(&a.1));
-        for (name, probability) in scores.iter().take(5) {
-            say(&format_args!("{:6.2} %  {name}", 100.0 * probability))?;
-        }
-    } else if let Some(values) = value["values"].as_object() {
-        for (name, value) in values {
-            say(&format_args!("{:10.4}  {name}", value.as_f64().unwrap_or(0.0)))?;
-        }
-    } else if let Some(labels) = value["labels"].as_array() {
-        for (i, label) in labels.iter().enumerate() {
-            let token = value["tokens"][i].as_str().unwrap_or_default();
-            let label = label.as_str().unwrap_or_default();
-            say(&format_args!("{:>6} {token:<20} {label}", value["ids"][i]))?;
-        }
-    } else {
-        say(value.get("embedding").unwrap_or(&value["hidden"]))?;
-    }
-    Ok(())
 }

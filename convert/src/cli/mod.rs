@@ -2,7 +2,12 @@
 //! error.
 
 mod answer;
+mod encoded;
+mod export_c;
+mod phrase;
 mod reference;
+mod show;
+mod sign;
 mod tokenize;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -15,11 +20,14 @@ use picoformer_convert::bill::bill;
 use picoformer_convert::checkpoint::{Keep, Options};
 use picoformer_convert::error::Error;
 use picoformer_convert::evaluate::evaluate;
+use picoformer_convert::evaluation::Rejection;
 use picoformer_convert::generation::beam_width;
 use picoformer_convert::host::Blob;
 use picoformer_convert::kept::{Kept, ORIGINAL};
+use picoformer_convert::key_base;
 use picoformer_convert::load::load_with;
 use picoformer_convert::output::{say, write_whole};
+use picoformer_convert::scope::Asked;
 use picoformer_convert::sections::with_section;
 use picoformer_convert::writer::{self, Wide};
 use serde_json::json;
@@ -45,19 +53,28 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Writes a blob as source files of a C program (docs/C.md)
+    ExportC(export_c::ExportArguments),
     /// Runs a blob on a text, on token ids, or on a recording
     Run(answer::RunArguments),
     /// Shows the tokens of a text: ids and pieces
     Tokenize(tokenize::TokenizeArguments),
+    /// Makes a pair of keys to sign blobs with
+    Keygen(sign::KeygenArguments),
+    /// Puts a signed envelope in front of a blob: product, release, length and content
+    Sign(sign::SignArguments),
+    /// Verifies a signed blob as a device does
+    Verify(sign::VerifyArguments),
     /// Runs a checkpoint in f32, as the converter reads it (for tools/compare.py)
     Reference(reference::ReferenceArguments),
     /// Measures a blob on data, and its loss against the checkpoint in f32
     Eval {
         /// The blob
         blob: PathBuf,
-        /// Decoder: folder of .txt; classifier: JSONL with `text` and `label`; encoder-decoder: TSV of a
-        /// source and its targets; sound, motion: folder of LABEL-anything.wav (.flac, .csv) or LABEL/…;
-        /// otherwise a text a line
+        /// Decoder: folder of .txt; classifier: JSONL with `text` and `label` (`oos` or null: none of the
+        /// labels), or a text, a tab or comma, and a label; token labels: JSONL with `text`, `tags` and perhaps
+        /// `intent`; encoder-decoder: TSV of a source and its targets; sound, motion: folder of
+        /// LABEL-anything.wav (.flac, .csv) or LABEL/…; otherwise a text a line
         #[arg(long)]
         data: PathBuf,
         /// Motion: the folder holds csv files, a sample a line
@@ -66,6 +83,13 @@ enum Command {
         /// Encoder-decoder: hypotheses kept, 1 is greedy; the blob's own by default
         #[arg(long)]
         beam: Option<usize>,
+        /// Classifier: what says that a text is none of its labels, SCORE[=THRESHOLD][,LABEL] instead of the
+        /// blob's: `log_probability` or `energy`, a number of nats, the label that stands for none
+        #[arg(long, value_name = "SCORE")]
+        out_of_scope: Option<Asked>,
+        /// Classifier: chooses the threshold that rejects this share of the texts in scope, for example 0.05
+        #[arg(long, value_name = "SHARE")]
+        reject: Option<f64>,
         /// Encoder-decoder: only the first lines
         #[arg(long)]
         limit: Option<usize>,
@@ -104,6 +128,9 @@ struct ConvertArguments {
     /// Linear layers that read 12-bit rows instead of 8-bit ones
     #[arg(long, value_enum, default_value_t = WideRows::Auto)]
     wide: WideRows,
+    /// What the keys of a decoder are stored less
+    #[arg(long, value_enum, default_value_t = KeyBase::Auto)]
+    key_base: KeyBase,
     /// How the weights are packed
     #[arg(long, value_enum, default_value_t = Layout::Paired)]
     layout: Layout,
@@ -117,6 +144,10 @@ struct ConvertArguments {
     /// weights; or `bytes`, or `none` for ids in and ids out
     #[arg(long)]
     tokenizer: Option<PathBuf>,
+    /// Classifier: which texts are none of its labels, SCORE=THRESHOLD[,LABEL]: `log_probability` or `energy`, a
+    /// number of nats, the label that stands for none. `eval --reject` chooses a threshold
+    #[arg(long, value_name = "SCORE")]
+    out_of_scope: Option<Asked>,
     /// Finds the names of special tokens (`</s>`, `[SEP]`) in a text, as the original does; without it they are
     /// ordinary text
     #[arg(long)]
@@ -147,6 +178,14 @@ enum WideRows {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum KeyBase {
+    /// Their mean over texts that the model writes itself: the rest is rounded more finely
+    Auto,
+    /// Nothing
+    None,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum Layout {
     /// For every core
     Paired,
@@ -162,10 +201,25 @@ pub fn run(arguments: Arguments) -> Result<()> {
             let bytes = Blob::open(&blob)?;
             print(&bill(&bytes.model(&blob)?), json)
         }
+        Command::ExportC(arguments) => export_c::run(&arguments),
         Command::Run(arguments) => answer::run(&arguments),
+        Command::Keygen(arguments) => sign::keygen(&arguments),
+        Command::Sign(arguments) => sign::sign(&arguments),
+        Command::Verify(arguments) => sign::check(&arguments),
         Command::Tokenize(arguments) => tokenize::run(&arguments),
         Command::Reference(arguments) => reference::run(&arguments),
-        Command::Eval { blob, data, csv, beam, limit, reference, ignore, json } => {
+        Command::Eval {
+            blob,
+            data,
+            csv,
+            beam,
+            out_of_scope,
+            reject,
+            limit,
+            reference,
+            ignore,
+            json,
+        } => {
             let bytes = Blob::open(&blob)?;
             let mut model = bytes.model(&blob)?;
             if csv && model.features().motion.is_none() {
@@ -184,11 +238,13 @@ pub fn run(arguments: Arguments) -> Result<()> {
             let bar = ProgressBar::new(0).with_style(
                 ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").into_diagnostic()?,
             );
-            let evaluation =
-                evaluate(&model, reference.as_ref(), &data, limit, &mut |done, total| {
-                    bar.set_length(total as u64);
-                    bar.set_position(done as u64);
-                })?;
+            let rejection = Rejection { out_of_scope, share: reject };
+            let mut show = |done, total| {
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+            };
+            let reference = reference.as_ref();
+            let evaluation = evaluate(&model, reference, &data, limit, &rejection, &mut show)?;
             bar.finish_and_clear();
             let value = serde_json::to_value(&evaluation).into_diagnostic()?;
             if json {
@@ -227,12 +283,19 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
         WideRows::Norm => Wide::Norm,
         WideRows::All => Wide::All,
     };
+    if matches!(arguments.key_base, KeyBase::Auto) {
+        key_base::fit(&mut model, wide)?;
+    }
     let mut bytes = writer::write(&model, wide)?;
     let note = arguments.note.as_ref().map(|note| (NOTE, note.clone().into_bytes()));
     let kept = loaded.kept.as_ref().map(|kept| (ORIGINAL, kept.to_bytes()));
     for (tag, data) in note.into_iter().chain(kept) {
         bytes = with_section(&bytes, tag, &data)
             .map_err(|source| Error::Blob { path: arguments.output.clone(), source })?;
+    }
+    if let Some(asked) = &arguments.out_of_scope {
+        let without = Blob::new(&bytes);
+        bytes = asked.put(&without.model(&arguments.output)?, &bytes)?;
     }
     let bytes = Blob::new(&bytes);
     // What was written is what a device will accept.

@@ -1,7 +1,7 @@
 //! What a body answers with: tokens, labels, or an embedding. The same for bodies of every family.
 
 use super::common::linear;
-use super::{labels, sentence};
+use super::{labels, scope, sentence};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_weights::FloatLinear;
@@ -94,18 +94,20 @@ pub(super) fn labelled(
     d: usize,
     bias: bool,
 ) -> Result<Answer> {
-    let labels = labels::names(c, name)?;
+    let names = labels::names(c, name)?;
+    let mut sections = labels::sections(c, head, names.len())?;
+    sections.extend(scope::sections(c, head, &names, sections.is_empty())?);
     Ok(Answer {
         config: Config {
             head,
             head_bias: bias,
-            n_labels: labels.len(),
+            n_labels: names.len(),
             ..Config::base(Architecture::Encoder)
         },
         pooler: None,
-        head: Some(linear(c, name, labels.len(), d, bias)?),
-        sections: labels::sections(c, head, labels.len())?,
-        labels,
+        head: Some(linear(c, name, names.len(), d, bias)?),
+        sections,
+        labels: names,
         longest: None,
     })
 }
@@ -143,6 +145,7 @@ pub(super) fn embedding(c: &Checkpoint, d: usize) -> Result<Answer> {
     let sentence = sentence::read(c, d)?;
     // Checked, though there are no labels.
     labels::sections(c, Head::Embedding, 0)?;
+    scope::sections(c, Head::Embedding, &[], true)?;
     let dense = sentence.dense;
     Ok(Answer {
         config: Config {

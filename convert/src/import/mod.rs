@@ -13,6 +13,7 @@ pub(crate) mod llama;
 pub mod llama2c;
 mod plain;
 mod rotary;
+mod scope;
 mod sentence;
 mod t5;
 mod t5_layers;

@@ -4,6 +4,7 @@
 use super::common::{self, context, head_dim, linear};
 use super::features;
 use super::rotary::frequencies;
+use super::scope;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
@@ -33,6 +34,9 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     let labelled = matches!(config.head, Head::Classifier | Head::TokenLabels);
     let norm_if = |flag: bool, name: &str| flag.then(|| norm(c, name, name, &config)).transpose();
     let frame_exponent = exponent(c, config.input)?;
+    let mut sections = features::sections(c, &config, &labels)?;
+    sections.extend(scope::sections(c, config.head, &labels, true)?);
+    sections.sort_by_key(|(tag, _)| *tag);
     Ok(FloatModel {
         epsilon: c.config.positive("norm_eps")?.unwrap_or(1e-5) as f32,
         frequencies: match config.position {
@@ -49,7 +53,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         head: labelled
             .then(|| linear(c, "head", config.n_labels, d, config.head_bias))
             .transpose()?,
-        sections: features::sections(c, &config, &labels)?,
+        sections,
         labels,
         tokenizer: Vec::new(),
         parameters: c.parameters(),

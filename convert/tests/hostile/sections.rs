@@ -1,7 +1,7 @@
 //! Optional sections: found, skipped, or refused by name.
 
 use super::{blobs, golden, resign, run};
-use picoformer::blob::{AUDIO, META_BYTES, MOTION, NOTE, RULES, TRIGGER, Tag};
+use picoformer::blob::{AUDIO, KEY_BASE, META_BYTES, MOTION, NOTE, RULES, TRIGGER, Tag};
 use picoformer::{Decoder, FormatError};
 use picoformer_convert::host::{Blob, HeapArena};
 use picoformer_convert::sections::with_section;
@@ -224,6 +224,39 @@ fn front_ends_that_do_not_fit_are_refused() {
         }
     }
     assert!(accepted > 300, "{accepted}");
+}
+
+/// What keys are stored less has a number for each, and only models that rotate them have it.
+#[test]
+fn bases_of_keys_that_do_not_fit_are_refused() {
+    for (name, fits) in [
+        ("llama-tied", true),
+        ("mistral", true),
+        ("gpt2-tied", false),
+        ("bert-cls", false),
+        ("t5-tied", false),
+    ] {
+        let fixed = writer::write(&golden(name), Wide::Never).unwrap();
+        let blob = Blob::new(&fixed);
+        let model = blob.parse().unwrap();
+        let fixed = &fixed[..model.layout().end];
+        let len = 2 * model.config().n_layers * model.config().kv_dim();
+        let offset = fixed.len();
+        for given in [0, 1, 2, len - 2, len - 1, len, len + 1, len + 2, 2 * len] {
+            // The greatest numbers: rows saturate.
+            let data = [0xff, 0x7f].repeat(len);
+            let forged = forged_behind(fixed, &[(KEY_BASE, &data[..given])]).0;
+            let expected = match (fits, given == len) {
+                (true, true) => {
+                    run(&Blob::new(&forged).parse().unwrap());
+                    None
+                }
+                (true, false) => Some(FormatError::BadSection { section: "key base", offset }),
+                (false, _) => Some(FormatError::UnknownSection { tag: KEY_BASE, offset }),
+            };
+            assert_eq!(error(&forged), expected, "{name}: {given} bytes of {len}");
+        }
+    }
 }
 
 /// Lengths that lead out of the blob, or that would wrap to a place in it where addresses have 32 bits.

@@ -11,6 +11,8 @@ mod memory;
 pub mod report;
 pub mod selfcheck;
 pub mod semihosting;
+#[cfg(feature = "update")]
+pub mod update;
 
 pub use counter::Meter;
 pub use report::run;

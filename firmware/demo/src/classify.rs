@@ -2,7 +2,6 @@
 
 use core::fmt::Write;
 
-use picoformer::sampler::greedy;
 use picoformer::{Arena, Classifier, Model, arena, model, specialize};
 
 use crate::hash::Hash;
@@ -21,14 +20,19 @@ specialize!(
 );
 
 /// What is classified.
-pub static SENTENCES: [&str; 4] = [
+pub static SENTENCES: [&str; 6] = [
     "please set a timer for ten minutes",
     "how do you say thank you in italian",
     "what is the exchange rate between dollars and euros",
     "my credit card was stolen yesterday",
+    "wake me up at seven",
+    "how tall is mount everest",
 ];
 
-/// Writes a label for every sentence.
+/// What is written of a sentence that is none of the labels, before the nearest one.
+pub const NONE: &str = "none of these; the nearest is ";
+
+/// Writes a label for every sentence, or that it is none of them.
 ///
 /// # Errors
 /// Names what failed.
@@ -39,13 +43,14 @@ pub fn classify(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, F
     let mut hash = Hash::new();
     for &sentence in &SENTENCES {
         probe.begin();
-        let logits = classifier.outputs(sentence);
+        let answer = classifier.classify(sentence);
         probe.end(Phase::Inference);
-        let logits = logits.map_err(|_| Failure("the sentence cannot be classified"))?;
-        hash.add(logits);
+        let answer = answer.map_err(|_| Failure("the sentence cannot be classified"))?;
+        hash.add(classifier.encoder().outputs());
         out.write_str(sentence)?;
         out.write_str(": ")?;
-        out.write_str(MODEL.label(greedy(logits) as usize).unwrap_or("?"))?;
+        out.write_str(if answer.in_scope { "" } else { NONE })?;
+        out.write_str(answer.name)?;
         out.write_str("\n")?;
     }
     out.write_str("logits ")?;

@@ -15,8 +15,12 @@ mod minimal;
 mod motion;
 mod recordings;
 pub mod shipped;
+#[cfg(has_slots)]
+mod slots;
 mod stories;
 pub mod text;
+#[cfg(feature = "update")]
+pub mod update;
 mod wake;
 
 pub use classify::classify;
@@ -26,6 +30,8 @@ pub use generate::generate;
 pub use layers::layers;
 pub use minimal::minimal;
 pub use motion::motion;
+#[cfg(has_slots)]
+pub use slots::slots;
 pub use stories::stories;
 pub use wake::wake;
 
@@ -96,6 +102,15 @@ macro_rules! blob {
     };
 }
 use blob;
+
+/// Without `models/slots` there is no demo of it.
+///
+/// # Errors
+/// Always.
+#[cfg(not(has_slots))]
+pub fn slots(_: &mut dyn fmt::Write, _: &mut dyn Probe) -> Result<Summary, Failure> {
+    Err(Failure("models/slots is not shipped"))
+}
 
 /// What a demo used.
 #[derive(Clone, Copy, Debug)]

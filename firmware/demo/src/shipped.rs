@@ -2,7 +2,7 @@
 
 /// `models/intent`, an encoder that finds what a sentence wants.
 pub mod intent {
-    pub use crate::classify::{Intent, MODEL, SENTENCES};
+    pub use crate::classify::{Intent, MODEL, NONE, SENTENCES};
     /// What the demo prints on the host.
     pub const EXPECTED: &str = include_str!("../expected/classify.out");
 }

@@ -34,7 +34,7 @@ impl Blob {
     }
 }
 
-/// Runs the demo of that name, `stories` on the blob: what it printed, and whether it failed. `None`
+/// Runs the demo of that name, `stories` and `update` on the blob or flash: what it printed, and whether it failed. `None`
 /// if there is no such demo. As on a board, a demo runs once: its RAM is lent for good.
 pub fn run(name: &str, blob: Option<&'static Blob>) -> Option<(String, Result<(), Failure>)> {
     let mut out = String::new();
@@ -45,7 +45,13 @@ pub fn run(name: &str, blob: Option<&'static Blob>) -> Option<(String, Result<()
         ("generate", None) => picoformer_demo::generate(&mut out, &mut ()),
         ("layers", None) => picoformer_demo::layers(&mut out, &mut ()),
         ("motion", None) => picoformer_demo::motion(&mut out, &mut ()),
+        ("slots", None) => picoformer_demo::slots(&mut out, &mut ()),
         ("wake", None) => picoformer_demo::wake(&mut out, &mut ()),
+        ("update", Some(blob)) => {
+            // The flash of a device can be written.
+            let memory = blob.bytes().to_vec().leak();
+            picoformer_demo::update::update(memory, &mut out, &mut |_| {})
+        }
         ("stories", Some(blob)) => picoformer_demo::stories(blob.bytes(), &mut out, &mut ()),
         _ => return None,
     };

@@ -19,7 +19,8 @@ fn main() -> ExitCode {
     let name = arguments.first().map_or("", String::as_str);
     let Some((text, result)) = run(name, blob) else {
         eprintln!(
-            "usage: picoformer-host classify | digits | g2p | generate | layers | motion | stories BLOB | wake"
+            "usage: picoformer-host classify | digits | g2p | generate | layers | motion | slots | \
+              stories BLOB | update FLASH | wake"
         );
         return ExitCode::from(2);
     };

@@ -41,6 +41,16 @@ fn g2p() {
     prints_what_is_expected("g2p", None);
 }
 
+/// Once `models/slots` is shipped.
+#[test]
+fn slots() {
+    let blob = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/slots/model.pico");
+    match blob.exists() {
+        true => prints_what_is_expected("slots", None),
+        false => println!("skipped: models/slots is not shipped"),
+    }
+}
+
 #[test]
 fn generate() {
     prints_what_is_expected("generate", None);

@@ -5,7 +5,7 @@ use picoformer::probability::log_probability;
 use picoformer::sampler::greedy;
 use picoformer::{ArenaParts, Encoder, Model, Progress, RunError};
 use picoformer_demo::hash::Hash;
-use picoformer_demo::shipped::intent::{Intent, MODEL};
+use picoformer_demo::shipped::intent::{Intent, MODEL, NONE};
 
 use crate::board::Board;
 use crate::memory::Ram;
@@ -17,6 +17,8 @@ use crate::trouble::{Trouble, encode};
 pub struct Answer {
     /// The likeliest label.
     pub label: &'static str,
+    /// False: the text is none of the labels, and this is the nearest.
+    pub in_scope: bool,
     /// Its probability in hundredths of a percent.
     pub probability: u32,
     /// Tokens of the text.
@@ -30,10 +32,11 @@ pub fn command<B: Board>(
     text: &str,
 ) -> Result<(), Trouble> {
     let mut hash = Hash::new();
-    let Answer { label, probability, .. } = classify(terminal, ram, text, &mut hash)?;
+    let Answer { label, in_scope, probability, .. } = classify(terminal, ram, text, &mut hash)?;
     let (percent, rest) = (probability / 100, probability % 100);
     let hash = hash.value();
-    terminal.say(format_args!("{label} ({percent}.{rest:02} %), logits {hash:016x}\n"));
+    let none = if in_scope { "" } else { NONE };
+    terminal.say(format_args!("{none}{label} ({percent}.{rest:02} %), logits {hash:016x}\n"));
     Ok(())
 }
 
@@ -57,9 +60,13 @@ pub fn classify<B: Board>(
     }
     let logits = encoder.outputs();
     hash.add(logits);
-    let label = greedy(logits) as usize;
+    let (label, in_scope) = match MODEL.scope() {
+        Some(scope) => (scope.nearest(logits), scope.contains(logits)),
+        None => (greedy(logits) as usize, true),
+    };
     Ok(Answer {
         label: MODEL.label(label).unwrap_or("?"),
+        in_scope,
         probability: percent(log_probability(logits, label)),
         tokens: tokens.len(),
     })

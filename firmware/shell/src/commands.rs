@@ -16,7 +16,7 @@ const MODELS: &[(&str, &str, &Model)] = &[
     #[cfg(feature = "tales")]
     ("tales", "write PROMPT", &picoformer_demo::shipped::tales::MODEL),
     #[cfg(feature = "g2p")]
-    ("g2p", "say WORD", &picoformer_demo::shipped::g2p::BEAM),
+    ("g2p", "say WORDS", &picoformer_demo::shipped::g2p::BEAM),
 ];
 
 /// Does what a line says.
@@ -56,7 +56,7 @@ fn work<B: Board>(
         "say" if !rest.is_empty() => crate::say::command(terminal, ram, rest),
         "classify" => Err(usage("intent", "classify TEXT")),
         "write" => Err(usage("tales", "write PROMPT")),
-        "say" => Err(usage("g2p", "say WORD")),
+        "say" => Err(usage("g2p", "say WORDS")),
         _ => Err(Trouble::Usage("help lists the commands")),
     }
 }

@@ -5,7 +5,7 @@
 //! | command | does |
 //! | --- | --- |
 //! | `classify TEXT` | what the sentence wants (feature `intent`) |
-//! | `say WORD` | how the word is pronounced (feature `g2p`) |
+//! | `say WORDS` | how the words are pronounced (feature `g2p`) |
 //! | `write PROMPT` | goes on with a tale until a key is pressed (feature `tales`) |
 //! | `bench`, `selftest` | cycles; logits compared with the host's |
 //! | `info`, `stack`, `help` | the board and the models; the stack; the commands |

@@ -1,4 +1,4 @@
-//! `say WORD`.
+//! `say WORDS`.
 
 use core::fmt::Write;
 
@@ -12,17 +12,37 @@ use crate::memory::Ram;
 use crate::terminal::Terminal;
 use crate::trouble::Trouble;
 
-/// Writes the phonemes of a word.
+/// Writes the phonemes of words, one after the other; the hash is that of all their logits.
 pub fn command<B: Board>(
     terminal: &mut Terminal<B>,
     ram: &mut Ram,
-    word: &str,
+    phrase: &str,
 ) -> Result<(), Trouble> {
-    let (mut hash, mut phonemes) = (Hash::new(), Phonemes::default());
-    say(terminal, &BEAM, ram, word, &mut hash, &mut phonemes)?;
-    let (text, hash) = (phonemes.text(), hash.value());
-    terminal.say(format_args!("{text}, logits {hash:016x}\n"));
+    let (mut hash, mut said) = (Hash::new(), false);
+    for word in words(phrase) {
+        let mut phonemes = Phonemes::default();
+        if let Err(trouble) = say(terminal, &BEAM, ram, word, &mut hash, &mut phonemes) {
+            // What is said of words before it stands on a line of its own.
+            terminal.text(if said { "\n" } else { "" });
+            return Err(trouble);
+        }
+        terminal.say(format_args!("{}{}", if said { " | " } else { "" }, phonemes.text()));
+        said = true;
+    }
+    let hash = hash.value();
+    match said {
+        true => terminal.say(format_args!(", logits {hash:016x}\n")),
+        false => return Err(Trouble::Usage("say WORDS")),
+    }
     Ok(())
+}
+
+/// The words of a phrase, without punctuation at their ends, as `picoformer run` splits it.
+fn words(phrase: &str) -> impl Iterator<Item = &str> {
+    let between = |c: char| c.is_whitespace() || matches!(c, '-' | '/' | '_');
+    let mark = |c: char| c.is_ascii_punctuation() && c != '\'';
+    let words = phrase.split(between).map(move |word| word.trim_matches(mark));
+    words.filter(|word| !word.is_empty() && *word != "'")
 }
 
 /// Pronounces a word, step by step, with as many hypotheses as the model says.

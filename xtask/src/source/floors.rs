@@ -12,10 +12,10 @@ use anyhow::{Result, bail};
 const FLOORS: &[&[&str]] = &[
     &["config", "error", "matrix", "progress", "slices"],
     &["fixed", "float"],
-    &["arena", "blob", "features", "kernels", "probability", "rules", "tokenizer"],
+    &["arena", "blob", "features", "kernels", "probability", "rules", "scope", "tokenizer"],
     &["target"],
     &["model"],
-    &["nn", "sampler"],
+    &["nn", "sampler", "signed"],
     &["decoder", "encoder", "seq2seq"],
     &["task"],
     &["macros"],

@@ -1,0 +1,35 @@
+//! `picoformer_motion`: samples of a motion sensor in, events or a label out.
+
+use crate::classifier::{Label, numbers};
+use crate::code;
+use crate::engine::Engine;
+use crate::error::{Error, report};
+use crate::handle::{Handle, Object, parts, size_query};
+use crate::model::Parsed;
+use crate::stream::{self, Detected, functions};
+use crate::text::{put, slice};
+use picoformer::{MotionClassifier, RunError};
+
+/// The task.
+pub struct Task(MotionClassifier<'static, 'static, Engine>);
+
+impl Object for Task {
+    const KIND: usize = 8;
+}
+
+size_query!(picoformer_motion_bytes, Task);
+
+functions!(
+    Task,
+    |model, arena| MotionClassifier::new_for(model, arena).map(Task),
+    picoformer_motion_open,
+    picoformer_motion_push,
+    picoformer_motion_feed,
+    picoformer_motion_spread,
+    picoformer_motion_reset,
+    picoformer_motion_limit,
+    picoformer_motion_begin,
+    picoformer_motion_step,
+    picoformer_motion_answer,
+    picoformer_motion_outputs
+);

@@ -1,0 +1,5 @@
+//! Reads a signed file. See `picoformer_demo::update`.
+#![no_std]
+#![no_main]
+
+picoformer_cortex_m::program!(picoformer_board::update::verified);
