@@ -26,7 +26,7 @@ from pathlib import Path
 
 import torch
 import transformers as hf
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKS = ("<!-- compare.py: begin -->", "<!-- compare.py: end -->")
@@ -36,6 +36,9 @@ TEXTS = [
     "x" * 120, "a-b_c/d\\e~f#g", "1,000,000 $5.99 50%", "emoji 😀 zero\u200bwidth", "e\u0301 combining",
 ]
 LIMIT = 10  # tokens written
+VOCABULARY, ROOM = 700, 690  # of a model, and of its tokenizer before tokens are added
+ADDED = ["good qq morning", "qq", "aqqb qq  qq,qq", " qq QQ ", "timer qqq"]
+EXTRA = []  # texts for one checkpoint
 
 
 def lively(model, seed):
@@ -76,7 +79,7 @@ def trained_word_piece(lower):
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=700, special_tokens=special, show_progress=False))
+    tokenizer.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=ROOM, special_tokens=special, show_progress=False))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")])
@@ -98,7 +101,7 @@ def trained_byte_level(template):
     special = ["<s>", "<pad>", "</s>", "<unk>"] if template else ["<|endoftext|>"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(
-        vocab_size=700, special_tokens=special, initial_alphabet=alphabet, show_progress=False))
+        vocab_size=ROOM, special_tokens=special, initial_alphabet=alphabet, show_progress=False))
     if template:
         tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     return tokenizer.to_str()
@@ -113,7 +116,7 @@ def trained_sentence_piece(end):
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     special = ["<unk>", "<s>", "</s>", *(f"<0x{b:02X}>" for b in range(256))]
-    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=700, special_tokens=special, show_progress=False))
+    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=ROOM, special_tokens=special, show_progress=False))
     if end:
         tokenizer.post_processor = processors.TemplateProcessing(
             single="$A </s>", pair="$A </s> $B:1 </s>:1", special_tokens=[("</s>", 2)])
@@ -134,6 +137,30 @@ def sentence_piece(folder, end):
 def save_fast(folder, text):
     (folder / "tokenizer.json").write_text(text)
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+
+
+@functools.cache
+def trained_unigram():
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    tokenizer.train_from_iterator(CORPUS, trainers.UnigramTrainer(
+        vocab_size=ROOM, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
+    return tokenizer.to_str()
+
+
+def add_tokens(r, options, folder):
+    """A token that is found in a text, and not special."""
+    path = folder / "tokenizer.json"
+    if not path.exists() or r.random() < 0.6:
+        return
+    options["added"] = flags = {key: r.random() < 0.3 for key in ("single_word", "lstrip", "rstrip")}
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.add_tokens([AddedToken("qq", normalized=False, **flags)])
+    tokenizer.save(str(path))
+    EXTRA.extend(ADDED)
 
 
 def wide(r):
@@ -194,18 +221,53 @@ def bert(r, options):
     return model, complete
 
 
+def head_of(r, options):
+    """What a decoder's body is used for, and the options of a head."""
+    options["head"] = head = r.choice(["ForCausalLM", "ForCausalLM", "ForSequenceClassification", "ForTokenClassification"])
+    if head == "ForCausalLM":
+        return head, {}
+    more = {"num_labels": r.choice([1, 2, 3, 6]) if "Seq" in head else r.choice([2, 5])}
+    if "Seq" in head:
+        more |= {"pad_token_id": r.choice([None, 2]),
+                 "problem_type": r.choice([None, None, "multi_label_classification", "regression"])}
+    options["more"] = more
+    return head, more
+
+
+def decoder_rules(r, options, model):
+    """Rules of generation for a model that writes."""
+    if r.random() < 0.4:
+        return
+    draws = {"repetition_penalty": lambda: r.choice([0.8, 1.3]), "no_repeat_ngram_size": lambda: r.choice([1, 2]),
+             "min_new_tokens": lambda: r.choice([2, 6]), "suppress_tokens": lambda: r.sample(range(3, VOCABULARY), 40),
+             "begin_suppress_tokens": lambda: r.sample(range(3, VOCABULARY), 40),
+             "eos_token_id": lambda: r.sample(range(2, 99), 3)}
+    options["rules"] = {key: draws[key]() for key in r.sample(sorted(draws), r.choice([1, 2]))}
+    for key, value in options["rules"].items():
+        setattr(model.generation_config, key, value)
+    model.generation_config.do_sample = False
+
+
 def gpt2(r, options):
     heads, d = wide(r)
+    head, more = head_of(r, options)
     options |= {"tied": r.random() < 0.5, "by_layer": r.random() < 0.3, "scaled": r.random() < 0.8,
                 "act": r.choice(["gelu_new", "gelu", "relu"]), "inner": r.choice([None, 40])}
-    model = hf.GPT2LMHeadModel(hf.GPT2Config(
+    cls = hf.GPT2LMHeadModel if head == "ForCausalLM" else getattr(hf, f"GPT2{head}")
+    model = cls(hf.GPT2Config(
+        **more,
         vocab_size=700, n_embd=d, n_head=heads, n_layer=r.choice([1, 2]), n_positions=48, n_inner=options["inner"],
         activation_function=options["act"], tie_word_embeddings=options["tied"], bos_token_id=0,
         eos_token_id=r.choice([0, 5]), scale_attn_by_inverse_layer_idx=options["by_layer"],
         scale_attn_weights=options["scaled"]))
+    if not more:
+        decoder_rules(r, options, model)
 
     def complete(folder, model):
         byte_level(folder, False)
+        add_tokens(r, options, folder)
+        if "added" in options:
+            return
         if r.random() < 0.3:
             options["tokenizer"] = "vocab.json"
             data = json.loads((folder / "tokenizer.json").read_text())["model"]
@@ -222,26 +284,37 @@ def llama(r, options, mistral=False):
     heads, head_dim = r.choice([(4, 8), (2, 12), (4, 6), (2, 10)])
     kv = r.choice([h for h in (1, 2, 4) if heads % h == 0])
     options |= {"heads": heads, "kv": kv, "head_dim": head_dim, "tied": r.random() < 0.5}
-    config = dict(vocab_size=700, hidden_size=24, intermediate_size=r.choice([40, 51]), num_hidden_layers=r.choice([1, 2]),
+    head, more = head_of(r, options)
+    rope = {"rope_type": "default", "rope_theta": r.choice([10000.0, 500.0, 1e6])}
+    if not mistral and r.random() < 0.5:
+        rope |= r.choice([{"rope_type": "linear", "factor": 3.0},
+                          {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                           "original_max_position_embeddings": 16}])
+    options["rope"] = rope["rope_type"]
+    config = dict(**more, vocab_size=700, hidden_size=24, intermediate_size=r.choice([40, 51]), num_hidden_layers=r.choice([1, 2]),
                   num_attention_heads=heads, num_key_value_heads=kv, head_dim=head_dim, max_position_embeddings=48,
                   rms_norm_eps=r.choice([1e-5, 1e-6]), tie_word_embeddings=options["tied"],
-                  rope_parameters={"rope_type": "default", "rope_theta": r.choice([10000.0, 500.0, 1e6])},
+                  rope_parameters=rope,
                   eos_token_id=r.choice([2, 9]))
     if mistral:
         options["window"] = config["sliding_window"] = r.choice([None, 5, 100])
-        model = hf.MistralForCausalLM(hf.MistralConfig(**config, attn_implementation="eager"))
+        model = getattr(hf, f"Mistral{head}")(hf.MistralConfig(**config, attn_implementation="eager"))
     else:
         options |= {"bias": r.random() < 0.3, "mlp_bias": r.random() < 0.3}
-        model = hf.LlamaForCausalLM(hf.LlamaConfig(**config, attention_bias=options["bias"], mlp_bias=options["mlp_bias"]))
+        model = getattr(hf, f"Llama{head}")(hf.LlamaConfig(**config, attention_bias=options["bias"], mlp_bias=options["mlp_bias"]))
     options["schema"] = r.choice([4, 5])
+    if not more:
+        decoder_rules(r, options, model)
 
     def complete(folder, model):
         sentence_piece(folder, False)
+        add_tokens(r, options, folder)
         if options["schema"] == 4:
             path = folder / "config.json"
             data = json.loads(path.read_text())
-            data["rope_theta"] = data.pop("rope_parameters")["rope_theta"]
-            data |= {"rope_scaling": None, "torch_dtype": data.pop("dtype", "float32"), "transformers_version": "4.40.0"}
+            scaling = data.pop("rope_parameters")
+            data["rope_theta"] = scaling.pop("rope_theta")
+            data |= {"rope_scaling": None if scaling["rope_type"] == "default" else scaling, "torch_dtype": data.pop("dtype", "float32"), "transformers_version": "4.40.0"}
             path.write_text(json.dumps(data))
 
     return model, complete
@@ -260,7 +333,15 @@ def search_options(r, options, model):
         else:
             g.suppress_tokens = [11]
     g.max_new_tokens = LIMIT
-    g.length_penalty, g.early_stopping, g.do_sample = 1.0, False, False
+    g.length_penalty, g.early_stopping = r.choice([1.0, 1.0, 0.5, 2.0]), r.choice([False, False, True, "never"])
+    if g.num_beams == 1:  # transformers does not save them then
+        g.length_penalty, g.early_stopping = 1.0, False
+    options |= {"length_penalty": g.length_penalty, "early_stopping": g.early_stopping}
+    g.do_sample = False
+    for key, value in {"repetition_penalty": 1.3, "no_repeat_ngram_size": 2, "min_new_tokens": 4}.items():
+        if r.random() < 0.2:
+            options[key] = value
+            setattr(g, key, value)
     g.forced_eos_token_id = model.config.forced_eos_token_id = None
 
 
@@ -277,8 +358,14 @@ def t5(r, options):
     options["resaved"] = r.random() < 0.5  # by transformers 5, which writes the tie and the scaling apart
     search_options(r, options, model)
 
+    options["unigram"] = r.random() < 0.6
+
     def complete(folder, model):
-        sentence_piece(folder, True)
+        if options["unigram"]:
+            save_fast(folder, trained_unigram())
+        else:
+            sentence_piece(folder, True)
+        add_tokens(r, options, folder)
         if not options["resaved"]:
             path = folder / "config.json"
             data = json.loads(path.read_text())
@@ -311,7 +398,63 @@ def marian(r, options):
                  share_encoder_decoder_embeddings=options["shared"])
 
 
-FAMILIES = {"bert": bert, "gpt2": gpt2, "llama": llama, "mistral": lambda r, o: llama(r, o, True),
+def sentences(r, options):
+    """Bodies of sentence-transformers, with every way to pool and chains of Dense modules."""
+    body = options["body"] = r.choice(["bert", "t5", "llama", "gpt2"])
+    pooling = options["pooling"] = r.choice(["mean", "cls", "max", "lasttoken"])
+    d = 24
+    if body == "bert":
+        model = hf.BertModel(hf.BertConfig(vocab_size=VOCABULARY, hidden_size=d, num_attention_heads=2, num_hidden_layers=2,
+                                           intermediate_size=40, max_position_embeddings=40))
+    elif body == "t5":
+        model = hf.T5EncoderModel(hf.T5Config(
+            vocab_size=VOCABULARY, d_model=d, d_kv=8, num_heads=2, d_ff=24, num_layers=2, relative_attention_num_buckets=8,
+            relative_attention_max_distance=12, feed_forward_proj=r.choice(["relu", "gated-gelu"])))
+    elif body == "llama":
+        model = hf.LlamaModel(hf.LlamaConfig(
+            vocab_size=VOCABULARY, hidden_size=d, intermediate_size=40, num_hidden_layers=2, num_attention_heads=2,
+            num_key_value_heads=1, max_position_embeddings=48))
+    else:
+        model = hf.GPT2Model(hf.GPT2Config(vocab_size=VOCABULARY, n_embd=d, n_layer=2, n_head=2, n_positions=48,
+                                           bos_token_id=0, eos_token_id=0))
+    widths = options["dense"] = r.choice([[], [], [24], [10], [40], [10, 30], [12, 12, 7]])
+    kinds = ["Tanh" if i == 0 or r.random() < 0.5 else "Identity" for i in range(len(widths))]
+    if len(widths) == 1 and r.random() < 0.4:
+        kinds = ["Identity"]
+    if len(widths) == 3:
+        kinds = ["Tanh", "Identity", r.choice(["Tanh", "Identity"])]
+    options["activations"] = kinds
+
+    def complete(folder, model):
+        from safetensors.torch import save_file
+        if body == "bert":
+            word_piece(folder, True)
+        else:
+            byte_level(folder, False)
+        names = ["Transformer", "Pooling", *("Dense" for _ in widths), "Normalize"]
+        entries = [{"idx": i, "name": str(i), "path": "" if i == 0 else f"{i}_{m}",
+                    "type": f"sentence_transformers.models.{m}"} for i, m in enumerate(names)]
+        (folder / "modules.json").write_text(json.dumps(entries))
+        (folder / "1_Pooling").mkdir()
+        (folder / "1_Pooling/config.json").write_text(json.dumps({"embedding_dimension": d, "pooling_mode": pooling}))
+        before = d
+        for i, (width, kind) in enumerate(zip(widths, kinds)):
+            dense, bias = folder / f"{i + 2}_Dense", r.random() < 0.6
+            dense.mkdir()
+            tensors = {"linear.weight": torch.randn(width, before) * 0.3}
+            if bias:
+                tensors["linear.bias"] = torch.randn(width) * 0.3
+            save_file(tensors, dense / "model.safetensors")
+            module = "linear" if kind == "Identity" else "activation"
+            (dense / "config.json").write_text(json.dumps({
+                "in_features": before, "out_features": width, "bias": bias,
+                "activation_function": f"torch.nn.modules.{module}.{kind}"}))
+            before = width
+
+    return model, complete
+
+
+FAMILIES = {"bert": bert, "sentences": sentences, "gpt2": gpt2, "llama": llama, "mistral": lambda r, o: llama(r, o, True),
             "t5": t5, "bart": bart, "marian": marian}
 
 
@@ -380,13 +523,17 @@ def compare(folder, model, pico, r):
     if bill["tokenizer"]:
         tokenizer = hf.AutoTokenizer.from_pretrained(folder)
         lines = folder / "texts.lines"
-        lines.write_text("\n".join(TEXTS) + "\n")
-        for text, found in zip(TEXTS, pico.run("tokenize", blob, "--file", lines, "--json"), strict=True):
+        texts = TEXTS + EXTRA
+        lines.write_text("\n".join(texts) + "\n")
+        for text, found in zip(texts, pico.run("tokenize", blob, "--file", lines, "--json"), strict=True):
             expected = tokenizer(text)["input_ids"]
             if found["ids"] != expected:
                 raise Differs(f"ids of {text!r}: {found['ids']}, not {expected}")
             figures["ids"] += len(expected)
     sources = [[r.randrange(3, vocab) for _ in range(n)] for n in (1, 5, min(17, context))]
+    padding = getattr(model.config, "pad_token_id", None)
+    if bill["answers"] == "label" and not architecture(folder).startswith("Bert") and padding is not None:
+        sources += [[5, padding, 7, padding, padding], [padding, padding]]
     files = {name: folder / f"{name}.lists" for name in ("ids", "targets")}
     files["ids"].write_text(json.dumps(sources))
     kind = bill["architecture"]
@@ -417,7 +564,7 @@ def compare(folder, model, pico, r):
             answer = pico.run("run", blob, "--ids", ",".join(map(str, source)), "--json")[0]
             engine = answer.get("embedding") or answer.get("logits")
             labels = answer.get("labels")
-            if labels:
+            if labels and bill["answers"] == "labels":
                 names = [model.config.id2label[int(k)] for k in expected.argmax(-1)]
                 margin = expected.topk(2).values.diff().abs().flatten()
                 wrong = [a for a, b, m in zip(labels, names, margin) if a != b and m > 0.3]
@@ -425,7 +572,7 @@ def compare(folder, model, pico, r):
                     raise Differs(f"labels {labels}, not {names}")
         if engine is not None and len(expected[0]) > 1:
             figures["cosine"] = min(figures["cosine"], cosine(engine, expected[0]))
-        if bill["answers"] == "label" and len(expected[0]) == 1:
+        if bill["answers"] == "label" and len(expected[0]) == 1 and "scores" in answer:
             score = list(answer["scores"].values())[0]
             if abs(score - torch.sigmoid(expected[0, 0]).item()) > 0.1:
                 raise Differs(f"score {score}, not the sigmoid of {expected[0, 0]}")
@@ -446,14 +593,20 @@ def compare(folder, model, pico, r):
 
 def sentence(folder, model, ids):
     """The embedding of token ids as the modules of a sentence-transformers folder compute it."""
+    from safetensors.torch import load_file
     hidden = model(ids).last_hidden_state[0]
     pooling = json.loads((folder / "1_Pooling/config.json").read_text())
-    cls = pooling.get("pooling_mode") == "cls" or pooling.get("pooling_mode_cls_token")
-    row = hidden[0] if cls else hidden.mean(0)
-    if (folder / "2_Dense").is_dir():
-        from safetensors.torch import load_file
-        dense = load_file(folder / "2_Dense/model.safetensors")
-        row = torch.tanh(dense["linear.weight"].float() @ row + dense["linear.bias"].float())
+    old = {"cls_token": "cls", "max_tokens": "max", "lasttoken": "lasttoken"}
+    mode = next((new for key, new in old.items() if pooling.get(f"pooling_mode_{key}")), "mean")
+    rows = {"cls": hidden[0], "max": hidden.max(0).values, "lasttoken": hidden[-1], "mean": hidden.mean(0)}
+    row = rows[pooling.get("pooling_mode") or mode]
+    for dense in sorted(folder.glob("*_Dense")):
+        tensors = load_file(dense / "model.safetensors")
+        row = tensors["linear.weight"].float() @ row
+        if "linear.bias" in tensors:
+            row = row + tensors["linear.bias"].float()
+        if json.loads((dense / "config.json").read_text())["activation_function"].endswith("Tanh"):
+            row = torch.tanh(row)
     return torch.nn.functional.normalize(row, dim=0)
 
 
@@ -484,6 +637,7 @@ def main():
         r = random.Random(seed)
         family = families[seed % len(families)]
         options = {}
+        EXTRA.clear()
         folder = Path(tempfile.mkdtemp(prefix="compare-"))
         row = rows[family]
         row["n"] += 1
@@ -510,7 +664,7 @@ def main():
     table = ["| family | checkpoints | differ | refused | f32 logits off by | token ids equal | tokens written alike | least cosine, int8 |",
              "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for family, row in sorted(rows.items()):
-        least = f"{min(row['cosine']):.4f}" if family == "bert" and row["cosine"] else ""
+        least = f"{min(row['cosine']):.4f}" if family in ("bert", "sentences") and row["cosine"] else ""
         table.append(f"| {family} | {row['n']} | {row['differs']} | {row['refused']} | {row['logits']:.1e} | {row['ids']} "
                      f"| {row['written'] or ''} | {least} |")
     text = "\n".join(table)
