@@ -11,7 +11,7 @@ use crate::matrix::Packing;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Architecture {
-    /// Bidirectional layers, all rows at once (BERT).
+    /// All rows at once (BERT); bidirectional layers, or causal ones.
     Encoder = 0,
     /// Causal layers with a key/value cache (GPT-2, Llama).
     Decoder = 1,
@@ -106,7 +106,8 @@ pub enum Head {
     Classifier = 3,
     /// One of `n_labels` labels for each row.
     TokenLabels = 4,
-    /// The pooled row, scaled to length one (Reimers & Gurevych 2019, "Sentence-BERT").
+    /// The pooled row, or `n_labels` numbers that a dense layer makes of it, scaled to length one
+    /// (Reimers & Gurevych 2019, "Sentence-BERT").
     Embedding = 5,
 }
 
@@ -144,6 +145,10 @@ pub enum Pooling {
     First = 0,
     /// The mean of all rows.
     Mean = 1,
+    /// The last row; with [`Config::suppressed_token`], the last one that is not this token (padding).
+    Last = 2,
+    /// The greatest number of all rows, channel by channel.
+    Max = 3,
 }
 
 /// Keys per block of the streaming softmax. Part of the numerics: the running maximum is updated
@@ -196,6 +201,11 @@ pub struct Config {
     pub pooler: bool,
     /// The decoder of an encoder-decoder has an embedding table of its own.
     pub separate_embedding: bool,
+    /// An encoder whose rows see themselves and those before them alone (the body of a decoder that
+    /// classifies or embeds).
+    pub causal: bool,
+    /// The dense layer of an embedding has tanh.
+    pub head_tanh: bool,
     /// Rows of the embedding table; 0 for frame input.
     pub vocab_size: usize,
     /// Features per frame; 0 for token input.
@@ -214,9 +224,9 @@ pub struct Config {
     pub d_ff: usize,
     /// Maximum number of rows: positions of the cache, or rows of one encoder input (a source).
     pub context: usize,
-    /// Keys that a query of a decoder sees at most, its own included; 0 means all.
+    /// Keys that a query of a decoder or causal encoder sees at most, its own included; 0 means all.
     pub window: usize,
-    /// Labels of a classifier; 0 without one.
+    /// Labels of a classifier, or the numbers of an embedding that a dense layer makes; 0 without them.
     pub n_labels: usize,
     /// Rows that share one pass over the weights.
     pub tile_rows: usize,
@@ -232,7 +242,8 @@ pub struct Config {
     pub start_token: usize,
     /// The token that ends a target.
     pub end_token: usize,
-    /// A token that is never generated (Marian's padding), plus 1; 0: none.
+    /// A token that is never generated (Marian's padding), plus 1; 0: none. An encoder that pools
+    /// the last row leaves it out at the end of an input.
     pub suppressed_token: usize,
     /// The token that every target begins with after the start token (BART), plus 1; 0: any.
     pub forced_token: usize,
@@ -299,15 +310,22 @@ impl Config {
         check!(self.n_heads * self.head_dim <= 8192, "head_dim");
         check!(self.context >= 1 && self.context <= 1 << 20, "context");
         check!(self.window <= self.context, "window");
-        check!(matches!(self.architecture, Architecture::Decoder) || self.window == 0, "window");
+        let encoder = matches!(self.architecture, Architecture::Encoder);
+        let embeds = matches!(self.head, Head::Embedding);
+        check!(encoder || !self.causal, "causal");
+        let causal = self.causal || matches!(self.architecture, Architecture::Decoder);
+        check!(causal || self.window == 0, "window");
         check!(self.tile_rows >= 1 && self.tile_rows <= 64, "tile_rows");
         check!(tokens == (self.vocab_size > 0) && self.vocab_size <= 1 << 20, "vocab_size");
         check!(tokens != (self.frame_len > 0) && self.frame_len <= 8192, "frame_len");
         check!(tokens || !vocabulary, "head");
-        check!(labelled == (self.n_labels > 0) && self.n_labels <= 65536, "n_labels");
-        check!(!self.head_bias || labelled || vocabulary, "head_bias");
+        check!(embeds || labelled == (self.n_labels > 0), "n_labels");
+        check!(self.n_labels <= 65536, "n_labels");
+        let dense = embeds && self.n_labels > 0;
+        check!(!self.head_bias || labelled || vocabulary || dense, "head_bias");
+        check!(!self.head_tanh || dense, "head_tanh");
         check!(!self.pooler || matches!(self.head, Head::Classifier | Head::Embedding), "pooler");
-        check!(matches!(self.architecture, Architecture::Encoder) != vocabulary, "head");
+        check!(encoder != vocabulary, "head");
         check!(
             matches!(self.norm, Norm::Layer) || matches!(self.norm_order, NormOrder::Pre),
             "norm_order"
@@ -319,10 +337,9 @@ impl Config {
         );
         check!(both == (self.beams > 0) && self.beams <= MAX_BEAMS, "beams");
         check!(!both || tokens, "input");
-        check!(!both || self.window == 0, "window");
         check!(!both || !matches!(self.position, Position::Rotary), "position");
         check!(both || !self.separate_embedding, "separate_embedding");
-        check!(!relative || both, "position");
+        check!(!relative || both || encoder, "position");
         check!(
             relative == (self.relative_distance > 0) && self.relative_distance <= 1 << 12,
             "relative_distance"
@@ -331,7 +348,12 @@ impl Config {
         check!(self.start_token < known, "start_token");
         check!(self.end_token < known, "end_token");
         // A vocabulary of one token has none to spare.
-        let suppressible = if both && known > 1 { known } else { 0 };
+        let suppressible = match (both, encoder && tokens && matches!(self.pooling, Pooling::Last))
+        {
+            (true, _) if known > 1 => known,
+            (_, true) => self.vocab_size,
+            _ => 0,
+        };
         check!(self.suppressed_token <= suppressible, "suppressed_token");
         check!(self.forced_token <= known && (both || self.forced_token == 0), "forced_token");
         // In 64 bits: on a 32-bit core a hostile header must not wrap the arena's size.
@@ -383,7 +405,9 @@ impl Config {
     /// Positions that the key/value cache holds: the context, or a ring of the window plus one tile
     /// if that is shorter, rounded up to whole blocks of [`KEY_BLOCK`] keys.
     pub const fn cache_rows(&self) -> usize {
-        let needed = if self.window > 0 && self.window + self.tile_rows < self.context {
+        // An encoder writes all keys of a layer before the first row attends.
+        let ring = self.window > 0 && !matches!(self.architecture, Architecture::Encoder);
+        let needed = if ring && self.window + self.tile_rows < self.context {
             // The ring must hold the window of the first row of a tile while the last is written,
             // and no block may be shared by the oldest visible key and the newest one.
             self.window + self.tile_rows + KEY_BLOCK
@@ -426,6 +450,7 @@ impl Config {
         match self.head {
             Head::TiedVocabulary | Head::Vocabulary => self.vocab_size,
             Head::Classifier | Head::TokenLabels => self.n_labels,
+            Head::Embedding if self.n_labels > 0 => self.n_labels,
             Head::Embedding | Head::None => self.d_model,
         }
     }

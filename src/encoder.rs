@@ -1,4 +1,4 @@
-//! Encoder: a bidirectional transformer (BERT). All rows of an input go through a layer in two
+//! Encoder: a bidirectional transformer (BERT), or the causal body of a classifier. All rows of an input go through a layer in two
 //! passes, tile by tile: first keys and values, then attention and feed-forward.
 
 use crate::arena::{ArenaParts, RunState};
@@ -7,7 +7,7 @@ use crate::error::RunError;
 use crate::kernels::Native;
 use crate::model::{Model, Weights};
 use crate::nn::attention::{Mask, Prefix, Visibility};
-use crate::nn::head::{mean, pool, row_logits, unit_length};
+use crate::nn::head::{row_logits, whole};
 use crate::nn::input::{self, check_rows, check_tokens};
 use crate::nn::layer::Layer;
 use crate::nn::residual::{Tile, normalize};
@@ -99,8 +99,9 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         if !matches!(config.input, Input::Tokens) {
             return Err(RunError::WrongModel { needed: "a model with token input" });
         }
-        check_rows(tokens.len(), config.context)?;
         check_tokens(tokens, config)?;
+        let tokens = without_padding(tokens, config);
+        check_rows(tokens.len(), config.context)?;
         input::tokens::<B>(&self.weights(), Side::Encoder, &mut self.state, tokens, 0, 0);
         self.start(tokens.len());
         Ok(())
@@ -198,7 +199,11 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
     /// Processes one tile of rows in one pass of one layer; after the last, the final norm and the
     /// head.
     pub fn step(&mut self) -> Progress {
-        self.step_with(Prefix::ALL)
+        match *self.config() {
+            Config { causal: false, .. } => self.step_with(Prefix::ALL),
+            Config { window: 0, .. } => self.step_with(Prefix::NONE),
+            Config { window, .. } => self.step_with(Mask::SlidingWindow(window)),
+        }
     }
 
     fn step_with<M: Visibility>(&mut self, mask: M) -> Progress {
@@ -232,25 +237,12 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
     /// Final norm, pooling and head.
     fn finish(&mut self) {
         let (config, weights, state) = (self.config(), self.weights(), &mut self.state);
-        let d = config.d_model;
         if let Some(norm) = weights.final_norm(Side::Encoder) {
             normalize::<B>(&weights, &norm, state, 0..self.rows);
         }
         self.done = true;
-        if !matches!(config.head, Head::Classifier | Head::Embedding) {
-            return;
-        }
-        if matches!(config.pooling, Pooling::Mean) {
-            mean::<B::Kernels>(&mut state.residual, d, self.rows, state.sums);
-        }
-        if let (Some(pooler), Some((row, exponent))) =
-            (weights.pooler(), state.residual.row_mut(0, d))
-        {
-            *exponent = pool::<B>(&pooler, row, *exponent as i32, state.lanes, state.sums);
-        }
-        match config.head {
-            Head::Embedding => unit_length(state.residual.row(0, d).0, state.outputs),
-            _ => row_logits::<B>(&weights, state, 0),
+        if matches!(config.head, Head::Classifier | Head::Embedding) {
+            whole::<B>(&weights, state, self.rows);
         }
     }
 
@@ -315,6 +307,16 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         row_logits::<B>(&self.weights(), &mut self.state, row);
         Ok(part(self.state.outputs, 0, self.config().n_outputs()))
     }
+}
+
+/// Where the last row is pooled: the tokens up to the last one that is no padding; if all are, the first.
+fn without_padding<'t>(tokens: &'t [u32], config: &Config) -> &'t [u32] {
+    if !matches!(config.pooling, Pooling::Last) {
+        return tokens;
+    }
+    let is_text = |&token: &u32| token as usize + 1 != config.suppressed_token;
+    let rows = tokens.iter().rposition(is_text).map_or(tokens.len().min(1), |last| last + 1);
+    tokens.get(..rows).unwrap_or_default()
 }
 
 /// An encoder that processes an input under a [`Mask`], see [`Encoder::begin_masked`]. Without its

@@ -46,6 +46,8 @@ pub struct Bill {
     pub original_vocab_size: Option<usize>,
     /// Labels of a classifier.
     pub n_labels: usize,
+    /// Numbers of an embedding.
+    pub embedding_dim: Option<usize>,
     /// Width of the residual stream.
     pub d_model: usize,
     /// Layers; in an encoder-decoder, those of the encoder.
@@ -121,6 +123,7 @@ pub fn bill(model: &Model) -> Bill {
         (.., Input::Tokens) => ("tokens", 0),
     };
     let kept = Kept::of(model);
+    let embedding = (c.head == Head::Embedding).then_some(c.n_outputs());
     Bill {
         architecture: match c.architecture {
             Architecture::Encoder => "encoder",
@@ -148,7 +151,8 @@ pub fn bill(model: &Model) -> Bill {
         vocab_size: c.vocab_size,
         kept_pieces: kept.as_ref().map(|kept| kept.ids().len()),
         original_vocab_size: kept.map(|kept| kept.original_size()),
-        n_labels: c.n_labels,
+        n_labels: if embedding.is_some() { 0 } else { c.n_labels },
+        embedding_dim: embedding,
         d_model: c.d_model,
         n_layers: c.n_layers,
         decoder_layers: c.decoder_layers,
@@ -273,7 +277,11 @@ impl std::fmt::Display for Bill {
             f,
             "{input}{}{}, weights packed `{}`, {} rows a tile",
             if self.trigger { ", a stream of it gives events" } else { "" },
-            if self.n_labels > 0 { format!(", {} labels", self.n_labels) } else { String::new() },
+            match (self.n_labels, self.embedding_dim) {
+                (0, None) => String::new(),
+                (0, Some(dim)) => format!(", embeddings of {dim} numbers"),
+                (labels, _) => format!(", {labels} labels"),
+            },
             self.layout,
             self.tile_rows,
         )?;

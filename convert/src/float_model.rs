@@ -4,7 +4,9 @@
 pub use crate::float_weights::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
 
 use crate::float_weights::dot;
-use picoformer::config::{Activation, Config, Head, Norm, NormOrder, Pooling, Position};
+use picoformer::config::{
+    Activation, Architecture, Config, Head, Norm, NormOrder, Pooling, Position,
+};
 use picoformer::rules::Place;
 use picoformer::sampler::greedy;
 use picoformer::tokenizer::Vocabulary;
@@ -73,13 +75,14 @@ impl FloatModel {
 
     fn embed(&self, tokens: &[u32]) -> Vec<Vec<f32>> {
         let d = self.config.d_model;
+        let tokens = self.without_padding(tokens);
         tokens.iter().map(|&t| self.embedding.weight[t as usize * d..][..d].to_vec()).collect()
     }
 
     /// The mask that the configuration asks for.
     fn visible(&self, query: usize, key: usize) -> bool {
         let c = &self.config;
-        let causal = c.architecture == picoformer::config::Architecture::Decoder;
+        let causal = c.causal || c.architecture == Architecture::Decoder;
         !(causal && key > query || c.window > 0 && key + c.window <= query)
     }
 
@@ -114,6 +117,16 @@ impl FloatModel {
         }
         let outputs = self.outputs(&x);
         FloatOutput { hidden: x, outputs }
+    }
+
+    /// Where the last row is pooled: the tokens up to the last one that is no padding.
+    fn without_padding<'t>(&self, tokens: &'t [u32]) -> &'t [u32] {
+        let padding = match self.config.pooling {
+            Pooling::Last => self.config.suppressed_token,
+            _ => 0,
+        };
+        let last = tokens.iter().rposition(|&token| token as usize + 1 != padding);
+        &tokens[..last.map_or(1, |last| last + 1)]
     }
 
     /// Adds what a learned table or sinusoids have for a position.
@@ -247,11 +260,14 @@ impl FloatModel {
 
     fn outputs(&self, x: &[Vec<f32>]) -> Vec<Vec<f32>> {
         let pooled = || {
-            let mut row = match self.config.pooling {
+            let channel = |i: usize| x.iter().map(move |row| row[i]);
+            let mean = |i| channel(i).sum::<f32>() / x.len() as f32;
+            let greatest = |i| channel(i).fold(f32::NEG_INFINITY, f32::max);
+            let mut row: Vec<f32> = match self.config.pooling {
                 Pooling::First => x[0].clone(),
-                Pooling::Mean => (0..x[0].len())
-                    .map(|i| x.iter().map(|row| row[i]).sum::<f32>() / x.len() as f32)
-                    .collect(),
+                Pooling::Last => x[x.len() - 1].clone(),
+                Pooling::Mean => (0..x[0].len()).map(mean).collect(),
+                Pooling::Max => (0..x[0].len()).map(greatest).collect(),
             };
             if let Some(pooler) = &self.pooler {
                 row = pooler.forward(&row).into_iter().map(f32::tanh).collect();
@@ -267,8 +283,11 @@ impl FloatModel {
                 x.iter().map(|row| head.forward(row)).collect()
             }
             (Head::TiedVocabulary, _) => x.iter().map(|row| self.embedding.forward(row)).collect(),
-            (Head::Embedding, _) => {
-                let row = pooled();
+            (Head::Embedding, dense) => {
+                let mut row = dense.as_ref().map_or_else(pooled, |dense| dense.forward(&pooled()));
+                if self.config.head_tanh {
+                    row.iter_mut().for_each(|x| *x = x.tanh());
+                }
                 let length = row.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
                 vec![row.iter().map(|x| x / length).collect()]
             }

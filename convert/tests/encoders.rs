@@ -48,6 +48,22 @@ fn same_in_all_tiles(model: &FloatModel, ids: &[u32], mask: Mask) -> Vec<Vec<f32
     seen.swap_remove(0)
 }
 
+fn same_in_all_tiles_unmasked(model: &FloatModel, ids: &[u32]) -> Vec<Vec<f32>> {
+    let run = |tile_rows| {
+        let mut model = model.clone();
+        model.config.tile_rows = tile_rows;
+        let blob = blob(&model);
+        let model = blob.parse().unwrap();
+        let mut arena = HeapArena::new(model.arena());
+        let mut encoder = Encoder::new(&model, arena.parts()).unwrap();
+        encoder.run(ids).unwrap();
+        rows(&encoder, ids.len())
+    };
+    let mut seen: Vec<_> = [1, 2, 8, 64].map(run).into();
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "tiles matter");
+    seen.swap_remove(0)
+}
+
 #[test]
 fn every_shape_follows_the_reference() {
     let shapes = [
@@ -132,6 +148,36 @@ fn a_mask_holds_for_all_steps() {
     assert_eq!(rows(&encoder, ids.len()), before);
 }
 
+/// A causal encoder is one with a causal mask, and its last row is that of the last token that is no padding.
+#[test]
+fn causal_encoders_see_what_was_before() {
+    let plain = random(Config { n_layers: 3, ..pre_norm() }, 304);
+    let ids = Random(6).tokens(21, 29);
+    for (window, mask) in [(0, Mask::Causal), (5, Mask::SlidingWindow(5))] {
+        let mut causal = plain.clone();
+        (causal.config.causal, causal.config.window) = (true, window);
+        let expected = hidden(&blob(&plain).parse().unwrap(), &ids, mask);
+        let found = same_in_all_tiles_unmasked(&causal, &ids);
+        assert_eq!(found, expected);
+        // Two blocks of keys are not a ring: all rows are written before the first attends.
+        assert_eq!(blob(&causal).parse().unwrap().config().cache_rows(), 64);
+    }
+    let last = Config { causal: true, pooling: Pooling::Last, suppressed_token: 6, ..pre_norm() };
+    let model = random(Config { head: Head::Classifier, n_labels: 3, ..last }, 305);
+    let blob = blob(&model);
+    let run = |ids: &[u32]| encode(&blob.parse().unwrap(), ids);
+    assert_eq!(run(&[4, 5, 7, 5, 5]), run(&[4, 5, 7]));
+    assert_eq!(run(&[5, 5]), run(&[5]));
+    assert_ne!(run(&[4, 5, 7]), run(&[4, 7]), "within a text it is a token");
+    let model = blob.parse().unwrap();
+    let mut arena = HeapArena::new(model.arena());
+    let mut encoder = Encoder::new(&model, arena.parts()).unwrap();
+    assert_eq!(encoder.begin(&[]), Err(RunError::EmptyInput));
+    let long = |last| [[4; 64].as_slice(), &[last]].concat();
+    assert_eq!(encoder.begin(&long(4)), Err(RunError::TooLong { needed: 65, given: 64 }));
+    assert_eq!(encoder.begin(&long(5)), Ok(()));
+}
+
 /// The pooled row is told with its own exponent, not that of the first row before: a mean of many rows is
 /// shorter than each.
 #[test]
@@ -157,6 +203,8 @@ fn a_pooled_row_has_its_exponent() {
 #[test]
 fn every_head_and_pooling_follows_the_reference() {
     let classifier = Config { head: Head::Classifier, n_labels: 5, head_bias: true, ..bert() };
+    let embedding = Config { head: Head::Embedding, pooling: Pooling::Last, ..pre_norm() };
+    let windowed = Config { causal: true, tile_rows: 3, ..embedding };
     let shapes = [
         ("classifier, first row", classifier),
         ("classifier, pooler", Config { pooler: true, ..classifier }),
@@ -164,6 +212,13 @@ fn every_head_and_pooling_follows_the_reference() {
         ("token labels", Config { head: Head::TokenLabels, ..classifier }),
         ("embedding, mean", Config { head: Head::Embedding, pooling: Pooling::Mean, ..pre_norm() }),
         ("embedding, first, pooler", Config { head: Head::Embedding, pooler: true, ..bert() }),
+        ("embedding, greatest", Config { pooling: Pooling::Max, ..embedding }),
+        ("embedding, wider", Config { n_labels: 33, head_bias: true, ..embedding }),
+        ("embedding, narrower with tanh", Config { n_labels: 7, head_tanh: true, ..embedding }),
+        ("embedding, two dense", Config { n_labels: 9, pooler: true, ..embedding }),
+        ("causal, last row", Config { causal: true, pooling: Pooling::Last, ..classifier }),
+        ("causal, labels", Config { causal: true, head: Head::TokenLabels, ..classifier }),
+        ("causal with a window", Config { window: 3, ..windowed }),
     ];
     for (i, (name, config)) in shapes.into_iter().enumerate() {
         let model = random(config, 400 + i as u64);

@@ -26,12 +26,33 @@ fn golden(name: &str) -> (FloatModel, Vec<Golden>) {
 
 /// Checks both and prints the figures. `bound` is for the engine, relative to the outputs' size.
 fn check(name: &str, bound: f64) -> FloatModel {
+    let (model, [narrow, wide]) = compare(name, worst);
+    assert!(narrow < bound && wide < 0.03, "{name}: {narrow} {wide}");
+    model
+}
+
+/// As [`check`], of all cases together: where a case is one row of sixteen channels, or even one logit, its own
+/// size says little.
+fn check_together(name: &str, bound: f64) -> FloatModel {
+    let (model, [narrow, wide]) = compare(name, |cases, run| {
+        let found: Vec<_> = cases.iter().flat_map(|case| run(&case.ids)).collect();
+        let expected: Vec<_> = cases.iter().flat_map(|case| case.outputs.clone()).collect();
+        relative_error(&found, &expected)
+    });
+    assert!(narrow < bound && wide < bound, "{name}: {narrow} {wide}");
+    model
+}
+
+type Run<'a> = &'a dyn Fn(&[u32]) -> Vec<Vec<f32>>;
+
+/// The model, its f32 reference checked, and how far the engine is off with 8-bit and with 12-bit rows.
+fn compare(name: &str, measure: impl Fn(&[Golden], Run) -> f64) -> (FloatModel, [f64; 2]) {
     let (model, cases) = golden(name);
-    let reference = worst(&cases, |ids| model.forward(ids).outputs);
+    let reference = worst(&cases, &|ids| model.forward(ids).outputs);
     let engine = |wide| {
         let blob = Blob::new(&writer::write(&model, wide).unwrap());
         let parsed = blob.parse().unwrap();
-        worst(&cases, |ids| match model.config.architecture {
+        measure(&cases, &|ids| match model.config.architecture {
             Architecture::Decoder => decode(&parsed, ids),
             _ => encode(&parsed, ids),
         })
@@ -42,11 +63,10 @@ fn check(name: &str, bound: f64) -> FloatModel {
          {wide:.4} with 12-bit rows"
     );
     assert!(reference < 1e-4, "{name}: the reference is not Hugging Face's: {reference:.1e}");
-    assert!(narrow < bound && wide < 0.03, "{name}: {narrow} {wide}");
-    model
+    (model, [narrow, wide])
 }
 
-fn worst(cases: &[Golden], run: impl Fn(&[u32]) -> Vec<Vec<f32>>) -> f64 {
+fn worst(cases: &[Golden], run: Run) -> f64 {
     cases.iter().map(|c| relative_error(&run(&c.ids), &c.outputs)).fold(0.0, f64::max)
 }
 
@@ -93,6 +113,34 @@ fn bert_for_sequences() {
 #[test]
 fn bert_for_tokens() {
     assert_eq!(check("bert-tags", 0.07).config.head, Head::TokenLabels);
+}
+
+/// The last row that is no padding, the same row a token, a sliding window without a ring.
+#[test]
+fn decoders_that_classify() {
+    let model = check_together("llama-score", 0.1);
+    assert_eq!((model.config.pooling, model.labels.len()), (Pooling::Last, 3));
+    assert_eq!(check_together("mistral-score", 0.1).config.window, 4);
+    assert_eq!(check_together("gpt2-score", 0.1).labels.len(), 4);
+    for (name, bias) in [("llama-tags", true), ("gpt2-tags", true)] {
+        let config = check_together(name, 0.1).config;
+        assert_eq!((config.head, config.head_bias), (Head::TokenLabels, bias));
+    }
+}
+
+/// Folders and values of sentence-transformers 6: an encoder with relative positions, all ways to pool, causal
+/// bodies, dense layers of every shape.
+#[test]
+fn sentences_by_other_bodies_and_dense_layers() {
+    let shape = |name| {
+        let c = check_together(name, 0.1).config;
+        (c.pooling, c.pooler, c.n_outputs(), c.head_tanh, c.causal)
+    };
+    assert_eq!(shape("t5-sentence"), (Pooling::Mean, false, 24, false, false));
+    assert_eq!(shape("bert-max"), (Pooling::Max, false, 12, true, false));
+    assert_eq!(shape("bert-dense"), (Pooling::Last, true, 10, true, false));
+    assert_eq!(shape("llama-sentence"), (Pooling::Last, false, 16, false, true));
+    assert_eq!(shape("gpt2-sentence"), (Pooling::Mean, true, 16, false, true));
 }
 
 #[test]

@@ -47,7 +47,7 @@ codes! {
     norm_order: NormOrder { Pre, Post }
     activation: Activation { Relu, GeluErf, GeluTanh, Silu }
     head: Head { None, TiedVocabulary, Vocabulary, Classifier, TokenLabels, Embedding }
-    pooling: Pooling { First, Mean }
+    pooling: Pooling { First, Mean, Last, Max }
 }
 
 const fn packing(code: u8) -> Option<Packing> {
@@ -127,7 +127,7 @@ fields! {
     flags {
         0 gated          1 qkv_bias     2 output_bias     3 up_bias     4 down_bias
         5 head_bias      6 embedding_norm                 7 final_norm  8 pooler
-        9 separate_embedding
+        9 separate_embedding         10 causal       11 head_tanh
     }
     sizes {
         32 vocab_size u32       36 frame_len u32        40 d_model u32

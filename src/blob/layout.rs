@@ -273,7 +273,7 @@ pub struct Layout {
     pub pooler: Placed,
     /// The decoder of an encoder-decoder.
     pub decoder: DecoderLayout,
-    /// Head: an untied vocabulary matrix or a classifier.
+    /// Head: an untied vocabulary matrix, a classifier, or the dense layer of an embedding.
     pub head: Placed,
     /// Tokenizer section; its length is in the header.
     pub tokenizer: (usize, usize),
@@ -308,7 +308,8 @@ impl Layout {
             offset: decoder.end,
             layout: LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias, c.packing),
         };
-        let has_head = matches!(c.head, Head::Vocabulary | Head::Classifier | Head::TokenLabels);
+        let has_head = matches!(c.head, Head::Vocabulary | Head::Classifier | Head::TokenLabels)
+            || matches!(c.head, Head::Embedding) && c.n_labels > 0;
         let tokenizer = if has_head { head.end() } else { head.offset };
         let mut layout = Self {
             embedding,

@@ -25,6 +25,8 @@ impl Config {
             embedding_norm: false,
             final_norm: false,
             pooler: false,
+            causal: false,
+            head_tanh: false,
             vocab_size: 0,
             frame_len: 0,
             d_model: 0,

@@ -155,13 +155,15 @@ impl<'m, B: Build> Weights<'m, B> {
         self.config().pooler.then(|| self.blob.linear(&self.layout().pooler))
     }
 
-    /// The matrix of the head: vocabulary (the embedding table when tied) or labels.
+    /// The matrix of the head: vocabulary (the embedding table when tied), labels, or the dense layer
+    /// of an embedding.
     pub fn head(&self) -> Option<Linear<'m>> {
         let (c, all) = (self.config(), self.layout());
         let matrix = match c.head {
             Head::TiedVocabulary if c.separate_embedding => &all.decoder.embedding,
             Head::TiedVocabulary => &all.embedding,
             Head::Vocabulary | Head::Classifier | Head::TokenLabels => &all.head,
+            Head::Embedding if c.n_labels > 0 => &all.head,
             Head::None | Head::Embedding => return None,
         };
         Some(self.blob.linear(matrix))

@@ -4,8 +4,8 @@
 extern crate std;
 
 use super::attention::{Attention, Prefix, write};
-use super::head::mean;
 use super::linear::Rows;
+use super::pooling::mean;
 use super::row::Input;
 use crate::Aligned;
 use crate::arena::{Cache, Residual};

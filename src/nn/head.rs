@@ -1,9 +1,11 @@
-//! From the last hidden rows to the answer: logits, pooled rows, embeddings.
+//! From the last hidden rows to the answer: logits, embeddings.
 
 use super::activation::tanh;
 use super::linear::Rows;
-use super::row::{Input, renormalize};
-use crate::arena::{Residual, RunState};
+use super::pooling::pool_rows;
+use super::row::Input;
+use crate::arena::RunState;
+use crate::config::Head;
 use crate::fixed::{round_shift, rsqrt, saturate, shift_by};
 use crate::kernels::Kernels;
 use crate::model::{Linear, Weights};
@@ -34,28 +36,6 @@ pub fn row_logits<B: Build>(weights: &Weights<B>, state: &mut RunState, row: usi
     logits::<B>(&head, x, exponent, state.lanes, state.outputs);
 }
 
-/// Writes the mean of the first `rows` rows (width `d`) into the first one. `sums` is scratch of
-/// `d`.
-pub fn mean<K: Kernels>(residual: &mut Residual, d: usize, rows: usize, sums: &mut [i32]) {
-    let sums = first_mut(sums, d);
-    sums.fill(0);
-    let largest = residual.exponents.iter().take(rows).copied().max().unwrap_or(0) as i32;
-    // 15 bits per row, at most 2^20 rows: keep as many guard bits as the count leaves.
-    let guard = 15 - (usize::BITS - rows.leading_zeros()) as i32;
-    for i in 0..rows {
-        let (row, exponent) = residual.row(i, d);
-        K::add(row, largest - guard - exponent, sums);
-    }
-    // 2^31 / rows keeps the division out of the loop.
-    let reciprocal = (1u64 << 31).checked_div(rows as u64).unwrap_or(0) as i64;
-    for sum in sums.iter_mut() {
-        *sum = saturate(round_shift(*sum as i64 * reciprocal, 31));
-    }
-    if let Some((first, exponent)) = residual.row_mut(0, d) {
-        *exponent = renormalize::<K>(sums, largest - guard, first);
-    }
-}
-
 /// BERT's pooler: `tanh(W row + b)` into `row` in Q0.15; returns its exponent.
 pub fn pool<B: Build>(
     layer: &Linear,
@@ -70,6 +50,46 @@ pub fn pool<B: Build>(
         *x = tanh(shift_by(sum, 4), LOGIT_EXPONENT + 4);
     }
     -15
+}
+
+/// The answer for a whole input of `rows` rows after the final norm, in `state.outputs`: the logits of a
+/// classifier in Q15.16, or an embedding in Q1.30. Row 0 becomes the pooled row.
+pub fn whole<B: Build>(weights: &Weights<B>, state: &mut RunState, rows: usize) {
+    let (config, d) = (weights.config(), weights.config().d_model);
+    pool_rows::<B::Kernels>(config.pooling, &mut state.residual, d, rows, state.sums);
+    if let (Some(pooler), Some((row, exponent))) = (weights.pooler(), state.residual.row_mut(0, d))
+    {
+        *exponent = pool::<B>(&pooler, row, *exponent as i32, state.lanes, state.sums);
+    }
+    match config.head {
+        Head::Embedding if config.n_labels == 0 => {
+            unit_length(state.residual.row(0, d).0, state.outputs);
+        }
+        Head::Embedding => {
+            row_logits::<B>(weights, state, 0);
+            // The buffer is rounded up.
+            let outputs = first_mut(state.outputs, config.n_outputs());
+            if config.head_tanh {
+                let tanh = |x: &i32| tanh(shift_by(*x, 4), LOGIT_EXPONENT + 4) as i32;
+                outputs.iter_mut().for_each(|x| *x = tanh(x));
+            }
+            scale_to_one::<B::Kernels>(outputs);
+        }
+        _ => row_logits::<B>(weights, state, 0),
+    }
+}
+
+/// Scales outputs in any unit to length one, in Q1.30.
+fn scale_to_one<K: Kernels>(outputs: &mut [i32]) {
+    // 15 bits of each: 2^16 squares then fit 64 bits.
+    let down = 17u32.saturating_sub(K::magnitude(outputs).leading_zeros());
+    let narrow = |x: i32| round_shift(x as i64, down);
+    let squares: u64 = outputs.iter().map(|&x| narrow(x).pow(2) as u64).sum();
+    let (root, exponent) = rsqrt(squares);
+    let right = (-30 - exponent).clamp(0, 62) as u32;
+    for x in outputs.iter_mut() {
+        *x = saturate(round_shift(narrow(*x) * root as i64, right));
+    }
 }
 
 /// Writes the row, scaled to length one, into `out` in Q1.30.
@@ -94,17 +114,14 @@ mod tests {
             unit_length(&row, &mut out);
             let length: f64 = out.iter().map(|&x| (x as f64 / (1u64 << 30) as f64).powi(2)).sum();
             assert!((length - 1.0).abs() < 1e-7, "{scale}: {length}");
+            for wide in [1, 1 << 12, 1 << 16] {
+                let mut out = row.map(|x| x as i32 * wide);
+                scale_to_one::<crate::kernels::Portable>(&mut out);
+                let real = out.map(|x| x as f64 / (1u64 << 30) as f64);
+                let length: f64 = real.iter().map(|x| x.powi(2)).sum();
+                assert!((length - 1.0).abs() < 1e-7, "{scale} {wide}: {length}");
+                assert!(real[0] > 0.0 && real[1] == -real[0] && real[3] == 0.0);
+            }
         }
-    }
-
-    #[test]
-    fn means_respect_each_rows_exponent() {
-        let (mantissas, exponents) = (&mut [1000i16, -2000, 4000, 8000], &mut [-3, -5]);
-        let mut residual = Residual { mantissas, exponents };
-        mean::<crate::kernels::Portable>(&mut residual, 2, 2, &mut [0; 2]);
-        let (row, exponent) = residual.row(0, 2);
-        let real = |x: i16| x as f64 * 2f64.powi(exponent);
-        assert!((real(row[0]) - (1000.0 / 8.0 + 4000.0 / 32.0) / 2.0).abs() < 0.01);
-        assert!((real(row[1]) - (-2000.0 / 8.0 + 8000.0 / 32.0) / 2.0).abs() < 0.01);
     }
 }

@@ -19,6 +19,7 @@ pub mod linear;
 pub mod mask;
 pub mod multi_head;
 pub mod norm;
+pub mod pooling;
 pub mod position;
 pub mod residual;
 pub mod row;

@@ -72,9 +72,7 @@ known! { CONFIG: "`config.json` of every family (`PretrainedConfig` of transform
 }
 
 known! { HEADLESS: "Keys of heads that are not converted.";
-    "a head that is not converted": "summary_activation", "summary_first_dropout",
-        "summary_proj_to_labels", "summary_type", "summary_use_proj", "summary_last_dropout",
-        "id2label", "label2id", "num_labels", "_num_labels", "problem_type";
+    "a head that is not converted": "id2label", "label2id", "num_labels", "_num_labels", "problem_type";
 }
 
 known! { BERT: "`config.json` of BERT.";
@@ -88,6 +86,8 @@ known! { BERT: "`config.json` of BERT.";
 known! { GPT2: "`config.json` of GPT-2.";
     "`n_positions` is read": "n_ctx";
     "the order of two exact operations": "reorder_and_upcast_attn";
+    "a head that no model is read with": "summary_activation", "summary_first_dropout",
+        "summary_proj_to_labels", "summary_type", "summary_use_proj", "summary_last_dropout";
     "one side": "is_encoder_decoder" = "false";
 }
 

@@ -3,12 +3,12 @@
 use super::common::{
     activation, architecture, context, epsilon, head_dim, linear, norm, other_head,
 };
-use super::{labels, scope, sentence};
+use super::{heads, labels};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
 use crate::generation;
-use picoformer::config::{Architecture, Config, Head, NormOrder, Pooling, Position};
+use picoformer::config::{Config, Head, NormOrder, Position};
 
 const HEADS: &str = "BertForSequenceClassification, BertForTokenClassification, BertModel";
 
@@ -43,33 +43,24 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         other => return Err(other_head(c, other, HEADS)),
     };
     let body = head == Head::Embedding;
-    let sentence = match body {
-        true => Some(sentence::read(c, d)?),
-        false => None,
+    let answer = match body {
+        true => heads::embedding(c, d)?,
+        false => heads::labelled(c, head, "classifier", d, true)?,
     };
     if body {
         c.take_all("cls.");
     }
-    let labels = if body { Vec::new() } else { labels::names(c, "classifier")? };
-    let mut sections = labels::sections(c, head, labels.len())?;
-    sections.extend(scope::sections(c, head, &labels, sections.is_empty())?);
     let learned = k.needed("max_position_embeddings")?;
-    let limit = sentence.as_ref().and_then(|s| s.longest).map_or(learned, |n| n.min(learned));
-    let pooling = sentence.as_ref().map_or(Pooling::First, |s| s.pooling);
-    let dense = sentence.and_then(|s| s.dense);
     let config = Config {
         position: Position::Learned,
         norm_order: NormOrder::Post,
         activation: activation(c, "hidden_act", "gelu")?,
-        head,
-        pooling,
         qkv_bias: true,
         output_bias: true,
         up_bias: true,
         down_bias: true,
-        head_bias: !labels.is_empty(),
         embedding_norm: true,
-        pooler: head == Head::Classifier || dense.is_some(),
+        pooler: head == Head::Classifier || answer.pooler.is_some(),
         vocab_size: k.needed("vocab_size")?,
         d_model: d,
         n_layers: k.needed("num_hidden_layers")?,
@@ -77,9 +68,8 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         n_kv_heads: n_heads,
         head_dim,
         d_ff: k.needed("intermediate_size")?,
-        context: context(c, limit, true)?,
-        n_labels: labels.len(),
-        ..Config::base(Architecture::Encoder)
+        context: context(c, answer.limit(learned), true)?,
+        ..answer.config
     };
     let mut layers = Vec::new();
     for i in 0..config.n_layers {
@@ -112,7 +102,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         _ => {
             // Checkpoints without a use for the pooler often carry one all the same.
             c.take_all(&pooler_name);
-            dense
+            answer.pooler
         }
     };
     Ok(FloatModel {
@@ -130,16 +120,13 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         layers,
         final_norm: None,
         pooler,
-        head: match labels.is_empty() {
-            true => None,
-            false => Some(linear(c, "classifier", labels.len(), d, true)?),
-        },
-        labels,
+        head: answer.head,
+        labels: answer.labels,
         tokenizer: Vec::new(),
         parameters: c.parameters(),
         frame_exponent: 0,
         relative: Vec::new(),
         decoder: None,
-        sections,
+        sections: answer.sections,
     })
 }

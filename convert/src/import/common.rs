@@ -22,11 +22,13 @@ pub fn other_head(c: &Checkpoint, head: &str, supported: &str) -> Error {
          its sentence embedding (architectures BertModel)"
     } else if head.contains("QuestionAnswering") {
         ": spans of an answer have no place in the engine; label tokens instead"
-    } else if head.contains("ForSequenceClassification") || head.contains("ForTokenClassification")
-    {
-        ": of this family only models that write; classify with BERT"
+    } else if head.contains("Classification") {
+        ": of this family no classifiers; train one on a BERT, a GPT-2, a Llama or a Mistral"
+    } else if head.contains("MultipleChoice") || head.contains("NextSentence") {
+        ": pairs of texts have no place in the engine; train a classifier of single texts"
     } else if head.ends_with("Model") {
-        ": a body without a head writes nothing; convert the checkpoint with its head"
+        ": a body without a head writes nothing; convert the checkpoint with its head, or, for embeddings, \
+         the folder of sentence-transformers with its modules.json"
     } else {
         ""
     };

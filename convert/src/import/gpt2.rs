@@ -1,18 +1,19 @@
 //! GPT-2 (Radford et al. 2019): LayerNorm before each part, learned positions, GELU.
 
 use super::common::{activation, architecture, context, epsilon, head_dim, norm, other_head};
+use super::heads::{self, Use};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
-use crate::generation;
-use picoformer::config::{Architecture, Config, Head, Position};
+use picoformer::config::{Config, Position};
 
-/// Reads `GPT2LMHeadModel`, with or without the `transformer.` prefix.
+const HEADS: &str = "GPT2LMHeadModel, GPT2ForSequenceClassification, GPT2ForTokenClassification";
+
+/// Reads `GPT2LMHeadModel` and bodies that classify or embed, with or without the `transformer.` prefix.
 pub fn import(c: &Checkpoint) -> Result<FloatModel> {
-    match architecture(c, "GPT2LMHeadModel")? {
-        "GPT2LMHeadModel" | "GPT2DoubleHeadsModel" => {}
-        other => return Err(other_head(c, other, "GPT2LMHeadModel")),
-    }
+    let found = architecture(c, "GPT2LMHeadModel")?;
+    let answers = found.strip_prefix("GPT2").and_then(|head| heads::use_of(c, head));
+    let Some(answers) = answers else { return Err(other_head(c, found, HEADS)) };
     let prefix = if c.find("transformer.").is_some() { "transformer." } else { "" };
     let k = &c.config;
     let (d, n_heads) = (k.needed("n_embd")?, k.needed("n_head")?);
@@ -21,16 +22,14 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     let learned = k.needed("n_positions")?;
     let table = |name: &str, rows: usize| c.tensor(&format!("{prefix}{name}.weight"), &[rows, d]);
     let embedding = table("wte", vocab_size)?;
-    let tie = k.flag("tie_word_embeddings")?.unwrap_or(true);
-    let tied = match tie {
-        true => !c.unties("lm_head.weight", "wte", &embedding, &[vocab_size, d])?,
-        false => false,
+    let answer = match answers {
+        Use::Tokens => heads::tokens(c, "wte", &embedding, [vocab_size, d], true)?,
+        Use::TokenLabels => heads::causal(c, answers, "classifier", d)?,
+        _ => heads::causal(c, answers, "score", d)?,
     };
-    let writing = generation::decoder(c)?;
     let config = Config {
         position: Position::Learned,
         activation: activation(c, "activation_function", "gelu_new")?,
-        head: if tied { Head::TiedVocabulary } else { Head::Vocabulary },
         qkv_bias: true,
         output_bias: true,
         up_bias: true,
@@ -43,8 +42,9 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         n_kv_heads: n_heads,
         head_dim,
         d_ff: k.size("n_inner")?.unwrap_or(4 * d),
-        context: context(c, learned, true)?,
-        ..Config::base(Architecture::Decoder)
+        context: context(c, answer.limit(learned), true)?,
+        pooler: answer.pooler.is_some(),
+        ..answer.config
     };
     let by_layer = k.flag("scale_attn_by_inverse_layer_idx")?.unwrap_or(false);
     let scaled = k.flag("scale_attn_weights")?.unwrap_or(true);
@@ -75,29 +75,24 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
             score_scale,
         });
     }
-    let matrix = |weight| FloatLinear { weight, bias: None, out_dim: vocab_size, in_dim: d };
-    let head = match tied {
-        true => None,
-        false => Some(matrix(c.tensor("lm_head.weight", &[vocab_size, d])?)),
-    };
     Ok(FloatModel {
         config,
         epsilon: epsilon(c, "layer_norm_epsilon", 1e-5)?,
         frequencies: Vec::new(),
-        embedding: matrix(embedding),
+        embedding: FloatLinear { weight: embedding, bias: None, out_dim: vocab_size, in_dim: d },
         positions: Some(table("wpe", learned)?),
         embedding_norm: None,
         layers,
         final_norm: Some(norm(c, &format!("{prefix}ln_f"), d, true)?),
-        pooler: None,
-        head,
-        labels: Vec::new(),
+        pooler: answer.pooler,
+        head: answer.head,
+        labels: answer.labels,
         tokenizer: Vec::new(),
         parameters: c.parameters(),
         frame_exponent: 0,
         relative: Vec::new(),
         decoder: None,
-        sections: writing.rules.sections(),
+        sections: answer.sections,
     })
 }
 

@@ -5,24 +5,30 @@ use super::common::{
     activation, architecture, context, epsilon, head_dim, linear, norm, other_head,
 };
 use super::family::family;
+use super::heads::{self, Use};
 use super::rotary;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
-use crate::generation;
-use picoformer::config::{Architecture, Config, Head, Norm, Position};
+use picoformer::config::{Config, Norm, Position};
 
-/// Reads `LlamaForCausalLM` and `MistralForCausalLM`.
+/// Reads `LlamaForCausalLM`, `MistralForCausalLM`, and such bodies that classify or embed.
 pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     let mistral = family(&c.config)? == "mistral";
-    let own = if mistral { "MistralForCausalLM" } else { "LlamaForCausalLM" };
+    let (name, own) = match mistral {
+        true => ("Mistral", "MistralForCausalLM"),
+        false => ("Llama", "LlamaForCausalLM"),
+    };
     let found = architecture(c, own)?;
-    if found != own {
-        return Err(other_head(c, found, own));
+    let heads = ["CausalLM", "SequenceClassification", "TokenClassification"];
+    let supported = heads.map(|head| format!("{name}For{head}")).join(", ");
+    let answers = found.strip_prefix(name).and_then(|head| heads::use_of(c, head));
+    let Some(answers) = answers else { return Err(other_head(c, found, &supported)) };
+    let headless = !c.has("model.embed_tokens.weight") && c.has("embed_tokens.weight");
+    if headless && answers != Use::Embedding {
+        return Err(other_head(c, &format!("{name}Model"), &supported));
     }
-    if !c.has("model.embed_tokens.weight") && c.has("embed_tokens.weight") {
-        return Err(other_head(c, if mistral { "MistralModel" } else { "LlamaModel" }, own));
-    }
+    let prefix = if headless { "" } else { "model." };
     let k = &c.config;
     let (d, n_heads) = (k.needed("hidden_size")?, k.needed("num_attention_heads")?);
     let head_dim = match k.size("head_dim")? {
@@ -32,27 +38,23 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     let vocab_size = k.needed("vocab_size")?;
     let attention_bias = k.flag("attention_bias")?.unwrap_or(false);
     let mlp_bias = k.flag("mlp_bias")?.unwrap_or(false);
-    let context = context(c, k.needed("max_position_embeddings")?, false)?;
+    let table = format!("{prefix}embed_tokens");
+    let embedding = linear(c, &table, vocab_size, d, false)?;
+    let answer = match answers {
+        Use::Tokens => heads::tokens(c, &table, &embedding.weight, [vocab_size, d], false)?,
+        _ => heads::causal(c, answers, "score", d)?,
+    };
+    let context = context(c, answer.limit(k.needed("max_position_embeddings")?), false)?;
     // Llama has no window; the original does not read it there. Mistral has one unless told otherwise.
     let window = match (mistral, k.root().get("sliding_window").is_some()) {
         (true, true) => k.size("sliding_window")?,
         (true, false) => Some(4096),
         (false, _) => None,
     };
-    let embedding = linear(c, "model.embed_tokens", vocab_size, d, false)?;
-    let tied = match k.flag("tie_word_embeddings")?.unwrap_or(false) {
-        true => {
-            let matrix = &embedding.weight;
-            !c.unties("lm_head.weight", "model.embed_tokens", matrix, &[vocab_size, d])?
-        }
-        false => false,
-    };
-    let writing = generation::decoder(c)?;
     let config = Config {
         position: Position::Rotary,
         norm: Norm::Rms,
         activation: activation(c, "hidden_act", "silu")?,
-        head: if tied { Head::TiedVocabulary } else { Head::Vocabulary },
         gated: true,
         qkv_bias: attention_bias,
         output_bias: attention_bias,
@@ -69,11 +71,12 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         context,
         // A window as long as the context is none.
         window: window.filter(|&n| n < context).unwrap_or(0),
-        ..Config::base(Architecture::Decoder)
+        pooler: answer.pooler.is_some(),
+        ..answer.config
     };
     let mut layers = Vec::new();
     for i in 0..config.n_layers {
-        let name = |part: &str| format!("model.layers.{i}.{part}");
+        let name = |part: &str| format!("{prefix}layers.{i}.{part}");
         let mut q = linear(c, &name("self_attn.q_proj"), config.q_dim(), d, attention_bias)?;
         let mut k = linear(c, &name("self_attn.k_proj"), config.kv_dim(), d, attention_bias)?;
         neighbours(&mut q, head_dim);
@@ -91,7 +94,6 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
             score_scale: 1.0 / (head_dim as f32).sqrt(),
         });
     }
-    let head = if tied { None } else { Some(linear(c, "lm_head", vocab_size, d, false)?) };
     Ok(FloatModel {
         config,
         epsilon: epsilon(c, "rms_norm_eps", 1e-6)?,
@@ -100,16 +102,16 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         positions: None,
         embedding_norm: None,
         layers,
-        final_norm: Some(norm(c, "model.norm", d, false)?),
-        pooler: None,
-        head,
-        labels: Vec::new(),
+        final_norm: Some(norm(c, &format!("{prefix}norm"), d, false)?),
+        pooler: answer.pooler,
+        head: answer.head,
+        labels: answer.labels,
         tokenizer: Vec::new(),
         parameters: c.parameters(),
         frame_exponent: 0,
         relative: Vec::new(),
         decoder: None,
-        sections: writing.rules.sections(),
+        sections: answer.sections,
     })
 }
 

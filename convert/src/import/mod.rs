@@ -3,9 +3,11 @@
 mod bart;
 mod bert;
 mod common;
+mod dense;
 mod family;
 pub mod features;
 mod gpt2;
+mod heads;
 mod labels;
 pub(crate) mod llama;
 pub mod llama2c;
@@ -14,6 +16,7 @@ mod rotary;
 mod scope;
 mod sentence;
 mod t5;
+mod t5_layers;
 
 pub use family::{FAMILIES, family};
 pub use sentence::lower_case;

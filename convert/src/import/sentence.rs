@@ -1,11 +1,10 @@
-//! sentence-transformers folders (Reimers & Gurevych 2019, §3): the modules behind a BERT, and what they do
+//! sentence-transformers folders (Reimers & Gurevych 2019, §3): the modules behind a body, and what they do
 //! to a text before it. Schemas of sentence-transformers 2 to 6.
 
+use super::dense::{self, Dense};
 use crate::account::{Document, known, parse_json, shown};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result, input, unsupported};
-use crate::float_model::FloatLinear;
-use crate::weights::read_folder;
 use picoformer::config::Pooling;
 use serde_json::Value;
 
@@ -14,8 +13,8 @@ use serde_json::Value;
 pub(super) struct Sentence {
     /// How rows become one.
     pub pooling: Pooling,
-    /// A dense layer with tanh between pooling and normalisation.
-    pub dense: Option<FloatLinear>,
+    /// What stands between pooling and normalisation.
+    pub dense: dense::Layers,
     /// Tokens at which the original cuts a text.
     pub longest: Option<usize>,
 }
@@ -30,10 +29,10 @@ pub(super) fn read(c: &Checkpoint, width: usize) -> Result<Sentence> {
     if !path.is_file() {
         c.note("the embedding is scaled to length one, as by sentence-transformers' Normalize");
         let pooling = match c.path.join("1_Pooling/config.json").is_file() {
-            true => pooling(c, "1_Pooling", width)?,
+            true => pooling(c, "1_Pooling", width)?.0,
             false => Pooling::Mean,
         };
-        return Ok(Sentence { pooling, dense: None, longest: None });
+        return Ok(Sentence { pooling, dense: dense::Layers::default(), longest: None });
     }
     let json = parse_json(&path)?;
     let malformed = || Error::Malformed {
@@ -47,11 +46,11 @@ pub(super) fn read(c: &Checkpoint, width: usize) -> Result<Sentence> {
         found: "a module at this place".into(),
         supported: supported.into(),
     };
-    let (mut pooled, mut dense, mut unit) = (None, None, false);
+    let (mut pooled, mut modules, mut unit) = (None, Vec::<Dense>::new(), false);
     for (i, module) in json.as_array().ok_or_else(malformed)?.iter().enumerate() {
         let text = |key: &str| module[key].as_str().ok_or_else(malformed);
         let (kind, folder) = (text("type")?.rsplit('.').next().unwrap_or_default(), text("path")?);
-        let order = "Transformer, Pooling, Dense (square, with tanh), Normalize, in this order";
+        let order = "Transformer, Pooling, Dense (one or several), Normalize, in this order";
         match kind {
             "Transformer" if i == 0 && folder.is_empty() => {}
             "Transformer" if i == 0 => {
@@ -61,8 +60,9 @@ pub(super) fn read(c: &Checkpoint, width: usize) -> Result<Sentence> {
                 ));
             }
             "Pooling" if pooled.is_none() && i == 1 => pooled = Some(pooling(c, folder, width)?),
-            "Dense" if pooled.is_some() && dense.is_none() && !unit => {
-                dense = Some(read_dense(c, folder, width)?);
+            "Dense" if pooled.is_some() && !unit => {
+                let before = modules.last().map_or(width, Dense::width);
+                modules.push(Dense::read(c, folder, before)?);
             }
             "Normalize" if pooled.is_some() => {
                 let config = Document::open(&c.path.join(folder), "config.json", ignored)?;
@@ -77,9 +77,16 @@ pub(super) fn read(c: &Checkpoint, width: usize) -> Result<Sentence> {
             other => return Err(refuse(other, order)),
         }
     }
-    let Some(pooling) = pooled else {
+    let Some((pooling, scaled)) = pooled else {
         return Err(refuse("Transformer", "a Pooling module behind it"));
     };
+    if let Some(mode) = scaled
+        && !modules.iter().all(Dense::keeps_scale)
+    {
+        let supported =
+            "mean, where a Dense module with a bias or tanh follows: it sees the length";
+        return Err(unsupported("1_Pooling/config.json", "pooling_mode", mode, supported));
+    }
     if !unit && !ignored.accepts("Normalize") {
         return Err(unsupported(
             "modules.json",
@@ -90,11 +97,13 @@ pub(super) fn read(c: &Checkpoint, width: usize) -> Result<Sentence> {
         ));
     }
     settings(c)?;
+    let dense = dense::layers(modules, width)?;
     Ok(Sentence { pooling, dense, longest: longest(c)? })
 }
 
-/// How `folder` says that rows become one.
-fn pooling(c: &Checkpoint, folder: &str, width: usize) -> Result<Pooling> {
+/// How `folder` says that rows become one, and the name of a mode that has the direction of another one,
+/// but not its length.
+fn pooling(c: &Checkpoint, folder: &str, width: usize) -> Result<(Pooling, Option<&'static str>)> {
     let name = format!("{folder}/config.json");
     let config = Document::open(&c.path, &name, &c.options.ignored)?;
     if !config.exists() {
@@ -130,47 +139,19 @@ fn pooling(c: &Checkpoint, folder: &str, width: usize) -> Result<Pooling> {
     }
     config.finish(&[known::POOLING])?;
     match modes.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        // The original's default. Both sums point the same way, and only that is left of them.
-        [] | ["mean"] | ["mean_sqrt_len_tokens"] => Ok(Pooling::Mean),
-        ["cls"] => Ok(Pooling::First),
+        // The original's default.
+        [] | ["mean"] => Ok((Pooling::Mean, None)),
+        // Both sums point the same way, and only that is left of them by a scaling to length one.
+        ["mean_sqrt_len_tokens"] => Ok((Pooling::Mean, Some("mean_sqrt_len_tokens"))),
+        ["cls"] => Ok((Pooling::First, None)),
+        ["max"] => Ok((Pooling::Max, None)),
+        ["lasttoken"] => Ok((Pooling::Last, None)),
         _ => {
             let found = modes.join(" and ");
-            Err(config.refuse_found("pooling_mode", found, "mean or cls, one of them"))
+            let supported = "one of mean, cls, max, lasttoken, mean_sqrt_len_tokens";
+            Err(config.refuse_found("pooling_mode", found, supported))
         }
     }
-}
-
-/// A dense layer that keeps the width.
-fn read_dense(c: &Checkpoint, folder: &str, width: usize) -> Result<FloatLinear> {
-    let name = format!("{folder}/config.json");
-    let config = Document::open(&c.path, &name, &c.options.ignored)?;
-    for key in ["in_features", "out_features"] {
-        if config.needed(key)? != width {
-            return Err(config.refuse(key, format!("{width}: a Dense module that keeps the width")));
-        }
-    }
-    if config.flag("bias")? == Some(false) {
-        return Err(config.refuse("bias", "true"));
-    }
-    if config.text("activation_function")?.is_none_or(|name| !name.ends_with(".Tanh")) {
-        return Err(config.refuse("activation_function", "torch.nn.modules.activation.Tanh"));
-    }
-    for key in ["module_input_name", "module_output_name"] {
-        if config.text(key)?.is_some_and(|name| name != "sentence_embedding") {
-            return Err(config.refuse(key, "sentence_embedding"));
-        }
-    }
-    config.finish(&[&[known::Known::only("init_weight", &["null"], "training")]])?;
-    let tensors = read_folder(&c.path.join(folder))?;
-    let module = Checkpoint::from_parts(&c.path.join(folder), Value::Null, tensors)?;
-    let layer = FloatLinear {
-        weight: module.tensor("linear.weight", &[width, width])?,
-        bias: Some(module.tensor("linear.bias", &[width])?),
-        out_dim: width,
-        in_dim: width,
-    };
-    module.finish()?;
-    Ok(layer)
 }
 
 /// What is done to a text before it: prompts and lower case.
@@ -205,8 +186,8 @@ fn settings(c: &Checkpoint) -> Result<()> {
 /// # Errors
 /// A value that is not true or false.
 pub fn lower_case(c: &Checkpoint) -> Result<bool> {
-    let bert = c.config.text("model_type")? == Some("bert");
-    if !bert || c.has("classifier.weight") || !c.path.join("modules.json").is_file() {
+    let labels = c.has("classifier.weight") || c.has("score.weight");
+    if labels || !c.path.join("modules.json").is_file() {
         return Ok(false);
     }
     let config = Document::open(&c.path, "sentence_bert_config.json", &c.options.ignored)?;

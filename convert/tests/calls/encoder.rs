@@ -177,6 +177,7 @@ fn encoders_answer_calls_in_any_order() {
         Config { head: Head::Classifier, pooler: true, ..labels },
         Config { head: Head::TokenLabels, ..labels },
         Config { head: Head::Embedding, pooling: Pooling::Mean, ..frames },
+        Config { head: Head::Embedding, n_labels: 5, pooling: Pooling::Max, ..small },
     ]
     .into_iter()
     .enumerate()

@@ -124,6 +124,7 @@ pub fn random(config: Config, seed: u64) -> FloatModel {
     let labelled = matches!(c.head, Head::Classifier | Head::TokenLabels);
     let head = match c.head {
         Head::Vocabulary => Some(r.linear(c.vocab_size, d, c.head_bias, 1.5)),
+        Head::Embedding if c.n_labels > 0 => Some(r.linear(c.n_labels, d, c.head_bias, 1.5)),
         _ if labelled => Some(r.linear(c.n_labels, d, c.head_bias, 1.5)),
         _ => None,
     };
@@ -141,7 +142,7 @@ pub fn random(config: Config, seed: u64) -> FloatModel {
         final_norm: c.final_norm.then(|| r.norm(c)),
         pooler: c.pooler.then(|| r.linear(d, d, true, 1.3)),
         head,
-        labels: (0..c.n_labels).map(|i| format!("label {i}")).collect(),
+        labels: (0..if labelled { c.n_labels } else { 0 }).map(|i| format!("label {i}")).collect(),
         tokenizer: Vec::new(),
         parameters: 0,
         frame_exponent: if c.input == Input::Frames { -10 } else { 0 },
