@@ -8,7 +8,7 @@
 //!
 //! | input | output | type |
 //! | --- | --- | --- |
-//! | text | label, tags, embedding | [`Classifier`] |
+//! | text | label, entities, tags, embedding | [`Classifier`] |
 //! | text | text | [`Generator`] |
 //! | sound | events, a label | [`Listener`] |
 //! | motion | events, a label | [`MotionClassifier`] |

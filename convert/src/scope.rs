@@ -84,7 +84,11 @@ impl Asked {
             let help = "SCORE=THRESHOLD,LABEL: LABEL is the name of the label that stands for none";
             found.ok_or_else(|| input(format!("the model has no label `{name}`"), help))
         };
-        let none = self.label.as_ref().map(index).transpose()?;
+        // Without a name, the label that stands for none in the model does so on.
+        let none = match &self.label {
+            Some(name) => Some(index(name)?),
+            None => model.scope().and_then(|scope| scope.none()),
+        };
         let wanted = Wanted { score: self.score, none };
         let scope = |threshold: f64| {
             wanted.with_threshold(threshold).ok_or_else(|| {

@@ -14,6 +14,8 @@ static const char *const sentences[] = {
     "how do you say thank you in italian",
     "what is the exchange rate between dollars and euros",
     "my credit card was stolen yesterday",
+    "wake me up at seven",
+    "how tall is mount everest",
 };
 
 static int fail(const picoformer_error *error)
@@ -49,7 +51,8 @@ int main(void)
             return fail(&error);
         }
         hash = hash_add(hash, logits, n);
-        printf("%s: %.*s\n", sentences[i], (int)answer.name_bytes, answer.name);
+        printf("%s: %s%.*s\n", sentences[i], answer.in_scope ? "" : "none of these; the nearest is ",
+            (int)answer.name_bytes, answer.name);
     }
     hash_print(hash);
     return 0;

@@ -246,6 +246,7 @@ typedef struct picoformer_answer {
     size_t name_bytes;
     uint32_t label;
     int32_t log_probability; /* Q15.16 */
+    uint32_t in_scope; /* 0: the input is none of the labels, and this is the nearest */
 } picoformer_answer;
 
 PICOFORMER_API int32_t picoformer_classifier_open(picoformer_classifier *self, size_t self_bytes,

@@ -61,10 +61,12 @@ struct Answer {
     std::string_view name;
     std::uint32_t label = 0;
     std::int32_t log_probability = 0; // Q15.16
+    bool in_scope = true; // false: the input is none of the labels, and this is the nearest
 
     Answer() = default;
     explicit Answer(const picoformer_answer &c) noexcept
-        : name(c.name, c.name_bytes), label(c.label), log_probability(c.log_probability)
+        : name(c.name, c.name_bytes), label(c.label), log_probability(c.log_probability),
+          in_scope(c.in_scope != 0)
     {
     }
 };

@@ -25,6 +25,8 @@ pub struct Label {
     name_bytes: usize,
     label: u32,
     log_probability: i32,
+    /// 0: the input is none of the labels.
+    in_scope: u32,
 }
 
 impl From<Answer<'static>> for Label {
@@ -34,6 +36,7 @@ impl From<Answer<'static>> for Label {
             name_bytes: answer.name.len(),
             label: answer.label as u32,
             log_probability: answer.log_probability,
+            in_scope: answer.in_scope.into(),
         }
     }
 }

@@ -8,7 +8,8 @@ enum small { SMALL };
 SAME(error_is_60_bytes, sizeof(picoformer_error) == 60);
 SAME(bill_is_72_bytes, sizeof(picoformer_bill) == 72);
 SAME(sampling_is_20_bytes, sizeof(picoformer_sampling) == 20);
-SAME(answer_is_two_words_and_8, sizeof(picoformer_answer) == 2 * sizeof(void *) + 8);
+/* On 64 bits with padding behind. */
+SAME(answer_is_two_words_and_12, sizeof(picoformer_answer) == (2 * sizeof(void *) + 12 + sizeof(void *) - 1) / sizeof(void *) * sizeof(void *));
 SAME(translation_is_16_bytes, sizeof(picoformer_translation) == 16);
 #ifdef SHORT_ENUMS
 SAME(an_enum_is_a_byte, sizeof(enum small) == 1);
