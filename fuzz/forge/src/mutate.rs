@@ -33,7 +33,7 @@ impl Script<'_> {
     pub fn below(&mut self, n: usize) -> usize {
         let number = match n {
             ..=0x100 => u32::from(self.u8()),
-            ..=0x1_0000 => u32::from(self.u16()),
+            0x101..=0x1_0000 => u32::from(self.u16()),
             _ => self.u32(),
         };
         (number as usize).checked_rem(n).unwrap_or(0)

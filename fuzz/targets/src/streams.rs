@@ -26,7 +26,7 @@ pub fn stream(data: &[u8]) {
         }
         let (call, n, loudness) = (script.u8() % 6, 1 + script.u8() as usize, script.u8() % 16);
         let mut random = Random(u64::from(script.u8()));
-        let more: Vec<i16> = (0..n).map(|_| random.next() as i16 >> loudness).collect();
+        let more: Vec<i16> = (0..n).map(|_| random.draw() as i16 >> loudness).collect();
         match call {
             0 | 1 => {
                 if listener.push(&more).is_ok() {

@@ -104,7 +104,6 @@ fn a_slot_is_invalid_before_its_first_erase() {
     started(&mut store, 9).unwrap();
     let newest = file(3);
     assert_eq!(store.begin(&newest).map(|update| update.slot()), Ok(0));
-    drop(store);
     let picked = start(&mut chip, 9).unwrap();
     assert_eq!((picked.version, picked.other), (2, Refused::Empty));
     // Nothing of slot 0 was erased, and it stays invalid if slot 1 is lost: it is part of an update now.
@@ -136,7 +135,6 @@ fn a_blob_that_hangs_is_given_up() {
     let mut store = Store::open(&mut chip, LAYOUT, key()).unwrap();
     started(&mut store, 9).unwrap();
     write(&mut store, &file(2)).unwrap();
-    drop(store);
     for _ in 0..TRIALS {
         let bitten = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let mut store = Store::open(&mut chip, LAYOUT, key()).unwrap();

@@ -47,10 +47,10 @@ impl Code<'_> {
     /// A jump or call to an address: of interest if it leads out of the function.
     pub fn jump(&self, target: u64, frame: &mut Frame) {
         let inside = self.function.start..self.function.start + self.function.code.len() as u64;
-        if target == self.function.start || !inside.contains(&target) {
-            if let Some(callee) = self.image.holding(target) {
-                frame.calls.push(callee.start);
-            }
+        if (target == self.function.start || !inside.contains(&target))
+            && let Some(callee) = self.image.holding(target)
+        {
+            frame.calls.push(callee.start);
         }
     }
 

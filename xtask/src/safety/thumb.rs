@@ -21,7 +21,7 @@ impl Code<'_> {
             },
             // LDR Rt, [PC, #imm]
             _ if a & 0xF800 == 0x4800 => {
-                let at = (self.address + 4 & !3) + u64::from(a & 0xFF) * 4;
+                let at = ((self.address + 4) & !3) + u64::from(a & 0xFF) * 4;
                 let value = self.image.word(at).unwrap_or(0);
                 r[(a >> 8 & 7) as usize] = self.constant(value, frame);
             }
@@ -137,7 +137,7 @@ impl Code<'_> {
             }
             // LDR.W Rt, [PC, #imm]; LDR.W Rt, [Rn, #imm]
             _ if a & 0xFF7F == 0xF85F => {
-                let base = self.address + 4 & !3;
+                let base = (self.address + 4) & !3;
                 let imm = u64::from(b & 0xFFF);
                 let at = if a & 0x80 != 0 { base + imm } else { base - imm };
                 r[rt] = self.constant(self.image.word(at).unwrap_or(0), frame);
