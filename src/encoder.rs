@@ -1,5 +1,6 @@
-//! Encoder: a bidirectional transformer (BERT), or the causal body of a classifier. All rows of an input go through a layer in two
-//! passes, tile by tile: first keys and values, then attention and feed-forward.
+//! Encoder: a bidirectional transformer (BERT), or the causal body of a classifier. All rows of an
+//! input go through a layer in two passes, tile by tile: first keys and values, then attention and
+//! feed-forward.
 
 use crate::arena::{ArenaParts, RunState};
 use crate::config::{Architecture, Config, Head, Input, Pooling, Side};
@@ -99,9 +100,10 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         if !matches!(config.input, Input::Tokens) {
             return Err(RunError::WrongModel { needed: "a model with token input" });
         }
+        let text = without_padding(tokens, config);
+        check_rows(text.len(), config.context)?;
         check_tokens(tokens, config)?;
-        let tokens = without_padding(tokens, config);
-        check_rows(tokens.len(), config.context)?;
+        let tokens = text;
         input::tokens::<B>(&self.weights(), Side::Encoder, &mut self.state, tokens, 0, 0);
         self.start(tokens.len());
         Ok(())

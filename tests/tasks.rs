@@ -114,8 +114,9 @@ fn steps_give_what_one_call_gives() {
     while classifier.step() == Progress::Working {}
     assert_eq!(classifier.answer(), Ok(whole));
     assert_eq!(classifier.label(whole.label), Ok(whole));
-    let missing = RunError::NoSuchLabel { labels: 150, given: 150 };
-    assert_eq!(classifier.label(150), Err(missing));
+    let labels = INTENT.config().n_labels;
+    let missing = RunError::NoSuchLabel { labels, given: labels };
+    assert_eq!(classifier.label(labels), Err(missing));
     assert!(classifier.tag_of(0).is_err() && classifier.begin("").is_err());
     assert_eq!(classifier.answer(), Err(RunError::EmptyInput));
     assert!(classifier.tokens().is_empty());

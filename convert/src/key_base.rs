@@ -38,9 +38,15 @@ pub fn fit(model: &mut FloatModel, wide: Wide) -> Result<()> {
     if c.architecture != Architecture::Decoder || !(rotary || bias) {
         return Ok(());
     }
-    let blob = Blob::new(&write(model, wide)?);
+    // As many positions as a text has: what the device's RAM would be the host needs not have.
+    let (context, window) = (c.context, c.window);
+    let short = context.min(LENGTH);
+    (model.config.context, model.config.window) = (short, window.min(short));
+    let blob = write(model, wide);
+    (model.config.context, model.config.window) = (context, window);
+    let blob = Blob::new(&blob?);
     let parsed = blob.parse().map_err(|source| Error::Blob { path: "the model".into(), source })?;
-    let mut means = vec![Mean::default(); c.n_layers];
+    let mut means = vec![Mean::default(); model.config.n_layers];
     let padded = pad_heads(model);
     for text in texts(&parsed, model.parameters)? {
         padded.each_key(&text, &mut |layer, row| means[layer].add(row));

@@ -95,7 +95,11 @@ fn one_flipped_bit_anywhere() {
                 use FormatError::*;
                 assert!(matches!(
                     error,
-                    BadPadding { .. } | BadSection { .. } | BadTokenizer { .. }
+                    BadPadding { .. }
+                        | BadSection { .. }
+                        | BadTokenizer { .. }
+                        | UnknownSection { .. }
+                        | CutSection { .. }
                 ));
             }
             wrong[at] = blob[at];
