@@ -20,7 +20,7 @@ fn word_piece_equals_the_crate() {
     let (words, bytes) = compare(&json, &texts);
     println!("WordPiece: {} texts, {words} words equal, section of {bytes} bytes", texts.len());
     assert!(words > 50_000);
-    assert!(bytes < 40_000);
+    assert!(bytes < 41_000);
 }
 
 #[test]
