@@ -187,8 +187,8 @@ fn run(
     }
 }
 
-fn of<T: Copy>(cases: &[T; CASES], case: usize) -> T {
-    cases[case % CASES]
+fn of<T: Copy, const N: usize>(cases: &[T; N], case: usize) -> T {
+    cases[case % CASES % N]
 }
 
 #[inline(never)]
