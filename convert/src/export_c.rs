@@ -63,6 +63,9 @@ fn header(model: &Model, name: &str) -> String {
     if bill.sample_rate > 0 {
         let _ = writeln!(text, "#define {upper}_SAMPLE_RATE {}u", bill.sample_rate);
     }
+    if bill.n_labels > 0 {
+        let _ = writeln!(text, "#define {upper}_LABELS {}u", bill.n_labels);
+    }
     text + &format!(
         "\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n\
          /* In flash, at a multiple of 16. */\n\

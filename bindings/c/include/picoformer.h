@@ -140,7 +140,7 @@ PICOFORMER_API size_t picoformer_error_text(const picoformer_error *error, char 
         uint64_t opaque[UINTPTR_MAX > 0xFFFFFFFFu ? 2 * (words) : (words)]; \
     } name
 
-PICOFORMER_OBJECT(picoformer_model, 64);
+PICOFORMER_OBJECT(picoformer_model, 72);
 PICOFORMER_OBJECT(picoformer_classifier, 24);
 PICOFORMER_OBJECT(picoformer_generator, 36);
 PICOFORMER_OBJECT(picoformer_translator, 104);

@@ -159,7 +159,7 @@ static void bills(void)
     CHECK(picoformer_model_bill(&model, &bill, &error) == PICOFORMER_OK);
     CHECK(bill.arena_bytes == INTENT_ARENA_BYTES && bill.flash_bytes == INTENT_BLOB_BYTES);
     CHECK(bill.architecture == PICOFORMER_ARCHITECTURE_ENCODER && bill.head == PICOFORMER_HEAD_CLASSIFIER);
-    CHECK(bill.n_labels == 150 && bill.n_outputs == 150 && bill.tokenizer == PICOFORMER_TOKENIZER_WORD_PIECE);
+    CHECK(bill.n_labels == INTENT_LABELS && bill.n_outputs == INTENT_LABELS && bill.tokenizer == PICOFORMER_TOKENIZER_WORD_PIECE);
     for (line = 0; picoformer_model_bill_line(&model, line, name, &bytes, &error) == PICOFORMER_WORKING; line++) {
         CHECK(strlen(name) > 0);
         sum += bytes;
@@ -168,8 +168,8 @@ static void bills(void)
     IS(picoformer_model_bill(&model, NULL, &error), PICOFORMER_ERROR_NULL);
     CHECK(picoformer_model_label(&model, 0, &label, &bytes, &error) == PICOFORMER_OK && bytes > 0);
     CHECK(picoformer_model_label(&model, 0, &label, NULL, NULL) == PICOFORMER_OK);
-    IS(picoformer_model_label(&model, 150, &label, &bytes, &error), PICOFORMER_ERROR_NO_SUCH_LABEL);
-    CHECK(error.needed == 150 && error.given == 150);
+    IS(picoformer_model_label(&model, INTENT_LABELS, &label, &bytes, &error), PICOFORMER_ERROR_NO_SUCH_LABEL);
+    CHECK(error.needed == INTENT_LABELS && error.given == INTENT_LABELS);
     IS(picoformer_model_set_beams(&model, 2, &error), PICOFORMER_ERROR_BAD_ARGUMENT);
     printf("bills\n");
 }
@@ -243,10 +243,10 @@ static void classify(void)
     CHECK(answer.name_bytes == 9 && memcmp(answer.name, "translate", 9) == 0);
     CHECK(picoformer_classifier_label(&classifier, answer.label, &again, &error) == PICOFORMER_OK);
     CHECK(again.log_probability == answer.log_probability && answer.log_probability < 0);
-    IS(picoformer_classifier_label(&classifier, 150, &again, &error), PICOFORMER_ERROR_NO_SUCH_LABEL);
+    IS(picoformer_classifier_label(&classifier, INTENT_LABELS, &again, &error), PICOFORMER_ERROR_NO_SUCH_LABEL);
     IS(picoformer_classifier_answer(&classifier, NULL, &error), PICOFORMER_ERROR_NULL);
     IS(picoformer_classifier_tag(&classifier, 0, &token, &answer, &error), PICOFORMER_ERROR_WRONG_MODEL);
-    CHECK(picoformer_classifier_outputs(&classifier, &outputs, &n, &error) == PICOFORMER_OK && n == 150);
+    CHECK(picoformer_classifier_outputs(&classifier, &outputs, &n, &error) == PICOFORMER_OK && n == INTENT_LABELS);
     /* Texts that are refused leave no answer, also not that to the text before. */
     for (i = 0; i < 4; i++) {
         CHECK(picoformer_classify(&classifier, sentence, WHOLE, &answer, &error) == PICOFORMER_OK);

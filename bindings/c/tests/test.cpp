@@ -42,7 +42,7 @@ static void classify()
         status = classifier.step();
     }
     CHECK(status && classifier.answer(steps) && steps.log_probability == answer.log_probability);
-    CHECK(classifier.outputs(logits) && logits.size == 150 && *logits.begin() == logits.data[0]);
+    CHECK(classifier.outputs(logits) && logits.size == INTENT_LABELS && *logits.begin() == logits.data[0]);
     CHECK(model.label(answer.label, name) && name == "timer" && !model.label(999, name) && name.empty());
     CHECK(!classifier.classify("\xFF", answer) && answer.name.empty());
 }
