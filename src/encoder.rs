@@ -1,5 +1,6 @@
-//! Encoder: a bidirectional transformer (BERT), or the causal body of a classifier. All rows of an input go through a layer in two
-//! passes, tile by tile: first keys and values, then attention and feed-forward.
+//! Encoder: a bidirectional transformer (BERT), or the causal body of a classifier. All rows of an
+//! input go through a layer in two passes, tile by tile: first keys and values, then attention and
+//! feed-forward.
 
 use crate::arena::{ArenaParts, RunState};
 use crate::config::{Architecture, Config, Head, Input, Pooling, Side};
@@ -99,9 +100,10 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         if !matches!(config.input, Input::Tokens) {
             return Err(RunError::WrongModel { needed: "a model with token input" });
         }
-        check_tokens(tokens, config)?;
-        let tokens = without_padding(tokens, config);
+        let all = tokens;
+        let tokens = without_padding(all, config);
         check_rows(tokens.len(), config.context)?;
+        check_tokens(all, config)?;
         input::tokens::<B>(&self.weights(), Side::Encoder, &mut self.state, tokens, 0, 0);
         self.start(tokens.len());
         Ok(())
@@ -314,7 +316,7 @@ fn without_padding<'t>(tokens: &'t [u32], config: &Config) -> &'t [u32] {
     if !matches!(config.pooling, Pooling::Last) {
         return tokens;
     }
-    let is_text = |&token: &u32| token as usize + 1 != config.suppressed_token;
+    let is_text = |&token: &u32| (token as usize).checked_add(1) != Some(config.suppressed_token);
     let rows = tokens.iter().rposition(is_text).map_or(tokens.len().min(1), |last| last + 1);
     tokens.get(..rows).unwrap_or_default()
 }
