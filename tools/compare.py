@@ -156,7 +156,7 @@ def add_tokens(r, options, folder):
     path = folder / "tokenizer.json"
     if not path.exists() or r.random() < 0.6:
         return
-    options["added"] = flags = {key: r.random() < 0.3 for key in ("single_word", "lstrip", "rstrip")}
+    options["added"] = flags = {key: r.random() < 0.3 for key in ("lstrip", "rstrip")}
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.add_tokens([AddedToken("qq", normalized=False, **flags)])
     tokenizer.save(str(path))
