@@ -1,4 +1,4 @@
-/* Finds what sentences want, in a task whose stack is what the model's bill says. */
+/* Finds what sentences want, in a task of its own with 8 KB of stack. */
 #include "esp_heap_caps.h"
 #include "freertos/FreeRTOS.h"
 #include "freertos/task.h"

@@ -1,4 +1,4 @@
-/* Finds what sentences want. The main stack in prj.conf is what the model's bill says. */
+/* Finds what sentences want. The main stack in prj.conf is 8 KB. */
 #include "intent.h"
 #include <picoformer.h>
 #include <zephyr/kernel.h>
