@@ -29,7 +29,7 @@ const WORK: usize = 1 << 31;
 /// host; the keys of these texts are those of the f32 model.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn fit(model: &mut FloatModel, wide: Wide) -> Result<()> {
     let c = &model.config;
     let folded = c.norm_order == NormOrder::Pre && c.norm == Norm::Layer;

@@ -83,7 +83,7 @@ enum Command {
         /// Encoder-decoder: hypotheses kept, 1 is greedy; the blob's own by default
         #[arg(long)]
         beam: Option<usize>,
-        /// Classifier: what says that a text is none of its labels, SCORE[=THRESHOLD][,LABEL] instead of the
+        /// Classifier: what says that a text is none of its labels, `SCORE[=THRESHOLD][,LABEL]` instead of the
         /// blob's: `log_probability` or `energy`, a number of nats, the label that stands for none
         #[arg(long, value_name = "SCORE")]
         out_of_scope: Option<Asked>,
@@ -144,7 +144,7 @@ struct ConvertArguments {
     /// weights; or `bytes`, or `none` for ids in and ids out
     #[arg(long)]
     tokenizer: Option<PathBuf>,
-    /// Classifier: which texts are none of its labels, SCORE=THRESHOLD[,LABEL]: `log_probability` or `energy`, a
+    /// Classifier: which texts are none of its labels, `SCORE=THRESHOLD[,LABEL]`: `log_probability` or `energy`, a
     /// number of nats, the label that stands for none. `eval --reject` chooses a threshold
     #[arg(long, value_name = "SCORE")]
     out_of_scope: Option<Asked>,
