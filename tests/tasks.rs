@@ -96,3 +96,61 @@ fn models_answer_what_they_are_for() {
     assert_eq!(classifier.classify(""), Err(RunError::EmptyInput.into()));
     assert!(!classifier.classify("stop").unwrap().name.is_empty());
 }
+
+/// What steps give is what one call gives, and before the last step there is no answer.
+#[test]
+fn steps_give_what_one_call_gives() {
+    use picoformer::task::Event;
+    use picoformer::{Progress, Sampling};
+
+    let text = "what is the exchange rate between dollars and euros";
+    let mut ram = <arena!(INTENT)>::new();
+    let mut classifier = Classifier::new(&INTENT, &mut ram).unwrap();
+    assert_eq!(classifier.answer(), Err(RunError::EmptyInput));
+    let whole = classifier.classify(text).unwrap();
+    let tokens = classifier.begin(text).unwrap().len();
+    assert_eq!(classifier.tokens().len(), tokens);
+    assert_eq!(classifier.answer(), Err(RunError::InFlight));
+    while classifier.step() == Progress::Working {}
+    assert_eq!(classifier.answer(), Ok(whole));
+    assert_eq!(classifier.label(whole.label), Ok(whole));
+    let missing = RunError::NoSuchLabel { labels: 150, given: 150 };
+    assert_eq!(classifier.label(150), Err(missing));
+    assert!(classifier.tag_of(0).is_err() && classifier.begin("").is_err());
+    assert_eq!(classifier.answer(), Err(RunError::EmptyInput));
+    assert!(classifier.tokens().is_empty());
+
+    // A prompt of several tiles.
+    let prompt = "Once upon a time there was a king who had three daughters and a golden bird";
+    let mut ram = <arena!(TALES)>::new();
+    let sampling = Sampling::seeded(3);
+    let mut generator = Generator::new(&TALES, &mut ram, sampling).unwrap();
+    let mut whole = String::new();
+    generator.generate(prompt, 12, &mut whole).unwrap();
+    let mut generator = Generator::new(&TALES, &mut ram, sampling).unwrap();
+    let (mut stream, mut out, mut steps, mut left) = (
+        picoformer::task::TextStream::after(generator.begin(prompt).unwrap()),
+        String::new(),
+        0,
+        12,
+    );
+    assert!(generator.decoder().is_empty(), "nothing was fed yet");
+    while left > 0 {
+        steps += 1;
+        match generator.step().unwrap() {
+            Event::Token(token) => {
+                let tokenizer = *generator.tokenizer().unwrap();
+                stream.push(&tokenizer, token, &mut out).unwrap();
+                left -= 1;
+            }
+            event => assert_eq!(event, Event::Working),
+        }
+    }
+    stream.finish(&mut out).unwrap();
+    assert_eq!(out, whole);
+    assert!(steps > 12 * (TALES.config().n_layers + 1), "{steps} steps");
+    // A prompt that is refused ends the text before it, also one that is not fed yet.
+    generator.begin(prompt).unwrap();
+    assert!(generator.begin("").is_err());
+    assert_eq!(generator.step(), Err(RunError::EmptyInput));
+}

@@ -32,11 +32,12 @@ pub fn name_of(blob: &Path) -> Option<String> {
     Some(if name.starts_with(|c: char| c.is_ascii_digit()) { format!("m{name}") } else { name })
 }
 
-/// Writes the files of a blob whose C names begin with `name`.
+/// Writes the files of a blob whose C names begin with `name`; `as_array` makes an array of a large one, too,
+/// for build systems that cannot tell an assembler where to look.
 ///
 /// # Errors
 /// [`Error::Input`](crate::error::Error::Input) for a name that is not one of C.
-pub fn export(model: &Model, bytes: &[u8], name: &str) -> Result<Exported> {
+pub fn export(model: &Model, bytes: &[u8], name: &str, as_array: bool) -> Result<Exported> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if !name.chars().all(plain) || name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit())
     {
@@ -45,7 +46,7 @@ pub fn export(model: &Model, bytes: &[u8], name: &str) -> Result<Exported> {
             "give another with --name: letters, digits and _",
         ));
     }
-    let assembly = bytes.len() > LARGEST_ARRAY;
+    let assembly = !as_array && bytes.len() > LARGEST_ARRAY;
     let source = if assembly { assembler(name) } else { array(name, bytes) };
     Ok(Exported { header: header(model, name), source, assembly })
 }

@@ -376,3 +376,90 @@ fn a_part_of_a_vocabulary_works_with_every_command() {
     let same = ["convert", text(&checkpoint), "-o", text(&mine), option[0], option[1]];
     fails(&same, &["read by this very command"]);
 }
+
+/// Keys, signatures, and everything that a device refuses, by name.
+#[test]
+fn blobs_are_signed_and_verified() {
+    let folder = scratch("signed");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (key, public, signed) = (path("door.key"), path("door.pub"), path("signed.pico"));
+    let made = json(&["keygen", "-o", &key, "--json"]);
+    has(&made, &["private", "public", "public_key"]);
+    assert_eq!(std::fs::read(&public).unwrap().len(), 32);
+    let private = std::fs::metadata(&key).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&private.permissions()) & 0o777, 0o600);
+    // Neither file is ever replaced, and no part of a new one stays.
+    for kept in [&key, &public] {
+        let (name, before) = (path("other.key"), std::fs::read(kept).unwrap());
+        std::fs::rename(kept, path(if *kept == key { "other.key" } else { "other.pub" })).unwrap();
+        fails(&["keygen", "-o", &name], &["exists already", "never overwritten"]);
+        fails(&["keygen", "-o", &name, "--json"], &["exists already"]);
+        std::fs::rename(path(if *kept == key { "other.key" } else { "other.pub" }), kept).unwrap();
+        assert_eq!(std::fs::read(kept).unwrap(), before);
+    }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
+    let blob = shipped("intent");
+    let sign = |blob: &str, key: &str, product: &str, release: &str, out: &str| {
+        let arguments = ["sign", blob, "--key", key, "--product", product, "--release", release];
+        [&arguments[..], &["-o", out]].concat().iter().map(|s| s.to_string()).collect::<Vec<_>>()
+    };
+    let known = |arguments: Vec<String>| {
+        json(&[&arguments.iter().map(String::as_str).collect::<Vec<_>>()[..], &["--json"]].concat())
+    };
+    let written = known(sign(&blob, &key, "door", "3", &signed));
+    assert_eq!((&written["product"], &written["version"]), (&"door".into(), &3.into()));
+    assert_eq!(written["key"], made["public_key"].as_str().unwrap()[..16]);
+    let verify = |file: &str, key: &str, product: &str, release: &str, words: &[&str]| {
+        let arguments = ["verify", file, "--key", key, "--product", product, "--at-least", release];
+        match words {
+            [] => assert_eq!(json(&[&arguments[..], &["--json"]].concat())["version"], 3),
+            words => fails(&arguments, words),
+        }
+    };
+    verify(&signed, &public, "door", "3", &[]);
+    verify(&signed, &public, "window", "0", &["another product, `door`"]);
+    verify(&signed, &public, "door", "4", &["version 3 is older than 4"]);
+    verify(&signed, &key, "door", "0", &["private key"]);
+    verify(&blob, &public, "door", "0", &["not a signed blob", "50, 49, 43, 4f"]);
+    // The same blob by another key.
+    let other = path("other.key");
+    json(&["keygen", "-o", &other, "--json"]);
+    let forged = path("forged.pico");
+    known(sign(&blob, &other, "door", "3", &forged));
+    verify(&forged, &public, "door", "0", &["signed with another key"]);
+    // Cut, continued, altered, two sections swapped, an older release's envelope in front of a newer blob.
+    let bytes = std::fs::read(&signed).unwrap();
+    let changed = path("changed.pico");
+    let refused = |bytes: &[u8], words: &[&str]| {
+        std::fs::write(&changed, bytes).unwrap();
+        verify(&changed, &public, "door", "0", words);
+    };
+    refused(&bytes[..bytes.len() - 1], &["cut", "380608 bytes were signed, given are 380607"]);
+    refused(&bytes[..100], &["cut", "192"]);
+    refused(&[&bytes[..], &[0]].concat(), &["380609"]);
+    let mut other = bytes.clone();
+    other[8] = 4;
+    refused(&other, &["bad signature"]);
+    let mut other = bytes.clone();
+    other[4] = 2;
+    refused(&other, &["envelope of version 2"]);
+    let mut swapped = bytes.clone();
+    swapped[1000..3000].rotate_left(1000);
+    refused(&swapped, &["not the one that was signed"]);
+    let flipped = bytes.len() - 1;
+    let mut other = bytes.clone();
+    other[flipped] ^= 1;
+    refused(&other, &["not the one that was signed"]);
+    // What cannot be signed, and where it cannot go.
+    let refused = |arguments: Vec<String>, words: &[&str]| {
+        fails(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), words);
+    };
+    refused(sign(&signed, &key, "door", "3", &forged), &["not a picoformer blob"]);
+    refused(sign(&blob, &public, "door", "3", &forged), &["private key of Ed25519"]);
+    refused(sign(&blob, &key, "", "3", &forged), &["1 to 32 bytes"]);
+    refused(sign(&blob, &key, &"x".repeat(33), "3", &forged), &["1 to 32 bytes"]);
+    refused(sign(&blob, &key, "door", "3", &key), &["read by this very command"]);
+    assert!(std::fs::read_to_string(&key).unwrap().contains("PRIVATE KEY"));
+}

@@ -126,19 +126,25 @@ fn rejection_is_what_the_answers_say() {
     assert!(out.starts_with("none of these"), "{out}");
 }
 
+/// `eval` of a blob on data, and more words.
+fn eval<'a>(blob: &'a str, data: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["eval", blob, "--data", data, "--json"][..], more].concat()
+}
+
 #[test]
 fn wrong_wishes_are_told() {
     let data = scratch("two.tsv", "text\tlabel\nwhat time is it\ttime\nblue\toos\n");
     let intent = shipped("intent");
-    let first = ["eval", &intent, "--data", &data, "--json"];
-    let eval = |more: &[&'static str]| [&first[..], more].concat();
-    assert_eq!(answer(&eval(&["--out-of-scope", "energy=-99"]))["out_of_scope"], 1);
-    fails(&eval(&["--out-of-scope", "energie=1"]), &["energie", "energy"]);
-    fails(&eval(&["--out-of-scope", "energy=x"]), &["x"]);
-    fails(&eval(&["--out-of-scope", "energy=1e9"]), &["range"]);
-    fails(&eval(&["--out-of-scope", "energy=1,nobody"]), &["nobody"]);
-    fails(&eval(&["--out-of-scope", "energy"]), &["--reject"]);
-    fails(&eval(&["--out-of-scope", "energy", "--reject", "1.5"]), &["--reject", "1.5"]);
+    assert_eq!(answer(&eval(&intent, &data, &["--out-of-scope", "energy=-99"]))["out_of_scope"], 1);
+    fails(&eval(&intent, &data, &["--out-of-scope", "energie=1"]), &["energie", "energy"]);
+    fails(&eval(&intent, &data, &["--out-of-scope", "energy=x"]), &["x"]);
+    fails(&eval(&intent, &data, &["--out-of-scope", "energy=1e9"]), &["range"]);
+    fails(&eval(&intent, &data, &["--out-of-scope", "energy=1,nobody"]), &["nobody"]);
+    fails(&eval(&intent, &data, &["--out-of-scope", "energy"]), &["--reject"]);
+    fails(
+        &eval(&intent, &data, &["--out-of-scope", "energy", "--reject", "1.5"]),
+        &["--reject", "1.5"],
+    );
     let checkpoint = model("intent", "checkpoint");
     let out = scratch("x.pico", "");
     let convert = ["convert", checkpoint.to_str().unwrap(), "-o", &out, "--out-of-scope"];

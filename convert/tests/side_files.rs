@@ -76,11 +76,8 @@ fn vocabularies_without_tokenizer_json_are_read() {
     }
     let twice = bare().write("vocab.txt", format!("{text}the\n"));
     twice.refused(&["vocab.txt", "`the`", "twice"]);
-    bare().write("spiece.model", "x").refused(&[
-        "spiece.model",
-        "save_pretrained",
-        "--tokenizer none",
-    ]);
+    bare().write("spiece.model", "x").refused(&["spiece.model", "SentencePiece model"]);
+    bare().write("source.spm", "x").refused(&["source.spm", "save_pretrained", "--tokenizer none"]);
     assert!(bare().model().tokenizer.is_empty());
     // GPT-2's two files are the tokenizer.json that they were made from.
     let folder = copy("gpt2-tied");
@@ -171,11 +168,6 @@ fn rules_that_the_engine_does_not_have_are_refused() {
     for (model, change, word) in cases {
         copy(model).edit("tokenizer.json", |json| change(json)).refused(&["tokenizer.json", word]);
     }
-    let fused = copy("g2p").edit("tokenizer.json", |json| {
-        json["model"]["unk_token"] = json!("<pad>");
-        json["model"]["fuse_unk"] = json!(true);
-    });
-    fused.refused(&["tokenizer.json", "fuse_unk"]);
 }
 
 /// Lower-casing with byte fallback: a letter without a piece becomes the bytes of its small form.

@@ -4,12 +4,14 @@ use picoformer::task::TextStream;
 use picoformer::tokenizer::{EncodeError, Tokenizer, Vocabulary};
 #[path = "common/texts.rs"]
 mod texts;
+#[path = "common/trained.rs"]
+mod trained;
 
 use texts::{compare, everywhere, hostile, models, sentences, tales, torture};
 
 use picoformer_convert::tokenizer::{from_bytes, from_json, from_llama2c};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use trained::changed;
 
 #[test]
 fn word_piece_equals_the_crate() {
@@ -30,39 +32,8 @@ fn sentence_piece_equals_the_crate() {
     assert!(words > 50_000);
 }
 
-/// A byte-level BPE as GPT-2's, trained here on the shipped texts by the crate itself.
 fn byte_level() -> PathBuf {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(train_byte_level).clone()
-}
-
-fn train_byte_level() -> PathBuf {
-    use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
-    use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-    use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper};
-    let rules = ByteLevel::new(false, true, true);
-    let mut tokenizer = tokenizers::TokenizerBuilder::<
-        BPE,
-        NormalizerWrapper,
-        ByteLevel,
-        PostProcessorWrapper,
-        DecoderWrapper,
-    >::new()
-    .with_model(BPE::default())
-    .with_pre_tokenizer(Some(rules))
-    .with_decoder(Some(rules.into()))
-    .build()
-    .unwrap();
-    let mut trainer = BpeTrainerBuilder::new()
-        .show_progress(false)
-        .vocab_size(1500)
-        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-        .special_tokens(vec![AddedToken::from("<|endoftext|>", true)])
-        .build();
-    tokenizer.train(&mut trainer, [sentences(), tales()].concat().iter()).unwrap();
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("byte_level.json");
-    tokenizer.save(&path, false).unwrap();
-    path
+    changed("gpt2", |_| {})
 }
 
 #[test]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-WIDE, HIGH, LEFT, RIGHT, TOP, BELOW = 480, 300, 60, 464, 28, 260  # a picture, and its axes inside it
+WIDE, HIGH, LEFT, RIGHT, TOP, BELOW = 480, 300, 60, 456, 44, 260  # a picture, and its axes inside it
 COLOURS = ("#1f6fb4", "#d1662b", "#3a8f4d", "#8a5cb0")
 
 
@@ -37,7 +37,8 @@ class Axes:
         for i in range(5):
             at_x, at_y = LEFT + (RIGHT - LEFT) * i / 4, BELOW - (BELOW - TOP) * i / 4
             value = self.y[0] + (self.y[1] - self.y[0]) * i / 4
-            self.parts.append(text(at_x, BELOW + 14, f"{x[0] + (x[1] - x[0]) * i / 4:.4g}", "middle"))
+            tick = x[0] + (x[1] - x[0]) * i / 4
+            self.parts.append(text(at_x, BELOW + 14, f"{tick:,.0f}" if x[1] >= 100 else f"{tick:.4g}", "middle"))
             self.parts.append(text(LEFT - 4, at_y + 4, f"{10**value if log else value:.2g}", "end"))
             self.parts.append(f'<path d="M{LEFT} {at_y:.1f}H{RIGHT}" stroke="#ddd"/>')
 
@@ -56,9 +57,8 @@ def curves(path, title, x_name, y_name, lines, log=False):
     for i, (name, line) in enumerate(lines.items()):
         d = " ".join("{:.1f},{:.1f}".format(*axes.place(a, max(b, y[0]))) for a, b in line)
         axes.parts.append(f'<polyline points="{d}" fill="none" stroke="{COLOURS[i % 4]}" stroke-width="1.5"/>')
-        third = len(line) // 3
-        at = min(axes.place(*p)[1] for p in line[third : len(line) - third])
-        axes.parts.append(text(WIDE / 2, max(at - 6, TOP + 10), name, "middle", f'fill="{COLOURS[i % 4]}"'))
+        # The legend stands above the axes, where no curve is.
+        axes.parts.append(text(LEFT + (RIGHT - LEFT) * (i + 0.5) / len(lines), TOP - 10, name, "middle", f'fill="{COLOURS[i % 4]}"'))
     svg(path, WIDE, HIGH, axes.parts)
 
 
@@ -142,7 +142,8 @@ def spectrogram(path, title, log_mel, seconds_per_frame, events=(), score=None):
     x_of = lambda seconds: 10 + size * seconds / seconds_per_frame  # noqa: E731
     parts = [text(10, 16, title, extra='font-size="13"'),
              f'<image x="10" y="{top}" width="{width}" height="{height}" '
-             f'href="data:image/png;base64,{data}"/>']
+             f'href="data:image/png;base64,{data}"/>',  # digital silence is white: a frame shows where it is
+             f'<rect x="9.5" y="{top - 0.5}" width="{width + 1}" height="{height + 1}" fill="none" stroke="#888"/>']
     for seconds, name, confidence in events:
         x = x_of(seconds)
         parts.append(f'<path d="M{x:.1f} {top}v{height}" stroke="#d00" stroke-width="2"/>')

@@ -5,11 +5,11 @@ extern crate std;
 
 use super::attention::{Attention, Prefix, write};
 use super::linear::Rows;
-use super::pooling::pool_rows;
+use super::pooling::mean;
 use super::row::Input;
 use crate::Aligned;
 use crate::arena::{Cache, Residual};
-use crate::config::{Architecture, Config, Pooling, SEGMENT};
+use crate::config::{Architecture, Config, SEGMENT};
 use crate::kernels::{Channels, Kernels, Matrix, Native, Portable, Weights};
 use crate::matrix::Packing;
 use crate::model::Linear;
@@ -158,7 +158,7 @@ fn the_mean_of_the_most_rows_loses_nothing() {
     for value in [i16::MAX, i16::MIN + 1, 20_000] {
         let (mut mantissas, mut exponents) = (vec![value; rows], vec![-7i16; rows]);
         let mut residual = Residual { mantissas: &mut mantissas, exponents: &mut exponents };
-        pool_rows::<Portable>(Pooling::Mean, &mut residual, 1, rows, &mut [0]);
+        mean::<Portable>(&mut residual, 1, rows, &mut [0]);
         let found = mantissas[0] as f64 * 2f64.powi(exponents[0] as i32);
         let expected = value as f64 * 2f64.powi(-7);
         assert!((found - expected).abs() <= expected.abs() * 2e-3, "{value}: {found}");

@@ -67,7 +67,7 @@ fn write<K: Kernels>(residual: &mut Residual, d: usize, unit: i32, sums: &[i32])
 }
 
 /// The mean of each channel.
-fn mean<K: Kernels>(residual: &mut Residual, d: usize, rows: usize, sums: &mut [i32]) {
+pub(super) fn mean<K: Kernels>(residual: &mut Residual, d: usize, rows: usize, sums: &mut [i32]) {
     let sums = first_mut(sums, d);
     sums.fill(0);
     let largest = unit(residual, rows);

@@ -5,10 +5,11 @@
 
 use super::merge::Merge;
 use super::output::{EncodeError, Output};
-use super::vocabulary::{FLAG_BYTES, FLAG_PREFIX_ONCE, Vocabulary};
+use super::vocabulary::{FLAG_BYTES, FLAG_FUSE, FLAG_PREFIX_ONCE, FLAG_RUNS, Vocabulary};
 
 /// U+2581, SentencePiece's visible space. llama2.c's vocabulary has plain spaces instead.
 const SPACE: &str = "\u{2581}";
+const SPACE_CHARACTER: char = '\u{2581}';
 
 /// Appends the tokens of `text`, without special tokens, to `out`; with `prefix` a space stands before it.
 pub(super) fn encode(
@@ -18,26 +19,39 @@ pub(super) fn encode(
     prefix: bool,
     out: &mut Output,
 ) -> Result<(), EncodeError> {
-    let mut start = out.len;
+    let (begin, runs) = (out.len, v.flag(FLAG_RUNS));
+    let text = match runs {
+        true => text.trim_start_matches(' ').trim_end_matches([' ', SPACE_CHARACTER]),
+        false => text,
+    };
+    let mut start = begin;
     let space = if v.find(SPACE.as_bytes()).is_some() { SPACE } else { " " };
     let begun = v.flag(FLAG_PREFIX_ONCE) && (text.starts_with(' ') || text.starts_with(SPACE));
     if prefix && !begun && !text.is_empty() {
-        character(v, space, out)?;
+        character(v, space, begin, out)?;
     }
     let (by_words, mut after_space) = (merges_within_words(v, space), true);
+    let mut before = None;
     for c in text.chars() {
-        let mut buffer = [0; 4];
+        if runs && c == ' ' && before.replace(c) == Some(' ') {
+            continue;
+        }
+        before = Some(c);
         let lower = v
             .character(c as u32)
             .and_then(|(class, place)| char::from_u32(class.checked_sub(16)?.wrapping_add(place)));
-        let c = lower.unwrap_or(c);
-        let piece = if c == ' ' { space } else { c.encode_utf8(&mut buffer) };
-        if by_words && piece == space && !after_space {
-            merge(v, out, start);
-            start = out.len;
+        // The only letter whose lower case is two characters (Unicode's SpecialCasing).
+        let dot = (c == 'İ' && lower.is_some()).then_some('\u{307}');
+        for c in [Some(lower.unwrap_or(c)), dot].into_iter().flatten() {
+            let mut buffer = [0; 4];
+            let piece = if c == ' ' { space } else { c.encode_utf8(&mut buffer) };
+            if by_words && piece == space && !after_space {
+                merge(v, out, start);
+                start = out.len;
+            }
+            after_space = piece == space;
+            character(v, piece, begin, out)?;
         }
-        after_space = piece == space;
-        character(v, piece, out)?;
     }
     merge(v, out, start);
     Ok(())
@@ -53,8 +67,13 @@ fn merges_within_words(v: &Vocabulary, space: &str) -> bool {
         && v.merges().all(|(left, right)| !begins(right) || ends(left))
 }
 
-/// One character: its own piece, or its bytes, or the unknown token.
-fn character(v: &Vocabulary, piece: &str, out: &mut Output) -> Result<(), EncodeError> {
+/// One character: its own piece, or its bytes, or the unknown token. The text's tokens begin at `begin`.
+fn character(
+    v: &Vocabulary,
+    piece: &str,
+    begin: usize,
+    out: &mut Output,
+) -> Result<(), EncodeError> {
     if let Some(token) = v.find(piece.as_bytes()) {
         out.push(token);
         return Ok(());
@@ -67,6 +86,10 @@ fn character(v: &Vocabulary, piece: &str, out: &mut Output) -> Result<(), Encode
         }
         return Ok(());
     }
-    out.push(v.unknown().ok_or(unknown)?);
+    let token = v.unknown().ok_or(unknown)?;
+    let before = out.tokens.get(begin..out.len).and_then(<[u32]>::last);
+    if !(v.flag(FLAG_FUSE) && before == Some(&token)) {
+        out.push(token);
+    }
     Ok(())
 }

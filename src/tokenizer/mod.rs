@@ -3,10 +3,14 @@
 mod added;
 mod bpe;
 mod byte_level;
+mod cl100k;
+mod lookup;
 mod merge;
+mod nfc;
 mod normalize;
 mod output;
 mod score;
+mod steps;
 mod unigram;
 pub mod vocabulary;
 mod word_piece;
@@ -147,7 +151,8 @@ impl<'a> Tokenizer<'a> {
             }),
             Kind::Bpe => bpe::encode(v, merge, text, prefix, out),
             Kind::WordPiece => word_piece::encode(v, text, out),
-            Kind::ByteLevel => byte_level::encode(v, merge, text, out),
+            Kind::ByteLevel => byte_level::encode(v, merge, byte_level::gpt2, text, out),
+            Kind::Cl100k => byte_level::encode(v, merge, cl100k::word, text, out),
             Kind::Unigram => unigram::encode(v, text, prefix, out),
         }
     }
@@ -173,7 +178,7 @@ impl<'a> Tokenizer<'a> {
                 Some(rest) => piece.bytes = rest,
                 None => piece.space = !first,
             },
-            Kind::ByteLevel => {}
+            Kind::ByteLevel | Kind::Cl100k => {}
             Kind::Bytes | Kind::Bpe | Kind::Unigram => {
                 let spaced = bytes.strip_prefix("\u{2581}".as_bytes()).or(bytes.strip_prefix(b" "));
                 if let Some(rest) = spaced {

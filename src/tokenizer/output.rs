@@ -24,6 +24,11 @@ pub enum EncodeError {
         /// Length of the valid part at the beginning, in bytes.
         valid: usize,
     },
+    /// The tokenizer reads texts in Unicode's normalization form C, and this one is not.
+    NotNormalized {
+        /// The first character for which another one would stand, alone or together with those before it.
+        character: char,
+    },
 }
 
 impl core::fmt::Display for EncodeError {
@@ -37,6 +42,12 @@ impl core::fmt::Display for EncodeError {
             }
             Self::InvalidUtf8 { valid } => {
                 write!(f, "the text is not UTF-8 from byte {valid} on")
+            }
+            Self::NotNormalized { character } => {
+                write!(
+                    f,
+                    "the text is not in Unicode's normalization form C at the character {character:?}"
+                )
             }
         }
     }
@@ -90,6 +101,8 @@ pub enum Kind {
     WordPiece,
     /// Byte-pair encoding over bytes (GPT-2).
     ByteLevel,
+    /// The same with other words (Llama 3, Qwen).
+    Cl100k,
     /// The most probable pieces (T5).
     Unigram,
 }

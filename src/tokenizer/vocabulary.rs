@@ -1,7 +1,8 @@
 //! The pieces and merges of a tokenizer, read in place.
 //!
 //! ```text
-//! 0   u8  kind              0 bytes, 1 byte-pair encoding, 2 WordPiece, 3 byte-level BPE, 4 Unigram
+//! 0   u8  kind              0 bytes, 1 byte-pair encoding, 2 WordPiece, 3 byte-level BPE, 4 Unigram,
+//!                           5 byte-level BPE with the words of cl100k
 //! 1   u8  flags             see `FLAG_…`
 //! 2   u16 characters        entries of the character table (WordPiece, byte-level BPE)
 //! 4   u32 pieces
@@ -16,12 +17,14 @@
 //!     merges                (u16 left, u16 right, u16 rank, u16 result) sorted by (left, right)
 //!                           Unigram: u64 × (pieces + 1), the sizes of the log-probabilities as the bits
 //!                           of an f64, the last one that of a character without a piece
-//!     characters            (u32 first, u32 last, u32 class) sorted, see `word_piece`, `byte_level`, `normalize`
+//!     characters            (u32 first, u32 last, u32 class) sorted, see `word_piece`, `byte_level`, `nfc`,
+//!                           `normalize`
 //!     text                  the pieces' bytes
 //!     added                 see `added`
 //! ```
 
 use super::output::Kind;
+use super::steps::step;
 use crate::blob::{read_u8, read_u16, read_u32, read_u64};
 
 /// Length of the section's header.
@@ -36,12 +39,20 @@ pub const FLAG_ADD_END: u8 = 4;
 pub const FLAG_PREFIX_ONCE: u8 = 8;
 /// Unigram: white space separates words, however much of it.
 pub const FLAG_WORDS: u8 = 16;
-/// Unigram: a run of spaces is one, and none at the end of a text.
+/// Unigram, byte-pair encoding: a run of spaces is one, and none at the end of a text.
 pub const FLAG_RUNS: u8 = 32;
 /// A table of added tokens follows the text, see `added`.
 pub const FLAG_ADDED: u8 = 64;
 /// With [`FLAG_PREFIX`]: not behind an added token.
 pub const FLAG_FIRST: u8 = 128;
+/// Byte-level: a word that is a piece is this piece, whatever its merges give (`ignore_merges`).
+pub const FLAG_WHOLE: u8 = 8;
+/// Byte-pair encoding: neighbours without a piece are one unknown token.
+pub const FLAG_FUSE: u8 = 16;
+/// cl100k: a number has one digit.
+pub const FLAG_DIGITS: u8 = 16;
+/// Byte-level: texts are in Unicode's normalization form C.
+pub const FLAG_NFC: u8 = 32;
 /// Option of an added token: white space before it belongs to it.
 pub const STRIP_BEFORE: u32 = 1;
 /// White space behind it does.
@@ -69,10 +80,10 @@ impl core::error::Error for TokenizerFormatError {}
 /// A validated section.
 #[derive(Clone, Copy, Debug)]
 pub struct Vocabulary<'a> {
-    section: &'a [u8],
-    pieces: usize,
-    merges: usize,
-    characters: usize,
+    pub(super) section: &'a [u8],
+    pub(super) pieces: usize,
+    pub(super) merges: usize,
+    pub(super) characters: usize,
 }
 
 impl<'a> Vocabulary<'a> {
@@ -84,7 +95,7 @@ impl<'a> Vocabulary<'a> {
         if section.len() < HEADER {
             return Err(TokenizerFormatError("length"));
         }
-        if section[0] > 4 {
+        if section[0] > 5 {
             return Err(TokenizerFormatError("kind"));
         }
         let (v, text) = (Self::read(section), read_u32(section, 24) as usize);
@@ -185,19 +196,20 @@ impl<'a> Vocabulary<'a> {
             1 => Kind::Bpe,
             2 => Kind::WordPiece,
             3 => Kind::ByteLevel,
-            _ => Kind::Unigram,
+            4 => Kind::Unigram,
+            _ => Kind::Cl100k,
         }
     }
 
-    const fn order_start(&self) -> usize {
+    pub(super) const fn order_start(&self) -> usize {
         HEADER + 4 * (self.pieces + 1)
     }
 
-    const fn merges_start(&self) -> usize {
+    pub(super) const fn merges_start(&self) -> usize {
         self.order_start() + 2 * self.pieces
     }
 
-    const fn characters_start(&self) -> usize {
+    pub(super) const fn characters_start(&self) -> usize {
         self.merges_start() + 8 * self.merges
     }
 
@@ -278,104 +290,12 @@ impl<'a> Vocabulary<'a> {
 
     /// The bytes of a token; `None` outside the vocabulary.
     pub fn piece(&self, token: u32) -> Option<&'a [u8]> {
+        step();
         let at = HEADER + 4 * token as usize;
         if token as usize >= self.pieces {
             return None;
         }
         let (from, to) = (read_u32(self.section, at), read_u32(self.section, at + 4));
         self.section.get(self.text_start()..)?.get(from as usize..to as usize)
-    }
-
-    /// The token of some bytes, by binary search.
-    pub fn find(&self, bytes: &[u8]) -> Option<u32> {
-        let (mut low, mut high) = (0, self.pieces);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let token = read_u16(self.section, self.order_start() + 2 * middle) as u32;
-            match self.piece(token)?.cmp(bytes) {
-                core::cmp::Ordering::Less => low = middle + 1,
-                core::cmp::Ordering::Greater => high = middle,
-                core::cmp::Ordering::Equal => return Some(token),
-            }
-        }
-        None
-    }
-
-    /// Token and bytes of the piece at `place` in the order of the pieces' bytes.
-    pub(super) fn ordered(&self, place: usize) -> Option<(u32, &'a [u8])> {
-        let at = self.order_start() + 2 * place;
-        let token = (place < self.pieces).then(|| read_u16(self.section, at) as u32)?;
-        Some((token, self.piece(token)?))
-    }
-
-    /// Where in the order the pieces are that begin with `prefix`, by binary search between the two
-    /// places of `range`.
-    pub(super) fn narrow(&self, range: (usize, usize), prefix: &[u8]) -> (usize, usize) {
-        let begin = |place| {
-            let piece = self.ordered(place).map_or(&[][..], |(_, piece)| piece);
-            piece.get(..prefix.len()).unwrap_or(piece)
-        };
-        let bound = |mut low: usize, is_before: &dyn Fn(&[u8]) -> bool| {
-            let mut high = range.1;
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if is_before(begin(middle)) { low = middle + 1 } else { high = middle }
-            }
-            low
-        };
-        let first = bound(range.0, &|piece| piece < prefix);
-        (first, bound(first, &|piece| piece <= prefix))
-    }
-
-    /// Size of a piece's log-probability, the bits of an `f64`: Unigram's score with its sign dropped. That
-    /// of a character without a piece is behind the last one's.
-    pub(super) fn score(&self, token: u32) -> u64 {
-        read_u64(self.section, self.merges_start() + 8 * token as usize)
-    }
-
-    /// All pairs of tokens that can be merged.
-    pub(super) fn merges(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        (0..self.merges).map(|i| {
-            let at = self.merges_start() + 8 * i;
-            (read_u16(self.section, at) as u32, read_u16(self.section, at + 2) as u32)
-        })
-    }
-
-    /// `(rank, result)` of merging two tokens, by binary search.
-    pub fn merge(&self, left: u32, right: u32) -> Option<(u16, u32)> {
-        let (mut low, mut high) = (0, self.merges);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let at = self.merges_start() + 8 * middle;
-            let pair = (read_u16(self.section, at) as u32, read_u16(self.section, at + 2) as u32);
-            match pair.cmp(&(left, right)) {
-                core::cmp::Ordering::Less => low = middle + 1,
-                core::cmp::Ordering::Greater => high = middle,
-                core::cmp::Ordering::Equal => {
-                    let result = read_u16(self.section, at + 6);
-                    return Some((read_u16(self.section, at + 4), result as u32));
-                }
-            }
-        }
-        None
-    }
-
-    /// Class of a character and its position within the range, from the character table by binary
-    /// search; `None` outside all ranges.
-    pub fn character(&self, c: u32) -> Option<(u32, u32)> {
-        let (mut low, mut high) = (0, self.characters);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let at = self.characters_start() + 12 * middle;
-            let (first, last) = (read_u32(self.section, at), read_u32(self.section, at + 4));
-            if last < c {
-                low = middle + 1;
-            } else if first > c {
-                high = middle;
-            } else {
-                return Some((read_u32(self.section, at + 8), c - first));
-            }
-        }
-        None
     }
 }

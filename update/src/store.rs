@@ -25,6 +25,11 @@ pub struct Picked {
     pub other: Refused,
 }
 
+/// One of two: an index that the compiler sees to be one.
+fn of<T: Copy>(pair: [T; 2], slot: usize) -> T {
+    pair[usize::from(slot > 0)]
+}
+
 /// Two slots in a flash, and the log that says what is in them.
 #[derive(Debug)]
 pub struct Store<'k, F> {
@@ -96,15 +101,16 @@ impl<'k, F: NorFlash> Store<'k, F> {
                     Ok((content, confirmed)) => {
                         self.picked = Some((slot, content));
                         let looked = nth > 0 || last_resort;
-                        let (other, version) = (self.slot(1 - slot), content.version);
+                        let other_slot = usize::from(slot == 0);
+                        let (other, version) = (self.slot(other_slot), content.version);
                         let other = match other.kind {
-                            _ if looked => refused[1 - slot],
+                            _ if looked => of(refused, other_slot),
                             Kind::Empty => Refused::Empty,
                             _ => Refused::Older { version: other.version },
                         };
                         return Ok(Picked { slot, version, confirmed, other });
                     }
-                    Err(why) => refused[slot] = why,
+                    Err(why) => refused[usize::from(slot > 0)] = why,
                 }
             }
         }
@@ -154,7 +160,7 @@ impl<'k, F: NorFlash> Store<'k, F> {
         if !self.started {
             return Err(Error::NotStarted);
         }
-        let slot = self.picked.as_ref().map_or(0, |&(slot, _)| 1 - slot);
+        let slot = self.picked.as_ref().map_or(0, |&(slot, _)| usize::from(slot == 0));
         let envelope = Envelope::read(envelope)?;
         envelope.verify(&self.key, self.at_least())?;
         let given = self.layout.room::<F>(slot);
@@ -179,7 +185,7 @@ impl<'k, F: NorFlash> Store<'k, F> {
     }
 
     fn slot(&self, slot: usize) -> Slot {
-        self.state.slots[usize::from(slot > 0)]
+        of(self.state.slots, slot)
     }
 
     /// Where the blob of a slot lies.

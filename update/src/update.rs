@@ -128,11 +128,12 @@ impl<'s, 'k, F: NorFlash> Update<'s, 'k, F> {
         let written = self.store.flash.write(offset + self.written as u32, part);
         written.map_err(Error::Flash)?;
         self.written += len;
-        self.buffer.copy_within(len.min(self.filled)..self.filled, 0);
-        self.filled -= len.min(self.filled);
-        for byte in self.buffer.iter_mut().skip(self.filled) {
-            *byte = 0;
+        let mut rest = [0; CHUNK];
+        let left = self.buffer.get(len..self.filled).unwrap_or_default();
+        for (to, from) in rest.iter_mut().zip(left) {
+            *to = *from;
         }
+        (self.filled, self.buffer) = (left.len(), rest);
         Ok(())
     }
 }

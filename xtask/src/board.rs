@@ -107,9 +107,20 @@ impl Board {
 
     /// Builds a program; returns the ELF file.
     pub fn build(&self, program: &str, more_features: &[&str]) -> Result<PathBuf> {
+        self.build_with(program, more_features, &[])
+    }
+
+    /// As [`Board::build`], with variables that the program reads while it is compiled.
+    pub fn build_with(
+        &self,
+        program: &str,
+        more_features: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<PathBuf> {
         let status = self
             .cargo("build", more_features)
             .args(["--bin", program])
+            .envs(environment.iter().copied())
             .status()
             .context("cargo cannot be started")?;
         if !status.success() {
@@ -137,8 +148,18 @@ impl Board {
 
     /// As [`Board::run`], for a program that does not print a text.
     pub fn run_for_bytes(&self, elf: &Path, blob: Option<(&Path, u64)>) -> Result<Vec<u8>> {
+        self.run_within(600, elf, blob)
+    }
+
+    /// As [`Board::run_for_bytes`], for a program that may take so many seconds.
+    pub fn run_within(
+        &self,
+        seconds: u32,
+        elf: &Path,
+        blob: Option<(&Path, u64)>,
+    ) -> Result<Vec<u8>> {
         let mut command = Command::new("timeout");
-        command.arg("600").args(&self.runner).arg(elf).stdin(Stdio::null());
+        command.arg(seconds.to_string()).args(&self.runner).arg(elf).stdin(Stdio::null());
         if let Some((path, address)) = blob {
             let loader = format!("loader,file={},addr={address:#x},force-raw=on", path.display());
             command.args(["-device", &loader]);

@@ -9,6 +9,7 @@ pub mod c;
 pub mod cards;
 pub mod demo;
 pub mod elf;
+pub mod endure;
 pub mod engine;
 pub mod examples;
 pub mod figures;

@@ -5,7 +5,9 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::source::{floors, lines};
-use xtask::{bench, board, boards, c, cards, demo, examples, image, qemu, readme, test, update};
+use xtask::{
+    bench, board, boards, c, cards, demo, endure, examples, image, qemu, readme, test, update,
+};
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "picoformer's own commands")]
@@ -46,6 +48,9 @@ enum Command {
     Boards(boards::Options),
     /// Builds the C library, tests it, runs its examples on emulated cores and compares with the host
     C(c::Options),
+    /// Makes target/dist: the C library for every core (or for one model), and packages for Arduino, ESP-IDF and
+    /// Zephyr
+    Dist(c::DistOptions),
     /// Counts instructions of kernels and models on every core, against the record and others
     Bench(bench::Options),
     /// The smallest image of each instruction set: code bytes, panic sites, soft float
@@ -79,6 +84,8 @@ enum Command {
         #[arg(long)]
         bless: bool,
     },
+    /// Runs mixed tasks for long, and flips bits of the arena between steps
+    Endure(endure::Options),
     /// Runs a device that updates its own model on emulated cores; tells what signatures cost there
     Update {
         /// Machine-readable
@@ -113,6 +120,7 @@ fn main() -> ExitCode {
         }
         Command::Boards(options) => boards::boards(&options),
         Command::C(options) => c::c(&options),
+        Command::Dist(options) => c::dist(&options),
         Command::Bench(options) => bench::bench(&options),
         Command::Size { json, bless } => {
             image::check(bless).map(|rows| match serde_json::to_string(&rows) {
@@ -126,6 +134,7 @@ fn main() -> ExitCode {
         Command::Readme => readme::figures(false),
         Command::Bless => bless(),
         Command::Example { name, bless } => examples::run(&name, bless),
+        Command::Endure(options) => endure::endure(&options),
         Command::Update { json } => update::update(json),
         Command::Floors => floors::check(),
         Command::Lines { json } => lines::engine().map(|lines| match json {

@@ -58,10 +58,9 @@ fn convert(checkpoint: &Path, blob: &Path) -> Result<()> {
     converter(&arguments)
 }
 
-/// Writes a shipped model as C into a folder.
-pub fn export_c(model: &str, folder: &Path) -> Result<()> {
-    let blob = root().join("models").join(model).join("model.pico");
-    let arguments: [&OsStr; 7] = [
+/// Writes a blob as C into a folder; as an array, or as what suits its size.
+pub fn export_c(blob: &Path, folder: &Path, as_array: bool) -> Result<()> {
+    let arguments = [
         "--bin".as_ref(),
         "picoformer".as_ref(),
         "--".as_ref(),
@@ -69,8 +68,9 @@ pub fn export_c(model: &str, folder: &Path) -> Result<()> {
         blob.as_ref(),
         "--output".as_ref(),
         folder.as_ref(),
+        "--array".as_ref(),
     ];
-    converter(&arguments)
+    converter(if as_array { &arguments } else { &arguments[..arguments.len() - 1] })
 }
 
 /// Runs the command `picoformer`.

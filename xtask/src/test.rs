@@ -5,7 +5,7 @@ use crate::boards::{self, Options};
 use crate::qemu;
 use crate::source::floors;
 use crate::steps::{Report, run, run_in, run_with};
-use crate::{bench, c, examples, image, models, readme};
+use crate::{bench, c, endure, examples, image, models, readme, update};
 use anyhow::Result;
 
 /// The engine's optional dependencies: none is needed, each must build alone.
@@ -47,7 +47,10 @@ pub fn test(only: String) -> bool {
     report.step("demos on every board, and the record", || {
         qemu::check(false).map(|rows| print!("{}", qemu::table(&rows)))
     });
+    report.step("a device that updates itself", || update::update(false));
+    report.step("endurance and bit flips, a short run", || endure::endure(&endure::Options::ci()));
     report.step("shells on the boards that have an emulator", || boards::boards(&Options::ci()));
+    report.step("models that do not fit a board are refused", boards::refusal);
     report.step("C library, its examples and tests", || c::c(&c::Options::default()));
     report.step("commands in README.md", readme::commands);
     report.step("instructions of kernels and models, and the record", bench::check);

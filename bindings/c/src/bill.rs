@@ -1,7 +1,7 @@
 //! `picoformer_bill`: what a model is and costs.
 
 use crate::code;
-use crate::error::{Error, report};
+use crate::error::{CError, report};
 use crate::handle::Handle;
 use crate::model::Parsed;
 use crate::text::put;
@@ -40,7 +40,7 @@ pub struct Bill {
 pub unsafe extern "C" fn picoformer_model_bill(
     self_: *const Handle<Parsed>,
     bill: *mut Bill,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told = unsafe { Handle::shared(self_) }.and_then(|parsed| {
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn picoformer_model_bill_line(
     index: u32,
     name: *mut [u8; 32],
     bytes: *mut usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told = unsafe { Handle::shared(self_) }.and_then(|parsed| {

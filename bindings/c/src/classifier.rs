@@ -2,7 +2,7 @@
 
 use crate::code;
 use crate::engine::Engine;
-use crate::error::{Error, report};
+use crate::error::{CError, Error, report};
 use crate::handle::{Handle, Object, parts, size_query};
 use crate::model::Parsed;
 use crate::text::{self, put};
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn picoformer_classifier_open(
     arena: *mut u8,
     arena_bytes: usize,
     version: u32,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let opened = unsafe {
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn picoformer_classifier_begin(
     self_: *mut Handle<Task>,
     text: *const u8,
     bytes: usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let begun = unsafe { Handle::get(self_) }.and_then(|Task(task)| {
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn picoformer_classifier_begin(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn picoformer_classifier_step(
     self_: *mut Handle<Task>,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let step = unsafe { Handle::get(self_) }.and_then(|Task(task)| match task.tokens().len() {
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn picoformer_classifier_step(
 pub unsafe extern "C" fn picoformer_classifier_answer(
     self_: *mut Handle<Task>,
     answer: *mut Label,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told = unsafe { Handle::get(self_) }.and_then(|Task(task)| {
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn picoformer_classifier_label(
     self_: *mut Handle<Task>,
     label: u32,
     answer: *mut Label,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told = unsafe { Handle::get(self_) }.and_then(|Task(task)| {
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn picoformer_classifier_outputs(
     self_: *mut Handle<Task>,
     outputs: *mut *const i32,
     n: *mut usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told = unsafe { Handle::get(self_) }.and_then(|Task(task)| {
@@ -201,7 +201,7 @@ pub unsafe extern "C" fn picoformer_classifier_tag(
     row: u32,
     token: *mut u32,
     tag: *mut Label,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told = unsafe { Handle::get(self_) }.and_then(|Task(task)| {

@@ -3,7 +3,7 @@
 use crate::classifier::{numbers, progress};
 use crate::code;
 use crate::engine::Engine;
-use crate::error::{Error, report};
+use crate::error::{CError, report};
 use crate::handle::{Handle, Object, parts, size_query};
 use crate::model::Parsed;
 use crate::text::{put, slice};
@@ -31,7 +31,7 @@ pub unsafe extern "C" fn picoformer_encoder_open(
     arena: *mut u8,
     arena_bytes: usize,
     version: u32,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let opened = unsafe {
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn picoformer_encoder_begin_tokens(
     self_: *mut Handle<Task>,
     tokens: *const u32,
     n: usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let begun = unsafe { Handle::get(self_) }.and_then(|Task(encoder)| {
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn picoformer_encoder_begin_frames(
     self_: *mut Handle<Task>,
     features: *const i16,
     n: usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let begun = unsafe { Handle::get(self_) }.and_then(|Task(encoder)| {
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn picoformer_encoder_begin_frames(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn picoformer_encoder_step(
     self_: *mut Handle<Task>,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let step = unsafe { Handle::get(self_) }.and_then(|Task(encoder)| match encoder.rows() {
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn picoformer_encoder_outputs(
     self_: *mut Handle<Task>,
     outputs: *mut *const i32,
     n: *mut usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told = unsafe { Handle::get(self_) }.and_then(|Task(encoder)| {
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn picoformer_encoder_hidden(
     mantissas: *mut *const i16,
     n: *mut usize,
     exponent: *mut i32,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told = unsafe { Handle::get(self_) }.and_then(|Task(encoder)| {

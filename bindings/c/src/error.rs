@@ -6,23 +6,34 @@ use picoformer::task::TaskError;
 use picoformer::tokenizer::EncodeError;
 use picoformer::{FormatError, RunError};
 
-/// Bytes of [`Error::what`], its NUL included.
+/// Bytes of [`CError::what`], its NUL included.
 const WHAT: usize = 48;
 
 /// `picoformer_error`.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Error {
+pub struct CError {
     code: i32,
     needed: u32,
     given: u32,
     what: [u8; WHAT],
 }
 
+/// An error on its way to C.
+#[derive(Clone, Copy)]
+pub struct Error {
+    code: i32,
+    needed: u32,
+    given: u32,
+    what: &'static str,
+    /// A character or a tag, instead.
+    letters: [u8; 4],
+}
+
 impl Error {
     /// A code alone.
-    pub fn new(code: i32) -> Self {
-        Self { code, needed: 0, given: 0, what: [0; WHAT] }
+    pub const fn new(code: i32) -> Self {
+        Self { code, needed: 0, given: 0, what: "", letters: [0; 4] }
     }
 
     /// With what was needed and what was given.
@@ -31,21 +42,18 @@ impl Error {
     }
 
     /// With a few words.
-    pub fn about(mut self, what: &str) -> Self {
-        for (to, from) in self.what.iter_mut().take(WHAT - 1).zip(what.bytes()) {
-            *to = from;
-        }
-        self
+    pub const fn about(self, what: &'static str) -> Self {
+        Self { what, ..self }
     }
 
     /// A null pointer, and which.
-    pub fn null(what: &str) -> Self {
+    pub const fn null(what: &'static str) -> Self {
         Self::new(code::NULL).about(what)
     }
 
-    /// A pointer that is not a multiple of what it must be.
+    /// A pointer that is not a multiple of what it must be, a power of two.
     pub fn misaligned(code: i32, needed: usize, address: usize) -> Self {
-        Self::new(code).numbers(needed, address % needed)
+        Self::new(code).numbers(needed, address & (needed - 1))
     }
 }
 
@@ -55,16 +63,22 @@ fn count(n: usize) -> u32 {
 
 /// Reports a result to C: the code is returned, and an error is written to `error`, unless that is null.
 #[inline(never)]
-pub fn report(error: *mut Error, result: Result<i32, Error>) -> i32 {
+pub fn report(error: *mut CError, result: Result<i32, Error>) -> i32 {
     match result {
         Ok(code) => code,
-        Err(found) => {
+        Err(Error { code, needed, given, what: text, letters }) => {
             if !error.is_null() {
+                let mut what = [0; WHAT];
+                let bytes = if text.is_empty() { &letters } else { text.as_bytes() };
+                for (to, from) in what.iter_mut().take(WHAT - 1).zip(bytes) {
+                    *to = *from;
+                }
+                let found = CError { code, needed, given, what };
                 // SAFETY: the caller promises memory for an error, or null. It may be misaligned only
                 // if the caller's compiler is broken; an unaligned write costs nothing here.
                 unsafe { error.write_unaligned(found) };
             }
-            found.code
+            code
         }
     }
 }
@@ -73,9 +87,8 @@ impl From<FormatError> for Error {
     #[inline(never)]
     fn from(error: FormatError) -> Self {
         let new = Self::new;
-        let tagged = |code, tag: [u8; 4], offset| {
-            new(code).numbers(0, offset).about(core::str::from_utf8(&tag).unwrap_or_default())
-        };
+        let tagged =
+            |code, tag: [u8; 4], offset| Self { letters: tag, ..new(code).numbers(0, offset) };
         match error {
             FormatError::TooShort { needed, given } => {
                 new(code::BLOB_TOO_SHORT).numbers(needed, given)
@@ -167,9 +180,12 @@ impl From<EncodeError> for Error {
                 Self::new(code::TEXT_TOO_LONG).numbers(needed, given)
             }
             EncodeError::UnknownCharacter { character } => {
-                let mut bytes = [0; 4];
-                let text = &*character.encode_utf8(&mut bytes);
-                Self::new(code::UNKNOWN_CHARACTER).numbers(0, character as usize).about(text)
+                let mut letters = [0; 4];
+                character.encode_utf8(&mut letters);
+                Self {
+                    letters,
+                    ..Self::new(code::UNKNOWN_CHARACTER).numbers(0, character as usize)
+                }
             }
             EncodeError::InvalidUtf8 { valid } => Self::new(code::NOT_UTF8).numbers(0, valid),
         }
@@ -194,7 +210,7 @@ impl From<TaskError> for Error {
 /// `error` is null or an error that this library filled in; `out` has room for `bytes` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn picoformer_error_text(
-    error: *const Error,
+    error: *const CError,
     out: *mut c_char,
     bytes: usize,
 ) -> usize {
@@ -203,8 +219,8 @@ pub unsafe extern "C" fn picoformer_error_text(
         text.add(b"no error given");
     } else {
         // SAFETY: by this function's contract.
-        let Error { code, needed, given, what } = unsafe { error.read_unaligned() };
-        text.add(code::text(code).to_bytes());
+        let CError { code, needed, given, what } = unsafe { error.read_unaligned() };
+        text.add(code::text(code));
         let words = what.split(|&byte| byte == 0).next().unwrap_or_default();
         if !words.is_empty() {
             text.add(b": ");

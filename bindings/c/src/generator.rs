@@ -3,7 +3,7 @@
 use crate::classifier::numbers;
 use crate::code;
 use crate::engine::Engine;
-use crate::error::{Error, report};
+use crate::error::{CError, Error, report};
 use crate::handle::{Handle, Object, parts, size_query};
 use crate::model::Parsed;
 use crate::text::{self, Out, Write, put};
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn picoformer_generator_open(
     arena_bytes: usize,
     sampling: *const Drawing,
     version: u32,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let opened = unsafe {
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn picoformer_generator_begin(
     self_: *mut Handle<Task>,
     text: *const u8,
     bytes: usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let begun = unsafe { Handle::get(self_) }.and_then(|task| {
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn picoformer_generator_step(
     self_: *mut Handle<Task>,
     write: Option<Write>,
     context: *mut c_void,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let step = unsafe { Handle::get(self_) };
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn picoformer_generator_step(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn picoformer_generator_settle(
     self_: *mut Handle<Task>,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let settled = unsafe { Handle::get(self_) }
@@ -177,7 +177,7 @@ pub unsafe extern "C" fn picoformer_generator_settle(
 pub unsafe extern "C" fn picoformer_generator_set_limit(
     self_: *mut Handle<Task>,
     tokens: u32,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let set = unsafe { Handle::get(self_) }.map(|task| {
@@ -195,7 +195,7 @@ pub unsafe extern "C" fn picoformer_generator_set_limit(
 pub unsafe extern "C" fn picoformer_generator_token(
     self_: *mut Handle<Task>,
     token: *mut u32,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told = unsafe { Handle::get(self_) }.and_then(|task| {
@@ -215,7 +215,7 @@ pub unsafe extern "C" fn picoformer_generator_logits(
     self_: *mut Handle<Task>,
     logits: *mut *const i32,
     n: *mut usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told =
@@ -240,7 +240,7 @@ pub unsafe extern "C" fn picoformer_generate(
     max_tokens: u32,
     write: Option<Write>,
     context: *mut c_void,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let written = unsafe { Handle::get(self_) }.and_then(|task| {

@@ -1,11 +1,12 @@
 //! Objects in memory that the caller gives: checked when they are opened, and whenever they are used.
 
 use crate::code;
-use crate::engine;
+use crate::engine::{self, Engine};
 use crate::error::Error;
 use crate::model::Parsed;
 use core::mem::MaybeUninit;
-use picoformer::{ArenaParts, ArenaSize};
+use picoformer::config::{Architecture, Input};
+use picoformer::{ArenaParts, ArenaSize, Build, Known};
 
 /// An object of C: a mark, then the value. The mark says what the object is and where it was opened, so
 /// memory that was never opened, was opened as something else or was copied is told from it.
@@ -117,6 +118,21 @@ fn check_memory(address: usize, given: usize, needed: usize, version: u32) -> Re
 /// What the arena must be a multiple of.
 const ARENA_ALIGNMENT: usize = 4;
 
+/// What a model's arena needs: a constant where the library knows its only model, and nothing can change it.
+fn arena_size(model: &Parsed) -> ArenaSize {
+    const KNOWN: Option<ArenaSize> = match Engine::MODEL {
+        Some(Known { config, .. }) => match (config.input, config.architecture) {
+            (Input::Frames, _) | (_, Architecture::EncoderDecoder) => None,
+            _ => Some(config.arena()),
+        },
+        None => None,
+    };
+    match KNOWN {
+        Some(size) => size,
+        None => model.model.arena(),
+    }
+}
+
 /// The arena of C, one piece of memory, as the parts that a model needs.
 ///
 /// # Safety
@@ -137,7 +153,7 @@ pub unsafe fn parts(
         let error = Error::misaligned(code::ARENA_MISALIGNED, ARENA_ALIGNMENT, arena.addr());
         return Err(error);
     }
-    let size: ArenaSize = model.model.arena();
+    let size = arena_size(model);
     if bytes < size.total_bytes() {
         return Err(Error::new(code::ARENA_TOO_SMALL).numbers(size.total_bytes(), bytes));
     }

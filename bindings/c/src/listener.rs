@@ -3,7 +3,7 @@
 use crate::classifier::{Label, numbers};
 use crate::code;
 use crate::engine::Engine;
-use crate::error::{Error, report};
+use crate::error::{CError, report};
 use crate::handle::{Handle, Object, parts, size_query};
 use crate::model::Parsed;
 use crate::stream::{self, Detected, functions};
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn picoformer_classify_recording(
     samples: *const i16,
     n: usize,
     answer: *mut Label,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told = unsafe { Handle::get(self_) }.and_then(|task| {

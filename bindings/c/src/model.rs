@@ -2,7 +2,7 @@
 
 use crate::code;
 use crate::engine::Engine;
-use crate::error::{Error, report};
+use crate::error::{CError, Error, report};
 use crate::handle::{Handle, Object, size_query};
 use crate::text::{put, put_if};
 use picoformer::blob::checksum_piece;
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn picoformer_model_open(
     blob: *const u8,
     bytes: usize,
     version: u32,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let opened = unsafe {
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn picoformer_model_open(
 pub unsafe extern "C" fn picoformer_model_check_step(
     self_: *mut Handle<Parsed>,
     bytes: usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let step = unsafe { Handle::get(self_) }.and_then(|parsed| parsed.check(bytes));
@@ -106,7 +106,7 @@ impl Parsed {
 pub unsafe extern "C" fn picoformer_model_set_beams(
     self_: *mut Handle<Parsed>,
     beams: u32,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let set = unsafe { Handle::get(self_) }.and_then(|parsed| {
@@ -140,7 +140,7 @@ pub unsafe extern "C" fn picoformer_model_label(
     label: u32,
     name: *mut *const u8,
     bytes: *mut usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let found = unsafe { Handle::shared(self_) }.and_then(|parsed| {

@@ -3,7 +3,7 @@
 use crate::classifier::{Label, numbers};
 use crate::code;
 use crate::engine::Engine;
-use crate::error::{Error, report};
+use crate::error::{CError, report};
 use crate::handle::{Handle, Object, parts, size_query};
 use crate::model::Parsed;
 use crate::stream::{self, Detected, functions};

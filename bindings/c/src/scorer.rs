@@ -2,7 +2,7 @@
 
 use crate::code;
 use crate::engine::Engine;
-use crate::error::{Error, report};
+use crate::error::{CError, Error, report};
 use crate::handle::{Handle, Object, parts, size_query};
 use crate::model::Parsed;
 use crate::text::{self, put};
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn picoformer_scorer_open(
     arena: *mut u8,
     arena_bytes: usize,
     version: u32,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let opened = unsafe {
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn picoformer_scorer_begin(
     self_: *mut Handle<Task>,
     text: *const u8,
     bytes: usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let begun = unsafe { Handle::get(self_) }.and_then(|task| {
@@ -123,7 +123,7 @@ impl Task {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn picoformer_scorer_step(
     self_: *mut Handle<Task>,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let step = unsafe { Handle::get(self_) }.and_then(Task::step);
@@ -140,7 +140,7 @@ pub unsafe extern "C" fn picoformer_scorer_result(
     self_: *mut Handle<Task>,
     log_probability: *mut i64,
     tokens: *mut usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told = unsafe { Handle::get(self_) }.and_then(|task| {
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn picoformer_score(
     bytes: usize,
     log_probability: *mut i64,
     tokens: *mut usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let scored = unsafe { Handle::get(self_) }.and_then(|task| {

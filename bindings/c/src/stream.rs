@@ -79,7 +79,7 @@ macro_rules! functions {
             arena: *mut u8,
             arena_bytes: usize,
             version: u32,
-            error: *mut Error,
+            error: *mut CError,
         ) -> i32 {
             // SAFETY: by this function's contract.
             let opened = unsafe {
@@ -103,7 +103,7 @@ macro_rules! functions {
             samples: *const i16,
             n: usize,
             detection: *mut Detected,
-            error: *mut Error,
+            error: *mut CError,
         ) -> i32 {
             // SAFETY: by this function's contract.
             let taken = unsafe { Handle::get(self_) }.and_then(|task| {
@@ -122,7 +122,7 @@ macro_rules! functions {
             self_: *mut Handle<$task>,
             samples: *const i16,
             n: usize,
-            error: *mut Error,
+            error: *mut CError,
         ) -> i32 {
             // SAFETY: by this function's contract.
             let taken = unsafe { Handle::get(self_) }.and_then(|task| {
@@ -138,7 +138,7 @@ macro_rules! functions {
         /// # Safety
         /// `self_` is null or the object's memory; `error` null or an error.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $spread(self_: *mut Handle<$task>, error: *mut Error) -> i32 {
+        pub unsafe extern "C" fn $spread(self_: *mut Handle<$task>, error: *mut CError) -> i32 {
             // SAFETY: by this function's contract.
             let set = unsafe { Handle::get(self_) }.map(|task| {
                 task.0.spread();
@@ -152,7 +152,7 @@ macro_rules! functions {
         /// # Safety
         /// `self_` is null or the object's memory; `error` null or an error.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $reset(self_: *mut Handle<$task>, error: *mut Error) -> i32 {
+        pub unsafe extern "C" fn $reset(self_: *mut Handle<$task>, error: *mut CError) -> i32 {
             // SAFETY: by this function's contract.
             let set = unsafe { Handle::get(self_) }.map(|task| {
                 task.0.reset();
@@ -170,7 +170,7 @@ macro_rules! functions {
         pub unsafe extern "C" fn $limit(
             self_: *mut Handle<$task>,
             values: *mut usize,
-            error: *mut Error,
+            error: *mut CError,
         ) -> i32 {
             // SAFETY: by this function's contract.
             let told = unsafe { Handle::get(self_) }.and_then(|task| {
@@ -185,7 +185,7 @@ macro_rules! functions {
         /// # Safety
         /// `self_` is null or the object's memory; `error` null or an error.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $begin(self_: *mut Handle<$task>, error: *mut Error) -> i32 {
+        pub unsafe extern "C" fn $begin(self_: *mut Handle<$task>, error: *mut CError) -> i32 {
             // SAFETY: by this function's contract.
             let begun = unsafe { Handle::get(self_) }.and_then(|task| {
                 task.0.begin_window()?;
@@ -199,7 +199,7 @@ macro_rules! functions {
         /// # Safety
         /// `self_` is null or the object's memory; `error` null or an error.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $step(self_: *mut Handle<$task>, error: *mut Error) -> i32 {
+        pub unsafe extern "C" fn $step(self_: *mut Handle<$task>, error: *mut CError) -> i32 {
             // SAFETY: by this function's contract.
             let step = unsafe { Handle::get(self_) }.map(|task| stream::step(&mut task.0));
             report(error, step)
@@ -213,7 +213,7 @@ macro_rules! functions {
         pub unsafe extern "C" fn $answer(
             self_: *mut Handle<$task>,
             answer: *mut Label,
-            error: *mut Error,
+            error: *mut CError,
         ) -> i32 {
             // SAFETY: by this function's contract.
             let told = unsafe { Handle::get(self_) }
@@ -231,7 +231,7 @@ macro_rules! functions {
             self_: *mut Handle<$task>,
             outputs: *mut *const i32,
             n: *mut usize,
-            error: *mut Error,
+            error: *mut CError,
         ) -> i32 {
             // SAFETY: by this function's contract.
             let told = unsafe { Handle::get(self_) }.and_then(|task| match task.0.outputs() {

@@ -37,7 +37,7 @@ pub unsafe fn read<'t>(text: *const u8, bytes: usize) -> Result<&'t str, Error> 
 ///
 /// # Safety
 /// `data` is null, or `n` elements that do not change during the call.
-pub unsafe fn slice<'t, T>(data: *const T, n: usize, what: &str) -> Result<&'t [T], Error> {
+pub unsafe fn slice<'t, T>(data: *const T, n: usize, what: &'static str) -> Result<&'t [T], Error> {
     if data.is_null() || !data.is_aligned() {
         return Err(Error::null(what));
     }

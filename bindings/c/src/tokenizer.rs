@@ -1,7 +1,7 @@
 //! A text to tokens, and back.
 
 use crate::code;
-use crate::error::{Error, report};
+use crate::error::{CError, Error, report};
 use crate::handle::Handle;
 use crate::model::Parsed;
 use crate::text::{self, Out, Write, put};
@@ -28,7 +28,7 @@ pub unsafe extern "C" fn picoformer_encode(
     tokens: *mut u32,
     room: usize,
     n: *mut usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let encoded = unsafe { Handle::shared(self_) }.and_then(|parsed| {
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn picoformer_decode(
     n: usize,
     write: Option<Write>,
     context: *mut c_void,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let decoded = unsafe { Handle::shared(self_) }.and_then(|parsed| {

@@ -3,7 +3,7 @@
 use crate::classifier::{numbers, progress};
 use crate::code;
 use crate::engine::Engine;
-use crate::error::{Error, report};
+use crate::error::{CError, Error, report};
 use crate::handle::{Handle, Object, parts, size_query};
 use crate::model::Parsed;
 use crate::text::{self, Out, Write, put_if};
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn picoformer_translator_open(
     arena: *mut u8,
     arena_bytes: usize,
     version: u32,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let opened = unsafe {
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn picoformer_translator_begin(
     self_: *mut Handle<Task>,
     text: *const u8,
     bytes: usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let begun = unsafe { Handle::get(self_) }.and_then(|task| {
@@ -104,7 +104,7 @@ impl Task {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn picoformer_translator_step(
     self_: *mut Handle<Task>,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let step = unsafe { Handle::get(self_) }.map(|Task(task)| progress(task.engine().step()));
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn picoformer_translator_step(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn picoformer_translator_part(
     self_: *mut Handle<Task>,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let part = unsafe { Handle::get(self_) }.map(|Task(task)| match task.engine().part() {
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn picoformer_translator_part(
 pub unsafe extern "C" fn picoformer_translator_set_limit(
     self_: *mut Handle<Task>,
     tokens: u32,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let set = unsafe { Handle::get(self_) }.map(|Task(task)| {
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn picoformer_translator_logits(
     self_: *mut Handle<Task>,
     logits: *mut *const i32,
     n: *mut usize,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let told = unsafe { Handle::get(self_) }.and_then(|Task(task)| match task.engine().logits() {
@@ -183,7 +183,7 @@ pub unsafe extern "C" fn picoformer_translator_write(
     write: Option<Write>,
     context: *mut c_void,
     found: *mut Translation,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let written = unsafe { Handle::get(self_) }.and_then(|task| {
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn picoformer_translate(
     write: Option<Write>,
     context: *mut c_void,
     found: *mut Translation,
-    error: *mut Error,
+    error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
     let written = unsafe { Handle::get(self_) }.and_then(|task| {

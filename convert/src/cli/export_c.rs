@@ -18,6 +18,9 @@ pub struct ExportArguments {
     /// The prefix of the names in C; by default the blob's name, or its folder's
     #[arg(long)]
     name: Option<String>,
+    /// An array also for a large blob: for build systems that have no folder for the assembler (Arduino)
+    #[arg(long)]
+    array: bool,
     /// Machine-readable
     #[arg(long)]
     json: bool,
@@ -28,7 +31,7 @@ pub fn run(arguments: &ExportArguments) -> Result<()> {
     let blob = Blob::open(&arguments.blob)?;
     let model = blob.model(&arguments.blob)?;
     let name = arguments.name.clone().or_else(|| name_of(&arguments.blob)).unwrap_or_default();
-    let exported = export(&model, blob.bytes(), &name)?;
+    let exported = export(&model, blob.bytes(), &name, arguments.array)?;
     std::fs::create_dir_all(&arguments.output).into_diagnostic()?;
     let source = if exported.assembly { "S" } else { "c" };
     let mut files = vec![("h", exported.header.as_bytes()), (source, exported.source.as_bytes())];

@@ -94,20 +94,20 @@ pub(super) fn labelled(
     d: usize,
     bias: bool,
 ) -> Result<Answer> {
-    let names = labels::names(c, name)?;
-    let mut sections = labels::sections(c, head, names.len())?;
-    sections.extend(scope::sections(c, head, &names, sections.is_empty())?);
+    let labels = labels::names(c, name)?;
+    let mut sections = labels::sections(c, head, labels.len())?;
+    sections.extend(scope::sections(c, head, &labels, sections.is_empty())?);
     Ok(Answer {
         config: Config {
             head,
             head_bias: bias,
-            n_labels: names.len(),
+            n_labels: labels.len(),
             ..Config::base(Architecture::Encoder)
         },
         pooler: None,
-        head: Some(linear(c, name, names.len(), d, bias)?),
+        head: Some(linear(c, name, labels.len(), d, bias)?),
         sections,
-        labels: names,
+        labels,
         longest: None,
     })
 }

@@ -98,6 +98,35 @@ pub(super) fn vocab_merges(path: &Path, settings: Option<&Settings>) -> Result<V
     }))
 }
 
+/// ByT5's tokens, of which no file tells: padding, end, unknown, the bytes, and sentinels.
+pub(super) fn byt5(settings: Option<&Settings>) -> Value {
+    let vocab: Map<String, Value> =
+        (0..256).map(|byte| (format!("<0x{byte:02X}>"), json!(byte + 3))).collect();
+    let mut tokens: Vec<Value> = (0..)
+        .zip(["<pad>", "</s>", "<unk>"])
+        .map(|(id, name)| {
+            let mut token = added(name, &json!(id));
+            (token["lstrip"], token["rstrip"]) = (json!(true), json!(true));
+            token
+        })
+        .collect();
+    let extra = settings.and_then(Settings::extra_ids).unwrap_or(125);
+    tokens.extend((0..extra).map(|i| added(&format!("<extra_id_{i}>"), &json!(259 + i))));
+    let text = json!({ "Sequence": { "id": "A", "type_id": 0 } });
+    let end = json!({ "SpecialToken": { "id": "</s>", "type_id": 0 } });
+    json!({
+        "version": "1.0",
+        "added_tokens": tokens,
+        "normalizer": null,
+        "pre_tokenizer": null,
+        "post_processor": { "type": "TemplateProcessing", "single": [text, end], "pair": [text, end],
+            "special_tokens": { "</s>": { "id": "</s>", "ids": [1], "tokens": ["</s>"] } } },
+        "decoder": { "type": "ByteFallback" },
+        "model": { "type": "BPE", "dropout": null, "unk_token": null, "vocab": vocab, "merges": [],
+            "byte_fallback": true, "fuse_unk": false },
+    })
+}
+
 /// A special token.
 fn added(name: &str, id: &Value) -> Value {
     json!({ "id": id, "content": name, "special": true, "single_word": false, "lstrip": false,

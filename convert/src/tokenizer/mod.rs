@@ -2,24 +2,28 @@
 
 mod added;
 mod byte_level;
+mod bytes;
 mod charsmap;
 mod files;
 mod json;
 pub mod keep;
 mod llama2c;
 mod merges;
+mod nfc;
 mod section;
 mod settings;
 mod source;
+mod spm;
 mod strict;
 mod unigram;
 mod word_piece;
 
-pub use byte_level::from_bytes;
+pub use bytes::from_bytes;
 pub use json::from_json;
 pub use llama2c::from_llama2c;
 pub use settings::Settings;
 pub use source::Choice;
+pub use spm::from_sentencepiece;
 
 use crate::error::{Result, input};
 use picoformer::tokenizer::Vocabulary;

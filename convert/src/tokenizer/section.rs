@@ -8,6 +8,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The mark of a byte-pair encoding whose merges of the same result have the same rank; no key of
+/// `tokenizer.json`.
+pub(super) const TIED: &str = "tied";
+
 /// Everything that a section holds.
 #[derive(Clone, Debug)]
 pub struct Section {
@@ -108,7 +112,16 @@ pub fn characters_beside(plain: impl Fn(&str) -> bool) -> impl Iterator<Item = c
 
 /// The tokenizer as the crate runs it.
 pub fn crates(json: &Value, path: &Path) -> Result<tokenizers::Tokenizer> {
-    tokenizers::Tokenizer::from_bytes(json.to_string()).map_err(|error| Error::Malformed {
+    // The crate stumbles over keys of ours.
+    let text = match json["model"].get(TIED) {
+        None => json.to_string(),
+        Some(_) => {
+            let mut json = json.clone();
+            json["model"].as_object_mut().map(|model| model.remove(TIED));
+            json.to_string()
+        }
+    };
+    tokenizers::Tokenizer::from_bytes(text).map_err(|error| Error::Malformed {
         path: path.into(),
         what: "tokenizer.json",
         reason: error.to_string(),

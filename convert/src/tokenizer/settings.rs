@@ -49,6 +49,10 @@ pub struct Settings {
     lower_case: bool,
     /// Special tokens are found in a text.
     special_tokens: bool,
+    /// `add_bos_token` and `add_eos_token`.
+    around: [Option<bool>; 2],
+    /// `extra_ids`: sentinels of T5's classes.
+    extra_ids: Option<usize>,
     /// `clean_up_tokenization_spaces`: the original takes spaces out of what it writes.
     cleans: bool,
 }
@@ -90,8 +94,10 @@ impl Settings {
         let lower = config.flag("do_lower_case")?.unwrap_or(true);
         let accents = config.flag("strip_accents")?;
         let chinese = config.flag("tokenize_chinese_chars")?.unwrap_or(true);
-        // The template says which tokens stand around a text; these flags do not change it.
-        for key in ["add_bos_token", "add_eos_token", "legacy", "model_max_length"] {
+        // Where there is a template, it says which tokens stand around a text.
+        let around = [config.flag("add_bos_token")?, config.flag("add_eos_token")?];
+        let extra_ids = config.count("extra_ids")?;
+        for key in ["legacy", "model_max_length"] {
             config.get(key);
         }
         let prefix = config.flag("add_prefix_space")?;
@@ -109,6 +115,8 @@ impl Settings {
             added,
             lower_case: lower_case(checkpoint)?,
             special_tokens: checkpoint.options.special_tokens,
+            around,
+            extra_ids,
             cleans,
         })
     }
@@ -116,6 +124,16 @@ impl Settings {
     /// The family of the model.
     pub fn family(&self) -> &str {
         &self.family
+    }
+
+    /// Whether a token stands before a text and one after it, where a file says so.
+    pub(super) fn around(&self) -> [Option<bool>; 2] {
+        self.around
+    }
+
+    /// The number of sentinels that T5's classes have, where a file says it.
+    pub(super) fn extra_ids(&self) -> Option<usize> {
+        self.extra_ids
     }
 
     /// The texts of the tokens that have a role.

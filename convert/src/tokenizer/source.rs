@@ -1,15 +1,18 @@
 //! Which files a tokenizer is read from.
 
-use super::byte_level::from_bytes;
+use super::bytes::from_bytes;
 use super::files;
 use super::json::from_value;
 use super::llama2c::from_llama2c;
 use super::settings::Settings;
+use super::spm;
 use crate::account::{Ignored, parse_json};
 use crate::error::{Result, input};
 use picoformer::config::Config;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+
+const CONFIG: &str = "tokenizer_config.json";
 
 /// Where a tokenizer comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,10 @@ pub enum Choice {
     VocabTxt(PathBuf),
     /// GPT-2's `vocab.json` and `merges.txt`.
     VocabMerges(PathBuf),
+    /// SentencePiece's `spiece.model` or `tokenizer.model`.
+    SentencePiece(PathBuf),
+    /// ByT5's bytes, which the class in a `tokenizer_config.json` names.
+    ByT5(PathBuf),
     /// llama2.c's vocabulary.
     Llama2c(PathBuf),
 }
@@ -36,6 +43,8 @@ impl std::fmt::Display for Choice {
             Self::Json(path, _)
             | Self::VocabTxt(path)
             | Self::VocabMerges(path)
+            | Self::SentencePiece(path)
+            | Self::ByT5(path)
             | Self::Llama2c(path) => write!(f, "{}", path.display()),
         }
     }
@@ -50,6 +59,7 @@ impl Choice {
             (Some("bytes"), _) => Self::Bytes,
             (_, Some("bin")) => Self::Llama2c(file.into()),
             (_, Some("txt")) => Self::VocabTxt(file.into()),
+            (_, Some("model" | "spm")) => Self::SentencePiece(file.into()),
             _ if file.file_name().is_some_and(|name| name == "vocab.json") => {
                 Self::VocabMerges(file.into())
             }
@@ -72,7 +82,14 @@ impl Choice {
         if has("vocab.json") && has("merges.txt") {
             return Ok(Self::VocabMerges(folder.join("vocab.json")));
         }
-        for name in ["spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "source.spm"] {
+        let models = ["spiece.model", "tokenizer.model"];
+        if let Some(name) = models.into_iter().find(|name| has(name)) {
+            return Ok(Self::SentencePiece(folder.join(name)));
+        }
+        if has(CONFIG) && parse_json(&folder.join(CONFIG))?["tokenizer_class"] == "ByT5Tokenizer" {
+            return Ok(Self::ByT5(folder.join(CONFIG)));
+        }
+        for name in ["sentencepiece.bpe.model", "source.spm"] {
             if has(name) {
                 return Err(input(
                     format!("`{}` has `{name}` and no tokenizer.json", folder.display()),
@@ -121,6 +138,8 @@ impl Choice {
             Self::Json(file, _) => parse_json(file)?,
             Self::VocabTxt(file) => files::vocab_txt(file, settings)?,
             Self::VocabMerges(file) => files::vocab_merges(file, settings)?,
+            Self::SentencePiece(file) => spm::json(file, settings)?,
+            Self::ByT5(_) => files::byt5(settings),
         };
         ignored.remove("tokenizer.json", &mut json);
         if let Some(settings) = settings.filter(|_| !matches!(self, Self::Json(_, false))) {
@@ -138,10 +157,8 @@ impl Choice {
         match (self, json) {
             (Self::Bytes, _) => from_bytes(config.vocab_size).map(Some),
             (Self::Llama2c(file), _) => from_llama2c(file, config.vocab_size).map(Some),
-            (Self::Json(file, _) | Self::VocabTxt(file) | Self::VocabMerges(file), Some(json)) => {
-                from_value(json, file).map(Some)
-            }
-            _ => Ok(None),
+            (_, Some(json)) => from_value(json, &self.path()).map(Some),
+            (_, None) => Ok(None),
         }
     }
 
@@ -152,6 +169,8 @@ impl Choice {
             Self::Json(path, _)
             | Self::VocabTxt(path)
             | Self::VocabMerges(path)
+            | Self::SentencePiece(path)
+            | Self::ByT5(path)
             | Self::Llama2c(path) => path.clone(),
         }
     }

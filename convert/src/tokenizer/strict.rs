@@ -1,7 +1,7 @@
 //! Every key of a `tokenizer.json` is accounted for.
 
 use super::added::SPELLED;
-use super::section::{parts, unsupported};
+use super::section::{TIED, parts, unsupported};
 use crate::account::Document;
 use crate::account::known::Known;
 use crate::error::Result;
@@ -37,14 +37,6 @@ fn model(json: &Value) -> Result<()> {
     let document = Document::of("tokenizer.json: model", json["model"].clone())?;
     document.finish(&[MODEL])?;
     let model = &json["model"];
-    let bytes = model["byte_fallback"] == true;
-    if model["fuse_unk"] == true && !bytes && !model["unk_token"].is_null() {
-        return Err(unsupported(
-            "model.fuse_unk",
-            true,
-            "false: every unknown character is a token",
-        ));
-    }
     // The crate's default is 100 as well.
     if model["type"] == "WordPiece"
         && !matches!(model["max_input_chars_per_word"].as_u64(), None | Some(100))
@@ -72,7 +64,8 @@ const MODEL: &[Known] = &[
     Known::always("max_input_chars_per_word", "read"),
     Known::always("continuing_subword_prefix", "read"),
     Known::always("end_of_word_suffix", "read"),
-    Known::only("ignore_merges", &["false"], "another order of merging"),
+    Known::always("ignore_merges", "read"),
+    Known::always(TIED, "ours"),
     Known::only("dropout", &["0.0"], "merges left out by chance"),
 ];
 

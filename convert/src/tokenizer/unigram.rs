@@ -1,6 +1,7 @@
 //! Unigram of `tokenizer.json`, as T5 has it: pieces with log-probabilities, SentencePiece's spaces, and its
 //! map of characters.
 
+use super::added::SPELLED;
 use super::charsmap::{self, Table};
 use super::section::{Section, around, id, parts, pieces, unsupported};
 use crate::error::Result;
@@ -12,6 +13,8 @@ use std::collections::{BTreeMap, HashSet};
 const SPACE: &str = "\u{2581}";
 /// Characters of the longest piece that the engine finds.
 const LONGEST: usize = 31;
+/// Size of the log-probability of what is never found in a word.
+const NEVER: f64 = 1e6;
 /// What a character without a piece costs beside the least probable piece, as in the crate.
 const UNKNOWN: f64 = 10.0;
 
@@ -74,8 +77,14 @@ fn scores(json: &Value, pieces: usize) -> Result<Vec<f64>> {
         scores.push(size.abs());
     }
     let least = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    // Tokens beyond the model's own are never found in a word.
-    scores.resize(pieces, 1e6);
+    // Tokens beyond the model's own are never found in a word, nor are those whose names are ordinary text.
+    scores.resize(pieces, NEVER);
+    for token in json["added_tokens"].as_array().into_iter().flatten() {
+        let score = token["id"].as_u64().and_then(|id| scores.get_mut(id as usize));
+        if let Some(score) = score.filter(|_| token[SPELLED] == true) {
+            *score = NEVER;
+        }
+    }
     scores.push(least + UNKNOWN);
     Ok(scores)
 }

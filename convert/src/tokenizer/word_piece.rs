@@ -48,13 +48,13 @@ pub(super) fn words(tokenizer: &Tokenizer, text: &str) -> Vec<String> {
     words.into_iter().map(|(word, ..)| word.to_owned()).collect()
 }
 
-/// A character that no vocabulary has: what stands for letters that must not be found as themselves.
-const NOBODY: char = '\u{FFFF}';
-
 /// Classes of all characters that are not simply themselves, as ranges (see the engine's `word_piece`).
 fn characters(tokenizer: &Tokenizer, pieces: &[Vec<u8>]) -> Vec<(u32, u32, u32)> {
     let pieces: Vec<_> = pieces.iter().map(|piece| String::from_utf8_lossy(piece)).collect();
     let known: HashSet<char> = pieces.iter().flat_map(|piece| piece.chars()).collect();
+    // What stands for letters that must not be found as themselves: a character that no piece has.
+    let nobody = ('\u{F0000}'..=char::MAX).rev().find(|c| !known.contains(c));
+    let nobody = nobody.unwrap_or(char::REPLACEMENT_CHARACTER);
     let (mut ranges, mut several): (Vec<(u32, u32, u32)>, Vec<char>) = Default::default();
     let stays = |text: &str| words(tokenizer, &format!("a{text}b")) == [format!("a{text}b")];
     let mut dropped = false;
@@ -70,7 +70,7 @@ fn characters(tokenizer: &Tokenizer, pieces: &[Vec<u8>]) -> Vec<(u32, u32, u32)>
         let found = words(tokenizer, &format!("a{c}b"));
         let found: Vec<Vec<char>> = found.iter().map(|word| word.chars().collect()).collect();
         // What the vocabulary does not have makes a word unknown, whatever it is.
-        let one = |letter: char| if known.contains(&letter) { letter } else { NOBODY };
+        let one = |letter: char| if known.contains(&letter) { letter } else { nobody };
         let class = match found.iter().map(Vec::as_slice).collect::<Vec<_>>()[..] {
             [['a', 'b']] => 0,
             [['a'], ['b']] => 1,
@@ -88,7 +88,7 @@ fn characters(tokenizer: &Tokenizer, pieces: &[Vec<u8>]) -> Vec<(u32, u32, u32)>
                     (1 << 31) + first
                 }
             }
-            _ if known.contains(&c) => 16 + NOBODY as u32,
+            _ if known.contains(&c) => 16 + nobody as u32,
             _ => continue,
         };
         dropped = class == 0;

@@ -1,4 +1,5 @@
 //! Texts for tokenizers, and the comparison with the `tokenizers` crate.
+#![allow(dead_code)] // every test uses some of them
 
 use picoformer::tokenizer::Tokenizer;
 use picoformer_convert::tokenizer::from_json;

@@ -105,6 +105,14 @@ pub fn stories(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Fa
     picoformer_demo::stories(slot(), out, probe)
 }
 
+/// Runs the endurance test; its probe counts nothing.
+///
+/// # Errors
+/// As `picoformer_demo::endure::enduring`.
+pub fn endure(out: &mut dyn Write, _: &mut dyn Probe) -> Result<Summary, Failure> {
+    picoformer_demo::endure::enduring(out)
+}
+
 /// What the panic handlers call: where it happened, and a failing exit status.
 pub fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
     let _ = Console.write_str("#panic ");

@@ -11,11 +11,11 @@ use crate::{Failure, Phase, Probe, Summary, blob};
 
 blob!(BLOB, "../../../models/digits/model.pico");
 
-static MODEL: Model = model!(bytes: &BLOB.0);
+pub(crate) static MODEL: Model = model!(bytes: &BLOB.0);
 static RAM: Lend<arena!(MODEL)> = Lend::new(Arena::new());
 specialize!(
     /// This firmware runs this model only.
-    Digits,
+    pub Digits,
     MODEL
 );
 
@@ -23,6 +23,10 @@ recording!(ZERO, "../../../models/digits/samples/0-george_0.wav");
 recording!(FOUR, "../../../models/digits/samples/4-theo_0.wav");
 recording!(SEVEN, "../../../models/digits/samples/7-jackson_0.wav");
 recording!(EIGHT, "../../../models/digits/samples/8-lucas_0.wav");
+
+/// What is said.
+pub(crate) static RECORDINGS: [(&str, &[i16]); 4] =
+    [("zero", &ZERO), ("four", &FOUR), ("seven", &SEVEN), ("eight", &EIGHT)];
 
 /// Writes what it hears in every recording.
 ///
@@ -33,9 +37,7 @@ pub fn digits(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Fai
     let listener = Listener::<Digits>::new_for(&MODEL, ram);
     let mut listener = listener.map_err(|_| Failure("no listener"))?;
     let mut hash = Hash::new();
-    let recordings: [(&str, &[i16]); 4] =
-        [("zero", &ZERO), ("four", &FOUR), ("seven", &SEVEN), ("eight", &EIGHT)];
-    for (said, samples) in recordings {
+    for (said, samples) in RECORDINGS {
         probe.begin();
         let answer = listener.classify_recording(samples);
         probe.end(Phase::Inference);

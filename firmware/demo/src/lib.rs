@@ -6,6 +6,7 @@
 
 mod classify;
 mod digits;
+pub mod endure;
 mod g2p;
 mod generate;
 pub mod hash;

@@ -11,11 +11,11 @@ use crate::{Failure, Phase, Probe, Summary, blob};
 
 blob!(BLOB, "../../../models/motion/model.pico");
 
-static MODEL: Model = model!(bytes: &BLOB.0);
+pub(crate) static MODEL: Model = model!(bytes: &BLOB.0);
 static RAM: Lend<arena!(MODEL)> = Lend::new(Arena::new());
 specialize!(
     /// This firmware runs this model only.
-    Motions,
+    pub Motions,
     MODEL
 );
 
@@ -37,7 +37,11 @@ window!(SITTING, "sitting-user10");
 window!(LYING, "lying-user13");
 
 /// Samples that a sensor's buffer gives at once.
-const BUFFER: usize = 16 * 6;
+pub(crate) const BUFFER: usize = 16 * 6;
+
+/// What is done.
+pub(crate) static RECORDINGS: [(&str, &[i16; WINDOW]); 4] =
+    [("walking", &WALKING), ("upstairs", &UPSTAIRS), ("sitting", &SITTING), ("lying", &LYING)];
 
 /// Writes what it feels in every recording.
 ///
@@ -48,9 +52,7 @@ pub fn motion(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Fai
     let motions = MotionClassifier::<Motions>::new_for(&MODEL, ram);
     let mut motions = motions.map_err(|_| Failure("no classifier"))?;
     let mut hash = Hash::new();
-    let recordings =
-        [("walking", &WALKING), ("upstairs", &UPSTAIRS), ("sitting", &SITTING), ("lying", &LYING)];
-    for (done, samples) in recordings {
+    for (done, samples) in RECORDINGS {
         probe.begin();
         samples.chunks(BUFFER).for_each(|samples| motions.feed(samples));
         let answer = motions.classify();

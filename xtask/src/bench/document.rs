@@ -8,7 +8,7 @@ use crate::qemu::{self, Row as Demo};
 use anyhow::Result;
 
 /// Every table by the name of its marker.
-pub fn tables() -> Result<[(&'static str, String); 4]> {
+pub fn tables() -> Result<[(&'static str, String); 5]> {
     let (rows, peers, demos) = (record::rows()?, record::peers()?, qemu::record()?);
     let mut cores: Vec<&str> = rows.iter().map(|row| row.core.as_str()).collect();
     cores.dedup();
@@ -16,6 +16,7 @@ pub fn tables() -> Result<[(&'static str, String); 4]> {
         ("goals", goals(&rows, &peers)),
         ("models", whole_models(&rows, &peers)),
         ("words", words(&demos)),
+        ("listening", listening(&demos)),
         ("kernels", cores.into_iter().map(|core| kernels(core, &rows, &peers)).collect()),
     ])
 }
@@ -115,6 +116,27 @@ fn words(demos: &[Demo]) -> String {
     text + "\n"
 }
 
+/// A second of sound, from the record of the demos that listen to a stream.
+fn listening(demos: &[Demo]) -> String {
+    let mut text = "\n| core | a second of sound | front end | model and trigger | most in 10 ms | share of 100 MHz | arena | stack |\n".to_owned();
+    text += "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+    for demo in demos.iter().filter(|demo| demo.unit == "second") {
+        let part = |name: &str| demo.parts.get(name).copied().unwrap_or(0);
+        text += &format!(
+            "| {} | {} | {} | {} | {} | {:.1} % | {} | {} |\n",
+            demo.core,
+            count(demo.instructions),
+            count(part("front_end")),
+            count(demo.instructions.saturating_sub(part("front_end"))),
+            count(part("longest_10_ms")),
+            demo.instructions as f64 / 1e6,
+            count(demo.arena_bytes),
+            count(demo.stack_bytes),
+        );
+    }
+    text + "\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,9 +164,16 @@ mod tests {
             "arena_bytes":0,"stack_bytes":0,"text_bytes":0,"blob_bytes":0,"logits_hash":"",
             "equals_host":true,"parts":{"encoder":700,"head":20,"beam":4000}}"#;
         let demo = serde_json::from_str(demo).unwrap();
-        let text =
-            whole_models(&rows, &peers) + &kernels("Cortex-M4", &rows, &peers) + &words(&[demo]);
+        let stream = r#"{"core":"Cortex-M4","board":"","demo":"wake","instructions":65500000,"unit":"second",
+            "arena_bytes":18768,"stack_bytes":2896,"text_bytes":0,"blob_bytes":0,"logits_hash":"",
+            "equals_host":true,"parts":{"front_end":5500000,"longest_10_ms":1500000}}"#;
+        let stream = serde_json::from_str(stream).unwrap();
+        let text = whole_models(&rows, &peers)
+            + &kernels("Cortex-M4", &rows, &peers)
+            + &words(&[demo])
+            + &listening(&[stream]);
         for line in [
+            "| Cortex-M4 | 65,500,000 | 5,500,000 | 60,000,000 | 1,500,000 | 65.5 % | 18,768 | 2,896 |",
             "| 64x64 | 1.00 | 2.00 | 2.00 | CMSIS-NN | 2.00 | | | |",
             "| `gelu/512` | 5,120 | element | 10.0 | | | |",
             "| Cortex-M4 | `decode/tales` | 1,000,000 | | | |  | 1,234 |",

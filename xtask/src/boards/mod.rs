@@ -9,6 +9,7 @@ mod flash;
 mod hex;
 mod ibex;
 mod ports;
+mod refuse;
 mod release;
 mod run;
 mod session;
@@ -16,3 +17,4 @@ mod transcript;
 pub mod uf2;
 
 pub use command::{Options, boards};
+pub use refuse::refusal;

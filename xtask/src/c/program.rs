@@ -64,9 +64,9 @@ pub fn folder() -> PathBuf {
 
 /// Writes the models of the examples and tests as C.
 pub fn export() -> Result<()> {
-    ["digits", "g2p", "intent", "motion", "tales"]
-        .iter()
-        .try_for_each(|model| export_c(model, &folder()))
+    let models = ["digits", "g2p", "intent", "motion", "tales"];
+    let blob = |model: &str| root().join("models").join(model).join("model.pico");
+    models.iter().try_for_each(|model| export_c(&blob(model), &folder(), false))
 }
 
 /// The source file of a model, as it was exported.

@@ -5,7 +5,7 @@ use super::check::{check, declared};
 use super::map;
 use super::program::{CORES, Core, Program, build, compile, folder, library, run, source_of};
 use super::target::target;
-use crate::steps::{execute, root};
+use crate::steps::root;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -110,19 +110,16 @@ pub fn emulated(core: &Core) -> Result<()> {
 pub fn beside() -> Result<()> {
     let [core, ..] = &CORES;
     let other = folder().join("libsecond.a");
-    // Another compiler where one is installed.
-    let newest =
-        Command::new("rustc").args(["+nightly", "--version"]).stderr(Stdio::null()).output();
-    let mut rustc = Command::new("rustc");
-    rustc.args(newest.is_ok_and(|o| o.status.success()).then_some("+nightly"));
     let flags =
         "--edition 2024 --crate-type staticlib --target thumbv7em-none-eabi -C panic=abort -O";
-    rustc.args(flags.split(' ')).arg(own("bindings/c/tests/second.rs")).arg("-o").arg(&other);
-    if execute(rustc.current_dir(root())).is_err() {
+    // By another compiler, if one is installed with the target.
+    let built = ["+nightly", "+stable", ""].into_iter().find(|toolchain| {
         let mut rustc = Command::new("rustc");
-        rustc.args(flags.split(' ')).arg(own("bindings/c/tests/second.rs")).arg("-o").arg(&other);
-        execute(rustc.current_dir(root()))?;
-    }
+        rustc.args((!toolchain.is_empty()).then_some(toolchain)).args(flags.split(' '));
+        rustc.arg(own("bindings/c/tests/second.rs")).arg("-o").arg(&other).current_dir(root());
+        rustc.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    });
+    built.context("the second library does not compile")?;
     let (ours, other) = (library(core), other.to_string_lossy().into_owned());
     for lto in [false, true] {
         for order in [true, false] {
@@ -198,13 +195,16 @@ pub fn offsets() -> Result<()> {
     compile("arm-none-eabi-gcc", &arguments)?;
     let elf: PathBuf = folder().join(format!("{name}.elf"));
     let mut hash = None;
-    for offset in 0..16 {
+    for offset in 0..16u32 {
         let blob = format!(
             "loader,file={},addr={:#x},force-raw=on",
             own("models/motion/model.pico"),
             BLOB + offset
         );
-        let place = format!("loader,addr={:#x},data={offset},data-len=4", BLOB - 16);
+        // A file, because the loader's own `data` does not write to flash.
+        let number = folder().join("offset.bin");
+        std::fs::write(&number, offset.to_le_bytes())?;
+        let place = format!("loader,file={},addr={:#x},force-raw=on", number.display(), BLOB - 16);
         let output = Command::new("timeout")
             .args([
                 "60",

@@ -16,6 +16,7 @@
 //!
 //! Other texts get smaller pieces, in the end single characters or bytes.
 
+use super::super::section::TIED;
 use super::pieces::Pieces;
 use super::renumber::pair;
 use serde_json::Value;
@@ -24,13 +25,16 @@ use std::collections::{BTreeSet, HashMap};
 /// Adds the pieces on the way to each piece.
 pub(super) fn close(json: &Value, pieces: &Pieces, kept: &mut BTreeSet<u32>) {
     let merges = json["model"]["merges"].as_array().into_iter().flatten();
-    let mut rules = HashMap::new();
-    for (rank, merge) in merges.enumerate() {
+    let (mut rules, mut rank, mut last) = (HashMap::new(), 0, None);
+    let tied = json["model"][TIED] == true;
+    for merge in merges {
         let ids = pair(merge).and_then(|[left, right]| {
             Some((pieces.id(left)?, pieces.id(right)?, pieces.id(&[left, right].concat())?))
         });
         // Of a pair that is listed twice the last rank counts, as in the crate.
         if let Some((left, right, result)) = ids {
+            rank += (!tied || last != Some(result)) as usize;
+            last = Some(result);
             rules.insert((left, right), (rank, result));
         }
     }

@@ -1,15 +1,15 @@
 //! The choice of the pieces that a text needs.
 
 use super::super::added::SPELLED;
-use super::super::byte_level::visible;
-use super::super::section::{crates, id, parts, unsupported};
+use super::super::byte_level::{is_byte_level, visible};
+use super::super::section::{crates, id, unsupported};
 use super::pieces::Pieces;
 use super::renumber::each_special;
 use super::{merge_path, unigram, words};
 use crate::error::{Result, input};
 use crate::kept::Kept;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use tokenizers::Tokenizer;
 
@@ -22,13 +22,19 @@ const MOST: usize = 1 << 16;
 /// # Errors
 /// A text that needs more pieces than a blob can have; a tokenizer that is damaged or of another kind.
 pub fn select(json: &Value, path: &Path, text: &str, needed: &[u32], known: usize) -> Result<Kept> {
-    let tokenizer = crates(json, path)?;
     let pieces = Pieces::of(json)?;
     let mut kept: BTreeSet<u32> = needed.iter().copied().collect();
     kept.extend(fixed(json, &pieces));
-    kept.extend(encoded(&tokenizer, text)?);
-    if let Some(spelling) = spelling(json, text) {
-        kept.extend(encoded(&crates(&spelling, path)?, text)?);
+    let within = match json["model"]["type"] == "Unigram" {
+        true => unigram::within(json, path, &pieces, text, &kept)?,
+        false => None,
+    };
+    let (own, original) = within.as_ref().map_or((json, None), |(own, ids)| (own, Some(ids)));
+    let id = |id: u32| original.map_or(Some(id), |kept| kept.original_id(id));
+    let tokenizer = crates(own, path)?;
+    kept.extend(encoded(&tokenizer, text)?.into_iter().filter_map(id));
+    if let Some(spelling) = spelling(own, text) {
+        kept.extend(encoded(&crates(&spelling, path)?, text)?.into_iter().filter_map(id));
     }
     match json["model"]["type"].as_str() {
         Some("BPE") => merge_path::close(json, &pieces, &mut kept),
@@ -62,11 +68,6 @@ pub fn ends_in_bytes(json: &Value) -> bool {
     json["model"]["byte_fallback"] == true || is_byte_level(json)
 }
 
-fn is_byte_level(json: &Value) -> bool {
-    let levels = parts(&json["pre_tokenizer"], "pretokenizers");
-    levels.iter().any(|part| part["type"] == "ByteLevel")
-}
-
 /// What no text may do without: the unknown token, the tokens around a text, and the bytes, of which any
 /// text can be made.
 fn fixed(json: &Value, pieces: &Pieces) -> BTreeSet<u32> {
@@ -97,7 +98,19 @@ fn spelling(json: &Value, text: &str) -> Option<Value> {
     };
     json["added_tokens"].as_array()?.iter().find(|token| spelled(token))?;
     let mut json = json.clone();
+    let names: HashSet<String> = json["added_tokens"]
+        .as_array()?
+        .iter()
+        .filter(|token| spelled(token))
+        .filter_map(|token| token["content"].as_str().map(str::to_owned))
+        .collect();
     json["added_tokens"].as_array_mut()?.retain(|token| !spelled(token));
+    // A Unigram would find them as pieces: none is found that has another name.
+    for entry in json["model"]["vocab"].as_array_mut().into_iter().flatten() {
+        if entry[0].as_str().is_some_and(|piece| names.contains(piece)) {
+            entry[0] = format!("\u{E000}{}", entry[0].as_str().unwrap_or_default()).into();
+        }
+    }
     Some(json)
 }
 
