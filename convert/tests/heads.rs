@@ -43,7 +43,8 @@ fn problem_types_are_told() {
 /// The answers of the engine: softmax, sigmoids, or values.
 #[test]
 fn classifiers_answer_by_their_problem() {
-    let intent = std::fs::read(common::root().join("models/intent/model.pico")).unwrap();
+    let bare = copy("intent").unset("out_of_scope").model();
+    let intent = writer::write(&bare, Wide::Auto).unwrap();
     let text = "how do you say thank you in italian";
     let run = |bytes: &[u8]| {
         let blob = Blob::new(bytes);
