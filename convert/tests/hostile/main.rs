@@ -93,14 +93,16 @@ fn one_flipped_bit_anywhere() {
             if at >= HEADER_BYTES && !matches!(error, FormatError::BadChecksum { .. }) {
                 // A bit that makes a number impossible is named even before the checksum.
                 use FormatError::*;
-                assert!(matches!(
+                let named = matches!(
                     error,
                     BadPadding { .. }
                         | BadSection { .. }
                         | BadTokenizer { .. }
                         | UnknownSection { .. }
+                        | MisplacedSection { .. }
                         | CutSection { .. }
-                ));
+                );
+                assert!(named, "bit {} of byte {at}: {error:?}", at % 8);
             }
             wrong[at] = blob[at];
         }

@@ -333,7 +333,7 @@ proptest! {
         let whole = Blob::new(&blob);
         if let Ok(model) = whole.parse() {
             let bytes: usize = model.sections().map(|s| s.data.len().next_multiple_of(16) + 16).sum();
-            prop_assert_eq!(end + bytes, blob.len());
+            prop_assert_eq!(model.layout().end + bytes, blob.len());
             run(&model);
         }
     }
