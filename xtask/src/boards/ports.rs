@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use std::path::Path;
 
 const QUESTION: &str = "classify please set a timer for ten minutes";
-const ANSWER: &str = "\ntimer (94.43 %), logits 7c565446c1356264\n";
+const ANSWER: &str = "\ntimer (99.70 %), logits ef3beab6fda3b40c\n";
 const PASTED: usize = 1000;
 
 /// Checks the ports of a board whose release file can be run.
