@@ -7,9 +7,11 @@ mod every;
 #[path = "../../../convert/tests/common/synthetic.rs"]
 mod synthetic;
 
-use picoformer::blob::RULES;
+use picoformer::blob::Tag;
+use picoformer::rules::Kind;
 use picoformer_convert::host::Blob;
 use picoformer_convert::load::load;
+use picoformer_convert::rules::Records;
 use picoformer_convert::sections::with_section;
 use picoformer_convert::writer::{self, Wide};
 use std::path::{Path, PathBuf};
@@ -41,34 +43,30 @@ pub const GOLDEN: [&str; 16] = [
 ];
 
 /// Models that are shipped.
-pub const SHIPPED: [&str; 6] = ["motion", "digits", "wake", "intent", "tales", "g2p"];
-
-/// A record of rules.
-fn record(kind: u16, values: &[u32]) -> Vec<u8> {
-    let count = values.len() as u16;
-    let values = values.iter().flat_map(|value| value.to_le_bytes());
-    kind.to_le_bytes().into_iter().chain(count.to_le_bytes()).chain(values).collect()
-}
+pub const SHIPPED: [&str; 7] = ["motion", "digits", "wake", "intent", "slots", "tales", "g2p"];
 
 /// Every kind of rule once, for a vocabulary of 29.
-fn every_rule() -> Vec<u8> {
+fn every_rule() -> Vec<(Tag, Vec<u8>)> {
     let one = 1 << 24;
-    [
-        record(1, &[3, 7]),
-        record(2, &[one + one / 2, one / 3 * 2]),
-        record(3, &[2]),
-        record(4, &[5]),
-        record(4, &[6, 7, 8]),
-        record(5, &[3]),
-        record(6, &[2]),
-        record(7, &[28]),
-        record(8, &[3]),
-        record(9, &[0, 1]),
-        record(10, &[2]),
-        record(11, &[2 << 16]),
-        record(12, &[2]),
-    ]
-    .concat()
+    let mut records = Records::default();
+    for (kind, values) in [
+        (Kind::Ends, vec![3, 7]),
+        (Kind::Repetition, vec![one + one / 2, one / 3 * 2]),
+        (Kind::NoRepeat, vec![2]),
+        (Kind::Word, vec![5]),
+        (Kind::Word, vec![6, 7, 8]),
+        (Kind::LeastLength, vec![3]),
+        (Kind::LeastNew, vec![2]),
+        (Kind::First, vec![28]),
+        (Kind::Last, vec![3]),
+        (Kind::Suppressed, vec![0, 1]),
+        (Kind::SuppressedFirst, vec![2]),
+        (Kind::LengthPenalty, vec![2 << 16]),
+        (Kind::EarlyStop, vec![2]),
+    ] {
+        records.add(kind, values);
+    }
+    records.sections()
 }
 
 /// A few KB each: every architecture, family, head, kind of tokenizer, front end and section; made once.
@@ -83,7 +81,9 @@ pub fn small() -> &'static [Blob] {
         let blobs =
             models.iter().zip(wide).map(|(model, wide)| writer::write(model, wide).unwrap());
         let mut blobs: Vec<Vec<u8>> = blobs.collect();
-        blobs.push(with_section(&blobs[0], RULES, &every_rule()).unwrap());
+        for (tag, data) in every_rule() {
+            blobs.push(with_section(&blobs[0], tag, &data).unwrap());
+        }
         blobs.iter().map(|bytes| Blob::new(bytes)).collect()
     })
 }
