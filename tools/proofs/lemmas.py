@@ -224,7 +224,7 @@ LEMMAS = [
     ("requantize", "fixed::requantize", "fixed::tests::products_are_exact", requantize),
     ("scale", "fixed::Scale::new", "fixed::tests::scales_keep_15_bits", scale),
     ("widest rows", "nn::linear", "nn::exact::sums_of_the_widest_rows_lose_nothing", widest),
-    ("softmax, mean", "nn::attention, nn::head::mean", "nn::exact::attention_to_the_most_keys_loses_nothing", softmax),
+    ("softmax, mean", "nn::attention, nn::pooling::mean", "nn::exact::attention_to_the_most_keys_loses_nothing", softmax),
     ("linear layout", "blob::LinearLayout::bytes", "blob::layout::tests::no_layout_is_longer_than_its_bound", linear_layout),
     ("layout", "blob::Layout::new", "blob::layout::tests::no_layout_is_longer_than_its_bound", total),
     ("caches", "config::Config::validate", "blob::layout::tests::no_layout_is_longer_than_its_bound", caches),
