@@ -13,6 +13,8 @@ pub struct Frame {
     pub taken: Vec<u64>,
     /// Calls through a register: the offset of the word that the address was loaded from, if that is seen.
     pub indirect: Vec<Option<u32>>,
+    /// It makes the address of a place in its own code, as assembly does that jumps into its loops.
+    pub places: bool,
     /// The stack pointer is changed in a way that is not understood.
     pub opaque: bool,
 }
@@ -75,6 +77,22 @@ impl Code<'_> {
             },
             Known::Loaded(offset) => frame.indirect.push(Some(offset)),
             Known::Nothing => frame.indirect.push(None),
+        }
+    }
+
+    /// An address beside this instruction's that a register is given.
+    pub fn place(&self, target: u64, frame: &mut Frame) {
+        let Function { start, code, data, .. } = self.function;
+        let constant = data.iter().any(|(from, to)| (*from..*to).contains(&target));
+        frame.places |= (*start..*start + code.len() as u64).contains(&target) && !constant;
+    }
+
+    /// A jump through a register: into the function itself if it has made addresses there, which the compiler
+    /// never does.
+    pub fn jump_through(&self, register: Known, frame: &mut Frame) {
+        match register {
+            Known::Nothing if frame.places => {}
+            _ => self.indirect(register, frame),
         }
     }
 

@@ -24,7 +24,7 @@ pub struct Function {
 pub struct Image {
     /// Thumb, otherwise RISC-V.
     pub thumb: bool,
-    /// Where it begins to run.
+    /// Where it begins to run; on RISC-V `main`, to which code without frames leads by registers.
     pub entry: u64,
     /// By address.
     pub functions: BTreeMap<u64, Function>,
@@ -48,6 +48,9 @@ impl Image {
             let name = symbol.name().unwrap_or_default();
             if name.starts_with('$') {
                 marks.insert(symbol.address(), name.starts_with("$d"));
+            } else if name.is_empty() || name.starts_with(".L") {
+                // A label within a function, which RISC-V's linker keeps.
+                continue;
             } else if symbol.kind() == SymbolKind::Text || symbol.kind() == SymbolKind::Unknown {
                 let Some(index) = symbol.section_index() else { continue };
                 if file.section_by_index(index)?.kind() == SectionKind::Text {
@@ -77,7 +80,11 @@ impl Image {
             let own: Vec<u64> = starts.range(base..end).map(|(&start, _)| start).collect();
             for (i, &start) in own.iter().enumerate() {
                 let stop = own.get(i + 1).copied().unwrap_or(end);
-                let code = &data[(start - base) as usize..(stop - base) as usize];
+                let mut code = &data[(start - base) as usize..(stop - base) as usize];
+                // What the linker of Arm fills gaps with, and no branch.
+                while let Some(rest) = code.strip_suffix(&[0xd4, 0xd4]).filter(|_| thumb) {
+                    code = rest;
+                }
                 let mut stretches = Vec::new();
                 let mut open =
                     marks.range(..=start).next_back().is_some_and(|(_, d)| *d).then_some(start);
@@ -97,7 +104,14 @@ impl Image {
                 functions.insert(start, function);
             }
         }
-        Ok(Self { thumb, entry: even(file.entry()), functions, words })
+        // Nothing of the program calls what runs before it, and the address of RISC-V's is a common number.
+        let before = ["_start", "_abs_start", "_default_start_trap"];
+        functions.retain(|_, function: &mut Function| {
+            thumb || !before.iter().any(|name| function.name.starts_with(name))
+        });
+        let main = functions.values().find(|function| !thumb && function.name == "main");
+        let entry = main.map_or(even(file.entry()), |function| function.start);
+        Ok(Self { thumb, entry, functions, words })
     }
 
     /// The function that a word points to the beginning of.

@@ -128,7 +128,8 @@ impl Code<'_> {
             // JALR: behind AUIPC a call of a known place
             0x67 => {
                 match r[rs1] {
-                    _ if rd == 0 && rs1 == 1 => return,
+                    // A return, unless the address was made here.
+                    Known::Nothing | Known::Loaded(_) if rd == 0 && rs1 == 1 => return,
                     Known::Constant(value) => {
                         self.jump(u64::from(value.wrapping_add(imm as u32)), frame);
                     }

@@ -33,7 +33,12 @@ impl Code<'_> {
                 r[..4].fill(Known::Nothing);
             }
             // BX Rm; BX LR returns
-            _ if a & 0xFF87 == 0x4700 && mid != 14 => self.indirect(r[mid], frame),
+            _ if a & 0xFF87 == 0x4700 && mid != 14 => self.jump_through(r[mid], frame),
+            // ADR
+            _ if a & 0xF800 == 0xA000 => {
+                self.place(((self.address + 4) & !3) + u64::from(a & 0xFF) * 4, frame);
+                r[(a >> 8 & 7) as usize] = Known::Nothing;
+            }
             // B, B<c>
             _ if a & 0xF800 == 0xE000 => {
                 self.branch(self.relative(signed((a & 0x7FF) << 1, 12) + 4), frame)
@@ -107,6 +112,13 @@ impl Code<'_> {
             return self.branch(self.relative(signed(offset, 21) + 4), frame);
         }
         match word {
+            // ADR.W
+            _ if a & 0xFB5F == 0xF20F && a & 0xA0 != 0x20 => {
+                let imm = u64::from((a >> 10 & 1) << 11 | (b >> 12 & 7) << 8 | b & 0xFF);
+                let base = (self.address + 4) & !3;
+                self.place(if a & 0x80 == 0 { base + imm } else { base - imm }, frame);
+                r[rd] = Known::Nothing;
+            }
             // PUSH.W, STMDB SP!
             _ if a == 0xE92D => frame.bytes += 4 * u64::from(b.count_ones()),
             // STR Rt, [SP, #-imm]!
