@@ -177,7 +177,9 @@ fn without_punctuation(text: &str) -> &str {
     let ends = |c: char| matches!(c, ',' | ';' | ':' | '!' | '?');
     let mut rest = text.trim_end_matches(ends);
     if let Some(before) = rest.strip_suffix('.') {
-        let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+        // Not by `rsplit`, which calls itself: a stack has a bound.
+        let begin = before.trim_end_matches(|c: char| !c.is_whitespace()).len();
+        let word = before.get(begin..).unwrap_or_default();
         if !word.contains('.') {
             rest = before;
         }

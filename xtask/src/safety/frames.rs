@@ -85,6 +85,11 @@ mod tests {
         assert_eq!(thumb(&[0x68c3, 0x4798]).indirect, [Some(12)]);
         // blx r3 of an unknown one; bx lr
         assert_eq!(thumb(&[0x4798, 0x4770]).indirect, [None]);
+        // adr r5 of the third instruction; bx r12: a loop of assembly
+        assert_eq!(thumb(&[0xa500, 0xbf00, 0xbf00, 0x4760]).indirect, []);
+        // bx r12 of an unknown one, and where only a place behind the code was made
+        assert_eq!(thumb(&[0x4760]).indirect, [None]);
+        assert_eq!(thumb(&[0xa501, 0xbf00, 0x4760]).indirect, [None]);
         // movw r3, #0x1001; movt r3, #0; blx r3
         let frame = thumb(&[0xf241, 0x0301, 0xf2c0, 0x0300, 0x4798]);
         assert_eq!((frame.calls, frame.indirect), (vec![0x1000], vec![]));
