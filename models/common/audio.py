@@ -22,19 +22,58 @@ def files(folder):
     return found
 
 
+def labelled(folder):
+    """As `files`, for a user's own recordings: every folder has one, every name a label, and there are two to tell apart."""
+    found = files(folder)
+    for path, label in found:
+        if path.parent == Path(folder) and label in ("", path.stem):
+            raise SystemExit(f"{path}: no label in its name: call it LABEL-{path.name}, or put it into a folder LABEL")
+    empty = sorted({path.name for path in Path(folder).iterdir() if path.is_dir()} - {label for _, label in found})
+    if empty:
+        raise SystemExit(f"{Path(folder) / empty[0]}: a label without a recording (.wav or .flac)")
+    return found
+
+
 def read(path, sample_rate):
     """Mono samples in units of a 16-bit sample, at `sample_rate`."""
     try:
         samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise SystemExit(f"{path}: not a recording that can be read: {error.error_string}")
+    if missing := cut(path):
+        raise SystemExit(f"{path}: it is cut: {missing} bytes of its samples are missing")
     if len(samples) == 0:
         raise SystemExit(f"{path}: no samples")
+    if not np.isfinite(samples).all():
+        raise SystemExit(f"{path}: a sample is no number (NaN or infinite)")
     samples = samples.mean(1) * 32768.0
     if rate != sample_rate:
         common = gcd(rate, sample_rate)
         samples = resample_poly(samples, sample_rate // common, rate // common)
     return samples.astype(np.float32)
+
+
+def cut(path):
+    """How many bytes a wav file's samples lack: libsndfile reads what is there and says nothing."""
+    with open(path, "rb") as file:
+        end = file.seek(0, 2)
+        file.seek(0)
+        if file.read(12)[:4] != b"RIFF":
+            return 0
+        while len(head := file.read(8)) == 8:
+            size = int.from_bytes(head[4:], "little")
+            if head[:4] == b"data":
+                return max(0, file.tell() + size - end)
+            file.seek(size + size % 2, 1)
+    return 0
+
+
+def word(path, sample_rate):
+    """As `read`, for a recording of a word, which teaches nothing where every sample is the same."""
+    samples = read(path, sample_rate)
+    if np.ptp(samples) == 0:
+        raise SystemExit(f"{path}: it is silent: every sample is {samples[0]:g}")
+    return samples
 
 
 def part(path, test=10, val=10):

@@ -66,7 +66,7 @@ def cached(file, make):
 def spoken(energies):
     """First and last frame within 20 dB of the peak (above 180 Hz, so that hum does not count)."""
     loud = energies[:, 3:].sum(1)
-    inside = np.flatnonzero(loud > loud.max() * 0.01)
+    inside = np.flatnonzero(loud >= loud.max() * 0.01)  # of silence, all
     return int(inside[0]), int(inside[-1])
 
 

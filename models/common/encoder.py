@@ -5,6 +5,7 @@ The tensor names and the keys of `config.json` are those of `checkpoint.md`.
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -37,7 +38,7 @@ class Attention(nn.Module):
         return linear(self.o.weight, self.o.bias, mixed.transpose(1, 2).reshape(batch, rows, d))
 
 
-ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
+ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "gelu_tanh": partial(F.gelu, approximate="tanh"), "silu": F.silu}
 
 
 class FeedForward(nn.Module):

@@ -28,10 +28,10 @@ def finishes(name, out, *words):
     print(f"{name}: ok", flush=True)
 
 
-def refuses(name, needle, *words):
+def refuses(name, needles, *words):
     done = recipe(name, *words)
-    if done.returncode == 0 or needle not in done.stderr or "Traceback" in done.stderr:
-        raise SystemExit(f"{name}: {needle} was not named: {done.stderr[-500:]}")
+    if done.returncode == 0 or any(n not in done.stderr for n in needles) or "Traceback" in done.stderr:
+        raise SystemExit(f"{name}: {needles} was not named: {done.stderr[-500:]}")
 
 
 def tone(hertz, rate, number):
@@ -63,16 +63,83 @@ def sensors():
         for name, data in ((name, data) for name, some in tried.items() for data in some):
             out = folder / "out" / name / data
             finishes(name, out, "--data", folder / data, "--out", out, "--steps", 20)
-        (folder / "bad").mkdir()
-        refuses("digits", "LABEL-*.wav", "--data", folder / "bad", "--out", folder / "no")
-        (folder / "bad" / "low-1.wav").write_bytes(b"RIFF, and no more")
-        (folder / "bad" / "low-2.wav").write_bytes(b"")
-        for name in ("digits", "wake"):
-            refuses(name, "low-", "--data", folder / "bad", "--out", folder / "no")
-        for content, needle in (("1,2,3\n" * 20, "20 rows"), ("1,2,x\n" * 200, "low-1.csv"), ("", "low-1.csv")):
-            (folder / "bad" / "low-1.csv").write_text(content)
-            refuses("motion", needle, "--data", folder / "bad", "--out", folder / "no")
-        print("bad recordings are named")
+        strange_recordings(folder)
+        bad_recordings(folder)
+        bad_motions(folder)
+
+
+def strange_recordings(folder):
+    """Other depths, channels and rates, a clipped one, and silence where no word is: all are taken."""
+    kinds = [(16000, "PCM_24", 2), (44100, "PCM_32", 1), (8000, "PCM_U8", 1), (11025, "FLOAT", 2), (48000, "PCM_16", 3)]
+    some = folder / "strange"
+    some.mkdir()
+    for i in range(20):
+        rate, kind, channels = kinds[i % len(kinds)]
+        label, hertz = (("low", 400), ("high", 1500))[i % 2]
+        samples = np.clip(tone(hertz, rate, i) * (9.0 if i == 4 else 1.0), -1.0, 1.0)
+        soundfile.write(some / f"{label}-{i}.WAV", np.stack([samples] * channels, 1), rate, subtype=kind)
+    for i in range(4):
+        soundfile.write(some / f"nothing-{i}.flac", np.zeros(9000 if i else 1), 16000)
+    finishes("wake", folder / "out" / "strange", "--data", some, "--out", folder / "out" / "strange", "--steps", 20)
+    for quiet in some.glob("nothing-*"):
+        quiet.unlink()
+    finishes("digits", folder / "out" / "odd", "--data", some, "--out", folder / "out" / "odd", "--steps", 20)
+
+
+def bad_recordings(folder):
+    """Each of these is named, with the file or label that it is about."""
+    good, sound = folder / "good.wav", tone(400, 16000, 1)
+    soundfile.write(good, sound, 16000)
+    whole, empty = good.read_bytes(), folder / "empty.wav"
+    soundfile.write(empty, np.zeros(0), 16000)
+    soundfile.write(folder / "silent.wav", np.zeros(16000), 16000)
+    soundfile.write(folder / "good.flac", sound, 16000)
+    soundfile.write(folder / "nan.wav", np.where(np.arange(len(sound)) == 9, np.nan, sound), 16000, subtype="FLOAT")
+    flac = (folder / "good.flac").read_bytes()
+    files = {
+        "low-5.wav": [
+            (whole[: len(whole) // 2], "is cut"), (whole[:44], "is cut"), (whole[:30], "can be read"), (b"", "can be read"),
+            (b"this is a text\n" * 99, "can be read"), (empty.read_bytes(), "no samples"),
+            ((folder / "silent.wav").read_bytes(), "silent"), ((folder / "nan.wav").read_bytes(), "NaN")],
+        "low-5.flac": [(flac[: len(flac) // 2], "can be read")],
+        "low/.keep": [(b"", "a label without a recording")],
+        "low.wav": [(whole, "no label in its name")],
+    }
+    for number, (name, content, reason) in enumerate((n, *case) for n, cases in files.items() for case in cases):
+        bad = folder / "bad" / str(number)
+        (bad / name).parent.mkdir(parents=True)
+        for i in range(4):
+            soundfile.write(bad / f"high-{i}.wav", tone(1500, 16000, i), 16000)
+            if "-" in name:
+                (bad / f"low-{i}.wav").write_bytes(whole)
+        (bad / name).write_bytes(content)
+        for recipe in ("digits", "wake") if number < 2 else ("digits", "wake")[number % 2 :][:1]:
+            refuses(recipe, (str(bad / name).removesuffix("/.keep"), reason), "--data", bad, "--out", folder / "no", "--steps", 1)
+    bad = folder / "bad" / "few"
+    bad.mkdir()
+    refuses("digits", ("LABEL-*.wav",), "--data", bad, "--out", folder / "no")
+    (bad / "other-1.wav").write_bytes(whole)
+    refuses("digits", ("other: 1 recording",), "--data", bad, "--out", folder / "no")
+    (bad / "other-2.wav").write_bytes(whole)
+    refuses("digits", ("one label, `other`",), "--data", bad, "--out", folder / "no")
+    refuses("wake", ("no recording of a word",), "--data", bad, "--out", folder / "no")
+    print("bad recordings are named")
+
+
+def bad_motions(folder):
+    swing = "".join(f"{i % 50},{i % 30},9\n" for i in range(200))
+    bad = folder / "bad" / "motions"
+    bad.mkdir()
+    (bad / "still-1.csv").write_text("ax, ay, az\n\n" + swing)
+    refuses("motion", ("one label, `still`",), "--data", bad, "--out", folder / "no")
+    for content, needle in (("1,2,3\n" * 20, "20 rows"), ("1,2,x\n" * 200, "`x`"), ("", "0 "), (swing + "1,2\n", "rows"),
+                            (swing + "1,2,nan\n", "NaN"), (swing.replace(",9", ""), "2 channels")):
+        (bad / "swing-1.csv").write_text(content)
+        refuses("motion", ("swing-1.csv", needle), "--data", bad, "--out", folder / "no")
+    for name in ("still-1.csv", "swing-1.csv"):
+        (bad / name).write_text("0.1,0.2,0.9\n" * 200)
+    refuses("motion", ("integers",), "--data", bad, "--out", folder / "no")
+    print("bad motions are named")
 
 
 def texts():
@@ -106,7 +173,7 @@ def texts():
 
         for name, line in (("intent", '{"text": "open the door"}'), ("slots", '{"text": "two words", "tags": ["O"]}')):
             (folder / "bad.jsonl").write_text(line + "\n")
-            refuses(name, "line 1", "--data", folder / "bad.jsonl", "--work", folder / "w5", "--out", folder / "no")
+            refuses(name, ("line 1",), "--data", folder / "bad.jsonl", "--work", folder / "w5", "--out", folder / "no")
         print("bad lines are named")
 
 

@@ -43,14 +43,16 @@ def split(folder, speaker):
                 which = "test" if who == speaker else "train" if which == "test" else which
             parts[which].append((path, digit))
     else:
-        parts = audio.own_split(found)
+        parts = audio.own_split(audio.labelled(folder))
+        if len({label for _, label in parts["train"]}) < 2:
+            raise SystemExit(f"{folder}: one label, `{parts['train'][0][1]}`; at least two are needed to tell them apart")
     return parts, sorted({label for files in parts.values() for _, label in files})
 
 
 def bank(files, labels, rng, count):
     made = Bank(CONFIG)
     for path, label in files:
-        samples = audio.read(path, CONFIG["sample_rate"])
+        samples = audio.word(path, CONFIG["sample_rate"])
         for other, _ in variants(samples, CONFIG["sample_rate"], rng, count):
             made.add(other, labels.index(label), (0, 0))
     return made.finish()
@@ -60,7 +62,7 @@ def judged_by(files, labels):
     """The rows that each file is judged by, as the device makes them, and the files' labels."""
     filters, rows = frontend.mel_filters(CONFIG), []
     for path, _ in files:
-        frames = frontend.frames(audio.read(path, CONFIG["sample_rate"]), CONFIG, filters)
+        frames = frontend.frames(audio.word(path, CONFIG["sample_rate"]), CONFIG, filters)
         rows.append(frontend.rows(frontend.loudest(frames, FRAMES), PER_ROW, ROWS))
     x = torch.tensor(np.stack(rows) / 2.0**frontend.FEATURE, dtype=torch.float32)
     return x, torch.tensor([labels.index(label) for _, label in files])

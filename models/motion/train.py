@@ -50,12 +50,24 @@ def hapt(folder):
 
 
 def read(file):
-    """(samples, channels) of a csv file."""
+    """(samples, channels) of a csv file, read as `picoformer eval --csv` reads it: a first line of names is skipped."""
     try:
-        rows = [line for line in file.read_text().splitlines() if line.strip()]
-        return np.array([[float(value) for value in line.split(",")] for line in rows]).reshape(len(rows), -1)
+        rows = [line.split(",") for line in file.read_text("utf-8-sig").splitlines() if line.strip()]
+        if rows and not any(map(number, rows[0])):
+            rows = rows[1:]
+        samples = np.array([[float(value) for value in row] for row in rows]).reshape(len(rows), -1)
     except (ValueError, UnicodeDecodeError) as error:
         raise SystemExit(f"{file}: not rows of numbers, one column for each channel: {error}")
+    if not np.isfinite(samples).all():
+        raise SystemExit(f"{file}: a value is no number (NaN or infinite)")
+    return np.clip(np.round(samples), -32768, 32767)
+
+
+def number(text):
+    try:
+        return [float(text)]
+    except ValueError:
+        return []
 
 
 def own(folder):
@@ -65,6 +77,11 @@ def own(folder):
         raise SystemExit(f"{folder}: neither hapt_w128.npz nor LABEL/*.csv nor LABEL-*.csv")
     name = lambda f: f.parent.name if f.parent != folder else f.stem.rsplit("-", 1)[0]  # noqa: E731
     names = sorted({name(f) for f in files})
+    empty = sorted({path.name for path in folder.iterdir() if path.is_dir()} - set(names))
+    if empty:
+        raise SystemExit(f"{folder / empty[0]}: a label without a recording (.csv)")
+    if len(names) < 2:
+        raise SystemExit(f"{folder}: one label, `{names[0]}`; at least two are needed to tell them apart")
     runs = []
     for user, file in enumerate(files):
         samples = read(file)
@@ -73,6 +90,8 @@ def own(folder):
         if len(samples) < WINDOW:
             raise SystemExit(f"{file}: {len(samples)} rows; a window needs {WINDOW}")
         runs.append((samples, names.index(name(file)), user))
+    if np.concatenate([samples for samples, _, _ in runs]).std(0).max() < 1:
+        raise SystemExit(f"{folder}: no channel changes by as much as 1: give the sensor's integers, not g or m/s²")
     return runs, names
 
 
@@ -251,7 +270,8 @@ def main():
         print(f"folds: {torch.cat(right).mean():.4f}")
         return
     run, scaling = fit(runs, runs[:: len(runs) // 20 or 1], names, args, args.seed, args.state)
-    run.average.save(args.out)
+    if args.out:
+        run.average.save(args.out)
     report("trained on", run.average, *windows(runs, scaling), names)
     if args.test and test:
         _, counts = report("test", run.average, *windows(test, scaling), names)

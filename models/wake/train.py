@@ -43,8 +43,10 @@ def label_of(name):
 
 def split(folder, own=False):
     """15 % for validation and 15 % for the test by the hash of the name, or as `audio.own_split` does."""
-    found = [(path, label_of(name)) for path, name in audio.files(folder)]
+    found = [(path, label_of(name)) for path, name in (audio.labelled if own else audio.files)(folder)]
     if own:
+        if all(label == "nothing" for _, label in found):
+            raise SystemExit(f"{folder}: no recording of a word; `nothing` and `other…` are those that must not wake it")
         return audio.own_split(found)
     parts = {"train": [], "val": [], "test": []}
     for path, label in found:
@@ -52,9 +54,14 @@ def split(folder, own=False):
     return parts
 
 
+def heard(path, label):
+    """The samples of a recording, which may be silent if there is no word in it."""
+    return (audio.read if label == "nothing" else audio.word)(path, CONFIG["sample_rate"])
+
+
 def add(bank, files, labels, rng, count, group):
     for path, label in files:
-        samples = audio.read(path, CONFIG["sample_rate"])
+        samples = heard(path, label)
         for other, _ in variants(samples, CONFIG["sample_rate"], rng, count):
             bank.add(other, labels.index(label), group=group)
 
@@ -63,7 +70,7 @@ def log_mels(files, filters):
     """Integer log-mels of each file, as the device computes them."""
     made = []
     for path, label in files:
-        made.append((frontend.frames(audio.read(path, CONFIG["sample_rate"]), CONFIG, filters), label, path))
+        made.append((frontend.frames(heard(path, label), CONFIG, filters), label, path))
     return made
 
 
