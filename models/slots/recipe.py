@@ -27,6 +27,7 @@ from transformers import BertConfig, BertForTokenClassification
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 from common import sentence_encoder, word_piece
+from common.listed import numbered, wrong
 from common.run import Run, alike
 from common.spans import entity_f1
 from intent.corpus import SNIPS, Phrases, bare
@@ -45,12 +46,18 @@ def read(path):
             splits[name] = [(text.split(), tags.split(), label) for text, tags, label in zip(*lines)]
     else:
         rows, splits = [], collections.defaultdict(list)
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if line.strip():
+        for number, line in numbered(path):
+            try:
                 row = json.loads(line)
-                rows.append((row["text"].lower().split(), row["tags"], row.get("intent")))
-                if len(rows[-1][0]) != len(row["tags"]):
-                    raise SystemExit(f"{path}, line {number}: {len(rows[-1][0])} words, {len(row['tags'])} tags")
+                words, tags, intent = row["text"].lower().split(), list(row["tags"]), row.get("intent")
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                wrong(path, number, f"text and tags needed ({error})")
+            if not words or len(words) != len(tags):
+                wrong(path, number, f"{len(words)} words, {len(tags)} tags")
+            for tag in tags:
+                if not (isinstance(tag, str) and (tag == "O" or tag[:2] in ("B-", "I-") and tag[2:])):
+                    wrong(path, number, f"tag {tag!r}; `O`, `B-kind` or `I-kind` needed")
+            rows.append((words, tags, intent))
         for row in rows:
             h = int(hashlib.sha256(" ".join(row[0]).encode()).hexdigest(), 16) % 10
             splits[{0: "test", 1: "valid"}.get(h, "train")].append(row)

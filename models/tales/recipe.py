@@ -29,6 +29,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, processors, tra
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
+from common.listed import read_text
 from common.run import Run
 from llama import Llama
 
@@ -162,9 +163,9 @@ def main():
     args.work.mkdir(parents=True, exist_ok=True)
 
     if args.data:
-        texts = [clean(path.read_text(encoding="utf-8")) for path in sorted(args.data.glob("**/*.txt"))]
-        if not texts:
-            raise SystemExit(f"{args.data}: no .txt files")
+        texts = [clean(read_text(path)) for path in sorted(args.data.glob("**/*.txt"))]
+        if not any(texts):
+            raise SystemExit(f"{args.data}: no .txt files, or none with a text")
         held = texts[9::10] or texts
         train, test = [text for i, text in enumerate(texts) if i % 10 != 9], held
     else:
