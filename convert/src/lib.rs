@@ -3,6 +3,7 @@
 pub mod account;
 pub mod bill;
 pub mod checkpoint;
+pub mod chips;
 mod classification;
 pub mod error;
 pub mod error_rates;
