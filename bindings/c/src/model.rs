@@ -3,7 +3,7 @@
 use crate::code;
 use crate::engine::Engine;
 use crate::error::{CError, Error, report};
-use crate::handle::{Handle, Object, size_query};
+use crate::handle::{Handle, object};
 use crate::text::{put, put_if};
 use picoformer::blob::checksum_piece;
 use picoformer::{Build, FormatError, Model};
@@ -17,11 +17,7 @@ pub struct Parsed {
     crc: u32,
 }
 
-impl Object for Parsed {
-    const KIND: usize = 1;
-}
-
-size_query!(picoformer_model_bytes, Parsed);
+object!(Parsed, 1, picoformer_model_bytes);
 
 /// What a blob must be a multiple of.
 const BLOB_ALIGNMENT: usize = 4;

@@ -64,34 +64,8 @@ pub fn step<F: FrontEnd>(stream: &mut Own<F>) -> i32 {
 
 /// Defines the functions of one kind of stream, `$task` being a `Stream` in a tuple.
 macro_rules! functions {
-    ($task:ty, $new:expr, $open:ident, $push:ident, $feed:ident, $spread:ident, $reset:ident,
+    ($task:ty, $push:ident, $feed:ident, $spread:ident, $reset:ident,
      $limit:ident, $begin:ident, $step:ident, $answer:ident, $outputs:ident) => {
-        /// Opens a stream.
-        ///
-        /// # Safety
-        /// `self_` is null or memory of `self_bytes`; `model` null or a model's memory, which stays where it
-        /// is as long as this is used; `arena` null or memory of `arena_bytes`; `error` null or an error.
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $open(
-            self_: *mut Handle<$task>,
-            self_bytes: usize,
-            model: *const Handle<Parsed>,
-            arena: *mut u8,
-            arena_bytes: usize,
-            version: u32,
-            error: *mut CError,
-        ) -> i32 {
-            // SAFETY: by this function's contract.
-            let opened = unsafe {
-                Handle::open(self_, self_bytes, version, || {
-                    let model = Handle::shared(model)?;
-                    let arena = parts(model, arena, arena_bytes)?;
-                    Ok($new(&model.model, arena)?)
-                })
-            };
-            report(error, opened)
-        }
-
         /// Takes samples, and works on them.
         ///
         /// # Safety

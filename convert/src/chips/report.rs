@@ -2,24 +2,12 @@
 
 use super::data::{Chip, Chips, Core};
 use super::fit::{Need, Room};
-use super::work::{Counts, unit};
+use crate::images::largest;
+use crate::work::{Counts, unit};
 use picoformer::Model;
 use picoformer::config::Input;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fmt;
-use std::sync::LazyLock;
-
-/// A demo's image, as `cargo xtask qemu` recorded it.
-#[derive(Deserialize)]
-struct Image {
-    core: String,
-    text_bytes: usize,
-    stack_bytes: usize,
-}
-
-static IMAGES: LazyLock<Vec<Image>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../../firmware/record.json")).unwrap_or_default()
-});
 
 /// What a model costs on a chip. The fields are the keys of the rows of `picoformer inspect --chips --json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -71,19 +59,9 @@ pub struct Report {
     pub rows: Vec<Row>,
 }
 
-/// Code and stack of the demos: the largest on a core, or on any if it was not counted.
-fn image(core: &str) -> (usize, usize) {
-    // Cortex-M7 runs Cortex-M4's code.
-    let core = if core == "Cortex-M7" { "Cortex-M4" } else { core };
-    let known = IMAGES.iter().any(|image| image.core == core);
-    let own = || IMAGES.iter().filter(|image| !known || image.core == core);
-    let largest = |field: fn(&Image) -> usize| own().map(field).max().unwrap_or(0);
-    (largest(|image| image.text_bytes), largest(|image| image.stack_bytes))
-}
-
 fn row(model: &Model, need: &Need, chip: &Chip, core: Option<&Core>) -> Row {
     let counted = core.map_or("", |core| core.counted_on.as_str());
-    let (code, stack) = image(counted);
+    let (code, stack) = largest(counted);
     let (flash, ram) = (chip.flash_kib << 10, chip.ram_kib << 10);
     let room = Room { flash: flash.saturating_sub(code), ram: ram.saturating_sub(stack) };
     let fits = need.flash() <= room.flash && need.ram() <= room.ram;

@@ -20,7 +20,7 @@ struct Count {
 }
 
 static RECORD: LazyLock<Vec<Count>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../../bench/record.json")).unwrap_or_default()
+    serde_json::from_str(include_str!("../../bench/record.json")).unwrap_or_default()
 });
 
 /// The counts of one core.
@@ -165,6 +165,24 @@ impl<'a> Counts<'a> {
                 Some(source + target.n_layers as f64 * keys + tokens as f64 * each)
             }
         }
+    }
+}
+
+impl Counts<'_> {
+    /// The longest piece of work that an engine's `step` does, sampling left out: a tile of rows in one layer, or
+    /// logits.
+    pub fn step(self, c: &Config) -> Option<f64> {
+        let context = c.context.max(c.target_context);
+        let keys = if c.window > 0 { context.min(c.window) } else { context };
+        let sources = if c.decoder_layers > 0 { c.context } else { 0 };
+        let rows = c.tile_rows.max(c.beams).max(1) as f64;
+        let one = self.layer(c, keys as f64, sources as f64, false)?;
+        let layer = rows * (one + self.rest(false)? * c.d_model as f64);
+        let beams = c.beams.max(1) as f64;
+        let logits = beams * self.linear(c.d_model, c.n_outputs(), false)?;
+        let pooled = self.linear(c.d_model, c.d_model, false)?;
+        let frames = rows * self.linear(c.frame_len, c.d_model, false)?;
+        Some((layer + frames + pooled).max(logits + pooled))
     }
 }
 
