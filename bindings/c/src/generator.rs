@@ -127,8 +127,7 @@ pub unsafe extern "C" fn picoformer_generator_step(
     error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
-    let step = unsafe { Handle::get(self_) };
-    let step = step.and_then(|task| task.step(&mut Out::new(write, context)?));
+    let step = unsafe { Handle::lend(self_, |task| task.step(&mut Out::new(write, context)?)) };
     report(error, step)
 }
 
@@ -221,21 +220,22 @@ pub unsafe extern "C" fn picoformer_generate(
     error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
-    let written = unsafe { Handle::get(self_) }.and_then(|task| {
-        let mut out = Out::new(write, context)?;
-        // SAFETY: by this function's contract.
-        task.begin(unsafe { text::read(text, bytes) })?;
-        task.generator.set_limit(max_tokens as usize);
-        let mut left = max_tokens;
-        while left > 0 {
-            match task.step(&mut out)? {
-                code::WORKING => {}
-                code::TOKEN => left -= 1,
-                end => return Ok(end),
+    let written = unsafe {
+        Handle::lend(self_, |task| {
+            let mut out = Out::new(write, context)?;
+            task.begin(text::read(text, bytes))?;
+            task.generator.set_limit(max_tokens as usize);
+            let mut left = max_tokens;
+            while left > 0 {
+                match task.step(&mut out)? {
+                    code::WORKING => {}
+                    code::TOKEN => left -= 1,
+                    end => return Ok(end),
+                }
             }
-        }
-        let finished = task.stream.finish(&mut out);
-        Ok(if finished.is_ok() { code::LIMIT } else { code::CANCELLED })
-    });
+            let finished = task.stream.finish(&mut out);
+            Ok(if finished.is_ok() { code::LIMIT } else { code::CANCELLED })
+        })
+    };
     report(error, written)
 }

@@ -71,6 +71,25 @@ impl<T: Object> Handle<T> {
         Ok(unsafe { (*handle).value.assume_init_mut() })
     }
 
+    /// Works with an object that was opened, and calls back: until that is over it is not open, so that whoever
+    /// is called cannot use it.
+    ///
+    /// # Safety
+    /// As [`Handle::get`].
+    pub unsafe fn lend(
+        handle: *mut Self,
+        work: impl FnOnce(&mut T) -> Result<i32, Error>,
+    ) -> Result<i32, Error> {
+        // SAFETY: by this function's contract.
+        let value = unsafe { Self::get(handle)? };
+        // SAFETY: the mark lies beside the value, and nobody else has either.
+        unsafe { (&raw mut (*handle).mark).write(0) };
+        let result = work(value);
+        // SAFETY: as before.
+        unsafe { (&raw mut (*handle).mark).write(mark(handle.addr(), T::KIND)) };
+        result
+    }
+
     /// An object that was opened, to be read.
     ///
     /// # Safety

@@ -4,7 +4,7 @@ use crate::code;
 use crate::engine::Engine;
 use crate::error::{CError, Error, report};
 use crate::handle::{Handle, object};
-use crate::text::{put, put_if};
+use crate::text::{check_length, put, put_if};
 use picoformer::blob::checksum_piece;
 use picoformer::{Build, FormatError, Model};
 
@@ -33,6 +33,7 @@ unsafe fn bytes_of(blob: *const u8, bytes: usize) -> Result<&'static [u8], Error
     if !blob.addr().is_multiple_of(BLOB_ALIGNMENT) {
         return Err(Error::misaligned(code::BLOB_MISALIGNED, BLOB_ALIGNMENT, blob.addr()));
     }
+    check_length::<u8>(bytes)?;
     // SAFETY: by this function's contract.
     Ok(unsafe { core::slice::from_raw_parts(blob, bytes) })
 }

@@ -5,6 +5,7 @@ use crate::code;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::text::{put, put_if};
+use picoformer::RunError;
 use picoformer::features::FrontEnd;
 use picoformer::task::{Detection, Stream};
 
@@ -58,8 +59,11 @@ pub unsafe fn answer<F: FrontEnd>(stream: &Own<F>, answer: *mut Label) -> Result
 }
 
 /// One piece of work for the window.
-pub fn step<F: FrontEnd>(stream: &mut Own<F>) -> i32 {
-    progress(stream.step())
+pub fn step<F: FrontEnd>(stream: &mut Own<F>) -> Result<i32, Error> {
+    match stream.answer() {
+        Err(RunError::EmptyInput) => Err(RunError::EmptyInput.into()),
+        _ => Ok(progress(stream.step())),
+    }
 }
 
 /// Defines the functions of one kind of stream, `$task` being a `Stream` in a tuple.
@@ -175,7 +179,7 @@ macro_rules! functions {
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $step(self_: *mut Handle<$task>, error: *mut CError) -> i32 {
             // SAFETY: by this function's contract.
-            let step = unsafe { Handle::get(self_) }.map(|task| stream::step(&mut task.0));
+            let step = unsafe { Handle::get(self_) }.and_then(|task| stream::step(&mut task.0));
             report(error, step)
         }
 

@@ -78,7 +78,13 @@ pub unsafe extern "C" fn picoformer_translator_step(
     error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
-    let step = unsafe { Handle::get(self_) }.map(|Task(task)| progress(task.engine().step()));
+    let step = unsafe { Handle::get(self_) }.and_then(|Task(task)| {
+        let engine = task.engine();
+        match engine.part() {
+            Part::Done if engine.found().is_none() => Err(RunError::EmptyInput.into()),
+            _ => Ok(progress(engine.step())),
+        }
+    });
     report(error, step)
 }
 
@@ -157,12 +163,14 @@ pub unsafe extern "C" fn picoformer_translator_write(
     error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
-    let written = unsafe { Handle::get(self_) }.and_then(|task| {
-        if task.0.engine().part() != Part::Done {
-            return Err(RunError::InFlight.into());
-        }
-        task.write(&mut Out::new(write, context)?, found)
-    });
+    let written = unsafe {
+        Handle::lend(self_, |task| {
+            if task.0.engine().part() != Part::Done {
+                return Err(RunError::InFlight.into());
+            }
+            task.write(&mut Out::new(write, context)?, found)
+        })
+    };
     report(error, written)
 }
 
@@ -181,12 +189,13 @@ pub unsafe extern "C" fn picoformer_translate(
     error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
-    let written = unsafe { Handle::get(self_) }.and_then(|task| {
-        let mut out = Out::new(write, context)?;
-        // SAFETY: by this function's contract.
-        task.begin(unsafe { text::read(text, bytes) })?;
-        while task.0.engine().step() == Progress::Working {}
-        task.write(&mut out, found)
-    });
+    let written = unsafe {
+        Handle::lend(self_, |task| {
+            let mut out = Out::new(write, context)?;
+            task.begin(text::read(text, bytes))?;
+            while task.0.engine().step() == Progress::Working {}
+            task.write(&mut out, found)
+        })
+    };
     report(error, written)
 }
