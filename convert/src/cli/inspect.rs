@@ -39,7 +39,7 @@ pub fn run(arguments: &InspectArguments) -> Result<()> {
     let bytes = Blob::open(&arguments.blob)?;
     let model = bytes.model(&arguments.blob)?;
     if arguments.chips.is_none() && arguments.ram.is_none() {
-        return super::print(&bill(&model), arguments.json);
+        return print(&bill(&model), arguments.json);
     }
     let file = arguments.chips.as_ref().and_then(Option::as_deref);
     let mut chips = Chips::with(file)?;
@@ -48,10 +48,13 @@ pub fn run(arguments: &InspectArguments) -> Result<()> {
         chips.chips.clear();
     }
     chips.chips.extend(own);
-    let report = report(&model, &chips);
-    match arguments.json {
-        true => say(&serde_json::to_string(&report).into_diagnostic()?)?,
-        false => say(&report)?,
+    print(&report(&model, &chips), arguments.json)
+}
+
+fn print<T: serde::Serialize + std::fmt::Display>(value: &T, json: bool) -> Result<()> {
+    match json {
+        true => say(&serde_json::to_string(value).into_diagnostic()?)?,
+        false => say(value)?,
     }
     Ok(())
 }

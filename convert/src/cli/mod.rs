@@ -312,11 +312,3 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
     }
     Ok(say(&format_args!("{bill}\n\nwritten to {}", arguments.output.display()))?)
 }
-
-fn print<T: serde::Serialize + std::fmt::Display>(value: &T, json: bool) -> Result<()> {
-    match json {
-        true => say(&serde_json::to_string(value).into_diagnostic()?)?,
-        false => say(value)?,
-    }
-    Ok(())
-}

@@ -47,7 +47,8 @@ pub fn classify(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, F
 /// # Errors
 /// Names what failed.
 pub fn classify_any(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
-    let model = Model::parse_linked_for::<Native>(&BLOB.0).map_err(|_| Failure("the blob is not valid"))?;
+    let model =
+        Model::parse_linked_for::<Native>(&BLOB.0).map_err(|_| Failure("the blob is not valid"))?;
     run::<Native>(&model, out, probe)
 }
 
