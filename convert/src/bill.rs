@@ -1,6 +1,7 @@
 //! The exact bill of a blob: flash by section, RAM by buffer.
 
 use crate::kept::Kept;
+use crate::longest::{Longest, longest};
 use crate::scope::score_name;
 use picoformer::Model;
 use picoformer::arena::buffers;
@@ -87,6 +88,8 @@ pub struct Bill {
     pub sections: Vec<Item>,
     /// RAM by buffer.
     pub buffers: Vec<Item>,
+    /// Instructions at most between two returns, by core: a bound with a margin, for a watchdog.
+    pub longest: Vec<Longest>,
 }
 
 /// When an input is none of the labels.
@@ -185,6 +188,7 @@ pub fn bill(model: &Model) -> Bill {
             .filter(|buffer| buffer.len > 0)
             .map(|buffer| item(buffer.name, buffer.bytes()))
             .collect(),
+        longest: longest(model),
     }
 }
 
@@ -309,6 +313,16 @@ impl std::fmt::Display for Bill {
         writeln!(f, "\nRAM (arena) {:>25} bytes", self.arena_bytes)?;
         for item in &self.buffers {
             writeln!(f, "  {:<24}{:>11}", item.name, item.bytes)?;
+        }
+        if !self.longest.is_empty() {
+            writeln!(
+                f,
+                "\ninstructions at most between two returns, and bytes of stack (docs/C.md)"
+            )?;
+            writeln!(f, "  {:<24}{:>11}{:>11}{:>11}{:>11}", "", "step", "begin", "parse", "stack")?;
+        }
+        for Longest { core, step, begin, parse, stack_bytes } in &self.longest {
+            writeln!(f, "  {core:<24}{step:>11}{begin:>11}{parse:>11}{stack_bytes:>11}")?;
         }
         let [bytes, halves, words, tokens] = self.arena;
         write!(f, "\nstatic ARENA: Arena<{bytes}, {halves}, {words}, {tokens}>")

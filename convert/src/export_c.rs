@@ -66,6 +66,19 @@ fn header(model: &Model, name: &str) -> String {
     if bill.n_labels > 0 {
         let _ = writeln!(text, "#define {upper}_LABELS {}u", bill.n_labels);
     }
+    if let Some(stack) = bill.longest.iter().map(|longest| longest.stack_bytes).max() {
+        let _ = writeln!(
+            text,
+            "#define {upper}_STACK_BYTES {stack}u /* without what a program puts on top */"
+        );
+    }
+    if !bill.longest.is_empty() {
+        text += "\n/* Instructions at most between two returns of the library, by core: for a watchdog. */\n";
+    }
+    for longest in &bill.longest {
+        let core = longest.core.to_uppercase().replace('+', "PLUS").replace('-', "_");
+        let _ = writeln!(text, "#define {upper}_LONGEST_{core} {}u", longest.any());
+    }
     text + &format!(
         "\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n\
          /* In flash, at a multiple of 16. */\n\

@@ -7,6 +7,7 @@ pub mod board;
 pub mod boards;
 pub mod c;
 pub mod cards;
+pub mod chips;
 pub mod demo;
 pub mod elf;
 pub mod endure;

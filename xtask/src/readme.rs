@@ -4,17 +4,19 @@ use crate::bench::document;
 use crate::figures::grouped;
 use crate::qemu::{Row, record};
 use crate::steps::root;
-use crate::{image, markers, safety};
+use crate::{boards, chips, image, markers, safety};
 use anyhow::{Context, Result, bail};
 use std::process::Command;
 
 /// The command that writes what is checked here.
 const COMMAND: &str = "cargo xtask readme";
 
-/// Writes the figures into README.md and docs/BENCHMARKS.md, or checks that they are current.
+/// Writes the figures into README.md and the documents that hold some, or checks that they are current.
 pub fn figures(check: bool) -> Result<()> {
-    markers::update("README.md", &[("figures", tables()?)], check, COMMAND)?;
+    let tables = [("figures", tables()?), ("boards", boards::table()?)];
+    markers::update("README.md", &tables, check, COMMAND)?;
     safety::document::update(check)?;
+    chips::table(check)?;
     benchmarks(check)
 }
 

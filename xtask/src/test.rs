@@ -54,7 +54,9 @@ pub fn test(only: String) -> bool {
     report.step("C library, its examples and tests", || c::c(&c::Options::default()));
     report.step("commands in README.md", readme::commands);
     report.step("instructions of kernels and models, and the record", bench::check);
-    report.step("figures in README.md and docs/BENCHMARKS.md", || readme::figures(true));
+    report.step("figures in README.md, docs/BENCHMARKS.md and docs/CHIPS.md", || {
+        readme::figures(true)
+    });
     report.close()
 }
 

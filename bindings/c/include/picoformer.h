@@ -19,7 +19,8 @@
  *
  * Steps. Every function that computes for long has a twin: `begin`, then `step` while it returns
  * PICOFORMER_WORKING, then the result. A step is one tile of rows in one layer, or the logits of one token:
- * feed the watchdog in between. `picoformer inspect` tells the longest one.
+ * feed the watchdog in between. `picoformer inspect` tells how many instructions the longest call takes on
+ * each core, and the header that `picoformer export-c` writes has it as MODEL_LONGEST_CORTEX_M4 and so on.
  *
  * Units. Logits are Q15.16: 65536 is 1. Log-probabilities are natural logarithms, Q15.16. Embeddings are
  * Q1.30. Texts are UTF-8 with a length in bytes; a length of PICOFORMER_NUL_TERMINATED takes it up to its NUL.

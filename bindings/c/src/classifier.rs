@@ -3,8 +3,7 @@
 use crate::code;
 use crate::engine::Engine;
 use crate::error::{CError, Error, report};
-use crate::handle::{Handle, Object, parts, size_query};
-use crate::model::Parsed;
+use crate::handle::{Handle, task};
 use crate::text::{self, put};
 use picoformer::task::{Answer, Classifier};
 use picoformer::{Progress, RunError};
@@ -12,11 +11,9 @@ use picoformer::{Progress, RunError};
 /// The task.
 pub struct Task(Classifier<'static, 'static, Engine>);
 
-impl Object for Task {
-    const KIND: usize = 2;
-}
-
-size_query!(picoformer_classifier_bytes, Task);
+task!(Task, 2, picoformer_classifier_bytes, picoformer_classifier_open, |model, arena| {
+    Classifier::new_for(model, arena).map(Task)
+});
 
 /// `picoformer_answer`.
 #[repr(C)]
@@ -60,32 +57,6 @@ pub unsafe fn numbers(numbers: &[i32], to: *mut *const i32, n: *mut usize) -> Re
         put(to, numbers.as_ptr())?;
     }
     Ok(code::OK)
-}
-
-/// Opens a classifier.
-///
-/// # Safety
-/// `self_` is null or memory of `self_bytes`; `model` null or a model's memory, which stays where it is as
-/// long as this is used; `arena` null or memory of `arena_bytes`; `error` null or an error.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn picoformer_classifier_open(
-    self_: *mut Handle<Task>,
-    self_bytes: usize,
-    model: *const Handle<Parsed>,
-    arena: *mut u8,
-    arena_bytes: usize,
-    version: u32,
-    error: *mut CError,
-) -> i32 {
-    // SAFETY: by this function's contract.
-    let opened = unsafe {
-        Handle::open(self_, self_bytes, version, || {
-            let model = Handle::shared(model)?;
-            let arena = parts(model, arena, arena_bytes)?;
-            Ok(Task(Classifier::new_for(&model.model, arena)?))
-        })
-    };
-    report(error, opened)
 }
 
 /// Takes a text.

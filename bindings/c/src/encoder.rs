@@ -4,45 +4,16 @@ use crate::classifier::{numbers, progress};
 use crate::code;
 use crate::engine::Engine;
 use crate::error::{CError, report};
-use crate::handle::{Handle, Object, parts, size_query};
-use crate::model::Parsed;
+use crate::handle::{Handle, task};
 use crate::text::{put, slice};
 use picoformer::{Encoder, RunError};
 
 /// The task.
 pub struct Task(Encoder<'static, 'static, Engine>);
 
-impl Object for Task {
-    const KIND: usize = 5;
-}
-
-size_query!(picoformer_encoder_bytes, Task);
-
-/// Opens an encoder.
-///
-/// # Safety
-/// `self_` is null or memory of `self_bytes`; `model` null or a model's memory, which stays where it is as
-/// long as this is used; `arena` null or memory of `arena_bytes`; `error` null or an error.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn picoformer_encoder_open(
-    self_: *mut Handle<Task>,
-    self_bytes: usize,
-    model: *const Handle<Parsed>,
-    arena: *mut u8,
-    arena_bytes: usize,
-    version: u32,
-    error: *mut CError,
-) -> i32 {
-    // SAFETY: by this function's contract.
-    let opened = unsafe {
-        Handle::open(self_, self_bytes, version, || {
-            let model = Handle::shared(model)?;
-            let arena = parts(model, arena, arena_bytes)?;
-            Ok(Task(Encoder::new_for(&model.model, arena)?))
-        })
-    };
-    report(error, opened)
-}
+task!(Task, 5, picoformer_encoder_bytes, picoformer_encoder_open, |model, arena| {
+    Encoder::new_for(model, arena).map(Task)
+});
 
 /// Takes tokens.
 ///

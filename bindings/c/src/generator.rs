@@ -4,8 +4,7 @@ use crate::classifier::numbers;
 use crate::code;
 use crate::engine::Engine;
 use crate::error::{CError, Error, report};
-use crate::handle::{Handle, Object, parts, size_query};
-use crate::model::Parsed;
+use crate::handle::{Handle, task};
 use crate::text::{self, Out, Write, put};
 use core::ffi::c_void;
 use picoformer::task::{Event, Generator, Stop, TextStream};
@@ -19,12 +18,6 @@ pub struct Task {
     token: u32,
 }
 
-impl Object for Task {
-    const KIND: usize = 3;
-}
-
-size_query!(picoformer_generator_bytes, Task);
-
 /// `picoformer_sampling`.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -36,38 +29,23 @@ pub struct Drawing {
     seed_high: u32,
 }
 
-/// Opens a generator.
-///
-/// # Safety
-/// `self_` is null or memory of `self_bytes`; `model` null or a model's memory, which stays where it is as
-/// long as this is used; `arena` null or memory of `arena_bytes`; `sampling` null (greedy) or one; `error`
-/// null or an error.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn picoformer_generator_open(
-    self_: *mut Handle<Task>,
-    self_bytes: usize,
-    model: *const Handle<Parsed>,
-    arena: *mut u8,
-    arena_bytes: usize,
-    sampling: *const Drawing,
-    version: u32,
-    error: *mut CError,
-) -> i32 {
-    // SAFETY: by this function's contract.
-    let opened = unsafe {
-        Handle::open(self_, self_bytes, version, || {
-            let model = Handle::shared(model)?;
-            let sampling = match sampling.is_null() {
-                true => Sampling::greedy(),
-                false => read(sampling.read_unaligned())?,
-            };
-            let arena = parts(model, arena, arena_bytes)?;
-            let generator = Generator::new_for(&model.model, arena, sampling)?;
-            Ok(Task { generator, stream: TextStream::new(), token: 0 })
-        })
+task!(
+    Task,
+    3,
+    picoformer_generator_bytes,
+    picoformer_generator_open,
+    |model, arena| {
+        let sampling = match sampling.is_null() {
+            true => Sampling::greedy(),
+            // SAFETY: by the function's contract.
+            false => read(sampling.read_unaligned())?,
+        };
+        let generator = Generator::new_for(model, arena, sampling)?;
+        Ok::<_, Error>(Task { generator, stream: TextStream::new(), token: 0 })
     };
-    report(error, opened)
-}
+    sampling: *const Drawing,
+    "`sampling` is null (greedy) or one."
+);
 
 fn read(d: Drawing) -> Result<Sampling, Error> {
     if d.top_p > 1 << 16 {
@@ -149,8 +127,7 @@ pub unsafe extern "C" fn picoformer_generator_step(
     error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
-    let step = unsafe { Handle::get(self_) };
-    let step = step.and_then(|task| task.step(&mut Out::new(write, context)?));
+    let step = unsafe { Handle::lend(self_, |task| task.step(&mut Out::new(write, context)?)) };
     report(error, step)
 }
 
@@ -243,21 +220,22 @@ pub unsafe extern "C" fn picoformer_generate(
     error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
-    let written = unsafe { Handle::get(self_) }.and_then(|task| {
-        let mut out = Out::new(write, context)?;
-        // SAFETY: by this function's contract.
-        task.begin(unsafe { text::read(text, bytes) })?;
-        task.generator.set_limit(max_tokens as usize);
-        let mut left = max_tokens;
-        while left > 0 {
-            match task.step(&mut out)? {
-                code::WORKING => {}
-                code::TOKEN => left -= 1,
-                end => return Ok(end),
+    let written = unsafe {
+        Handle::lend(self_, |task| {
+            let mut out = Out::new(write, context)?;
+            task.begin(text::read(text, bytes))?;
+            task.generator.set_limit(max_tokens as usize);
+            let mut left = max_tokens;
+            while left > 0 {
+                match task.step(&mut out)? {
+                    code::WORKING => {}
+                    code::TOKEN => left -= 1,
+                    end => return Ok(end),
+                }
             }
-        }
-        let finished = task.stream.finish(&mut out);
-        Ok(if finished.is_ok() { code::LIMIT } else { code::CANCELLED })
-    });
+            let finished = task.stream.finish(&mut out);
+            Ok(if finished.is_ok() { code::LIMIT } else { code::CANCELLED })
+        })
+    };
     report(error, written)
 }

@@ -31,10 +31,6 @@ impl<T: Object> Handle<T> {
 
     const FITS: () = assert!(align_of::<Self>() <= ALIGNMENT);
 
-    fn mark(address: usize) -> usize {
-        address ^ T::KIND ^ 0x5049_434F
-    }
-
     /// Opens an object: checks its memory and lets `make` fill it.
     ///
     /// # Safety
@@ -59,7 +55,7 @@ impl<T: Object> Handle<T> {
         // SAFETY: within the object.
         unsafe {
             (&raw mut (*place).value).cast::<T>().write(value);
-            (&raw mut (*place).mark).write(Self::mark(address));
+            (&raw mut (*place).mark).write(mark(address, T::KIND));
         }
         Ok(code::OK)
     }
@@ -75,28 +71,63 @@ impl<T: Object> Handle<T> {
         Ok(unsafe { (*handle).value.assume_init_mut() })
     }
 
+    /// Works with an object that was opened, and calls back: until that is over it is not open, so that whoever
+    /// is called cannot use it.
+    ///
+    /// # Safety
+    /// As [`Handle::get`].
+    pub unsafe fn lend(
+        handle: *mut Self,
+        work: impl FnOnce(&mut T) -> Result<i32, Error>,
+    ) -> Result<i32, Error> {
+        // SAFETY: by this function's contract.
+        let value = unsafe { Self::get(handle)? };
+        // SAFETY: the mark lies beside the value, and nobody else has either.
+        unsafe { (&raw mut (*handle).mark).write(0) };
+        let result = work(value);
+        // SAFETY: as before.
+        unsafe { (&raw mut (*handle).mark).write(mark(handle.addr(), T::KIND)) };
+        result
+    }
+
     /// An object that was opened, to be read.
     ///
     /// # Safety
     /// As [`Handle::get`], but others may read it, too.
     pub unsafe fn shared<'h>(handle: *const Self) -> Result<&'h T, Error> {
-        if handle.is_null() {
-            return Err(Error::null("object"));
-        }
-        let address = handle.addr();
-        if !address.is_multiple_of(ALIGNMENT) {
-            return Err(Error::misaligned(code::OBJECT_MISALIGNED, ALIGNMENT, address));
-        }
-        // SAFETY: not null, and the first word of any object, opened or not, may be read.
-        if unsafe { (&raw const (*handle).mark).read() } != Self::mark(address) {
-            return Err(Error::new(code::NOT_OPEN));
-        }
+        // SAFETY: by this function's contract; the mark comes first.
+        unsafe { check_open(handle.cast(), T::KIND)? };
         // SAFETY: opened, hence written.
         Ok(unsafe { (*handle).value.assume_init_ref() })
     }
 }
 
-/// What does not depend on the kind of an object.
+/// What an object of this kind that was opened at this address begins with.
+fn mark(address: usize, kind: usize) -> usize {
+    address ^ kind ^ 0x5049_434F
+}
+
+/// Whether an object of this kind was opened at this address: code that all kinds share.
+///
+/// # Safety
+/// `handle` is null or memory of an object, of whatever kind.
+#[inline(never)]
+unsafe fn check_open(handle: *const usize, kind: usize) -> Result<(), Error> {
+    if handle.is_null() {
+        return Err(Error::null("object"));
+    }
+    let address = handle.addr();
+    if !address.is_multiple_of(ALIGNMENT) {
+        return Err(Error::misaligned(code::OBJECT_MISALIGNED, ALIGNMENT, address));
+    }
+    // SAFETY: not null, and the first word of any object, opened or not, may be read.
+    if unsafe { handle.read() } != mark(address, kind) {
+        return Err(Error::new(code::NOT_OPEN));
+    }
+    Ok(())
+}
+
+/// Whether memory is fit for an object: code that all kinds share.
 #[inline(never)]
 fn check_memory(address: usize, given: usize, needed: usize, version: u32) -> Result<(), Error> {
     if address == 0 {
@@ -175,14 +206,55 @@ pub unsafe fn parts(
     }
 }
 
-/// Defines the function that says how large an object is.
-macro_rules! size_query {
-    ($name:ident, $object:ty) => {
+/// Makes a type an object: its number among the kinds, and the function that says how large it is.
+macro_rules! object {
+    ($object:ty, $kind:literal, $bytes:ident) => {
+        impl $crate::handle::Object for $object {
+            const KIND: usize = $kind;
+        }
+
         /// Bytes of the object; its memory must be a multiple of 8.
         #[unsafe(no_mangle)]
-        pub extern "C" fn $name() -> usize {
+        pub extern "C" fn $bytes() -> usize {
             $crate::handle::Handle::<$object>::BYTES
         }
     };
 }
-pub(crate) use size_query;
+pub(crate) use object;
+
+/// Makes a type a task: an [`object!`], and the function that opens it on a model and an arena. `$make` takes
+/// both and gives a `Result`; an argument of its own stands behind it, with its type and what must be true of it.
+macro_rules! task {
+    ($task:ty, $kind:literal, $bytes:ident, $open:ident,
+     $make:expr $(; $extra:ident: $type:ty, $promise:literal)?) => {
+        $crate::handle::object!($task, $kind, $bytes);
+
+        /// Opens the task.
+        ///
+        /// # Safety
+        /// `self_` is null or memory of `self_bytes`; `model` null or a model's memory, which stays where it is
+        /// as long as this is used; `arena` null or memory of `arena_bytes`; `error` null or an error.
+        $(#[doc = $promise])?
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $open(
+            self_: *mut $crate::handle::Handle<$task>,
+            self_bytes: usize,
+            model: *const $crate::handle::Handle<$crate::model::Parsed>,
+            arena: *mut u8,
+            arena_bytes: usize,
+            $($extra: $type,)?
+            version: u32,
+            error: *mut $crate::error::CError,
+        ) -> i32 {
+            // SAFETY: by this function's contract.
+            let opened = unsafe {
+                $crate::handle::Handle::open(self_, self_bytes, version, || {
+                    let model = $crate::handle::Handle::shared(model)?;
+                    Ok($make(&model.model, $crate::handle::parts(model, arena, arena_bytes)?)?)
+                })
+            };
+            $crate::error::report(error, opened)
+        }
+    };
+}
+pub(crate) use task;

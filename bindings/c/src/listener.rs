@@ -4,8 +4,7 @@ use crate::classifier::{Label, numbers};
 use crate::code;
 use crate::engine::Engine;
 use crate::error::{CError, report};
-use crate::handle::{Handle, Object, parts, size_query};
-use crate::model::Parsed;
+use crate::handle::{Handle, task};
 use crate::stream::{self, Detected, functions};
 use crate::text::{put, slice};
 use picoformer::{Listener, RunError};
@@ -13,16 +12,12 @@ use picoformer::{Listener, RunError};
 /// The task.
 pub struct Task(Listener<'static, 'static, Engine>);
 
-impl Object for Task {
-    const KIND: usize = 7;
-}
-
-size_query!(picoformer_listener_bytes, Task);
+task!(Task, 7, picoformer_listener_bytes, picoformer_listener_open, |model, arena| {
+    Listener::new_for(model, arena).map(Task)
+});
 
 functions!(
     Task,
-    |model, arena| Listener::new_for(model, arena).map(Task),
-    picoformer_listener_open,
     picoformer_listener_push,
     picoformer_listener_feed,
     picoformer_listener_spread,

@@ -3,8 +3,8 @@
 use crate::code;
 use crate::engine::Engine;
 use crate::error::{CError, Error, report};
-use crate::handle::{Handle, Object, size_query};
-use crate::text::{put, put_if};
+use crate::handle::{Handle, object};
+use crate::text::{check_length, put, put_if};
 use picoformer::blob::checksum_piece;
 use picoformer::{Build, FormatError, Model};
 
@@ -17,11 +17,7 @@ pub struct Parsed {
     crc: u32,
 }
 
-impl Object for Parsed {
-    const KIND: usize = 1;
-}
-
-size_query!(picoformer_model_bytes, Parsed);
+object!(Parsed, 1, picoformer_model_bytes);
 
 /// What a blob must be a multiple of.
 const BLOB_ALIGNMENT: usize = 4;
@@ -37,6 +33,7 @@ unsafe fn bytes_of(blob: *const u8, bytes: usize) -> Result<&'static [u8], Error
     if !blob.addr().is_multiple_of(BLOB_ALIGNMENT) {
         return Err(Error::misaligned(code::BLOB_MISALIGNED, BLOB_ALIGNMENT, blob.addr()));
     }
+    check_length::<u8>(bytes)?;
     // SAFETY: by this function's contract.
     Ok(unsafe { core::slice::from_raw_parts(blob, bytes) })
 }

@@ -4,8 +4,7 @@ use crate::classifier::{Label, numbers};
 use crate::code;
 use crate::engine::Engine;
 use crate::error::{CError, report};
-use crate::handle::{Handle, Object, parts, size_query};
-use crate::model::Parsed;
+use crate::handle::{Handle, task};
 use crate::stream::{self, Detected, functions};
 use crate::text::{put, slice};
 use picoformer::{MotionClassifier, RunError};
@@ -13,16 +12,12 @@ use picoformer::{MotionClassifier, RunError};
 /// The task.
 pub struct Task(MotionClassifier<'static, 'static, Engine>);
 
-impl Object for Task {
-    const KIND: usize = 8;
-}
-
-size_query!(picoformer_motion_bytes, Task);
+task!(Task, 8, picoformer_motion_bytes, picoformer_motion_open, |model, arena| {
+    MotionClassifier::new_for(model, arena).map(Task)
+});
 
 functions!(
     Task,
-    |model, arena| MotionClassifier::new_for(model, arena).map(Task),
-    picoformer_motion_open,
     picoformer_motion_push,
     picoformer_motion_feed,
     picoformer_motion_spread,

@@ -3,12 +3,11 @@
 use crate::code;
 use crate::engine::Engine;
 use crate::error::{CError, Error, report};
-use crate::handle::{Handle, Object, parts, size_query};
-use crate::model::Parsed;
+use crate::handle::{Handle, task};
 use crate::text::{self, put};
 use picoformer::probability::log_probability;
 use picoformer::tokenizer::Tokenizer;
-use picoformer::{Decoder, RunError};
+use picoformer::{ArenaParts, Decoder, Model, RunError};
 
 /// The task.
 pub struct Task {
@@ -21,40 +20,7 @@ pub struct Task {
     total: i64,
 }
 
-impl Object for Task {
-    const KIND: usize = 6;
-}
-
-size_query!(picoformer_scorer_bytes, Task);
-
-/// Opens a scorer.
-///
-/// # Safety
-/// `self_` is null or memory of `self_bytes`; `model` null or a model's memory, which stays where it is as
-/// long as this is used; `arena` null or memory of `arena_bytes`; `error` null or an error.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn picoformer_scorer_open(
-    self_: *mut Handle<Task>,
-    self_bytes: usize,
-    model: *const Handle<Parsed>,
-    arena: *mut u8,
-    arena_bytes: usize,
-    version: u32,
-    error: *mut CError,
-) -> i32 {
-    // SAFETY: by this function's contract.
-    let opened = unsafe {
-        Handle::open(self_, self_bytes, version, || {
-            let model = Handle::shared(model)?;
-            let mut arena = parts(model, arena, arena_bytes)?;
-            let tokens = core::mem::take(&mut arena.tokens);
-            let decoder = Decoder::new_for(&model.model, arena)?;
-            let tokenizer = model.model.tokenizer();
-            Ok(Task { decoder, tokenizer, tokens, n: 0, fed: 0, total: 0 })
-        })
-    };
-    report(error, opened)
-}
+task!(Task, 6, picoformer_scorer_bytes, picoformer_scorer_open, Task::new);
 
 /// Takes a text.
 ///
@@ -76,6 +42,12 @@ pub unsafe extern "C" fn picoformer_scorer_begin(
 }
 
 impl Task {
+    fn new(model: &'static Model<'static>, mut arena: ArenaParts<'static>) -> Result<Self, Error> {
+        let tokens = core::mem::take(&mut arena.tokens);
+        let decoder = Decoder::new_for(model, arena)?;
+        Ok(Self { decoder, tokenizer: model.tokenizer(), tokens, n: 0, fed: 0, total: 0 })
+    }
+
     fn begin(&mut self, text: Result<&str, Error>) -> Result<(), Error> {
         (self.n, self.fed, self.total) = (0, 0, 0);
         self.decoder.reset();

@@ -5,6 +5,7 @@ use crate::code;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::text::{put, put_if};
+use picoformer::RunError;
 use picoformer::features::FrontEnd;
 use picoformer::task::{Detection, Stream};
 
@@ -58,40 +59,17 @@ pub unsafe fn answer<F: FrontEnd>(stream: &Own<F>, answer: *mut Label) -> Result
 }
 
 /// One piece of work for the window.
-pub fn step<F: FrontEnd>(stream: &mut Own<F>) -> i32 {
-    progress(stream.step())
+pub fn step<F: FrontEnd>(stream: &mut Own<F>) -> Result<i32, Error> {
+    match stream.answer() {
+        Err(RunError::EmptyInput) => Err(RunError::EmptyInput.into()),
+        _ => Ok(progress(stream.step())),
+    }
 }
 
 /// Defines the functions of one kind of stream, `$task` being a `Stream` in a tuple.
 macro_rules! functions {
-    ($task:ty, $new:expr, $open:ident, $push:ident, $feed:ident, $spread:ident, $reset:ident,
+    ($task:ty, $push:ident, $feed:ident, $spread:ident, $reset:ident,
      $limit:ident, $begin:ident, $step:ident, $answer:ident, $outputs:ident) => {
-        /// Opens a stream.
-        ///
-        /// # Safety
-        /// `self_` is null or memory of `self_bytes`; `model` null or a model's memory, which stays where it
-        /// is as long as this is used; `arena` null or memory of `arena_bytes`; `error` null or an error.
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $open(
-            self_: *mut Handle<$task>,
-            self_bytes: usize,
-            model: *const Handle<Parsed>,
-            arena: *mut u8,
-            arena_bytes: usize,
-            version: u32,
-            error: *mut CError,
-        ) -> i32 {
-            // SAFETY: by this function's contract.
-            let opened = unsafe {
-                Handle::open(self_, self_bytes, version, || {
-                    let model = Handle::shared(model)?;
-                    let arena = parts(model, arena, arena_bytes)?;
-                    Ok($new(&model.model, arena)?)
-                })
-            };
-            report(error, opened)
-        }
-
         /// Takes samples, and works on them.
         ///
         /// # Safety
@@ -201,7 +179,7 @@ macro_rules! functions {
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $step(self_: *mut Handle<$task>, error: *mut CError) -> i32 {
             // SAFETY: by this function's contract.
-            let step = unsafe { Handle::get(self_) }.map(|task| stream::step(&mut task.0));
+            let step = unsafe { Handle::get(self_) }.and_then(|task| stream::step(&mut task.0));
             report(error, step)
         }
 

@@ -1,5 +1,6 @@
 //! Texts that come from C, and texts that go there.
 
+use crate::code;
 use crate::error::Error;
 use core::ffi::c_void;
 use core::fmt;
@@ -27,6 +28,7 @@ pub unsafe fn read<'t>(text: *const u8, bytes: usize) -> Result<&'t str, Error> 
             len += 1;
         }
     }
+    check_length::<u8>(len)?;
     // SAFETY: by this function's contract.
     let bytes = unsafe { core::slice::from_raw_parts(text, len) };
     core::str::from_utf8(bytes)
@@ -41,8 +43,18 @@ pub unsafe fn slice<'t, T>(data: *const T, n: usize, what: &'static str) -> Resu
     if data.is_null() || !data.is_aligned() {
         return Err(Error::null(what));
     }
+    check_length::<T>(n)?;
     // SAFETY: by this function's contract.
     Ok(unsafe { core::slice::from_raw_parts(data, n) })
+}
+
+/// Whether memory can have so many elements: a negative number as a length cannot be one.
+pub fn check_length<T>(n: usize) -> Result<(), Error> {
+    let most = isize::MAX as usize / size_of::<T>();
+    match n > most {
+        true => Err(Error::new(code::BAD_ARGUMENT).about("length").numbers(most, n)),
+        false => Ok(()),
+    }
 }
 
 /// Writes what a function returns beside its code.

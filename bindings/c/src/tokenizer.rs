@@ -38,6 +38,7 @@ pub unsafe extern "C" fn picoformer_encode(
         if tokens.is_null() || !tokens.is_aligned() {
             return Err(Error::null("tokens"));
         }
+        text::check_length::<u32>(room)?;
         // SAFETY: by this function's contract. What is there is written before it is read: by zeros.
         let tokens = unsafe {
             tokens.write_bytes(0, room);

@@ -4,8 +4,7 @@ use crate::classifier::{numbers, progress};
 use crate::code;
 use crate::engine::Engine;
 use crate::error::{CError, Error, report};
-use crate::handle::{Handle, Object, parts, size_query};
-use crate::model::Parsed;
+use crate::handle::{Handle, task};
 use crate::text::{self, Out, Write, put_if};
 use core::ffi::c_void;
 use picoformer::seq2seq::{Found, Part};
@@ -15,11 +14,9 @@ use picoformer::{Progress, RunError};
 /// The task.
 pub struct Task(Translator<'static, 'static, Engine>);
 
-impl Object for Task {
-    const KIND: usize = 4;
-}
-
-size_query!(picoformer_translator_bytes, Task);
+task!(Task, 4, picoformer_translator_bytes, picoformer_translator_open, |model, arena| {
+    Translator::new_for(model, arena).map(Task)
+});
 
 /// `picoformer_translation`.
 #[repr(C)]
@@ -27,32 +24,6 @@ pub struct Translation {
     tokens: u32,
     complete: u32,
     log_probability: i64,
-}
-
-/// Opens a translator.
-///
-/// # Safety
-/// `self_` is null or memory of `self_bytes`; `model` null or a model's memory, which stays where it is as
-/// long as this is used; `arena` null or memory of `arena_bytes`; `error` null or an error.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn picoformer_translator_open(
-    self_: *mut Handle<Task>,
-    self_bytes: usize,
-    model: *const Handle<Parsed>,
-    arena: *mut u8,
-    arena_bytes: usize,
-    version: u32,
-    error: *mut CError,
-) -> i32 {
-    // SAFETY: by this function's contract.
-    let opened = unsafe {
-        Handle::open(self_, self_bytes, version, || {
-            let model = Handle::shared(model)?;
-            let arena = parts(model, arena, arena_bytes)?;
-            Ok(Task(Translator::new_for(&model.model, arena)?))
-        })
-    };
-    report(error, opened)
 }
 
 /// Takes a text.
@@ -107,7 +78,13 @@ pub unsafe extern "C" fn picoformer_translator_step(
     error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
-    let step = unsafe { Handle::get(self_) }.map(|Task(task)| progress(task.engine().step()));
+    let step = unsafe { Handle::get(self_) }.and_then(|Task(task)| {
+        let engine = task.engine();
+        match engine.part() {
+            Part::Done if engine.found().is_none() => Err(RunError::EmptyInput.into()),
+            _ => Ok(progress(engine.step())),
+        }
+    });
     report(error, step)
 }
 
@@ -186,12 +163,14 @@ pub unsafe extern "C" fn picoformer_translator_write(
     error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
-    let written = unsafe { Handle::get(self_) }.and_then(|task| {
-        if task.0.engine().part() != Part::Done {
-            return Err(RunError::InFlight.into());
-        }
-        task.write(&mut Out::new(write, context)?, found)
-    });
+    let written = unsafe {
+        Handle::lend(self_, |task| {
+            if task.0.engine().part() != Part::Done {
+                return Err(RunError::InFlight.into());
+            }
+            task.write(&mut Out::new(write, context)?, found)
+        })
+    };
     report(error, written)
 }
 
@@ -210,12 +189,13 @@ pub unsafe extern "C" fn picoformer_translate(
     error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
-    let written = unsafe { Handle::get(self_) }.and_then(|task| {
-        let mut out = Out::new(write, context)?;
-        // SAFETY: by this function's contract.
-        task.begin(unsafe { text::read(text, bytes) })?;
-        while task.0.engine().step() == Progress::Working {}
-        task.write(&mut out, found)
-    });
+    let written = unsafe {
+        Handle::lend(self_, |task| {
+            let mut out = Out::new(write, context)?;
+            task.begin(text::read(text, bytes))?;
+            while task.0.engine().step() == Progress::Working {}
+            task.write(&mut out, found)
+        })
+    };
     report(error, written)
 }

@@ -463,6 +463,65 @@ static void sense(void)
     printf("sense\n");
 }
 
+/* Lengths that are no lengths, calls from within a callback, steps before anything was begun. */
+static picoformer_generator writer;
+static int32_t nested;
+
+static int32_t call_again(void *context, const char *text, size_t bytes)
+{
+    (void)context, (void)text, (void)bytes;
+    nested = picoformer_generator_step(&writer, call_again, NULL, NULL);
+    return 0;
+}
+
+static void manners(void)
+{
+    static const size_t negative = (size_t)-5;
+    static picoformer_translator translator;
+    static picoformer_motion motion;
+    static picoformer_classifier classifier;
+    picoformer_answer answer;
+    uint32_t ids[4];
+    int16_t sample = 0;
+    size_t n;
+    IS(picoformer_parse(&model, intent_blob, negative, &error), PICOFORMER_ERROR_BAD_ARGUMENT);
+    CHECK(strcmp(error.what, "length") == 0);
+    IS(picoformer_classifier_init(&classifier, &model, arena, sizeof arena, &error), PICOFORMER_ERROR_NOT_OPEN);
+    CHECK(picoformer_parse(&model, intent_blob, sizeof intent_blob, &error) == PICOFORMER_OK);
+    IS(picoformer_encode(&model, "a", negative, ids, 4, &n, &error), PICOFORMER_ERROR_BAD_ARGUMENT);
+    IS(picoformer_encode(&model, "a", 1, ids, negative, &n, &error), PICOFORMER_ERROR_BAD_ARGUMENT);
+    IS(picoformer_decode(&model, ids, negative, keep, written, &error), PICOFORMER_ERROR_BAD_ARGUMENT);
+    CHECK(picoformer_classifier_init(&classifier, &model, arena, sizeof arena, &error) == PICOFORMER_OK);
+    IS(picoformer_classifier_begin(&classifier, "a", negative, &error), PICOFORMER_ERROR_BAD_ARGUMENT);
+    IS(picoformer_classifier_answer(&classifier, &answer, &error), PICOFORMER_ERROR_EMPTY);
+    IS(picoformer_classifier_label(&classifier, 0xFFFFFFFFu, &answer, &error), PICOFORMER_ERROR_EMPTY);
+    /* The other version of a header. */
+    IS(picoformer_classifier_open(&classifier, sizeof classifier, &model, arena, sizeof arena, PICOFORMER_VERSION + 1, &error),
+       PICOFORMER_ERROR_OTHER_VERSION);
+    CHECK(error.needed == PICOFORMER_VERSION && error.given == PICOFORMER_VERSION + 1);
+    CHECK(picoformer_parse(&model, motion_blob, sizeof motion_blob, &error) == PICOFORMER_OK);
+    CHECK(picoformer_motion_init(&motion, &model, arena, sizeof arena, &error) == PICOFORMER_OK);
+    IS(picoformer_motion_step(&motion, &error), PICOFORMER_ERROR_EMPTY);
+    IS(picoformer_motion_feed(&motion, &sample, negative, &error), PICOFORMER_ERROR_BAD_ARGUMENT);
+    IS(picoformer_motion_push(&motion, NULL, 1, NULL, &error), PICOFORMER_ERROR_NULL);
+    CHECK(picoformer_parse(&model, g2p_blob, sizeof g2p_blob, &error) == PICOFORMER_OK);
+    CHECK(picoformer_translator_init(&translator, &model, arena, sizeof arena, &error) == PICOFORMER_OK);
+    IS(picoformer_translator_step(&translator, &error), PICOFORMER_ERROR_EMPTY);
+    CHECK(picoformer_translator_begin(&translator, "a", 1, &error) == PICOFORMER_WORKING);
+    while (picoformer_translator_step(&translator, &error) == PICOFORMER_WORKING) {
+    }
+    CHECK(picoformer_translator_step(&translator, &error) == PICOFORMER_OK);
+    IS(picoformer_translator_begin(&translator, "", 0, &error), PICOFORMER_ERROR_EMPTY);
+    IS(picoformer_translator_step(&translator, &error), PICOFORMER_ERROR_EMPTY);
+    CHECK(picoformer_parse(&model, tales_blob, sizeof tales_blob, &error) == PICOFORMER_OK);
+    CHECK(picoformer_generator_init(&writer, &model, arena, sizeof arena, NULL, &error) == PICOFORMER_OK);
+    CHECK(picoformer_generate(&writer, "The king", WHOLE, 5, call_again, NULL, &error) == PICOFORMER_LIMIT);
+    CHECK(nested == PICOFORMER_ERROR_NOT_OPEN);
+    /* And is open again. */
+    CHECK(picoformer_generate(&writer, "The king", WHOLE, 5, keep, written, &error) == PICOFORMER_LIMIT);
+    printf("manners\n");
+}
+
 int main(void)
 {
     errors();
@@ -476,6 +535,7 @@ int main(void)
     tokens();
     translate();
     sense();
+    manners();
     printf("all well\n");
     return 0;
 }

@@ -4,6 +4,7 @@
 mod answer;
 mod encoded;
 mod export_c;
+mod inspect;
 mod phrase;
 mod reference;
 mod show;
@@ -45,14 +46,8 @@ pub struct Arguments {
 enum Command {
     /// Converts a checkpoint (Hugging Face folder, or llama2.c .bin) into a blob to be flashed
     Convert(ConvertArguments),
-    /// Shows what a blob is and costs: flash by section, RAM by buffer
-    Inspect {
-        /// The blob
-        blob: PathBuf,
-        /// Machine-readable
-        #[arg(long)]
-        json: bool,
-    },
+    /// Shows what a blob is and costs: flash by section, RAM by buffer; or, chip by chip, whether it fits
+    Inspect(inspect::InspectArguments),
     /// Writes a blob as source files of a C program (docs/C.md)
     ExportC(export_c::ExportArguments),
     /// Runs a blob on a text, on token ids, or on a recording
@@ -197,10 +192,7 @@ enum Layout {
 pub fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Convert(arguments) => convert(&arguments),
-        Command::Inspect { blob, json } => {
-            let bytes = Blob::open(&blob)?;
-            print(&bill(&bytes.model(&blob)?), json)
-        }
+        Command::Inspect(arguments) => inspect::run(&arguments),
         Command::ExportC(arguments) => export_c::run(&arguments),
         Command::Run(arguments) => answer::run(&arguments),
         Command::Keygen(arguments) => sign::keygen(&arguments),
@@ -319,12 +311,4 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
         eprintln!("ignored: {key}");
     }
     Ok(say(&format_args!("{bill}\n\nwritten to {}", arguments.output.display()))?)
-}
-
-fn print<T: serde::Serialize + std::fmt::Display>(value: &T, json: bool) -> Result<()> {
-    match json {
-        true => say(&serde_json::to_string(value).into_diagnostic()?)?,
-        false => say(value)?,
-    }
-    Ok(())
 }

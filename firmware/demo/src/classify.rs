@@ -2,7 +2,8 @@
 
 use core::fmt::Write;
 
-use picoformer::{Arena, Classifier, Model, arena, model, specialize};
+use picoformer::kernels::Native;
+use picoformer::{Arena, Build, Classifier, Model, arena, model, specialize};
 
 use crate::hash::Hash;
 use crate::lend::Lend;
@@ -37,8 +38,27 @@ pub const NONE: &str = "none of these; the nearest is ";
 /// # Errors
 /// Names what failed.
 pub fn classify(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
+    run::<Intent>(&MODEL, out, probe)
+}
+
+/// The same by an engine for every model, on a blob that is read when it runs: what a library that is not for
+/// one model has to hold.
+///
+/// # Errors
+/// Names what failed.
+pub fn classify_any(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, Failure> {
+    let model =
+        Model::parse_linked_for::<Native>(&BLOB.0).map_err(|_| Failure("the blob is not valid"))?;
+    run::<Native>(&model, out, probe)
+}
+
+fn run<B: Build>(
+    model: &Model,
+    out: &mut dyn Write,
+    probe: &mut dyn Probe,
+) -> Result<Summary, Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    let classifier = Classifier::<Intent>::new_for(&MODEL, ram);
+    let classifier = Classifier::<B>::new_for(model, ram);
     let mut classifier = classifier.map_err(|_| Failure("no classifier"))?;
     let mut hash = Hash::new();
     for &sentence in &SENTENCES {
@@ -56,5 +76,5 @@ pub fn classify(out: &mut dyn Write, probe: &mut dyn Probe) -> Result<Summary, F
     out.write_str("logits ")?;
     text::hexadecimal(out, hash.value())?;
     out.write_str("\n")?;
-    Ok(Summary { arena_bytes: MODEL.arena().total_bytes(), blob_bytes: MODEL.flash_bytes() })
+    Ok(Summary { arena_bytes: model.arena().total_bytes(), blob_bytes: model.flash_bytes() })
 }

@@ -24,7 +24,7 @@ pub mod text;
 pub mod update;
 mod wake;
 
-pub use classify::classify;
+pub use classify::{classify, classify_any};
 pub use digits::digits;
 pub use g2p::g2p;
 pub use generate::generate;

@@ -9,8 +9,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Every board; those that run in an emulator first, and a core that is no board.
-pub const BOARDS: [&str; 7] =
-    ["pico", "stm32f405", "ibex-rtl", "pico2", "nrf52840-dk", "nucleo-f446re", "esp32c3"];
+pub const BOARDS: [&str; 8] = [
+    "pico",
+    "stm32f405",
+    "ibex-rtl",
+    "pico2",
+    "nrf52840-dk",
+    "nrf52840-uf2",
+    "nucleo-f446re",
+    "esp32c3",
+];
 
 #[derive(Deserialize)]
 struct Manifest {

@@ -3,12 +3,13 @@
 use super::board::{BOARDS, Board, setup};
 use super::check::check;
 use super::flash::Flash;
+use super::record::record;
+use super::row::Row;
 use super::transcript::answers;
 use super::{esp, ports, release, run};
 use crate::figures::grouped;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use serde::Serialize;
 
 /// A demo's command, the model that it needs, and what is typed to show that it works.
 const DEMOS: [(&str, &str, &str); 3] = [
@@ -35,6 +36,9 @@ pub struct Options {
     /// Machine-readable
     #[arg(long)]
     json: bool,
+    /// Writes what these boards take into the record, of which README's table is made
+    #[arg(long, conflicts_with = "all")]
+    bless: bool,
 }
 
 impl Options {
@@ -42,31 +46,6 @@ impl Options {
     pub fn ci() -> Self {
         Self { emulated: true, ..Self::default() }
     }
-}
-
-/// What was found for one demo on one board.
-#[derive(Clone, Debug, Serialize)]
-pub struct Row {
-    /// The board's folder in `firmware/boards`.
-    pub board: String,
-    /// Its core.
-    pub core: String,
-    /// The command that was run, or would be.
-    pub demo: String,
-    /// Whether the image was built, checked and packed.
-    pub built: bool,
-    /// The emulator that ran the packed file; without one it was not run.
-    pub runs_in: Option<String>,
-    /// Whether every answer was that of the shell on this computer.
-    pub equals_host: Option<bool>,
-    /// Bytes of flash, the models included.
-    pub flash_bytes: u64,
-    /// Bytes of RAM for statics, among them the arena; the stack comes on top.
-    pub ram_bytes: u64,
-    /// Cycles of the demo's command, where an emulator counts them.
-    pub cycles: Option<u64>,
-    /// Instructions of the demo's command, where an emulator counts them.
-    pub instructions: Option<u64>,
 }
 
 /// Builds the boards, checks and packs their images, runs what can be run.
@@ -93,7 +72,7 @@ pub fn boards(options: &Options) -> Result<()> {
     if let Some(row) = rows.iter().find(|row| row.equals_host == Some(false)) {
         bail!("{} on {} does not answer as this computer does", row.demo, row.board);
     }
-    Ok(())
+    record(&rows, options.bless)
 }
 
 /// One image of a board.
@@ -115,6 +94,7 @@ fn image(board: &Board, models: &[String], options: &Options) -> Result<Vec<Row>
         let mut row = Row {
             board: board.folder.clone(),
             core: board.core.clone(),
+            models: models.to_vec(),
             demo: (*demo).into(),
             built: true,
             runs_in: None,

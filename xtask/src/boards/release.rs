@@ -1,6 +1,7 @@
 //! The files that need no toolchain, each read back before it counts as made.
 
 use super::board::Board;
+use super::esp_image;
 use super::flash::Flash;
 use super::hex;
 use super::uf2::{self, Family};
@@ -17,8 +18,8 @@ enum Form {
     Hex,
     /// The bytes of the flash and nothing else.
     Bytes,
-    /// The ELF file, for a programmer that makes its own of it (`espflash`).
-    Elf,
+    /// The whole flash of an ESP32 from address 0: boot loader, partitions, application.
+    Esp,
 }
 
 impl Form {
@@ -27,7 +28,8 @@ impl Form {
             "pico" => Self::Uf2(Family::Rp2040),
             "pico2" => Self::Uf2(Family::Rp2350Arm),
             "nrf52840-dk" => Self::Hex,
-            "esp32c3" => Self::Elf,
+            "nrf52840-uf2" => Self::Uf2(Family::Nrf52840),
+            "esp32c3" => Self::Esp,
             _ => Self::Bytes,
         }
     }
@@ -36,8 +38,7 @@ impl Form {
         match self {
             Self::Uf2(_) => "uf2",
             Self::Hex => "hex",
-            Self::Bytes => "bin",
-            Self::Elf => "elf",
+            Self::Bytes | Self::Esp => "bin",
         }
     }
 
@@ -45,7 +46,7 @@ impl Form {
         match *self {
             Self::Uf2(family) => uf2::encode(family, start, bytes),
             Self::Hex => hex::encode(start, bytes).into(),
-            Self::Bytes | Self::Elf => bytes.into(),
+            Self::Bytes | Self::Esp => bytes.into(),
         }
     }
 
@@ -54,7 +55,7 @@ impl Form {
         match *self {
             Self::Uf2(family) => uf2::decode(family, file),
             Self::Hex => hex::decode(std::str::from_utf8(file)?),
-            Self::Bytes | Self::Elf => Ok((start, file.into())),
+            Self::Bytes | Self::Esp => Ok((start, file.into())),
         }
     }
 }
@@ -65,8 +66,12 @@ pub fn write(board: &Board, elf: &Path, flash: &Flash, models: &[String]) -> Res
     let folder = root().join("target/boards");
     std::fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{}-{}.{}", board.folder, models.join("-"), form.ending()));
-    if matches!(form, Form::Elf) {
-        std::fs::copy(elf, &path).with_context(|| path.display().to_string())?;
+    if matches!(form, Form::Esp) {
+        let elf = std::fs::read(elf).with_context(|| elf.display().to_string())?;
+        std::fs::write(&path, esp_image::encode(&elf)?)
+            .with_context(|| path.display().to_string())?;
+        let written = std::fs::read(&path)?;
+        esp_image::check(&written, &elf).with_context(|| path.display().to_string())?;
         return Ok(path);
     }
     std::fs::write(&path, form.encode(start, &flash.bytes))

@@ -64,7 +64,7 @@ pub fn folder() -> PathBuf {
 
 /// Writes the models of the examples and tests as C.
 pub fn export() -> Result<()> {
-    let models = ["digits", "g2p", "intent", "motion", "tales"];
+    let models = ["digits", "g2p", "intent", "motion", "slots", "tales"];
     let blob = |model: &str| root().join("models").join(model).join("model.pico");
     models.iter().try_for_each(|model| export_c(&blob(model), &folder(), false))
 }

@@ -1,4 +1,4 @@
-/* Finds what sentences want, in a task of its own with 8 KB of stack. */
+/* Finds what sentences want, in a task of its own with @STACK@ bytes of stack. */
 #include "esp_heap_caps.h"
 #include "freertos/FreeRTOS.h"
 #include "freertos/task.h"
