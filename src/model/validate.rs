@@ -2,8 +2,8 @@
 
 use crate::blob::{
     self, AUDIO, AttentionLayout, Header, KEY_BASE, LayerLayout, Layout, META_BYTES, MOTION,
-    PROBLEM, Placed, RULES, SCOPE, Section, TEXT_LABELS, is_same, norm_bytes, part, position_bytes,
-    read_i16, read_u8, read_u16, read_u32, relative_bytes,
+    PROBLEM, Placed, RULES, SCOPE, Section, TEXT_LABELS, TRIGGER, is_same, norm_bytes, part,
+    position_bytes, read_i16, read_u8, read_u16, read_u32, relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
@@ -53,7 +53,9 @@ pub(super) const fn validate<B: Build>(
     }
     sections.zero(tokenizer.0 + tokenizer.1, labels.0);
     if labels.1 > 0 {
-        sections.labels(labels, c.n_labels);
+        // The numbers of an embedding's dense layer have no names.
+        let named = matches!(c.head, Head::Classifier | Head::TokenLabels);
+        sections.labels(labels, if named { c.n_labels } else { 0 });
     }
     sections.zero(labels.0 + labels.1, found.end);
     sections.optional::<B>(found.end, c);
@@ -259,7 +261,7 @@ impl Sections<'_> {
     const fn rules(&mut self, end: usize, c: &Config) {
         let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
         while let Some(section) = rest.split_first() {
-            if is_same(section.tag, RULES) && !Rules::are_valid(section.data, c.vocab_size) {
+            if is_same(section.tag, RULES) && !Rules::are_valid(section.data, c) {
                 self.bad("rules", end);
             }
         }
@@ -281,11 +283,19 @@ impl Sections<'_> {
     #[inline(never)]
     const fn problem(&mut self, end: usize, c: &Config) {
         let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
+        let mut exclusive = true;
         while let Some(section) = rest.split_first() {
             let code = read_u32(section.data, 0);
             let known = section.data.len() == 4 && Problem::of_code(code, c.n_labels).is_some();
-            if is_same(section.tag, PROBLEM) && !known {
-                self.bad("problem", end);
+            if is_same(section.tag, PROBLEM) {
+                exclusive = code == 0;
+                if !known {
+                    self.bad("problem", end);
+                }
+            }
+            // An event is one label of several; sections are in the order of their tags.
+            if is_same(section.tag, TRIGGER) && !exclusive {
+                self.bad("Trig", end);
             }
         }
     }

@@ -250,10 +250,12 @@ fn classifiers_answer_calls_in_any_order() {
     let blob = shipped("intent");
     let model = blob.parse().unwrap();
     let mut known: HashMap<&str, Vec<i32>> = HashMap::new();
+    let mut tokens: HashMap<&str, Vec<u32>> = HashMap::new();
     for text in ["set a timer", "stop", "what time is it"] {
         let mut arena = HeapArena::new(model.arena());
         let mut classifier = Classifier::new(&model, arena.parts()).unwrap();
         known.insert(text, classifier.outputs(text).unwrap().to_vec());
+        tokens.insert(text, classifier.begin(text).unwrap().to_vec());
     }
     let long = "timer ".repeat(300);
     for seed in sequences(150) {
@@ -278,11 +280,14 @@ fn classifiers_answer_calls_in_any_order() {
                     let begun = classifier.encoder().begin(&[2, 5, 3]);
                     calls.equal(begun, Ok(()));
                     calls.equal(classifier.encoder().outputs(), &[]);
+                    // These rows are not the text's, even if they are as many.
+                    calls.equal(classifier.tokens(), &[]);
                     continue;
                 }
             }
             let shown = classifier.encoder().outputs();
             calls.equal(shown, expected.map_or(&[], |logits| logits));
+            calls.equal(classifier.tokens(), tokens.get(text).map_or(&[], |tokens| tokens));
         }
     }
 }
