@@ -185,10 +185,11 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         input::frame::<B>(&self.weights(), &mut self.state, features, unit, row);
     }
 
-    /// Calls of [`Encoder::step`] that an input of so many rows takes.
+    /// Calls of [`Encoder::step`] that an input of so many rows takes; `usize::MAX` for more than that.
     pub fn steps(&self, rows: usize) -> usize {
         let config = self.config();
-        2 * config.n_layers * rows.div_ceil(config.tile_rows.max(1)) + 1
+        let tiles = rows.div_ceil(config.tile_rows.max(1));
+        tiles.saturating_mul(2 * config.n_layers).saturating_add(1)
     }
 
     fn start(&mut self, rows: usize) {

@@ -181,4 +181,49 @@ mod tests {
             }
         }
     }
+
+    /// A forged table has any factors that are not longer than 1: nothing overflows, whatever the samples. (With
+    /// all entries 1, bins of 1024 samples reached 2^31.4.)
+    #[test]
+    fn forged_tables_do_not_overflow() {
+        let mut state = 7u32;
+        let mut random = move || {
+            state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+            state >> 2
+        };
+        for n in [64usize, 256, 2048] {
+            for kind in 0..5 {
+                let mut entries = std::vec![0u32; n / 4 + 1];
+                for k in 0..=n / 8 {
+                    let turn = match kind {
+                        0 => 0.0,
+                        1 => 0.25,
+                        2 => 0.125,
+                        3 => f64::from(random() & 1) / 4.0,
+                        _ => f64::from(random()) / (1u64 << 32) as f64,
+                    };
+                    let (sine, cosine) = (TAU * turn).sin_cos();
+                    let entry = |x: f64| (x.max(0.0) * (1u64 << 30) as f64).round() as u32;
+                    (entries[k], entries[n / 4 - k]) = (entry(sine), entry(cosine));
+                }
+                entries[n / 8] = 759_250_125;
+                let table: Vec<u8> = entries.iter().flat_map(|entry| entry.to_le_bytes()).collect();
+                let wave = Wave { table: table.as_chunks().0, n };
+                let mut data = std::vec![[0; 2]; n / 2];
+                for signal in 0..6 {
+                    let sample = |i: usize| match signal {
+                        0 => i16::MIN,
+                        1 => [i16::MIN, i16::MAX][i & 1],
+                        2 => [i16::MIN, i16::MAX][i >> 1 & 1],
+                        3 => [i16::MIN, i16::MAX][(2 * i / n) & 1],
+                        _ => [i16::MIN, i16::MAX][random() as usize & 1],
+                    };
+                    let samples: Vec<i16> = (0..n).map(sample).collect();
+                    transform(&samples, &wave, &mut data);
+                    let powers = (1..n / 2).map(|k| power(&data, &wave, k));
+                    assert!(powers.sum::<u64>() < 1 << 48);
+                }
+            }
+        }
+    }
 }

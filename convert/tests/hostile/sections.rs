@@ -232,6 +232,34 @@ fn front_ends_that_do_not_fit_are_refused() {
     assert!(accepted > 300, "{accepted}");
 }
 
+/// Factors of a transform that are longer than 1 would let its sums grow beyond 32 bits.
+#[test]
+fn long_factors_of_a_transform_are_refused() {
+    let heard = writer::write(&golden("plain-keyword"), Wide::Never).unwrap();
+    let blob = Blob::new(&heard);
+    let model = blob.parse().unwrap();
+    let (fixed, audio) = (&heard[..model.layout().end], model.section(AUDIO).unwrap());
+    let entries = u16::from_le_bytes([audio[4], audio[5]]) as usize / 4 + 1;
+    let with = |change: &dyn Fn(usize, u32) -> u32| {
+        let mut audio = audio.to_vec();
+        for i in 0..entries {
+            let entry: &mut [u8; 4] = (&mut audio[16 + 4 * i..20 + 4 * i]).try_into().unwrap();
+            *entry = change(i, u32::from_le_bytes(*entry)).to_le_bytes();
+        }
+        forged_behind(fixed, &[(AUDIO, &audio)]).0
+    };
+    let bad = Some(FormatError::BadSection { section: "Audi", offset: fixed.len() });
+    assert_eq!(error(&with(&|_, _| 1 << 30)), bad);
+    assert_eq!(error(&with(&|_, _| u32::MAX)), bad);
+    let middle = entries / 2;
+    assert_eq!(error(&with(&|i, x| x + if i == middle { 8 } else { 0 })), bad);
+    // Shorter ones do no harm.
+    for forged in [with(&|_, x| x), with(&|_, _| 0), with(&|_, x| x / 3), with(&|_, _| 759_250_124)]
+    {
+        run(&Blob::new(&forged).parse().unwrap());
+    }
+}
+
 /// What the labels of a model that hears mean: an event is one of several, and no answer says otherwise than the
 /// blob.
 #[test]
