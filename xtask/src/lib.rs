@@ -14,6 +14,7 @@ pub mod engine;
 pub mod examples;
 pub mod figures;
 pub mod image;
+pub mod layers;
 pub mod markers;
 pub mod models;
 pub mod progress;
