@@ -238,6 +238,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "40,000 draws each")]
     fn frequencies_are_the_softmax() {
         close(&draw(Sampling::seeded(1)), &softmax(1.0, &[0, 1, 2, 3, 4, 5, 6]));
         let hot = Sampling::seeded(2).with_temperature(3 * ONE);
@@ -245,6 +246,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "40,000 draws each")]
     fn top_k_and_top_p_cut() {
         close(&draw(Sampling::seeded(3).with_top_k(1)), &softmax(1.0, &[2]));
         close(&draw(Sampling::seeded(3).with_top_k(3)), &softmax(1.0, &[0, 2, 4]));
