@@ -304,14 +304,21 @@ impl Sections<'_> {
     #[inline(never)]
     const fn scope(&mut self, end: usize, c: &Config) {
         let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
-        let mut code = 0;
+        let (mut code, mut none) = (0, 0);
         while let Some(section) = rest.split_first() {
             if is_same(section.tag, PROBLEM) {
                 code = read_u32(section.data, 0);
             }
-            let fits = code == 0 && Scope::parse(section.data, c).is_some();
-            if is_same(section.tag, SCOPE) && !fits {
-                self.bad("scope", end);
+            if is_same(section.tag, SCOPE) {
+                none = read_u32(section.data, 4);
+                if code != 0 || Scope::parse(section.data, c).is_none() {
+                    self.bad("scope", end);
+                }
+            }
+            // The label that stands for none is no event.
+            let event = none > 0 && none - 1 != read_u16(section.data, 0) as u32;
+            if is_same(section.tag, TRIGGER) && event {
+                self.bad("Trig", end);
             }
         }
     }

@@ -2,12 +2,16 @@
 
 use super::common::synthetic::*;
 use super::{blobs, golden, resign, run};
-use picoformer::blob::{AUDIO, KEY_BASE, META_BYTES, MOTION, NOTE, PROBLEM, RULES, TRIGGER, Tag};
+use picoformer::blob::{
+    AUDIO, KEY_BASE, META_BYTES, MOTION, NOTE, PROBLEM, RULES, SCOPE, TRIGGER, Tag,
+};
 use picoformer::config::{Config, ConfigError, Head};
 use picoformer::probability::log_probability;
 use picoformer::sampler::Sampling;
+use picoformer::scope::{Scope, Score};
 use picoformer::task::Event;
 use picoformer::{Decoder, FormatError, Generator, Listener, Progress, RunError};
+use picoformer_convert::error::Error;
 use picoformer_convert::float_model::FloatModel;
 use picoformer_convert::host::{Blob, HeapArena};
 use picoformer_convert::sections::with_section;
@@ -303,6 +307,25 @@ fn events_exclude_each_other() {
     }
 }
 
+/// The label that stands for none of the others is no event.
+#[test]
+fn no_event_is_none_of_the_labels() {
+    let heard = writer::write(&golden("plain-keyword"), Wide::Never).unwrap();
+    let blob = Blob::new(&heard);
+    let model = blob.parse().unwrap();
+    let [audio, trigger] = [AUDIO, TRIGGER].map(|tag| model.section(tag).unwrap());
+    let fixed = &heard[..model.layout().end];
+    let nothing = u32::from(trigger[0]);
+    for none in (0..model.config().n_labels as u32).map(Some).chain([None]) {
+        let scope = Scope::new(Score::Energy, none, 0).to_bytes();
+        let sections = [(AUDIO, audio), (SCOPE, &scope[..]), (TRIGGER, trigger)];
+        let bad = FormatError::BadSection { section: "Trig", offset: fixed.len() };
+        let expected = none.is_some_and(|none| none != nothing).then_some(bad);
+        assert_eq!(error(&forged_behind(fixed, &sections).0), expected, "{none:?}");
+        assert_eq!(error(&forged_behind(fixed, &sections[..2]).0), None);
+    }
+}
+
 /// The numbers of an embedding's dense layer are no labels.
 #[test]
 fn embeddings_have_no_labels() {
@@ -545,6 +568,26 @@ fn rules_leave_a_token() {
             }
         }
     }
+}
+
+/// The converter writes nothing that the engine refuses so, and names the key.
+#[test]
+fn contradictions_are_not_written() {
+    let key = |model: &FloatModel| match writer::write(model, Wide::Never) {
+        Err(Error::Unsupported { key, .. }) => Some(key),
+        Err(other) => panic!("{other}"),
+        Ok(_) => None,
+    };
+    let mut model = random(Config { vocab_size: 29, ..gpt2() }, 67);
+    model.set_section(RULES, record(9, &(1..29).collect::<Vec<u32>>()));
+    assert_eq!(key(&model), None);
+    model.set_section(RULES, record(9, &(0..29).collect::<Vec<u32>>()));
+    assert_eq!(key(&model).as_deref(), Some("suppress_tokens"));
+    let mut heard = golden("plain-keyword");
+    heard.set_section(PROBLEM, vec![0; 4]);
+    assert_eq!(key(&heard), None);
+    heard.set_section(PROBLEM, vec![1, 0, 0, 0]);
+    assert_eq!(key(&heard).as_deref(), Some("problem_type"));
 }
 
 /// What every target begins with is not what none has: in the header, and between header and rules.
