@@ -41,6 +41,7 @@ const TARGETS: [(&str, &[&str]); 13] = [
             "src/blob/section.rs",
             "src/config.rs",
             "src/model/validate.rs",
+            "src/model/validate/",
             "src/model/section.rs",
             "src/rules/",
             "src/features/parameters.rs",
