@@ -56,7 +56,9 @@ const UNMERGED: usize = 32;
 /// Every buffer of a model, in the order in which the arena is carved. The single source of RAM
 /// sizes.
 pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
-    let (rows, keys, sources) = (c.rows(), c.keys(c.beams), c.source_keys());
+    // A wider beam is refused where the model is run; no size may wrap before.
+    let beams = min(c.beams, MAX_BEAMS);
+    let (rows, keys, sources) = (c.rows(), c.keys(beams), c.source_keys());
     let widest = max(c.tile_width(), c.frame_len);
     let lanes = max(min(round_up(widest, 4), SEGMENT), c.head_dim);
     let rotary = if matches!(c.position, Position::Rotary) { c.head_dim } else { 0 };
@@ -86,7 +88,7 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
         buffer!("rotary", 2, c.tile_rows * rotary),
         buffer!("sums", 4, max(2 * c.d_model, 2 * c.head_dim)),
         buffer!("outputs", 4, outputs),
-        buffer!("history", 4, c.beams * c.target_context),
+        buffer!("history", 4, beams * c.target_context),
         buffer!("tokens", 4, text_tokens(c)),
     ]
 }

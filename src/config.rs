@@ -356,6 +356,9 @@ impl Config {
         };
         check!(self.suppressed_token <= suppressible, "suppressed_token");
         check!(self.forced_token <= known && (both || self.forced_token == 0), "forced_token");
+        // What every target begins with is not what none ever has.
+        let both_ways = both && self.forced_token == self.suppressed_token;
+        check!(!both_ways || self.forced_token == 0, "forced_token");
         // In 64 bits: on a 32-bit core a hostile header must not wrap the arena's size.
         let (width, source) = (self.kv_dim() as u64 + self.n_kv_heads as u64, self.source_keys());
         let rows = self.rows() as u64 * self.d_model as u64;
@@ -423,7 +426,11 @@ impl Config {
             Architecture::Encoder => self.context,
             Architecture::Decoder => self.tile_rows,
             // One side after the other.
-            Architecture::EncoderDecoder => max(self.context, max(self.beams, self.tile_rows)),
+            Architecture::EncoderDecoder => {
+                // Any number, see `Model::with_beams`.
+                let beams = if self.beams > MAX_BEAMS { MAX_BEAMS } else { self.beams };
+                max(self.context, max(beams, self.tile_rows))
+            }
         }
     }
 

@@ -91,6 +91,11 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         self.len
     }
 
+    /// Positions that were fed, rows in flight included.
+    pub(crate) fn fed(&self) -> usize {
+        self.len + self.rows
+    }
+
     /// Whether nothing was fed yet.
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -129,7 +134,7 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
     #[must_use]
     pub fn truncate(&mut self, len: usize) -> bool {
         let config = self.config();
-        let kept = config.window == 0 || self.len + self.rows <= config.cache_rows();
+        let kept = config.window == 0 || self.fed() <= config.cache_rows();
         let back = self.len.checked_sub(len).filter(|_| kept && (len == 0 || len >= self.prefix));
         if let Some(back) = back {
             (self.len, self.rows, self.complete) = (len, 0, self.complete.saturating_sub(back));
@@ -150,7 +155,7 @@ impl<'m, 'a, B: Build> Decoder<'m, 'a, B> {
         if config.window > 0 {
             return Err(RunError::WrongModel { needed: "a decoder without a sliding window" });
         }
-        let begun = self.len + self.rows > 0 && n != self.prefix;
+        let begun = self.fed() > 0 && n != self.prefix;
         let given = if begun { 0 } else { config.tile_rows };
         if begun || n > given {
             return Err(RunError::SplitPrefix { needed: n, given });

@@ -29,6 +29,8 @@ pub struct Encoder<'m, 'a, B: Build = Native> {
     tile: usize,
     second_pass: bool,
     done: bool,
+    /// Inputs so far: what was said of one does not hold of the next.
+    inputs: u32,
     build: PhantomData<B>,
 }
 
@@ -65,6 +67,7 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
             tile: 0,
             second_pass: false,
             done: false,
+            inputs: 0,
             build: PhantomData,
         })
     }
@@ -182,15 +185,22 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         input::frame::<B>(&self.weights(), &mut self.state, features, unit, row);
     }
 
-    /// Calls of [`Encoder::step`] that an input of so many rows takes.
+    /// Calls of [`Encoder::step`] that an input of so many rows takes; `usize::MAX` for more than that.
     pub fn steps(&self, rows: usize) -> usize {
         let config = self.config();
-        2 * config.n_layers * rows.div_ceil(config.tile_rows.max(1)) + 1
+        let tiles = rows.div_ceil(config.tile_rows.max(1));
+        tiles.saturating_mul(2 * config.n_layers).saturating_add(1)
     }
 
     fn start(&mut self, rows: usize) {
         (self.rows, self.layer, self.tile) = (rows, 0, 0);
         (self.second_pass, self.done) = (false, false);
+        self.inputs = self.inputs.wrapping_add(1);
+    }
+
+    /// The number of the current input.
+    pub(crate) fn input(&self) -> u32 {
+        self.inputs
     }
 
     /// Forgets the input and its outputs.

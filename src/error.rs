@@ -226,12 +226,12 @@ pub enum RunError {
         /// Keys that the kernels attend to at most.
         given: usize,
     },
-    /// The model has a wider beam than the [`Known`](crate::Known) model of the build, for which
-    /// the buffers are sized.
+    /// The model has a wider beam than a search, or than the [`Known`](crate::Known) model of the build, for which
+    /// the buffers are sized; or none.
     BeamTooWide {
         /// Hypotheses needed.
         needed: usize,
-        /// Hypotheses of the build.
+        /// Hypotheses at most.
         given: usize,
     },
     /// No token or frame was given.
@@ -309,7 +309,7 @@ impl fmt::Display for RunError {
                 write!(f, "the model attends to {needed} keys, the kernels to {given} at most")
             }
             Self::BeamTooWide { needed, given } => {
-                write!(f, "a beam of {needed}, but the build is for one of {given} at most")
+                write!(f, "a beam of {needed}, but it may be 1 to {given}")
             }
             Self::EmptyInput => write!(f, "the input is empty"),
             Self::TooLong { needed, given } => {

@@ -214,6 +214,11 @@ impl<'a> Model<'a> {
                 return Err(RunError::BeamTooWide { needed, given });
             }
         }
+        let (needed, given) = (self.config().beams, MAX_BEAMS);
+        let searches = matches!(config.architecture, Architecture::EncoderDecoder);
+        if target::has_beams::<B>() && searches && !(1..=given).contains(&needed) {
+            return Err(RunError::BeamTooWide { needed, given });
+        }
         let (layout, kernels) = (config.packing, <B::Kernels>::NAME);
         if !<B::Kernels>::PACKINGS.contains(&layout) {
             return Err(RunError::UnsupportedPacking { layout: layout.name(), kernels });
@@ -230,13 +235,13 @@ impl<'a> Model<'a> {
         Ok(())
     }
 
-    /// The same model with another beam width, clamped to 1 … [`MAX_BEAMS`]. Set it before you call
-    /// [`Model::arena`]: RAM grows with it. Only encoder-decoders change.
+    /// The same model with another beam width, 1 … [`MAX_BEAMS`]; any other is an error where the model is run
+    /// ([`RunError::BeamTooWide`]). Set it before you call [`Model::arena`]: RAM grows with it. Only
+    /// encoder-decoders change.
     #[must_use]
     pub const fn with_beams(mut self, beams: usize) -> Self {
         if matches!(self.header.config.architecture, Architecture::EncoderDecoder) {
-            let most = if beams > MAX_BEAMS { MAX_BEAMS } else { beams };
-            self.header.config.beams = if most == 0 { 1 } else { most };
+            self.header.config.beams = beams;
         }
         self
     }

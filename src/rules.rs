@@ -5,11 +5,14 @@
 //! (`_get_logits_processor`), whose results they give. A token that is not allowed gets the logit
 //! [`BANNED`].
 
+mod bans;
 mod kind;
 
+use bans::Bans;
 pub use kind::{EarlyStop, Kind};
 
 use crate::blob::{part, read_u16, read_u32};
+use crate::config::Config;
 use crate::fixed::{exp2_fine, log2, round_shift};
 use crate::tokenizer::Token;
 
@@ -72,10 +75,11 @@ impl<'m> Rules<'m> {
         self.0.is_empty()
     }
 
-    /// Whether data are rules for a vocabulary of this size: known kinds in ascending order, each with
-    /// as many values as it needs, all in range.
-    pub const fn are_valid(data: &[u8], vocab_size: usize) -> bool {
-        let (mut rest, mut last) = (data, 0);
+    /// Whether data are rules for a model that writes: known kinds in ascending order, each with as many values as
+    /// it needs, all in range; and at every place of a text they leave a token that may be written, as far as
+    /// they alone decide.
+    pub const fn are_valid(data: &[u8], config: &Config) -> bool {
+        let (mut rest, mut last, mut bans) = (data, 0, Bans::NONE);
         while !rest.is_empty() {
             let (code, count) = (read_u16(rest, 0), read_u16(rest, 2) as usize);
             let end = 4 + 4 * count;
@@ -84,16 +88,20 @@ impl<'m> Rules<'m> {
             if !ascending || !kind.has(count) || rest.len() < end {
                 return false;
             }
-            let mut at = 4;
-            while at < end {
-                if !kind.allows(read_u32(rest, at), vocab_size) {
+            let values = part(rest, 4, end - 4);
+            let mut at = 0;
+            while at < values.len() {
+                let value = read_u32(values, at);
+                let follows = at == 0 || value > read_u32(values, at - 4);
+                if !kind.allows(value, config.vocab_size) || (kind.is_set() && !follows) {
                     return false;
                 }
                 at += 4;
             }
+            bans.add(kind, values);
             (last, rest) = (code, part(rest, end, rest.len()));
         }
-        true
+        bans.leave_a_token(config)
     }
 
     fn records(self) -> Records<'m> {

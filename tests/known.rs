@@ -1,7 +1,7 @@
 //! A build that knows its model gives the same bits as one that runs every model, and refuses others.
 
 use picoformer::blob::{CHECKSUM_OFFSET, KEY_BASE, NOTE, PROBLEM, RULES, SCOPE, Tag, checksum};
-use picoformer::config::Problem;
+use picoformer::config::{MAX_BEAMS, Problem};
 use picoformer::sampler::{ONE, Sampling};
 use picoformer::{
     Arena, Build, Classifier, Decoder, Encoder, FormatError, Generator, Model, Progress, RunError,
@@ -89,6 +89,14 @@ fn a_beam_wider_than_the_builds_is_refused() {
     let mut ram = <arena!(G2P)>::new();
     let wrong = Seq2Seq::<Words>::new_for(&model, &mut ram).err();
     assert_eq!(wrong, Some(RunError::BeamTooWide { needed: widest + 1, given: widest }));
+    // No build takes one that a search does not have; none is cut to one that it has, and no size wraps.
+    for needed in [0, MAX_BEAMS + 1, 20, usize::MAX / 2, usize::MAX] {
+        let model = G2P.with_beams(needed);
+        let most = G2P.with_beams(MAX_BEAMS).arena();
+        assert!(model.arena().total_bytes() <= most.total_bytes(), "{needed}");
+        let wrong = Seq2Seq::new(&model, &mut ram).err();
+        assert_eq!(wrong, Some(RunError::BeamTooWide { needed, given: MAX_BEAMS }));
+    }
 }
 
 #[test]

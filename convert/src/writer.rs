@@ -1,14 +1,16 @@
 //! Assembles a blob: every fixed section in the order of `picoformer::blob::Layout`.
 
-use crate::error::Result;
+use crate::error::{Result, unsupported};
 use crate::float_decoder::{FloatCross, FloatDecoder};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
 use crate::pad::{pad_heads, range};
 use crate::quantize::{Options, bound, fold, halves, linear, norm, put};
 use picoformer::blob::{
-    ALIGN, CHECKSUM_OFFSET, HEADER_BYTES, Header, Layout, META_BYTES, Tag, checksum,
+    ALIGN, CHECKSUM_OFFSET, HEADER_BYTES, Header, Layout, META_BYTES, PROBLEM, RULES, TRIGGER, Tag,
+    checksum,
 };
 use picoformer::config::{Config, Head, Input, Norm, NormOrder, Position, round_up};
+use picoformer::rules::Rules;
 
 /// Which linear layers get 12-bit input rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +25,28 @@ pub enum Wide {
     All,
 }
 
+/// Refuses sections that contradict each other, as the engine would.
+fn consistent(model: &FloatModel, config: &Config) -> Result<()> {
+    let refuse = |key: &str, found: &str, supported: &str| {
+        Err(unsupported("config.json or generation_config.json", key, found, supported))
+    };
+    if model.section(RULES).is_some_and(|rules| !Rules::are_valid(rules, config)) {
+        let found = "together with the other rules a ban of every token";
+        return refuse("suppress_tokens", found, "rules that leave a token to be written");
+    }
+    let exclusive = model.section(PROBLEM).is_none_or(|code| code.iter().all(|&byte| byte == 0));
+    if model.section(TRIGGER).is_some() && !exclusive {
+        let supported = "labels of which one is right, where events are told";
+        return refuse("problem_type", "of labels that do not exclude each other", supported);
+    }
+    Ok(())
+}
+
 /// Writes the blob of a model.
 ///
 /// # Errors
-/// [`crate::error::Error::Range`] if the model is beyond the engine's range.
+/// [`crate::error::Error::Range`] if the model is beyond the engine's range; [`crate::error::Error::Unsupported`] for rules of
+/// generation that leave no token, and events of labels that do not exclude each other.
 pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
     let model = &*pad_heads(model);
     let mut config = model.config;
@@ -36,6 +56,7 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
     config.up_bias |= folded_bias;
     let labels = labels(&model.labels);
     config.validate().map_err(|e| range(&config, e.0))?;
+    consistent(model, &config)?;
     let layout = Layout::new(&config, model.tokenizer.len(), labels.len())
         .ok_or_else(|| range(&config, "context"))?;
     let after_norm = match wide {

@@ -60,11 +60,16 @@ impl<'m> AudioParameters<'m> {
         }
     }
 
-    /// Whether no entry is larger than 1, on which the range of the transform rests.
+    /// Whether no factor of the transform is longer than 1, but for the rounding of its parts: the transform's
+    /// range, and that of the powers' sum, rest on it (the entries may be others than a sine's).
     const fn is_wave(&self) -> bool {
+        const LONGEST: u64 = (1 << 30) + 1;
+        let table = self.wave.table;
         let mut i = 0;
-        while i < self.wave.table.len() {
-            if u32::from_le_bytes(self.wave.table[i]) > 1 << 30 {
+        while i < table.len() {
+            let sine = u32::from_le_bytes(table[i]) as u64;
+            let cosine = u32::from_le_bytes(table[table.len() - 1 - i]) as u64;
+            if sine > 1 << 30 || sine * sine + cosine * cosine > LONGEST * LONGEST {
                 return false;
             }
             i += 1;

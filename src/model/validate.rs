@@ -1,15 +1,13 @@
 //! What [`Model::parse`](super::Model::parse) checks inside the sections, so that nothing can fail later.
 
+mod optional;
+
 use crate::blob::{
-    self, AUDIO, AttentionLayout, Header, KEY_BASE, LayerLayout, Layout, META_BYTES, MOTION,
-    PROBLEM, Placed, RULES, SCOPE, Section, TEXT_LABELS, is_same, norm_bytes, part, position_bytes,
-    read_i16, read_u8, read_u16, read_u32, relative_bytes,
+    AttentionLayout, Header, LayerLayout, Layout, META_BYTES, Placed, norm_bytes, part,
+    position_bytes, read_i16, read_u8, read_u16, relative_bytes,
 };
 use crate::config::*;
 use crate::error::FormatError;
-use crate::features::Features;
-use crate::rules::Rules;
-use crate::scope::Scope;
 use crate::target::{self, Build};
 use crate::tokenizer::{TokenizerFormatError, Vocabulary};
 
@@ -53,7 +51,9 @@ pub(super) const fn validate<B: Build>(
     }
     sections.zero(tokenizer.0 + tokenizer.1, labels.0);
     if labels.1 > 0 {
-        sections.labels(labels, c.n_labels);
+        // The numbers of an embedding's dense layer have no names.
+        let named = matches!(c.head, Head::Classifier | Head::TokenLabels);
+        sections.labels(labels, if named { c.n_labels } else { 0 });
     }
     sections.zero(labels.0 + labels.1, found.end);
     sections.optional::<B>(found.end, c);
@@ -226,110 +226,6 @@ impl Sections<'_> {
         }
         if at != end {
             self.bad("labels", at);
-        }
-    }
-
-    /// The optional sections, from the end of the fixed ones to that of the blob.
-    #[inline(never)]
-    const fn optional<B: Build>(&mut self, mut offset: usize, c: &Config) {
-        let mut last = 0;
-        while offset < self.bytes.len() {
-            let (tag, length) = (read_u32(self.bytes, offset), read_u32(self.bytes, offset + 4));
-            let bytes = Section::bytes(length) as usize;
-            let (order, tag) = (tag.swap_bytes(), tag.to_le_bytes());
-            let error = if bytes > self.bytes.len() - offset {
-                FormatError::CutSection { tag, offset }
-            } else if !target::reads::<B>(tag, c) {
-                FormatError::UnknownSection { tag, offset }
-            } else if order <= last {
-                FormatError::MisplacedSection { tag, offset }
-            } else {
-                let data = offset + META_BYTES;
-                self.zero(offset + 8, data);
-                self.zero(data + length as usize, offset + bytes);
-                (last, offset) = (order, offset + bytes);
-                continue;
-            };
-            return self.fail(error);
-        }
-    }
-
-    /// The rules of a model that writes.
-    #[inline(never)]
-    const fn rules(&mut self, end: usize, c: &Config) {
-        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
-        while let Some(section) = rest.split_first() {
-            if is_same(section.tag, RULES) && !Rules::are_valid(section.data, c.vocab_size) {
-                self.bad("rules", end);
-            }
-        }
-    }
-
-    /// What keys are stored less.
-    #[inline(never)]
-    const fn key_base(&mut self, end: usize, c: &Config) {
-        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
-        while let Some(section) = rest.split_first() {
-            let fits = section.data.len() == c.n_layers * c.kv_dim() * 2;
-            if is_same(section.tag, KEY_BASE) && !fits {
-                self.bad("key base", end);
-            }
-        }
-    }
-
-    /// What the labels are.
-    #[inline(never)]
-    const fn problem(&mut self, end: usize, c: &Config) {
-        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
-        while let Some(section) = rest.split_first() {
-            let code = read_u32(section.data, 0);
-            let known = section.data.len() == 4 && Problem::of_code(code, c.n_labels).is_some();
-            if is_same(section.tag, PROBLEM) && !known {
-                self.bad("problem", end);
-            }
-        }
-    }
-
-    /// Which inputs are none of the labels: labels that exclude each other.
-    #[inline(never)]
-    const fn scope(&mut self, end: usize, c: &Config) {
-        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
-        let mut code = 0;
-        while let Some(section) = rest.split_first() {
-            if is_same(section.tag, PROBLEM) {
-                code = read_u32(section.data, 0);
-            }
-            let fits = code == 0 && Scope::parse(section.data, c).is_some();
-            if is_same(section.tag, SCOPE) && !fits {
-                self.bad("scope", end);
-            }
-        }
-    }
-
-    /// How many labels are of the text: one is left for words at least.
-    #[inline(never)]
-    const fn text_labels(&mut self, end: usize, c: &Config) {
-        let mut rest = blob::Sections { rest: part(self.bytes, end, self.bytes.len()) };
-        while let Some(section) = rest.split_first() {
-            let count = read_u32(section.data, 0);
-            let fits = section.data.len() == 4 && count > 0 && count < c.n_labels as u32;
-            if is_same(section.tag, TEXT_LABELS) && !fits {
-                self.bad("text labels", end);
-            }
-        }
-    }
-
-    /// The sections of a front end and of a trigger.
-    #[inline(never)]
-    const fn features(&mut self, end: usize, c: &Config) {
-        let rest = part(self.bytes, end, self.bytes.len());
-        if let Err(tag) = Features::read(blob::Sections { rest }, c) {
-            let section = match tag {
-                AUDIO => "Audi",
-                MOTION => "Moti",
-                _ => "Trig",
-            };
-            self.bad(section, end);
         }
     }
 

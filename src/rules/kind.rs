@@ -64,6 +64,11 @@ impl Kind {
         }
     }
 
+    /// Whether the values of a rule are a set of tokens, in ascending order.
+    pub(super) const fn is_set(self) -> bool {
+        matches!(self, Self::Suppressed)
+    }
+
     /// Whether a rule may have this value.
     pub(super) const fn allows(self, value: u32, vocab_size: usize) -> bool {
         match self {

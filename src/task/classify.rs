@@ -45,6 +45,8 @@ pub struct Classifier<'m, 'a, B: Build = Native> {
     pub(super) encoder: Encoder<'m, 'a, B>,
     pub(super) tokenizer: Tokenizer<'m>,
     pub(super) tokens: &'a mut [Token],
+    /// The encoder's input that these tokens are.
+    pub(super) input: u32,
 }
 
 impl<'m, 'a> Classifier<'m, 'a> {
@@ -70,7 +72,7 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         let tokenizer = model.tokenizer().ok_or(NO_TOKENIZER)?;
         let mut arena = arena.into();
         let tokens = text_room::<B>(model, &mut arena)?;
-        Ok(Self { encoder: Encoder::new_for(model, arena)?, tokenizer, tokens })
+        Ok(Self { encoder: Encoder::new_for(model, arena)?, tokenizer, tokens, input: 0 })
     }
 
     /// The encoder, for its steps, its hidden rows, and inputs of tokens instead of a text.
@@ -93,6 +95,7 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         self.encoder.abandon();
         let tokens = encode::<B>(&self.tokenizer, text, self.tokens)?;
         self.encoder.begin(tokens)?;
+        self.input = self.encoder.input();
         Ok(tokens)
     }
 
@@ -101,9 +104,11 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         self.encoder.step()
     }
 
-    /// The tokens of the text begun last, one for each row; empty without one.
+    /// The tokens of the text begun last, one for each row; empty without one, and if the encoder was given
+    /// another input since.
     pub fn tokens(&self) -> &[Token] {
-        part(self.tokens, 0, self.encoder.rows())
+        let own = self.input == self.encoder.input();
+        part(self.tokens, 0, if own { self.encoder.rows() } else { 0 })
     }
 
     /// The likeliest label of the text begun last, once its steps are done; [`Classifier::label`] gives
@@ -224,6 +229,7 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
         let model = self.encoder.model();
         let tokens = encode::<B>(&self.tokenizer, text, self.tokens)?;
         self.encoder.run(tokens)?;
+        self.input = self.encoder.input();
         for (row, &token) in tokens.iter().enumerate() {
             let of_text = target::text_labels::<B>(model.text_labels());
             let label = row_label(self.encoder.label_logits(row)?, row, of_text);

@@ -88,6 +88,7 @@ impl<'m, B: Build> Classifier<'m, '_, B> {
         let model = self.encoder.model();
         let tokens = encode::<B>(&tokenizer, text, self.tokens)?;
         self.encoder.run(tokens)?;
+        self.input = self.encoder.input();
         let of_text = target::text_labels::<B>(model.text_labels());
         let mut row = tokenizer.vocabulary().begin().is_some() as usize;
         for word in words(&tokenizer, text) {

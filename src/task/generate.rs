@@ -85,16 +85,16 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         Ok(Self::from_decoder(Decoder::new_for(model, arena)?, tokens, sampling))
     }
 
-    /// A generator on a decoder that may have been fed already; `tokens` is the buffer for the
-    /// tokens of a prompt. Where the model's [`Rules`] look back, it must begin with the tokens that
-    /// the decoder was fed.
+    /// A generator on a decoder that may have been fed already: that is its prompt, rows in flight included.
+    /// `tokens` is the buffer for the tokens of a prompt. Where the model's [`Rules`] look back, it must
+    /// begin with the tokens that the decoder was fed.
     pub fn from_decoder(
         decoder: Decoder<'m, 'a, B>,
         tokens: &'a mut [Token],
         sampling: Sampling,
     ) -> Self {
         let tokenizer = decoder.model().tokenizer();
-        let (sampler, prompt, limit) = (Sampler::new(sampling), decoder.len(), usize::MAX);
+        let (sampler, prompt, limit) = (Sampler::new(sampling), decoder.fed(), usize::MAX);
         let (stopped, pending, unfed) = (None, None, 0);
         Self { decoder, tokenizer, tokens, sampler, stopped, pending, prompt, limit, unfed }
     }
@@ -239,7 +239,7 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     }
 
     /// Tells how many new tokens the caller takes of a text at most: with a rule about the last one,
-    /// that one ends the text. [`Generator::generate`] does so itself.
+    /// that one ends the text. [`Generator::generate`] does so itself, for its text alone.
     pub fn set_limit(&mut self, tokens: usize) {
         self.limit = tokens;
     }
@@ -286,7 +286,18 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
         max_tokens: usize,
         out: &mut dyn core::fmt::Write,
     ) -> Result<Option<Stop>, TaskError> {
-        self.limit = max_tokens;
+        let own = core::mem::replace(&mut self.limit, max_tokens);
+        let stopped = self.write(text, max_tokens, out);
+        self.limit = own;
+        stopped
+    }
+
+    fn write(
+        &mut self,
+        text: &str,
+        max_tokens: usize,
+        out: &mut dyn core::fmt::Write,
+    ) -> Result<Option<Stop>, TaskError> {
         let mut stream = TextStream::after(self.prompt(text)?);
         let tokenizer = self.tokenizer.ok_or(NO_TOKENIZER)?;
         let mut stopped = None;

@@ -297,8 +297,10 @@ impl<'m, 'a, F: FrontEnd, B: Build> Stream<'m, 'a, F, B> {
     /// given up.
     ///
     /// # Errors
-    /// [`RunError::WrongModel`] for a model without labels.
+    /// [`RunError::WrongModel`] for a model without labels: a regression has values instead, its
+    /// [`Stream::outputs`].
     pub fn classify(&mut self) -> Result<Answer<'m>, RunError> {
+        self.labels()?;
         self.begin_window()?;
         while self.step() == Progress::Working {}
         self.answer()
@@ -308,7 +310,7 @@ impl<'m, 'a, F: FrontEnd, B: Build> Stream<'m, 'a, F, B> {
     /// that come in between go to [`Stream::feed`].
     ///
     /// # Errors
-    /// As [`Stream::classify`].
+    /// [`RunError::WrongModel`] for a model without labels or values.
     pub fn begin_window(&mut self) -> Result<(), RunError> {
         if !matches!(self.config().head, Head::Classifier) {
             return Err(RunError::WrongModel { needed: "a model with labels" });
@@ -326,17 +328,26 @@ impl<'m, 'a, F: FrontEnd, B: Build> Stream<'m, 'a, F, B> {
     /// The likeliest label of the window taken last, once its steps are done.
     ///
     /// # Errors
-    /// [`RunError::EmptyInput`] without a window, [`RunError::InFlight`] before its last step.
+    /// [`RunError::WrongModel`] for a model without labels, [`RunError::EmptyInput`] without a window,
+    /// [`RunError::InFlight`] before its last step.
     pub fn answer(&self) -> Result<Answer<'m>, RunError> {
-        let logits = self.encoder.outputs();
+        let (problem, logits) = (self.labels()?, self.encoder.outputs());
         match (self.encoder.rows(), logits.len()) {
             (0, _) => Err(RunError::EmptyInput),
             (_, 0) => Err(RunError::InFlight),
-            _ => Ok(best::<B>(self.encoder.model(), Problem::SingleLabel, logits)),
+            _ => Ok(best::<B>(self.encoder.model(), problem, logits)),
         }
     }
 
-    /// The logits of the labels, Q15.16, of the window that was worked on last; empty before.
+    /// What the labels are, if there are some.
+    fn labels(&self) -> Result<Problem, RunError> {
+        match (self.config().head, target::problem::<B>(self.encoder.model().problem())) {
+            (Head::Classifier, problem) if problem != Problem::Regression => Ok(problem),
+            _ => Err(RunError::WrongModel { needed: "a model with labels" }),
+        }
+    }
+
+    /// The logits of the labels, or the values of a regression, Q15.16, of the window that was worked on last; empty before.
     pub fn outputs(&self) -> &[i32] {
         self.encoder.outputs()
     }

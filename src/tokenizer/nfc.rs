@@ -11,7 +11,7 @@
 //! PAIRS + k · 2^21 + c     c with mark k is not in this form
 //! ```
 
-use super::normalize::{MARKS, PAIRS};
+use super::normalize::{MARKS, pair};
 use super::output::EncodeError;
 use super::vocabulary::Vocabulary;
 
@@ -28,7 +28,7 @@ pub(super) fn check(v: &Vocabulary, text: &str) -> Result<(), EncodeError> {
         // A mark is not seen behind another of its own class, and what is none only right behind the base.
         let seen = before.is_none_or(|before| before < class);
         let composes = |base| match (entry >> 9).checked_sub(1) {
-            Some(k) => v.character(PAIRS + (k << 21) + base as u32).is_some(),
+            Some(k) => pair(k, base).and_then(|place| v.character(place)).is_some(),
             None => hangul(base, c),
         };
         let disordered = class > 0 && before.is_some_and(|before| before > class);

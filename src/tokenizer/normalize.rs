@@ -20,6 +20,11 @@ use super::vocabulary::Vocabulary;
 pub const MARKS: u32 = 0x20_0000;
 /// Where the entries of pairs begin.
 pub const PAIRS: u32 = 0x80_0000;
+/// The entry of a character with mark `k`; nothing for more marks than there is room for, which would wrap.
+pub(super) fn pair(k: u32, c: char) -> Option<u32> {
+    (k <= (u32::MAX - PAIRS) >> 21).then(|| PAIRS + (k << 21) + c as u32)
+}
+
 /// Graphemes of as many bytes are not looked up whole.
 const LONG: usize = 6;
 /// Longest expansion of one character.
@@ -48,8 +53,7 @@ pub(super) fn normalize(
         if let Some(index) =
             marks.chars().next().and_then(kind).and_then(|class| class.checked_sub(3))
         {
-            found =
-                found.or_else(|| whole.then(|| v.character(PAIRS + (index << 21) + c as u32))?);
+            found = found.or_else(|| v.character(pair(index, c).filter(|_| whole)?));
         }
         entry(v, found, c, take)?;
         if !(whole && found.is_some()) {
@@ -82,6 +86,49 @@ fn entry(
         Some((class, place)) => {
             let other = valid(class.saturating_sub(16).wrapping_add(place));
             take(other, other == ' ')
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::tokenizer::Tokenizer;
+    use crate::tokenizer::vocabulary::{FLAG_NFC, NONE};
+    use std::vec::Vec;
+
+    /// A section with the piece `a` and one entry of characters: a mark of this class.
+    fn section(kind: u8, flags: u8, class: u32) -> Vec<u8> {
+        let scores = if kind == 4 { 2 } else { 0 };
+        let mut section = std::vec![kind, flags, 1, 0];
+        for word in [1, NONE, NONE, 0, NONE, 1, scores, 0, 1] {
+            section.extend(word.to_le_bytes());
+        }
+        section.extend([0, 0]); // the order
+        section.resize(section.len() + 8 * scores as usize, 0);
+        let mark = MARKS + 0x301;
+        [mark, mark, class].iter().for_each(|word| section.extend(word.to_le_bytes()));
+        section.push(b'a');
+        section
+    }
+
+    /// Entries of more marks than there is room for are none: their places wrapped to other characters'.
+    #[test]
+    fn marks_beyond_the_last_have_no_pairs() {
+        assert_eq!(pair(2043, '\0'), Some(0xffe0_0000));
+        assert_eq!(pair(2043, char::MAX), Some(0xfff0_ffff));
+        for k in [2044, 2047, 2048, 1 << 30, u32::MAX] {
+            assert_eq!(pair(k, 'a'), None);
+            for (kind, flags, class) in
+                [(4, 0, k.saturating_add(3)), (3, FLAG_NFC, k.wrapping_add(1) << 9 | 230)]
+            {
+                let section = section(kind, flags, class);
+                let tokenizer = Tokenizer::parse(&section).unwrap();
+                let mut tokens = [0; 8];
+                let _ = tokenizer.encode("a\u{301}a", &mut tokens);
+                assert_eq!(tokens[0], 0);
+            }
         }
     }
 }

@@ -113,6 +113,7 @@ mod tests {
     /// Ten times the text is ten times the work, and a little more where words are merged in n · log n: a
     /// quadratic growth would be a hundred times.
     #[test]
+    #[cfg_attr(miri, ignore = "texts of 100 KB take minutes")]
     fn work_grows_with_the_text() {
         let kinds = ["bytes", "byte-pair encoding", "WordPiece", "byte-level", "Unigram", "cl100k"];
         for (kind, name) in kinds.into_iter().enumerate() {
@@ -138,6 +139,7 @@ mod tests {
     /// The counts see a quadratic growth where there is one: words that are scanned before every merge, as in a
     /// build for a single model, whose buffer is short.
     #[test]
+    #[cfg_attr(miri, ignore = "texts of 100 KB take minutes")]
     fn counts_see_a_quadratic_growth() {
         let section = section(1);
         let tokenizer = Tokenizer::parse(&section).unwrap();

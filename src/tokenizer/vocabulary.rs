@@ -104,22 +104,25 @@ impl<'a> Vocabulary<'a> {
             return Err(TokenizerFormatError("pieces"));
         }
         let table = v.text_start() + text;
-        let added =
-            if section[1] & FLAG_ADDED == 0 { 0 } else { read_u32(section, table) as usize };
-        let table_bytes = if section[1] & FLAG_ADDED == 0 { 0 } else { 4 + 8 * added };
-        if added > pieces || section.len() != table + table_bytes {
+        let has_added = section[1] & FLAG_ADDED != 0;
+        let added = if has_added { read_u32(section, table) as usize } else { 0 };
+        // First of all: eight times a number that no vocabulary bounds wraps on a core of 32 bits.
+        if added > pieces {
+            return Err(TokenizerFormatError("length"));
+        }
+        if section.len() != table + if has_added { 4 + 8 * added } else { 0 } {
             return Err(TokenizerFormatError("length"));
         }
         let mut i = 0;
         while i < added {
             let at = table + 4 + 8 * i;
             let (token, options) = (read_u32(section, at) as usize, read_u32(section, at + 4));
-            let piece = HEADER + 4 * token;
+            if token >= pieces || options & !OPTIONS != 0 {
+                return Err(TokenizerFormatError("added tokens"));
+            }
             // An empty one would be found everywhere.
-            if token >= pieces
-                || options & !OPTIONS != 0
-                || read_u32(section, piece) == read_u32(section, piece + 4)
-            {
+            let piece = HEADER + 4 * token;
+            if read_u32(section, piece) == read_u32(section, piece + 4) {
                 return Err(TokenizerFormatError("added tokens"));
             }
             i += 1;
@@ -297,5 +300,39 @@ impl<'a> Vocabulary<'a> {
         }
         let (from, to) = (read_u32(self.section, at), read_u32(self.section, at + 4));
         self.section.get(self.text_start()..)?.get(from as usize..to as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts that no vocabulary bounds are refused before they are multiplied: eight times the first ones wraps
+    /// where addresses have 32 bits, and the wrapped length would be right.
+    #[test]
+    fn counts_that_wrap_are_refused() {
+        // One empty piece, no merges, no text; then the table of added tokens.
+        let mut section = [0; HEADER + 8 + 2 + 2 + 12];
+        (section[1], section[4]) = (FLAG_ADDED, 1);
+        section[8..24].fill(0xff);
+        section[0] = 1;
+        let table = HEADER + 8 + 2;
+        let parse = |added: u32, token: u32, len: usize| {
+            let mut section = section;
+            section[table..table + 4].copy_from_slice(&added.to_le_bytes());
+            section[table + 4..table + 8].copy_from_slice(&token.to_le_bytes());
+            Vocabulary::parse(&section[..len]).map(|v| v.len()).map_err(|error| error.0)
+        };
+        assert_eq!(parse(0, 0, table + 4), Ok(1));
+        for added in [1 << 29, (1 << 29) + 1, 1 << 30, 1 << 31, 3 << 29, u32::MAX] {
+            for len in [table + 4, table + 12] {
+                assert_eq!(parse(added, 0, len), Err("length"), "{added}");
+            }
+        }
+        for token in [1, 1 << 30, (1 << 30) - 7, u32::MAX] {
+            assert_eq!(parse(1, token, table + 12), Err("added tokens"), "{token}");
+        }
+        // An empty piece is none to look for.
+        assert_eq!(parse(1, 0, table + 12), Err("added tokens"));
     }
 }

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod examples;
 pub mod figures;
 pub mod image;
+pub mod layers;
 pub mod markers;
 pub mod models;
 pub mod progress;

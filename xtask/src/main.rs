@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use xtask::safety::{fuzz, miri, prove, soak, stack};
 use xtask::source::{floors, lines};
 use xtask::{
-    bench, board, boards, c, cards, chips, demo, endure, examples, image, qemu, readme, test,
+    bench, board, boards, c, cards, chips, demo, endure, examples, image, layers, qemu, readme,
+    test,
     update,
 };
 
@@ -98,6 +99,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// A hash of every layer of the shipped models, on the host and on every emulated core, in two builds
+    Layers(layers::Options),
     /// Runs mixed tasks for long, and flips bits of the arena between steps
     Endure(endure::Options),
     /// Runs a device that updates its own model on emulated cores; tells what signatures cost there
@@ -158,6 +161,7 @@ fn main() -> ExitCode {
         Command::Readme => readme::figures(false),
         Command::Bless => bless(),
         Command::Example { name, bless } => examples::run(&name, bless),
+        Command::Layers(options) => layers::layers(&options),
         Command::Endure(options) => endure::endure(&options),
         Command::Update { json } => update::update(json),
         Command::Floors => floors::check(),
@@ -176,6 +180,7 @@ fn main() -> ExitCode {
 fn bless() -> anyhow::Result<()> {
     print!("{}", qemu::table(&qemu::check(true)?));
     print!("{}", image::table(&image::check(true)?));
+    layers::record()?;
     for name in examples::EXAMPLES {
         examples::run(name, true)?;
     }

@@ -44,14 +44,25 @@ impl Progress {
     }
 }
 
+/// Of the times in `/proc/self/stat`, on every Linux of today.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A field of `/proc/self/stat`, by its number in `man 5 proc`.
+fn field(number: usize) -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the program's name in parentheses, which is field 2.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(number - 3)?.parse().ok()
+}
+
+/// Seconds of a processor that processes took which this one started and waited for; where `/proc` tells.
+pub fn seconds_of_children() -> Option<f64> {
+    Some((field(16)? + field(17)?) / TICKS_PER_SECOND)
+}
+
 /// How long ago this process began, where `/proc` tells: `cargo run` becomes the program that it has
 /// compiled, so what it compiled is included.
 fn age() -> Option<Duration> {
-    /// Of the times in `/proc/self/stat`, on every Linux of today.
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // Behind the program's name in parentheses; the start is field 22 of `man 5 proc`, the name field 2.
-    let began: f64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+    let began = field(22)?;
     let up = std::fs::read_to_string("/proc/uptime").ok()?;
     let up: f64 = up.split_whitespace().next()?.parse().ok()?;
     Duration::try_from_secs_f64(up - began / TICKS_PER_SECOND).ok()

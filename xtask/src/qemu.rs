@@ -5,6 +5,8 @@ use crate::board::{BOARDS, Board, setup};
 use crate::elf::{self, Image};
 use crate::image::close;
 use crate::models::stories;
+use crate::safety::frames::floats;
+use crate::safety::image::Image as Code;
 use crate::steps::{root, run_in};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
@@ -93,6 +95,11 @@ pub fn build(board: &str, demo: &str) -> Result<Built> {
     let board = Board::read(board)?;
     let path = board.build(demo, &[])?;
     let image = elf::read(&path)?;
+    let code = Code::read(&path)?;
+    let floats = floats(&code);
+    if !floats.is_empty() {
+        bail!("{demo} for {}: float instructions in the image: {}", board.core, floats.join(", "));
+    }
     for (names, what) in [(&image.soft_float, "soft float"), (&image.allocator, "an allocator")] {
         if !names.is_empty() {
             bail!("{demo} for {}: {what} in the image: {}", board.core, names.join(", "));

@@ -3,6 +3,8 @@
 use crate::bench::document;
 use crate::figures::grouped;
 use crate::qemu::{Row, record};
+use crate::safety::record::Record;
+use crate::safety::rows::StackRow;
 use crate::steps::root;
 use crate::{boards, chips, image, markers, safety};
 use anyhow::{Context, Result, bail};
@@ -76,7 +78,12 @@ fn squeezed(text: &str) -> String {
 
 fn tables() -> Result<String> {
     let rows = record()?;
-    Ok(format!("\n{}\n{}\n{}\n", instructions(&rows)?, memory(&rows), minimal()?))
+    Ok(format!(
+        "\n{}\n{}\n{}\n",
+        instructions(&rows)?,
+        memory(&rows, &Record::read()?.stack)?,
+        minimal()?
+    ))
 }
 
 /// What a field of the rows holds, each value once, in the record's order.
@@ -112,20 +119,33 @@ fn instructions(rows: &[Row]) -> Result<String> {
     Ok(text)
 }
 
-fn memory(rows: &[Row]) -> String {
+fn memory(rows: &[Row], bounds: &[StackRow]) -> Result<String> {
     let mut text = String::from(
         "Memory in bytes (`cargo xtask qemu`); stack and code are the largest of all cores; 'engine' is what the \
-         symbols and the debug information of the Cortex-M4's image attribute to the crate `picoformer`:\n\n\
-         | demo | model in flash | code in flash | engine on a Cortex-M4 | RAM: arena | RAM: stack |\n\
-         | --- | ---: | ---: | ---: | ---: | ---: |\n",
+         symbols and the debug information of the Cortex-M4's image attribute to the crate `picoformer`. Stack: the \
+         deepest that a run painted, and the most that the code can take (`cargo xtask stack`), per core in \
+         docs/SECURITY.md; interrupts come on top:\n\n\
+         | demo | model in flash | code in flash | engine on a Cortex-M4 | RAM: arena | RAM: stack | stack, at most |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
     for demo in distinct(rows, |row| &row.demo) {
         let largest = |field: fn(&Row) -> u64| {
             grouped(rows.iter().filter(|row| row.demo == demo).map(field).max().unwrap_or(0))
         };
         let engine = rows.iter().find(|row| row.demo == demo && row.core == "Cortex-M4");
+        // No bound on one core is no bound.
+        let bounds = bounds.iter().filter(|row| row.image == demo).map(|row| row.bound);
+        let bound: Option<Vec<u64>> = bounds.collect();
+        let bound = bound.and_then(|bounds| bounds.into_iter().max());
+        let painted = rows.iter().filter(|row| row.demo == demo).map(|row| row.stack_bytes).max();
+        if bound.is_some() && bound < painted {
+            bail!(
+                "{demo}: {painted:?} bytes of stack are more than {bound:?} (cargo xtask stack --record)"
+            );
+        }
+        let bound = bound.map_or("–".into(), grouped);
         text += &format!(
-            "| {demo} | {} | {} | {} | {} | {} |\n",
+            "| {demo} | {} | {} | {} | {} | {} | {bound} |\n",
             largest(|row| row.blob_bytes),
             largest(|row| row.text_bytes),
             grouped(engine.map_or(0, |row| row.engine_bytes)),
@@ -133,7 +153,7 @@ fn memory(rows: &[Row]) -> String {
             largest(|row| row.stack_bytes),
         );
     }
-    text
+    Ok(text)
 }
 
 fn minimal() -> Result<String> {

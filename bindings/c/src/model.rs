@@ -6,6 +6,7 @@ use crate::error::{CError, Error, report};
 use crate::handle::{Handle, object};
 use crate::text::{check_length, put, put_if};
 use picoformer::blob::checksum_piece;
+use picoformer::config::MAX_BEAMS;
 use picoformer::{Build, FormatError, Model};
 
 /// A blob, and how far its checksum was computed.
@@ -108,8 +109,10 @@ pub unsafe extern "C" fn picoformer_model_set_beams(
     // SAFETY: by this function's contract.
     let set = unsafe { Handle::get(self_) }.and_then(|parsed| {
         let model = parsed.model.with_beams(beams as usize);
-        if model.config().beams != beams as usize {
-            let most = model.config().beams;
+        // Of other models than encoder-decoders: none.
+        let own = model.config().beams;
+        let most = if own == beams as usize { MAX_BEAMS } else { own };
+        if own != beams as usize || !(1..=most).contains(&own) {
             return Err(Error::new(code::BAD_ARGUMENT)
                 .about("beams")
                 .numbers(most, beams as usize));

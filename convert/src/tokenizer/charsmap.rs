@@ -108,7 +108,17 @@ pub(super) fn table(entries: &BTreeMap<String, String>, known: &HashSet<char>) -
         }
         let next = index.len() as u32;
         let k = *index.entry(mark).or_insert(next);
-        pairs.push((PAIRS + (k << 21) + first as u32, to.clone()));
+        let place =
+            k.checked_mul(1 << 21).and_then(|place| place.checked_add(PAIRS + first as u32));
+        let Some(place) = place else {
+            let supported = "entries of 2044 marks at most";
+            return Err(unsupported(
+                "normalizer.precompiled_charsmap",
+                format!("{key:?}"),
+                supported,
+            ));
+        };
+        pairs.push((place, to.clone()));
     }
     let alone = |c: char| format!("{c}\u{301}").graphemes(true).count() == 2;
     let class = |c: char| match index.get(&c) {

@@ -4,6 +4,7 @@ use super::common::synthetic::*;
 use super::common::{blob, root};
 use super::decoder::logits;
 use super::{Calls, sequences};
+use picoformer::blob::RULES;
 use picoformer::config::Config;
 use picoformer::sampler::{ONE, Sampler, Sampling};
 use picoformer::task::{Event, Stop, TaskError};
@@ -245,15 +246,80 @@ fn translators_answer_calls_in_any_order() {
     }
 }
 
+/// The rules of a decoder of bytes, one record.
+fn ruled(kind: u8, values: &[u32]) -> Blob {
+    let mut float = random(Config { vocab_size: 256, context: 24, tile_rows: 4, ..gpt2() }, 52);
+    float.tokenizer = from_bytes(256).unwrap();
+    let mut record = vec![kind, 0, values.len() as u8, 0];
+    values.iter().for_each(|value| record.extend(value.to_le_bytes()));
+    if !values.is_empty() {
+        float.set_section(RULES, record);
+    }
+    blob(&float)
+}
+
+/// The next tokens.
+fn next(generator: &mut Generator, n: usize) -> Vec<u32> {
+    let token = |event| match event {
+        Event::Token(token) => token,
+        other => panic!("{other:?}"),
+    };
+    (0..n).map(|_| token(generator.next_token().unwrap())).collect()
+}
+
+/// A text that is limited does not limit the next one.
+#[test]
+fn a_limit_is_for_one_text() {
+    let blob = ruled(8, &[7]);
+    let model = blob.parse().unwrap();
+    let mut arena = HeapArena::new(model.arena());
+    let mut generator = Generator::new(&model, arena.parts(), Sampling::greedy()).unwrap();
+    generator.prompt("ab").unwrap();
+    let expected = next(&mut generator, 6);
+    assert!(!expected.contains(&7));
+    let mut text = String::new();
+    assert_eq!(generator.generate("ab", 3, &mut text), Ok(None));
+    assert!(text.ends_with('\u{7}'), "{text:?}");
+    generator.prompt("ab").unwrap();
+    assert_eq!(next(&mut generator, 6), expected);
+    generator.set_limit(2);
+    assert!(generator.generate("", 3, &mut text).is_err());
+    generator.prompt("ab").unwrap();
+    assert_eq!(next(&mut generator, 2), [expected[0], 7]);
+}
+
+/// What a decoder was fed before it was handed over is the prompt, whether its rows are done or not.
+#[test]
+fn rows_in_flight_belong_to_the_prompt() {
+    let plain = ruled(0, &[]);
+    let first = |blob: &Blob, flight: bool| {
+        let model = blob.parse().unwrap();
+        let mut arena = HeapArena::new(model.arena());
+        let mut decoder = Decoder::new(&model, arena.parts()).unwrap();
+        match flight {
+            true => assert_eq!(decoder.begin(&[5, 6, 7]), Ok(3)),
+            false => decoder.prefill(&[5, 6, 7]).unwrap(),
+        }
+        let mut generator = Generator::from_decoder(decoder, &mut [], Sampling::greedy());
+        next(&mut generator, 1)[0]
+    };
+    let likeliest = first(&plain, false);
+    let other = ruled(10, &[likeliest]);
+    assert_ne!(first(&other, false), likeliest);
+    assert_eq!(first(&other, true), first(&other, false));
+}
+
 #[test]
 fn classifiers_answer_calls_in_any_order() {
     let blob = shipped("intent");
     let model = blob.parse().unwrap();
     let mut known: HashMap<&str, Vec<i32>> = HashMap::new();
+    let mut tokens: HashMap<&str, Vec<u32>> = HashMap::new();
     for text in ["set a timer", "stop", "what time is it"] {
         let mut arena = HeapArena::new(model.arena());
         let mut classifier = Classifier::new(&model, arena.parts()).unwrap();
         known.insert(text, classifier.outputs(text).unwrap().to_vec());
+        tokens.insert(text, classifier.begin(text).unwrap().to_vec());
     }
     let long = "timer ".repeat(300);
     for seed in sequences(150) {
@@ -278,11 +344,14 @@ fn classifiers_answer_calls_in_any_order() {
                     let begun = classifier.encoder().begin(&[2, 5, 3]);
                     calls.equal(begun, Ok(()));
                     calls.equal(classifier.encoder().outputs(), &[]);
+                    // These rows are not the text's, even if they are as many.
+                    calls.equal(classifier.tokens(), &[]);
                     continue;
                 }
             }
             let shown = classifier.encoder().outputs();
             calls.equal(shown, expected.map_or(&[], |logits| logits));
+            calls.equal(classifier.tokens(), tokens.get(text).map_or(&[], |tokens| tokens));
         }
     }
 }

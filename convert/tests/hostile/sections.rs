@@ -1,8 +1,18 @@
 //! Optional sections: found, skipped, or refused by name.
 
+use super::common::synthetic::*;
 use super::{blobs, golden, resign, run};
-use picoformer::blob::{AUDIO, KEY_BASE, META_BYTES, MOTION, NOTE, RULES, TRIGGER, Tag};
-use picoformer::{Decoder, FormatError};
+use picoformer::blob::{
+    AUDIO, KEY_BASE, META_BYTES, MOTION, NOTE, PROBLEM, RULES, SCOPE, TRIGGER, Tag,
+};
+use picoformer::config::{Config, ConfigError, Head};
+use picoformer::probability::log_probability;
+use picoformer::sampler::Sampling;
+use picoformer::scope::{Scope, Score};
+use picoformer::task::Event;
+use picoformer::{Decoder, FormatError, Generator, Listener, Progress, RunError};
+use picoformer_convert::error::Error;
+use picoformer_convert::float_model::FloatModel;
 use picoformer_convert::host::{Blob, HeapArena};
 use picoformer_convert::sections::with_section;
 use picoformer_convert::writer::{self, Wide};
@@ -226,6 +236,110 @@ fn front_ends_that_do_not_fit_are_refused() {
     assert!(accepted > 300, "{accepted}");
 }
 
+/// Factors of a transform that are longer than 1 would let its sums grow beyond 32 bits.
+#[test]
+fn long_factors_of_a_transform_are_refused() {
+    let heard = writer::write(&golden("plain-keyword"), Wide::Never).unwrap();
+    let blob = Blob::new(&heard);
+    let model = blob.parse().unwrap();
+    let (fixed, audio) = (&heard[..model.layout().end], model.section(AUDIO).unwrap());
+    let entries = u16::from_le_bytes([audio[4], audio[5]]) as usize / 4 + 1;
+    let with = |change: &dyn Fn(usize, u32) -> u32| {
+        let mut audio = audio.to_vec();
+        for i in 0..entries {
+            let entry: &mut [u8; 4] = (&mut audio[16 + 4 * i..20 + 4 * i]).try_into().unwrap();
+            *entry = change(i, u32::from_le_bytes(*entry)).to_le_bytes();
+        }
+        forged_behind(fixed, &[(AUDIO, &audio)]).0
+    };
+    let bad = Some(FormatError::BadSection { section: "Audi", offset: fixed.len() });
+    assert_eq!(error(&with(&|_, _| 1 << 30)), bad);
+    assert_eq!(error(&with(&|_, _| u32::MAX)), bad);
+    let middle = entries / 2;
+    assert_eq!(error(&with(&|i, x| x + if i == middle { 8 } else { 0 })), bad);
+    // Shorter ones do no harm.
+    for forged in [with(&|_, x| x), with(&|_, _| 0), with(&|_, x| x / 3), with(&|_, _| 759_250_124)]
+    {
+        run(&Blob::new(&forged).parse().unwrap());
+    }
+}
+
+/// What the labels of a model that hears mean: an event is one of several, and no answer says otherwise than the
+/// blob.
+#[test]
+fn events_exclude_each_other() {
+    let heard = writer::write(&golden("plain-keyword"), Wide::Never).unwrap();
+    let blob = Blob::new(&heard);
+    let model = blob.parse().unwrap();
+    let [audio, trigger] = [AUDIO, TRIGGER].map(|tag| model.section(tag).unwrap());
+    let fixed = &heard[..model.layout().end];
+    let samples: Vec<i16> = (0..4000i32).map(|i| (i * i * 77) as i16).collect();
+    for code in 0..=3u32 {
+        let problem = code.to_le_bytes();
+        let sections = [(AUDIO, audio), (PROBLEM, &problem[..]), (TRIGGER, trigger)];
+        let bad = |section| FormatError::BadSection { section, offset: fixed.len() };
+        let expected = [None, Some(bad("Trig")), Some(bad("Trig")), Some(bad("problem"))];
+        assert_eq!(error(&forged_behind(fixed, &sections).0), expected[code as usize], "{code}");
+        if code > 2 {
+            continue;
+        }
+        // Without events: softmax, sigmoids, or no labels.
+        let blob = Blob::new(&forged_behind(fixed, &sections[..2]).0);
+        let model = blob.parse().unwrap();
+        let mut arena = HeapArena::new(model.arena());
+        let mut listener = Listener::new(&model, arena.parts()).unwrap();
+        let found = listener.classify_recording(&samples);
+        listener.begin_window().unwrap();
+        while listener.step() == Progress::Working {}
+        let logits = listener.outputs();
+        let largest = *logits.iter().max().unwrap();
+        let label = logits.iter().position(|&logit| logit == largest).unwrap();
+        let answer = |log_probability| Ok((label, log_probability));
+        let expected = match code {
+            0 => answer(log_probability(logits, label)),
+            1 => answer(log_probability(&[largest, 0], 0)),
+            _ => Err(RunError::WrongModel { needed: "a model with labels" }),
+        };
+        assert_eq!(found.map(|found| (found.label, found.log_probability)), expected, "{code}");
+        let again = listener.answer();
+        assert_eq!(again.map(|found| (found.label, found.log_probability)), expected, "{code}");
+        run(&model);
+    }
+}
+
+/// The label that stands for none of the others is no event.
+#[test]
+fn no_event_is_none_of_the_labels() {
+    let heard = writer::write(&golden("plain-keyword"), Wide::Never).unwrap();
+    let blob = Blob::new(&heard);
+    let model = blob.parse().unwrap();
+    let [audio, trigger] = [AUDIO, TRIGGER].map(|tag| model.section(tag).unwrap());
+    let fixed = &heard[..model.layout().end];
+    let nothing = u32::from(trigger[0]);
+    for none in (0..model.config().n_labels as u32).map(Some).chain([None]) {
+        let scope = Scope::new(Score::Energy, none, 0).to_bytes();
+        let sections = [(AUDIO, audio), (SCOPE, &scope[..]), (TRIGGER, trigger)];
+        let bad = FormatError::BadSection { section: "Trig", offset: fixed.len() };
+        let expected = none.is_some_and(|none| none != nothing).then_some(bad);
+        assert_eq!(error(&forged_behind(fixed, &sections).0), expected, "{none:?}");
+        assert_eq!(error(&forged_behind(fixed, &sections[..2]).0), None);
+    }
+}
+
+/// The numbers of an embedding's dense layer are no labels.
+#[test]
+fn embeddings_have_no_labels() {
+    let dense = Config { head: Head::Embedding, n_labels: 5, ..bert() };
+    let mut model = random(dense, 66);
+    let blob = |model: &FloatModel| writer::write(model, Wide::Never).unwrap();
+    assert_eq!(error(&blob(&model)), None);
+    model.labels = (0..5).map(|i| i.to_string()).collect();
+    let named = blob(&model);
+    assert!(matches!(error(&named), Some(FormatError::BadSection { section: "labels", .. })));
+    model.config.head = Head::Classifier;
+    assert_eq!(error(&blob(&model)), None);
+}
+
 /// What keys are stored less has a number for each, and only models that rotate them have it.
 #[test]
 fn bases_of_keys_that_do_not_fit_are_refused() {
@@ -409,6 +523,88 @@ fn rules_are_checked() {
     bert.extend([&RULES[..], &8u32.to_le_bytes(), &[0; 8], &record(3, &[2]), &[0; 8]].concat());
     sign(&mut bert);
     assert!(matches!(error(&bert), Some(FormatError::UnknownSection { tag: RULES, .. })));
+}
+
+/// Rules that leave no token to be written: nothing but a banned one could come.
+#[test]
+fn rules_leave_a_token() {
+    let all: Vec<u32> = (0..29).collect();
+    let but = |token: u32| all.iter().copied().filter(|&t| t != token).collect::<Vec<u32>>();
+    let words: Vec<u8> = all.iter().flat_map(|&token| record(4, &[token])).collect();
+    let refused = [
+        ("all are suppressed", record(9, &all)),
+        ("all are words", words.clone()),
+        ("one is suppressed, the others are words", [&words[8..], &record(9, &[0])].concat()),
+        ("all are not the first", record(10, &all)),
+        ("none is the first", [record(9, &but(7)), record(10, &[7])].concat()),
+        ("no text ends, and all end it", [record(1, &all), record(5, &[9])].concat()),
+        ("nor does it anew", [record(1, &but(7)), record(6, &[1]), record(9, &[7])].concat()),
+        ("what is forced is suppressed", [record(7, &[3]), record(9, &[2, 3])].concat()),
+        ("so is what is forced last", [record(8, &[3, 5]), record(9, &[3, 4, 5])].concat()),
+        ("not a set", record(9, &[3, 3])),
+        ("not in order", record(9, &[4, 3])),
+    ];
+    for (what, data) in refused {
+        assert!(wrong_rules(&data), "{what}");
+    }
+    let accepted = [
+        ("one is left", record(9, &but(7)), Some(7)),
+        ("one is left of words", words[8..].to_vec(), Some(0)),
+        ("one is left for the first", record(10, &but(7)), None),
+        ("another may be the last", [record(8, &[3, 6]), record(9, &[3])].concat(), None),
+        ("a text may end at once", [record(1, &all), record(5, &[1])].concat(), None),
+        ("words do not hinder what is forced", [record(4, &[3]), record(7, &[3])].concat(), None),
+    ];
+    for (what, data, only) in accepted {
+        let blob = Blob::new(&forged(&[(RULES, &data)]).0);
+        let model = blob.parse().unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        run(&model);
+        for sampling in [Sampling::greedy(), Sampling::seeded(5)] {
+            let mut arena = HeapArena::new(model.arena());
+            let mut generator = Generator::new(&model, arena.parts(), sampling).unwrap();
+            generator.prompt_ids(&[1, 2]).unwrap();
+            while let Event::Token(token) = generator.next_token().unwrap() {
+                assert!(only.is_none_or(|only| token == only), "{what}: {token}");
+            }
+        }
+    }
+}
+
+/// The converter writes nothing that the engine refuses so, and names the key.
+#[test]
+fn contradictions_are_not_written() {
+    let key = |model: &FloatModel| match writer::write(model, Wide::Never) {
+        Err(Error::Unsupported { key, .. }) => Some(key),
+        Err(other) => panic!("{other}"),
+        Ok(_) => None,
+    };
+    let mut model = random(Config { vocab_size: 29, ..gpt2() }, 67);
+    model.set_section(RULES, record(9, &(1..29).collect::<Vec<u32>>()));
+    assert_eq!(key(&model), None);
+    model.set_section(RULES, record(9, &(0..29).collect::<Vec<u32>>()));
+    assert_eq!(key(&model).as_deref(), Some("suppress_tokens"));
+    let mut heard = golden("plain-keyword");
+    heard.set_section(PROBLEM, vec![0; 4]);
+    assert_eq!(key(&heard), None);
+    heard.set_section(PROBLEM, vec![1, 0, 0, 0]);
+    assert_eq!(key(&heard).as_deref(), Some("problem_type"));
+}
+
+/// What every target begins with is not what none has: in the header, and between header and rules.
+#[test]
+fn a_forced_token_is_not_suppressed() {
+    let config = golden("bart").config;
+    assert!(config.forced_token > 0 && config.suppressed_token != config.forced_token);
+    let both = Config { suppressed_token: config.forced_token, ..config };
+    assert_eq!(both.validate(), Err(ConfigError("forced_token")));
+    let fixed = writer::write(&golden("bart"), Wide::Never).unwrap();
+    let end = Blob::new(&fixed).parse().unwrap().layout().end;
+    let with = |token: usize| {
+        error(&forged_behind(&fixed[..end], &[(RULES, &record(9, &[token as u32]))]).0)
+    };
+    let forced = config.forced_token - 1;
+    assert_eq!(with(forced), Some(FormatError::BadSection { section: "rules", offset: end }));
+    assert_eq!(with(if forced == 0 { 1 } else { forced - 1 }), None);
 }
 
 /// Every bit of the rules flipped, every byte at its extremes: refused, or run to the end.

@@ -26,13 +26,15 @@ const ROWS: usize = 30;
 /// Layers that are told apart on each side.
 const LAYERS: usize = 8;
 
-static MODELS: [(&str, &Model<'static>); 6] = [
+static MODELS: &[(&str, &Model<'static>)] = &[
     ("intent", &classify::MODEL),
     ("g2p", &g2p::GREEDY),
     ("tales", &generate::MODEL),
     ("digits", &digits::MODEL),
     ("motion", &motion::MODEL),
     ("wake", &wake::MODEL),
+    #[cfg(has_slots)]
+    ("slots", &crate::slots::MODEL),
 ];
 /// Features of a frame at most.
 const FRAME: usize = 256;
@@ -48,6 +50,8 @@ const SIZE: ArenaSize = {
         size(d.config()),
         size(e.config()),
         size(f.config()),
+        #[cfg(has_slots)]
+        size(crate::slots::MODEL.config()),
     ];
     let mut most = sizes[0];
     let mut i = 1;
@@ -80,7 +84,7 @@ type Hashes = [[Hash; LAYERS]; 2];
 /// Names what failed; also a model whose layers depend on the size of the tiles.
 pub fn layers(out: &mut dyn Write, _: &mut dyn Probe) -> Result<Summary, Failure> {
     let ram = RAM.take().ok_or(Failure("the arena is in use"))?;
-    for (name, model) in MODELS {
+    for &(name, model) in MODELS {
         let mut known: Option<Hashes> = None;
         for tile_rows in TILES {
             let hashes = hashes(model, tile_rows, ram)?;

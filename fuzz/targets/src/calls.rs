@@ -146,7 +146,7 @@ pub fn search(data: &[u8]) {
             records.extend(value.to_le_bytes());
         }
     }
-    let valid = Rules::are_valid(&records, vocab_size);
+    let valid = Rules::are_valid(&records, &config);
     let rules = if valid { Rules::of_valid(&records) } else { Rules::NONE };
     let limit = 1 + script.u8() as usize % 10;
     let mut search = Search::new(&config, limit);

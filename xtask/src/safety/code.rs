@@ -17,6 +17,8 @@ pub struct Frame {
     pub places: bool,
     /// The stack pointer is changed in a way that is not understood.
     pub opaque: bool,
+    /// Instructions that compute with floats.
+    pub floats: u64,
 }
 
 /// What a register holds, as far as it is seen.

@@ -19,7 +19,7 @@ pub fn update(check: bool) -> Result<()> {
 
 fn fuzz(record: &Record) -> String {
     let mut text = String::from(
-        "\n| target | seconds | executions | crashes | regions reached |\n| --- | ---: | ---: | ---: | ---: |\n",
+        "\n| target | core-seconds | executions | crashes | regions reached |\n| --- | ---: | ---: | ---: | ---: |\n",
     );
     for row in &record.fuzz {
         let share = 100.0 * row.regions_covered as f64 / (row.regions.max(1)) as f64;

@@ -40,6 +40,13 @@ pub fn frame(image: &Image, function: &Function) -> Frame {
     frame
 }
 
+/// The functions of an image that compute with floats by instructions; [`crate::elf`] tells of those that do by
+/// functions.
+pub fn floats(image: &Image) -> Vec<&str> {
+    let own = image.functions.values().filter(|function| frame(image, function).floats > 0);
+    own.map(|function| function.name.as_str()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +81,24 @@ mod tests {
         assert_eq!(thumb(&[0x27ff, 0x013f, 0x427f, 0x44bd]).bytes, 255 << 4);
         // add sp, r7 of an unknown one
         assert!(thumb(&[0x44bd]).opaque);
+    }
+
+    #[test]
+    fn floats_are_told_from_vectors_of_integers() {
+        // vadd.f32 s0, s1, s2; vcvt.s32.f32 s0, s0; vfma.f64 d0, d1, d2; vsel.f32 s0, s1, s2
+        for code in [[0xee30, 0x0a81], [0xeebd, 0x0ac0], [0xeea1, 0x0b02], [0xfe00, 0x0a81]] {
+            assert_eq!(thumb(&code).floats, 1, "{code:x?}");
+        }
+        // vmov s0, r1; vldr s0, [r0]; vmov.32 q0[0], r1; vmladav.s16 r0, q0, q1; mul r0, r1, r2
+        for code in [
+            [0xee00, 0x1a10],
+            [0xed90, 0x0a00],
+            [0xee00, 0x1b10],
+            [0xeef0, 0x0e02],
+            [0xfb01, 0xf002],
+        ] {
+            assert_eq!(thumb(&code).floats, 0, "{code:x?}");
+        }
     }
 
     #[test]

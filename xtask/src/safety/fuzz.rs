@@ -3,6 +3,7 @@
 
 use super::record::{Record, merge};
 use super::rows::FuzzRow as Row;
+use crate::progress::seconds_of_children;
 use crate::steps::{execute, root};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -20,20 +21,30 @@ pub struct Options {
     /// Machine-readable
     #[arg(long)]
     json: bool,
-    /// Keeps the rows in fuzz/record.json and shows them in docs/SECURITY.md
+    /// Keeps the rows in fuzz/record.json and shows them in docs/SECURITY.md: seconds and executions of runs add up
     #[arg(long)]
     record: bool,
+    /// Then makes the corpus smaller: of the inputs that reach the same, the smallest
+    #[arg(long)]
+    minimize: bool,
 }
 
 /// Targets, each with the part of the source that it is for.
 const TARGETS: [(&str, &[&str]); 13] = [
     (
+        // The parser and what validates: the rest of `src/model.rs` gives views of what was accepted.
         "blob",
         &[
-            "src/blob/",
-            "src/model.rs",
-            "src/model/",
+            "src/blob/bytes.rs",
+            "src/blob/header.rs",
+            "src/blob/layout.rs",
+            "src/blob/section.rs",
             "src/config.rs",
+            "src/model/validate.rs",
+            "src/model/validate/",
+            "src/model/section.rs",
+            "src/rules/",
+            "src/features/parameters.rs",
             "src/tokenizer/vocabulary.rs",
         ],
     ),
@@ -65,17 +76,24 @@ pub fn fuzz(options: &Options) -> Result<()> {
     build(options.target.as_deref())?;
     let mut rows = Vec::new();
     for (name, sources) in targets {
-        rows.push(run(name, sources, options.seconds)?);
+        let row = run(name, sources, options.seconds)?;
+        if options.minimize {
+            minimize(name)?;
+        }
+        // One after the other: another process may record other targets meanwhile.
+        if options.record {
+            let mut record = Record::read()?;
+            let known = record.fuzz.iter().find(|known| known.target == name);
+            let sum = known.map_or(row.clone(), |known| add(known, &row));
+            merge(&mut record.fuzz, &[sum], |a, b| a.target == b.target);
+            record.write()?;
+            super::document::update(false)?;
+        }
+        rows.push(row);
     }
     match options.json {
         true => println!("{}", serde_json::to_string(&rows)?),
         false => print!("{}", table(&rows)),
-    }
-    if options.record {
-        let mut record = Record::read()?;
-        merge(&mut record.fuzz, &rows, |a, b| a.target == b.target);
-        record.write()?;
-        super::document::update(false)?;
     }
     if rows.iter().any(|row| row.crashes > 0) {
         bail!("crashes; the inputs are in fuzz/artifacts");
@@ -116,6 +134,7 @@ fn run(name: &str, sources: &[&str], seconds: u64) -> Result<Row> {
     let profile = root().join(format!("target/fuzz-{name}.profraw"));
     let program = fuzz.join(format!("target/{HOST}/release/{name}"));
     eprintln!("{name} for {seconds} s …");
+    let before = seconds_of_children();
     let output = Command::new(&program)
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
@@ -125,6 +144,11 @@ fn run(name: &str, sources: &[&str], seconds: u64) -> Result<Row> {
         .env("LLVM_PROFILE_FILE", &profile)
         .output()
         .with_context(|| format!("{} cannot be started", program.display()))?;
+    // Of a processor: others may have used it meanwhile.
+    let seconds = match (before, seconds_of_children()) {
+        (Some(before), Some(now)) => (now - before).round() as u64,
+        _ => seconds,
+    };
     let told = String::from_utf8_lossy(&output.stderr);
     let crashes = u64::from(!output.status.success());
     if crashes > 0 {
@@ -137,6 +161,38 @@ fn run(name: &str, sources: &[&str], seconds: u64) -> Result<Row> {
         false => (0, 0),
     };
     Ok(Row { target: name.into(), executions, crashes, regions_covered, regions, seconds })
+}
+
+/// What is known of a target and a run more. After a crash, which was mended since, everything begins anew; where
+/// its part of the source has changed, the regions do.
+fn add(known: &Row, run: &Row) -> Row {
+    let mended = known.crashes > 0;
+    let [seconds, executions] = match mended {
+        true => [0, 0],
+        false => [known.seconds, known.executions],
+    };
+    let same = !mended && known.regions == run.regions;
+    Row {
+        target: run.target.clone(),
+        executions: executions + run.executions,
+        crashes: run.crashes,
+        regions_covered: run.regions_covered.max(if same { known.regions_covered } else { 0 }),
+        regions: run.regions,
+        seconds: seconds + run.seconds,
+    }
+}
+
+/// Merges the corpus of a target into a new folder, which takes its place.
+fn minimize(name: &str) -> Result<()> {
+    let fuzz = root().join("fuzz");
+    let (corpus, smaller) = (fuzz.join("corpus").join(name), fuzz.join("corpus").join("smaller"));
+    let _ = std::fs::remove_dir_all(&smaller);
+    std::fs::create_dir_all(&smaller)?;
+    let mut command = Command::new(fuzz.join(format!("target/{HOST}/release/{name}")));
+    command.args(["-merge=1", "-max_len=512", "-rss_limit_mb=4096"]).args([&smaller, &corpus]);
+    execute(command.env("LLVM_PROFILE_FILE", root().join("target/fuzz-merge.profraw")))?;
+    std::fs::remove_dir_all(&corpus)?;
+    Ok(std::fs::rename(&smaller, &corpus)?)
 }
 
 /// A number of libFuzzer's closing lines.
@@ -212,6 +268,24 @@ mod tests {
         let programs: BTreeSet<String> =
             programs.map(|entry| name(entry).to_string_lossy().into_owned()).collect();
         assert_eq!(programs, known);
+    }
+
+    #[test]
+    fn runs_add_up() {
+        let row = |executions, crashes, regions_covered, regions, seconds| Row {
+            target: "x".into(),
+            executions,
+            crashes,
+            regions_covered,
+            regions,
+            seconds,
+        };
+        let known = row(100, 0, 8, 10, 60);
+        assert_eq!(add(&known, &row(50, 0, 7, 10, 30)), row(150, 0, 8, 10, 90));
+        assert_eq!(add(&known, &row(50, 1, 9, 10, 30)), row(150, 1, 9, 10, 90));
+        // Other source: what was reached of the old one says nothing.
+        assert_eq!(add(&known, &row(50, 0, 7, 12, 30)), row(150, 0, 7, 12, 90));
+        assert_eq!(add(&row(100, 1, 8, 10, 60), &row(50, 0, 7, 10, 30)), row(50, 0, 7, 10, 30));
     }
 
     #[test]

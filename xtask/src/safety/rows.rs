@@ -15,7 +15,7 @@ pub struct FuzzRow {
     pub regions_covered: u64,
     /// All regions of that part.
     pub regions: u64,
-    /// Seconds that it ran.
+    /// Seconds of a processor that it took.
     pub seconds: u64,
 }
 

@@ -49,27 +49,48 @@ const PANICKED: u8 = 16;
 /// What became of a mutation.
 type Verdict = (u8, u64);
 
+/// The rows so far.
+struct Rows {
+    all: Vec<Row>,
+    record: bool,
+}
+
+impl Rows {
+    /// Keeps a row at once: the next campaign may take hours.
+    fn push(&mut self, row: Row) -> Result<()> {
+        eprint!("{}", table(std::slice::from_ref(&row)));
+        if self.record {
+            let mut record = Record::read()?;
+            merge(&mut record.soak, std::slice::from_ref(&row), |a, b| a.campaign == b.campaign);
+            record.write()?;
+            super::document::update(false)?;
+        }
+        self.all.push(row);
+        Ok(())
+    }
+}
+
 /// Runs the campaigns.
 pub fn soak(options: &Options) -> Result<()> {
     let wants = |name: &str| name.contains(&options.only);
-    let mut rows = Vec::new();
+    let mut rows = Rows { all: Vec::new(), record: options.record };
     let n = options.mutations;
     if [HOST, HOST_32].iter().any(|host| wants(host)) {
         let set = make_set("soak", n, options.seed, false)?;
         let native = host(&set, HOST, false)?;
         let expected = native.as_ref().map_err(|error| anyhow!("{error}"))?.clone();
         if wants(HOST) {
-            rows.push(row(HOST, n, &native, None));
+            rows.push(row(HOST, n, &native, None))?;
         }
         if wants(HOST_32) {
-            rows.push(row(HOST_32, n, &host(&set, HOST_32, false)?, Some(&expected)));
+            rows.push(row(HOST_32, n, &host(&set, HOST_32, false)?, Some(&expected)))?;
         }
     }
     let name = format!("{HOST}, AddressSanitizer");
     if wants(&name) {
         let n = n.div_ceil(10);
         let set = make_set("soak-sanitized", n, options.seed.wrapping_add(1), false)?;
-        rows.push(row(&name, n, &host(&set, HOST, true)?, None));
+        rows.push(row(&name, n, &host(&set, HOST, true)?, None))?;
     }
     let boards: Vec<Board> = BOARDS.iter().map(|name| Board::read(name)).collect::<Result<_>>()?;
     let boards: Vec<Board> = boards.into_iter().filter(|board| wants(&board.core)).collect();
@@ -79,18 +100,13 @@ pub fn soak(options: &Options) -> Result<()> {
         let set = make_set("soak-board", n, options.seed.wrapping_add(2), true)?;
         let expected = host(&set, HOST, false)?.map_err(|error| anyhow!("{error}"))?;
         for board in &boards {
-            rows.push(on_board(board, &set, n, &expected)?);
+            rows.push(on_board(board, &set, n, &expected)?)?;
         }
     }
+    let rows = rows.all;
     match options.json {
         true => println!("{}", serde_json::to_string(&rows)?),
         false => print!("{}", table(&rows)),
-    }
-    if options.record {
-        let mut record = Record::read()?;
-        merge(&mut record.soak, &rows, |a, b| a.campaign == b.campaign);
-        record.write()?;
-        super::document::update(false)?;
     }
     if rows.iter().any(|row| row.panics + row.hangs + row.differences > 0) {
         bail!("a mutation did harm");

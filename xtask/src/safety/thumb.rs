@@ -111,6 +111,9 @@ impl Code<'_> {
                 | (b & 0x7FF) << 1;
             return self.branch(self.relative(signed(offset, 21) + 4), frame);
         }
+        // VADD, VMUL, VFMA, VDIV, VCVT …: data processing of coprocessors 10 and 11. What moves floats may move integers;
+        // vectors of integers belong to others.
+        frame.floats += u64::from(a & 0xEF00 == 0xEE00 && b & 0x0E10 == 0x0A00);
         match word {
             // ADR.W
             _ if a & 0xFB5F == 0xF20F && a & 0xA0 != 0x20 => {
