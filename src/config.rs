@@ -106,7 +106,8 @@ pub enum Head {
     Classifier = 3,
     /// One of `n_labels` labels for each row.
     TokenLabels = 4,
-    /// The pooled row, or `n_labels` numbers that a dense layer makes of it, scaled to length one
+    /// The pooled row, or `n_labels` numbers that a dense layer makes of it, scaled to length one or, with
+    /// [`Config::own_length`], as it is
     /// (Reimers & Gurevych 2019, "Sentence-BERT").
     Embedding = 5,
 }
@@ -206,6 +207,8 @@ pub struct Config {
     pub causal: bool,
     /// The dense layer of an embedding has tanh.
     pub head_tanh: bool,
+    /// An embedding keeps its length (Q15.16); otherwise it is scaled to length one (Q1.30).
+    pub own_length: bool,
     /// Rows of the embedding table; 0 for frame input.
     pub vocab_size: usize,
     /// Features per frame; 0 for token input.
@@ -324,6 +327,7 @@ impl Config {
         let dense = embeds && self.n_labels > 0;
         check!(!self.head_bias || labelled || vocabulary || dense, "head_bias");
         check!(!self.head_tanh || dense, "head_tanh");
+        check!(!self.own_length || embeds, "own_length");
         check!(!self.pooler || matches!(self.head, Head::Classifier | Head::Embedding), "pooler");
         check!(encoder != vocabulary, "head");
         check!(
@@ -366,6 +370,15 @@ impl Config {
         let keys = (self.keys(MAX_BEAMS) + source) as u64;
         check!(keys * width <= SIZE, if both { "target_context" } else { "context" });
         Ok(())
+    }
+
+    /// The unit of the outputs is `2^` this: logits and embeddings of any length are Q15.16, embeddings of
+    /// length one Q1.30.
+    pub const fn output_exponent(&self) -> i32 {
+        match self.head {
+            Head::Embedding if !self.own_length => -30,
+            _ => -16,
+        }
     }
 
     /// The encoder of an encoder-decoder as a model of its own.

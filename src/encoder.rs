@@ -278,7 +278,7 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
         Ok(self.outputs())
     }
 
-    /// A classifier's logits in Q15.16, or an embedding of length one in Q1.30. Empty before the
+    /// A classifier's logits, or an embedding, in units of `2^` [`Config::output_exponent`]. Empty before the
     /// last step, and in a model without a head for the whole input.
     pub fn outputs(&self) -> &[i32] {
         let whole = matches!(self.config().head, Head::Classifier | Head::Embedding);

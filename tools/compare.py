@@ -199,7 +199,9 @@ def bert(r, options):
             (folder / "tokenizer.json").unlink()
         if kind != "sentence":
             return
-        modules = ["Transformer", "Pooling"] + (["Dense"] if options["dense"] else []) + ["Normalize"]
+        options["normalize"] = r.random() < 0.6
+        modules = ["Transformer", "Pooling"] + (["Dense"] if options["dense"] else [])
+        modules += ["Normalize"] if options["normalize"] else []
         entries = [{"idx": i, "name": str(i), "path": "" if i == 0 else f"{i}_{m}",
                     "type": f"sentence_transformers.models.{m}"} for i, m in enumerate(modules)]
         (folder / "modules.json").write_text(json.dumps(entries))
@@ -431,7 +433,8 @@ def sentences(r, options):
             word_piece(folder, True)
         else:
             byte_level(folder, False)
-        names = ["Transformer", "Pooling", *("Dense" for _ in widths), "Normalize"]
+        options["normalize"] = r.random() < 0.6
+        names = ["Transformer", "Pooling", *("Dense" for _ in widths), *(["Normalize"] if options["normalize"] else [])]
         entries = [{"idx": i, "name": str(i), "path": "" if i == 0 else f"{i}_{m}",
                     "type": f"sentence_transformers.models.{m}"} for i, m in enumerate(names)]
         (folder / "modules.json").write_text(json.dumps(entries))
@@ -607,7 +610,8 @@ def sentence(folder, model, ids):
             row = row + tensors["linear.bias"].float()
         if json.loads((dense / "config.json").read_text())["activation_function"].endswith("Tanh"):
             row = torch.tanh(row)
-    return torch.nn.functional.normalize(row, dim=0)
+    unit = any(module["type"].endswith("Normalize") for module in json.loads((folder / "modules.json").read_text()))
+    return torch.nn.functional.normalize(row, dim=0) if unit else row
 
 
 def reload(folder):

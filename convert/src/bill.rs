@@ -49,6 +49,8 @@ pub struct Bill {
     pub n_labels: usize,
     /// Numbers of an embedding.
     pub embedding_dim: Option<usize>,
+    /// Of an embedding: whether it is scaled to length one.
+    pub unit_length: Option<bool>,
     /// Width of the residual stream.
     pub d_model: usize,
     /// Layers; in an encoder-decoder, those of the encoder.
@@ -156,6 +158,7 @@ pub fn bill(model: &Model) -> Bill {
         original_vocab_size: kept.map(|kept| kept.original_size()),
         n_labels: if embedding.is_some() { 0 } else { c.n_labels },
         embedding_dim: embedding,
+        unit_length: embedding.map(|_| !c.own_length),
         d_model: c.d_model,
         n_layers: c.n_layers,
         decoder_layers: c.decoder_layers,
@@ -283,7 +286,10 @@ impl std::fmt::Display for Bill {
             if self.trigger { ", a stream of it gives events" } else { "" },
             match (self.n_labels, self.embedding_dim) {
                 (0, None) => String::new(),
-                (0, Some(dim)) => format!(", embeddings of {dim} numbers"),
+                (0, Some(dim)) if self.unit_length == Some(false) => {
+                    format!(", embeddings of {dim} numbers, of any length")
+                }
+                (0, Some(dim)) => format!(", embeddings of {dim} numbers, of length one"),
                 (labels, _) => format!(", {labels} labels"),
             },
             self.layout,

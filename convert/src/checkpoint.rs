@@ -4,7 +4,7 @@
 use crate::account::{Document, Ignored};
 use crate::error::{Error, Result};
 use crate::kept::Kept;
-use crate::weights::{Rows, Tensors, is_buffer, read_folder};
+use crate::weights::{Rows, Tensors, is_buffer, not_a_checkpoint, read_folder};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -71,7 +71,7 @@ impl Checkpoint {
     /// As [`Checkpoint::open`].
     pub fn open_with(path: &Path, options: Options) -> Result<Self> {
         if !path.join("config.json").is_file() {
-            return Err(Error::NotACheckpoint { path: path.into(), missing: "config.json" });
+            return Err(not_a_checkpoint(path, "config.json"));
         }
         let config = Document::open(path, "config.json", &options.ignored)?;
         let generation = Document::open(path, "generation_config.json", &options.ignored)?;

@@ -5,6 +5,10 @@ use std::io::Read;
 use std::path::PathBuf;
 use thiserror::Error;
 
+/// What a checkpoint is.
+pub const CHECKPOINT: &str = "a Hugging Face folder with config.json and model.safetensors (or pytorch_model.bin, or \
+     an index of shards), or a llama2.c .bin file";
+
 /// Everything that can go wrong between a checkpoint and a blob.
 #[derive(Debug, Error, Diagnostic)]
 pub enum Error {
@@ -28,10 +32,7 @@ pub enum Error {
     },
     /// A folder is no checkpoint.
     #[error("`{}` is not a checkpoint: {missing} is missing", path.display())]
-    #[diagnostic(help(
-        "expected a Hugging Face folder with config.json and model.safetensors (or pytorch_model.bin, or an \
-         index of shards), or a llama2.c .bin file"
-    ))]
+    #[diagnostic(help("expected {}", CHECKPOINT))]
     NotACheckpoint {
         /// The folder.
         path: PathBuf,

@@ -288,6 +288,9 @@ impl FloatModel {
                 if self.config.head_tanh {
                     row.iter_mut().for_each(|x| *x = x.tanh());
                 }
+                if self.config.own_length {
+                    return vec![row];
+                }
                 let length = row.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
                 vec![row.iter().map(|x| x / length).collect()]
             }

@@ -1,7 +1,7 @@
 //! A checkpoint of any kind as a [`FloatModel`] with its tokenizer.
 
 use crate::checkpoint::{Checkpoint, Options};
-use crate::error::{Error, Result, input};
+use crate::error::{CHECKPOINT, Error, Result, input};
 use crate::float_model::FloatModel;
 use crate::generation;
 use crate::import::{import, llama2c};
@@ -48,10 +48,10 @@ pub fn load_with(path: &Path, tokenizer: Option<&Path>, options: Options) -> Res
         return folder(path, tokenizer, options);
     }
     if !path.exists() {
-        return Err(Error::NotACheckpoint {
-            path: path.into(),
-            missing: "everything: no such path",
-        });
+        return Err(input(
+            format!("there is no file and no folder `{}`", path.display()),
+            format!("expected {CHECKPOINT}"),
+        ));
     }
     if let Some((what, help)) = by_name(path) {
         return Err(input(format!("`{}` is {what}", path.display()), help));

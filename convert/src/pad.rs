@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::float_model::{FloatLinear, FloatModel};
-use picoformer::config::{Config, round_up};
+use picoformer::config::{Config, MAX_BEAMS, round_up};
 use std::borrow::Cow;
 
 /// The configuration with heads as wide as the engine wants them.
@@ -21,13 +21,6 @@ pub fn validate(config: &Config) -> Result<()> {
 /// The error for a field that the engine refuses.
 pub fn range(c: &Config, field: &str) -> Error {
     let other = "train or choose a model within it; the limits keep 32-bit arithmetic exact";
-    let shorter = format!(
-        "a shorter context: `--context N`{}",
-        match longest(c) {
-            0 => String::new(),
-            n => format!(", {n} at most with these layers"),
-        }
-    );
     let (words, found, limit, help) = match field {
         "d_model" => ("width (d_model)", c.d_model, "a multiple of 4 from 4 to 8192", other),
         "d_ff" => ("feed-forward width (d_ff)", c.d_ff, "1 to 8192", other),
@@ -39,12 +32,7 @@ pub fn range(c: &Config, field: &str) -> Error {
         "head_dim" => {
             ("width of a head", c.head_dim, "1 to 256, and all heads together 8192 at most", other)
         }
-        "context" => (
-            "context",
-            c.context,
-            "1048576 positions, and a cache of 536870912 bytes, at most",
-            shorter.as_str(),
-        ),
+        "context" => return context(c),
         "window" => ("window", c.window, "not beyond the context", other),
         "tile_rows" => ("number of rows a tile", c.tile_rows, "1 to 64", "`--tile-rows N`"),
         "vocab_size" => ("vocabulary", c.vocab_size, "1 to 1048576 tokens", other),
@@ -91,6 +79,26 @@ pub fn range(c: &Config, field: &str) -> Error {
     }
 }
 
+/// The error for a context that is too long, for itself or for what it makes of the buffers.
+fn context(c: &Config) -> Error {
+    let p = padded(c);
+    let width = p.kv_dim() as u64 + p.n_kv_heads as u64;
+    let cache = (p.keys(MAX_BEAMS) as u64 + p.source_keys() as u64) * width;
+    let rows = p.rows() as u64 * p.d_model as u64;
+    let (found, limit) = if !(1..=1 << 20).contains(&c.context) {
+        (c.context.to_string(), "1 to 1048576 positions")
+    } else if rows > 1 << 29 {
+        (format!("{}, which makes {rows} numbers of rows", c.context), "536870912 of them")
+    } else {
+        (format!("{}, which makes a cache of {cache} bytes", c.context), "536870912 of them")
+    };
+    let help = match longest(c) {
+        0 => "fewer layers or heads: no context is short enough for these".into(),
+        n => format!("a shorter context: `--context N`, {n} at most with these layers"),
+    };
+    Error::Range { field: "context".into(), found, limit: limit.into(), help }
+}
+
 /// The longest context that the engine accepts with the other fields as they are; 0 if none helps.
 fn longest(c: &Config) -> usize {
     let accepted = |context: usize| {
@@ -99,7 +107,15 @@ fn longest(c: &Config) -> usize {
             .validate()
             .is_ok()
     };
-    (4..=20).rev().map(|bits| 1 << bits).find(|&context| accepted(context)).unwrap_or(0)
+    let (mut accepted_one, mut refused) = (0, (1 << 20) + 1);
+    while refused - accepted_one > 1 {
+        let middle = (accepted_one + refused) / 2;
+        match accepted(middle) {
+            true => accepted_one = middle,
+            false => refused = middle,
+        }
+    }
+    accepted_one
 }
 
 /// The model with padded heads: `q`, `k` and `v` give zeros there, `o` reads them with weight zero.

@@ -70,7 +70,8 @@ fn messages_are_as_recorded() {
             raw.2[..4].copy_from_slice(&7f32.to_le_bytes());
             tensors.push(("lm_head.weight".into(), raw));
         });
-    let mut cases = vec![
+    let mut cases =
+        vec![
         ("A: a wrong type", refusal(copy("mistral").set("sliding_window", json!("4")))),
         (
             "A: a key that changes the answers",
@@ -80,7 +81,16 @@ fn messages_are_as_recorded() {
         ("A: --ignore of a key that is not there", ignoring(copy("llama-bias"), &["nothing"])),
         ("B: two ways to pool", refusal(pooled(json!(["mean", "max"])))),
         ("B: a way to pool that there is not", refusal(pooled(json!("weightedmean")))),
-        ("B: no Normalize", refusal(modules(&["Transformer", "Pooling"]))),
+        (
+            "B: two ways to pool, in the older schema",
+            refusal(
+                copy("bert-mean").write(
+                    "1_Pooling/config.json",
+                    json!({ "pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": true })
+                        .to_string(),
+                ),
+            ),
+        ),
         ("B: another module", refusal(modules(&["Transformer", "Pooling", "LSTM", "Normalize"]))),
         (
             "B: a Dense with another activation",
@@ -118,6 +128,31 @@ fn messages_are_as_recorded() {
         (
             "E: a width beyond the range",
             refusal(copy("llama-bias").set("intermediate_size", json!(9000))),
+        ),
+        (
+            "E: a context that makes too much",
+            refusal(
+                copy("llama-bias")
+                    .set("max_position_embeddings", json!(1 << 20))
+                    .set("num_hidden_layers", json!(40)),
+            ),
+        ),
+        (
+            "E: a width that is no multiple",
+            refusal(
+                copy("llama-bias").set("hidden_size", json!(30)).weights(|tensors| {
+                    let table = tensors.iter_mut().find(|t| t.0 == "model.embed_tokens.weight");
+                    let raw = &mut table.unwrap().1;
+                    raw.1[1] = 30;
+                    raw.2.resize(raw.1[0] * 30 * 4, 0);
+                    tensors.retain(|t| t.0 != "lm_head.weight");
+                })
+                .set("tie_word_embeddings", json!(true)),
+            ),
+        ),
+        (
+            "F: a classifier without a name",
+            refusal(copy("bert-classifier").set("architectures", json!(null))),
         ),
         (
             "E: a context beyond the range",

@@ -128,6 +128,7 @@ fields! {
         0 gated          1 qkv_bias     2 output_bias     3 up_bias     4 down_bias
         5 head_bias      6 embedding_norm                 7 final_norm  8 pooler
         9 separate_embedding         10 causal       11 head_tanh
+        12 own_length
     }
     sizes {
         32 vocab_size u32       36 frame_len u32        40 d_model u32

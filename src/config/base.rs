@@ -27,6 +27,7 @@ impl Config {
             pooler: false,
             causal: false,
             head_tanh: false,
+            own_length: false,
             vocab_size: 0,
             frame_len: 0,
             d_model: 0,

@@ -53,7 +53,8 @@ pub fn pool<B: Build>(
 }
 
 /// The answer for a whole input of `rows` rows after the final norm, in `state.outputs`: the logits of a
-/// classifier in Q15.16, or an embedding in Q1.30. Row 0 becomes the pooled row.
+/// classifier in Q15.16, or an embedding in units of [`Config::output_exponent`](crate::Config::output_exponent).
+/// Row 0 becomes the pooled row.
 pub fn whole<B: Build>(weights: &Weights<B>, state: &mut RunState, rows: usize) {
     let (config, d) = (weights.config(), weights.config().d_model);
     pool_rows::<B::Kernels>(config.pooling, &mut state.residual, d, rows, state.sums);
@@ -63,17 +64,24 @@ pub fn whole<B: Build>(weights: &Weights<B>, state: &mut RunState, rows: usize) 
     }
     match config.head {
         Head::Embedding if config.n_labels == 0 => {
-            unit_length(state.residual.row(0, d).0, state.outputs);
+            let (row, exponent) = state.residual.row(0, d);
+            match config.own_length {
+                true => widen(row, exponent, state.outputs),
+                false => unit_length(row, state.outputs),
+            }
         }
         Head::Embedding => {
             row_logits::<B>(weights, state, 0);
             // The buffer is rounded up.
             let outputs = first_mut(state.outputs, config.n_outputs());
             if config.head_tanh {
-                let tanh = |x: &i32| tanh(shift_by(*x, 4), LOGIT_EXPONENT + 4) as i32;
+                // From Q0.15 to the unit of logits, exactly.
+                let tanh = |x: &i32| (tanh(shift_by(*x, 4), LOGIT_EXPONENT + 4) as i32) << 1;
                 outputs.iter_mut().for_each(|x| *x = tanh(x));
             }
-            scale_to_one::<B::Kernels>(outputs);
+            if !config.own_length {
+                scale_to_one::<B::Kernels>(outputs);
+            }
         }
         _ => row_logits::<B>(weights, state, 0),
     }
@@ -92,6 +100,13 @@ fn scale_to_one<K: Kernels>(outputs: &mut [i32]) {
     }
 }
 
+/// Writes the row into `out` in Q15.16; what is beyond becomes the largest number.
+fn widen(row: &[i16], exponent: i32, out: &mut [i32]) {
+    for (out, &x) in out.iter_mut().zip(row) {
+        *out = shift_by(x as i32, LOGIT_EXPONENT - exponent);
+    }
+}
+
 /// Writes the row, scaled to length one, into `out` in Q1.30.
 pub fn unit_length(row: &[i16], out: &mut [i32]) {
     let squares: u64 = row.iter().map(|&x| (x as i64 * x as i64) as u64).sum();
@@ -105,6 +120,17 @@ pub fn unit_length(row: &[i16], out: &mut [i32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_any_length_keep_it() {
+        let mut out = [0; 3];
+        widen(&[3, -2, i16::MAX], -17, &mut out);
+        assert_eq!(out, [2, -1, 16384]);
+        widen(&[3, -2, i16::MAX], -16, &mut out);
+        assert_eq!(out, [3, -2, 32767]);
+        widen(&[1, -1, 0], 20, &mut out);
+        assert_eq!(out, [i32::MAX, -i32::MAX, 0]);
+    }
 
     #[test]
     fn unit_length_rows_have_length_one() {

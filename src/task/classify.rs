@@ -145,8 +145,7 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     }
 
     /// The outputs for a text: logits of the labels (or the values of a regression) in Q15.16, or an
-    /// embedding of length one in
-    /// Q1.30. A text longer than the context is an error, and so is an empty one; the encoder then
+    /// embedding, in units of `2^` [`Config::output_exponent`](crate::Config::output_exponent). A text longer than the context is an error, and so is an empty one; the encoder then
     /// has no outputs, also not those of the text before.
     ///
     /// # Errors
@@ -199,7 +198,8 @@ impl<'m, 'a, B: Build> Classifier<'m, 'a, B> {
     }
 
     /// The embedding of a text, a vector of length one in Q1.30: the cosine similarity of two texts
-    /// is the dot product of their embeddings.
+    /// is the dot product of their embeddings. With [`Config::own_length`](crate::Config::own_length) it is one of
+    /// any length in Q15.16, as the checkpoint has no normalisation.
     ///
     /// # Errors
     /// As [`Classifier::outputs`]; [`RunError::WrongModel`] for a model without embeddings.

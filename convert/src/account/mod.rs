@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Keys that the user accepts deliberately (`--ignore KEY`): they are read as if the files did not have
-/// them. `KEY`, `FILE:KEY`, and `KEY.KEY` for a key within an object.
+/// them. `KEY`, `FILE:KEY`, and `KEY.KEY` for a key within an object, or in a list by its place.
 #[derive(Debug, Default)]
 pub struct Ignored {
     keys: Vec<(String, Cell<bool>)>,
@@ -45,7 +45,10 @@ impl Ignored {
             };
             let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
             let mut parent = parents.split('.').filter(|part| !part.is_empty());
-            let object = parent.try_fold(&mut *root, |value, part| value.get_mut(part));
+            let object = parent.try_fold(&mut *root, |value, part| match part.parse::<usize>() {
+                Ok(place) if value.is_array() => value.get_mut(place),
+                _ => value.get_mut(part),
+            });
             if object.and_then(Value::as_object_mut).and_then(|map| map.remove(last)).is_some() {
                 met.set(true);
             }
@@ -71,6 +74,8 @@ impl Ignored {
 #[derive(Debug)]
 pub struct Document {
     name: String,
+    /// Where the object stands within the file, with a dot behind it.
+    within: String,
     root: Value,
     /// What the file says, where `root` has other ids.
     written: Option<Value>,
@@ -98,14 +103,26 @@ impl Document {
     /// # Errors
     /// [`Error::Malformed`] for a value that is neither an object nor null.
     pub fn of(name: &str, root: Value) -> Result<Self> {
+        Self::within(name, "", root)
+    }
+
+    /// As [`Document::of`], of an object within a file: `within` is the keys that lead to it, joined by dots.
+    ///
+    /// # Errors
+    /// As [`Document::of`].
+    pub fn within(name: &str, within: &str, root: Value) -> Result<Self> {
         if !(root.is_object() || root.is_null()) {
             return Err(Error::Malformed {
                 path: name.into(),
                 what: "JSON object",
-                reason: format!("it holds {}", shown(&root)),
+                reason: match within {
+                    "" => format!("it holds {}", shown(&root)),
+                    key => format!("`{key}` is {}", shown(&root)),
+                },
             });
         }
-        Ok(Self { name: name.into(), root, written: None, used: RefCell::default() })
+        let within = if within.is_empty() { String::new() } else { format!("{within}.") };
+        Ok(Self { name: name.into(), within, root, written: None, used: RefCell::default() })
     }
 
     /// The ids of tokens below `known` that it names.
@@ -133,7 +150,9 @@ impl Document {
     pub fn inner(&self, key: &str) -> Result<Option<Self>> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.is_object() {
-            true => Self::of(&format!("{}: {key}", self.name), value.clone()).map(Some),
+            true => {
+                Self::within(&self.name, &format!("{}{key}", self.within), value.clone()).map(Some)
+            }
             false => Err(self.wrong(key, "an object")),
         }
     }
@@ -259,12 +278,12 @@ impl Document {
     /// A value of the wrong type or range.
     pub fn wrong(&self, key: &str, expected: &'static str) -> Error {
         let found = self.shown(key);
-        Error::WrongType { file: self.name.clone(), key: key.into(), found, expected }
+        Error::WrongType { file: self.name.clone(), key: self.path(key), found, expected }
     }
 
     /// A key that is needed.
     pub fn missing(&self, key: &str, expected: &'static str) -> Error {
-        Error::MissingKey { file: self.name.clone(), key: key.into(), expected }
+        Error::MissingKey { file: self.name.clone(), key: self.path(key), expected }
     }
 
     /// A value that cannot be done.
@@ -279,7 +298,12 @@ impl Document {
         found: impl std::fmt::Display,
         supported: impl Into<String>,
     ) -> Error {
-        unsupported(&self.name, key, found, supported.into())
+        unsupported(&self.name, self.path(key), found, supported.into())
+    }
+
+    /// A key as `--ignore` takes it.
+    fn path(&self, key: &str) -> String {
+        format!("{}{key}", self.within)
     }
 
     /// Fails at a key that nobody used and that is not known to change nothing.
@@ -302,7 +326,7 @@ impl Document {
                 None => {
                     return Err(Error::UnknownKey {
                         file: self.name.clone(),
-                        key: key.clone(),
+                        key: self.path(key),
                         found: shown(value),
                     });
                 }

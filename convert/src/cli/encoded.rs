@@ -65,7 +65,7 @@ pub fn answer(model: &Model, ids: &[u32]) -> Result<Value> {
             value
         }
         Head::Embedding => {
-            let unit = 1.0 / (1u32 << 30) as f64;
+            let unit = 2f64.powi(model.config().output_exponent());
             let embedding: Vec<f64> = outputs.iter().map(|&x| x as f64 * unit).collect();
             json!({ "embedding": embedding, "ids": ids })
         }

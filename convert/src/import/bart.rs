@@ -9,6 +9,7 @@ use crate::error::{Result, input};
 use crate::float_decoder::{FloatCross, FloatDecoder};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
 use crate::generation;
+use crate::pad::validate;
 use crate::rules::Records;
 use picoformer::config::{Architecture, Config, Head, Position};
 use picoformer::rules::Kind;
@@ -177,6 +178,7 @@ fn config(c: &Checkpoint, bart: bool) -> Result<(Config, Records)> {
         forced_token: search.forced_token,
         ..Config::base(Architecture::EncoderDecoder)
     };
+    validate(&config)?;
     Ok((config, search.rules))
 }
 

@@ -5,9 +5,10 @@ use super::common::{
 };
 use super::{heads, labels};
 use crate::checkpoint::Checkpoint;
-use crate::error::Result;
+use crate::error::{Result, input};
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
 use crate::generation;
+use crate::pad::validate;
 use picoformer::config::{Config, Head, NormOrder, Position};
 
 const HEADS: &str = "BertForSequenceClassification, BertForTokenClassification, BertModel";
@@ -32,10 +33,10 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         "BertModel" => Head::Embedding,
         "" if rows.is_none() => Head::Embedding,
         "" => {
-            return Err(k.refuse_found(
-                "architectures",
-                "missing, though there is a classifier",
-                format!("one of {HEADS}"),
+            return Err(input(
+                "config.json: `architectures` is missing, and there is a classifier",
+                "add \"architectures\": [\"BertForSequenceClassification\"] for labels of texts, or \
+                 [\"BertForTokenClassification\"] for labels of tokens",
             ));
         }
         // What guessed words in training is no part of a sentence's embedding.
@@ -71,6 +72,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         context: context(c, answer.limit(learned), true)?,
         ..answer.config
     };
+    validate(&config)?;
     let mut layers = Vec::new();
     for i in 0..config.n_layers {
         let name = |part: &str| format!("{prefix}encoder.layer.{i}.{part}");

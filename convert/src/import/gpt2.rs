@@ -5,6 +5,7 @@ use super::heads::{self, Use};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
+use crate::pad::validate;
 use picoformer::config::{Config, Position};
 
 const HEADS: &str = "GPT2LMHeadModel, GPT2ForSequenceClassification, GPT2ForTokenClassification";
@@ -46,6 +47,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         pooler: answer.pooler.is_some(),
         ..answer.config
     };
+    validate(&config)?;
     let by_layer = k.flag("scale_attn_by_inverse_layer_idx")?.unwrap_or(false);
     let scaled = k.flag("scale_attn_weights")?.unwrap_or(true);
     let mut layers = Vec::new();

@@ -154,6 +154,7 @@ pub(super) fn embedding(c: &Checkpoint, d: usize) -> Result<Answer> {
             pooler: dense.pooler.is_some(),
             head_bias: dense.head.as_ref().is_some_and(|layer| layer.bias.is_some()),
             head_tanh: dense.head_tanh,
+            own_length: sentence.own_length,
             n_labels: dense.head.as_ref().map_or(0, |layer| layer.out_dim),
             ..Config::base(Architecture::Encoder)
         },

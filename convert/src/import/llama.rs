@@ -10,6 +10,7 @@ use super::rotary;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel};
+use crate::pad::validate;
 use picoformer::config::{Config, Norm, Position};
 
 /// Reads `LlamaForCausalLM`, `MistralForCausalLM`, and such bodies that classify or embed.
@@ -74,6 +75,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         pooler: answer.pooler.is_some(),
         ..answer.config
     };
+    validate(&config)?;
     let mut layers = Vec::new();
     for i in 0..config.n_layers {
         let name = |part: &str| format!("{prefix}layers.{i}.{part}");

@@ -61,6 +61,12 @@ pub fn import_with(path: &Path, options: &Options) -> Result<FloatModel> {
     }
     let integer =
         |at: usize| -> Option<i32> { Some(i32::from_le_bytes(*bytes.get(at..)?.first_chunk()?)) };
+    if is_vocabulary(&bytes) {
+        return Err(input(
+            format!("`{}` is a tokenizer of llama2.c", path.display()),
+            "convert the model beside it; this one is found there, or named with --tokenizer",
+        ));
+    }
     let version = match recognise(&bytes) {
         Kind::Llama2cNew => integer(4).unwrap_or(-1),
         _ => 0,
@@ -110,6 +116,19 @@ pub fn import_with(path: &Path, options: &Options) -> Result<FloatModel> {
     assemble(config, weights.map_err(bad)?).map_err(bad)
 }
 
+/// Whether it is a `tok*.bin`: the longest length, then a score, a length and a text for every piece.
+fn is_vocabulary(bytes: &[u8]) -> bool {
+    let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?) as usize);
+    let (Some(longest), mut at) = (word(0), 4) else { return false };
+    while at < bytes.len() {
+        match word(at + 4) {
+            Some(len) if (1..=longest).contains(&len) => at += 8 + len,
+            _ => return false,
+        }
+    }
+    longest < 1 << 16 && at > 4 && at == bytes.len()
+}
+
 /// Floats in a row.
 struct Floats<'a>(&'a [u8]);
 
@@ -144,7 +163,11 @@ fn untied(c: &Config) -> usize {
 fn expect(bytes: &[u8], needed: usize) -> std::result::Result<(), String> {
     match bytes.len() == needed {
         true => Ok(()),
-        false => Err(format!("{} bytes found, its header asks for {needed}", bytes.len())),
+        false => Err(format!(
+            "{} bytes found, its header asks for {needed}; copy it anew, or export it with llama2.c's export.py \
+             (`--version` 0, 1 or 2)",
+            bytes.len()
+        )),
     }
 }
 

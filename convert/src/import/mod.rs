@@ -26,7 +26,6 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::FloatModel;
 use crate::generation;
-use crate::pad::validate;
 
 /// Imports a checkpoint by its `model_type`.
 ///
@@ -45,7 +44,6 @@ pub fn import(checkpoint: &Checkpoint) -> Result<FloatModel> {
             let model = plain::import(checkpoint)?;
             checkpoint.finish()?;
             checkpoint.config.finish(&[])?;
-            validate(&model.config)?;
             return Ok(model);
         }
         "marian" => (bart::import_marian(checkpoint)?, known::SEQ2SEQ),
@@ -56,6 +54,5 @@ pub fn import(checkpoint: &Checkpoint) -> Result<FloatModel> {
     checkpoint.finish()?;
     let lists = [keys, alone, headless, known::CONFIG, generation::IN_CONFIG];
     checkpoint.config.finish(&lists)?;
-    validate(&model.config)?;
     Ok(model)
 }

@@ -8,6 +8,7 @@ use super::scope;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::float_model::{FloatLayer, FloatLinear, FloatModel, FloatNorm};
+use crate::pad::validate;
 use picoformer::config::{
     Activation, Architecture, Config, Head, Input, Norm, NormOrder, Pooling, Position,
 };
@@ -23,6 +24,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
     choice(c, "architecture", &[("encoder", ())])?;
     let labels = labels(c)?;
     let config = config(c, labels.len())?;
+    validate(&config)?;
     let layers = (0..config.n_layers).map(|i| layer(c, &config, i)).collect::<Result<_>>()?;
     let d = config.d_model;
     let embedding = match config.input {

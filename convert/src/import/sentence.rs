@@ -2,6 +2,7 @@
 //! to a text before it. Schemas of sentence-transformers 2 to 6.
 
 use super::dense::{self, Dense};
+use crate::account::known::Known;
 use crate::account::{Document, known, parse_json, shown};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result, input, unsupported};
@@ -15,6 +16,8 @@ pub(super) struct Sentence {
     pub pooling: Pooling,
     /// What stands between pooling and normalisation.
     pub dense: dense::Layers,
+    /// Whether nothing scales the embedding to length one.
+    pub own_length: bool,
     /// Tokens at which the original cuts a text.
     pub longest: Option<usize>,
 }
@@ -32,9 +35,10 @@ pub(super) fn read(c: &Checkpoint, width: usize) -> Result<Sentence> {
             true => pooling(c, "1_Pooling", width)?.0,
             false => Pooling::Mean,
         };
-        return Ok(Sentence { pooling, dense: dense::Layers::default(), longest: None });
+        let dense = dense::Layers::default();
+        return Ok(Sentence { pooling, dense, own_length: false, longest: None });
     }
-    let json = parse_json(&path)?;
+    let mut json = parse_json(&path)?;
     let malformed = || Error::Malformed {
         path: path.clone(),
         what: "list of modules",
@@ -47,9 +51,17 @@ pub(super) fn read(c: &Checkpoint, width: usize) -> Result<Sentence> {
         supported: supported.into(),
     };
     let (mut pooled, mut modules, mut unit) = (None, Vec::<Dense>::new(), false);
+    let name = "modules.json";
+    ignored.remove(name, &mut json);
     for (i, module) in json.as_array().ok_or_else(malformed)?.iter().enumerate() {
-        let text = |key: &str| module[key].as_str().ok_or_else(malformed);
+        let module = Document::within(name, &i.to_string(), module.clone())?;
+        let text = |key: &str| module.text(key)?.ok_or_else(|| module.missing(key, "a text"));
         let (kind, folder) = (text("type")?.rsplit('.').next().unwrap_or_default(), text("path")?);
+        if module.count("idx")?.is_some_and(|idx| idx != i) {
+            return Err(module.refuse("idx", format!("{i}, its place in the list")));
+        }
+        module.text("name")?;
+        module.finish(&[&[Known::only("kwargs", &["[]"], "the caller's")]])?;
         let order = "Transformer, Pooling, Dense (one or several), Normalize, in this order";
         match kind {
             "Transformer" if i == 0 && folder.is_empty() => {}
@@ -81,24 +93,22 @@ pub(super) fn read(c: &Checkpoint, width: usize) -> Result<Sentence> {
         return Err(refuse("Transformer", "a Pooling module behind it"));
     };
     if let Some(mode) = scaled
-        && !modules.iter().all(Dense::keeps_scale)
+        && !(unit && modules.iter().all(Dense::keeps_scale))
     {
-        let supported =
-            "mean, where a Dense module with a bias or tanh follows: it sees the length";
+        let supported = match unit {
+            true => "mean, where a Dense module with a bias or tanh follows: it sees the length",
+            false => "mean, where no Normalize follows: the embedding keeps its length",
+        };
         return Err(unsupported("1_Pooling/config.json", "pooling_mode", mode, supported));
     }
-    if !unit && !ignored.accepts("Normalize") {
-        return Err(unsupported(
-            "modules.json",
-            "Normalize",
-            "missing",
-            "a Normalize module at the end: the engine scales every embedding to length one, which changes no \
-             cosine",
-        ));
+    if !unit {
+        c.note(
+            "modules.json has no Normalize: embeddings keep their length, in Q15.16 on the device",
+        );
     }
     settings(c)?;
     let dense = dense::layers(modules, width)?;
-    Ok(Sentence { pooling, dense, longest: longest(c)? })
+    Ok(Sentence { pooling, dense, own_length: !unit, longest: longest(c)? })
 }
 
 /// How `folder` says that rows become one, and the name of a mode that has the direction of another one,
@@ -124,6 +134,7 @@ fn pooling(c: &Checkpoint, folder: &str, width: usize) -> Result<(Pooling, Optio
         }
         Some(_) => return Err(config.wrong("pooling_mode", "a mode or a list of modes")),
     };
+    let named = config.peek("pooling_mode").is_some();
     for (key, mode) in [
         ("pooling_mode_cls_token", "cls"),
         ("pooling_mode_max_tokens", "max"),
@@ -133,24 +144,32 @@ fn pooling(c: &Checkpoint, folder: &str, width: usize) -> Result<(Pooling, Optio
         ("pooling_mode_lasttoken", "lasttoken"),
     ] {
         // Where both schemas are there, the new one rules.
-        if config.flag(key)?.unwrap_or(false) && config.peek("pooling_mode").is_none() {
+        if config.flag(key)?.unwrap_or(false) && !named {
             modes.push(mode.into());
         }
     }
     config.finish(&[known::POOLING])?;
+    let key = if named { "pooling_mode" } else { "pooling_mode_*" };
     match modes.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["mean"] => Ok((Pooling::Mean, None)),
         // The original's default.
-        [] | ["mean"] => Ok((Pooling::Mean, None)),
+        [] => {
+            c.note(format!("{name}: no mode is named: rows become their mean, as in the original"));
+            Ok((Pooling::Mean, None))
+        }
         // Both sums point the same way, and only that is left of them by a scaling to length one.
         ["mean_sqrt_len_tokens"] => Ok((Pooling::Mean, Some("mean_sqrt_len_tokens"))),
         ["cls"] => Ok((Pooling::First, None)),
         ["max"] => Ok((Pooling::Max, None)),
         ["lasttoken"] => Ok((Pooling::Last, None)),
-        _ => {
-            let found = modes.join(" and ");
-            let supported = "one of mean, cls, max, lasttoken, mean_sqrt_len_tokens";
-            Err(config.refuse_found("pooling_mode", found, supported))
-        }
+        _ => Err(Error::Unsupported {
+            file: name.clone(),
+            key: key.into(),
+            found: modes.join(" and "),
+            supported: "one of mean, cls, max, lasttoken, mean_sqrt_len_tokens. Another embeds otherwise than the \
+                        checkpoint was trained to"
+                .into(),
+        }),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::{Result, input};
 use crate::float_decoder::{FloatCross, FloatDecoder};
 use crate::float_model::{FloatLayer, FloatModel};
 use crate::generation;
+use crate::pad::validate;
 use picoformer::config::{Architecture, Config, Head, Norm, Position};
 
 const HEADS: &str = "T5ForConditionalGeneration, T5EncoderModel";
@@ -72,6 +73,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         forced_token: search.forced_token,
         ..Config::base(Architecture::EncoderDecoder)
     };
+    validate(&config)?;
     let stack = |name: &str, layers: usize, decoder: bool| -> Result<Vec<FloatLayer>> {
         (0..layers)
             .map(|i| layer(c, &config, &format!("{name}.block.{i}.layer"), decoder))
@@ -172,6 +174,7 @@ fn encoder(c: &Checkpoint) -> Result<FloatModel> {
         relative_distance: relative.distance,
         ..answer.config
     };
+    validate(&config)?;
     Ok(FloatModel {
         config,
         epsilon: epsilon(c, "layer_norm_epsilon", 1e-6)?,

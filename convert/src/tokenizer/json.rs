@@ -17,6 +17,7 @@ pub fn from_json(path: &Path) -> Result<Vec<u8>> {
 
 /// The section of a tokenizer's JSON; `path` is what messages name.
 pub fn from_value(json: &Value, path: &Path) -> Result<Vec<u8>> {
+    strict::form(json)?;
     strict::account(json)?;
     let mut section = match json["model"]["type"].as_str() {
         Some("BPE") => merges::section(json, path)?,

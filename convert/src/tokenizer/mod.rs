@@ -4,6 +4,7 @@ mod added;
 mod byte_level;
 mod bytes;
 mod charsmap;
+mod decoder;
 mod files;
 mod json;
 pub mod keep;

@@ -201,13 +201,14 @@ pub fn around(json: &Value) -> Result<(Option<u32>, Option<u32>)> {
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for processor in parts(&json["post_processor"], "processors") {
         let pair = |key: &str| processor[key][1].as_u64().map(|id| id as u32);
-        match processor["type"].as_str() {
-            Some("ByteLevel") => {}
-            Some("BertProcessing" | "RobertaProcessing") => {
+        let name = processor["type"].as_str().unwrap_or("missing");
+        match name {
+            "ByteLevel" => {}
+            "BertProcessing" | "RobertaProcessing" => {
                 before.splice(0..0, pair("cls"));
                 after.extend(pair("sep"));
             }
-            Some("TemplateProcessing") => {
+            "TemplateProcessing" => {
                 let (first, last) = template(json, &processor)?;
                 before.splice(0..0, first);
                 after.extend(last);
@@ -215,7 +216,7 @@ pub fn around(json: &Value) -> Result<(Option<u32>, Option<u32>)> {
             other => {
                 return Err(unsupported(
                     "post_processor.type",
-                    other.unwrap_or("missing"),
+                    other,
                     "TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel or none",
                 ));
             }

@@ -33,6 +33,37 @@ const NAMES: [&str; 15] = [
     "<|end_of_text|>",
 ];
 
+/// Classes of transformers that are BERT's, with its settings; each may have `Fast` behind its name.
+const BERTS: &[&str] = &[
+    "BertTokenizer",
+    "ConvBertTokenizer",
+    "DistilBertTokenizer",
+    "ElectraTokenizer",
+    "MobileBertTokenizer",
+    "SqueezeBertTokenizer",
+];
+/// Classes whose texts become tokens by the files alone. Others do something of their own, such as to split
+/// Japanese words.
+const CLASSES: &[&str] = &[
+    "PreTrainedTokenizer",
+    "TokenizersBackend",
+    "MPNetTokenizer",
+    "GPT2Tokenizer",
+    "GPTNeoXTokenizer",
+    "Qwen2Tokenizer",
+    "CodeGenTokenizer",
+    "RobertaTokenizer",
+    "BartTokenizer",
+    "LlamaTokenizer",
+    "CodeLlamaTokenizer",
+    "T5Tokenizer",
+    "MT5Tokenizer",
+    "AlbertTokenizer",
+    "XLMRobertaTokenizer",
+    "MarianTokenizer",
+    "ByT5Tokenizer",
+];
+
 /// The settings of a checkpoint's tokenizer.
 #[derive(Debug)]
 pub struct Settings {
@@ -90,16 +121,19 @@ impl Settings {
             "bert" => "BertTokenizer",
             _ => "",
         });
-        let bert = matches!(class, "BertTokenizer" | "BertTokenizerFast");
+        let class = class.strip_suffix("Fast").unwrap_or(class);
+        if !class.is_empty() && !CLASSES.contains(&class) && !BERTS.contains(&class) {
+            return Err(config.refuse("tokenizer_class", [BERTS, CLASSES].concat().join(", ")));
+        }
+        let bert = BERTS.contains(&class);
         let lower = config.flag("do_lower_case")?.unwrap_or(true);
         let accents = config.flag("strip_accents")?;
         let chinese = config.flag("tokenize_chinese_chars")?.unwrap_or(true);
         // Where there is a template, it says which tokens stand around a text.
         let around = [config.flag("add_bos_token")?, config.flag("add_eos_token")?];
         let extra_ids = config.count("extra_ids")?;
-        for key in ["legacy", "model_max_length"] {
-            config.get(key);
-        }
+        config.flag("legacy")?;
+        config.positive("model_max_length")?;
         let prefix = config.flag("add_prefix_space")?;
         if prefix == Some(true) && matches!(family.as_str(), "gpt2" | "bart") {
             return Err(config.refuse("add_prefix_space", "false"));

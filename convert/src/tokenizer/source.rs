@@ -5,7 +5,7 @@ use super::files;
 use super::json::from_value;
 use super::llama2c::from_llama2c;
 use super::settings::Settings;
-use super::spm;
+use super::{spm, strict};
 use crate::account::{Ignored, parse_json};
 use crate::error::{Result, input};
 use picoformer::config::Config;
@@ -142,6 +142,8 @@ impl Choice {
             Self::ByT5(_) => files::byt5(settings),
         };
         ignored.remove("tokenizer.json", &mut json);
+        // Before the other files change it.
+        strict::form(&json)?;
         if let Some(settings) = settings.filter(|_| !matches!(self, Self::Json(_, false))) {
             settings.apply(&mut json, notes)?;
             settings.spell(&mut json, notes);

@@ -11,7 +11,7 @@ mod zip;
 
 pub use kind::lfs_pointer;
 pub use rows::Rows;
-pub use shards::read_folder;
+pub use shards::{not_a_checkpoint, read_folder};
 pub use tensor::{Tensor, Tensors};
 
 /// Buffers that old checkpoints carry beside the weights.

@@ -5,7 +5,7 @@ use super::kind::{Kind, by_name, lfs_pointer, recognise};
 use super::tensor::Tensors;
 use super::{safetensors, torch};
 use crate::account::parse_json;
-use crate::error::{Error, Result, read, read_start};
+use crate::error::{CHECKPOINT, Error, Result, input, read, read_start};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -30,15 +30,32 @@ pub fn read_folder(folder: &Path) -> Result<Tensors> {
             return Ok(tensors);
         }
     }
+    Err(not_a_checkpoint(folder, "model.safetensors"))
+}
+
+/// The error for a folder without a file that a checkpoint has: names what lies there instead.
+pub fn not_a_checkpoint(folder: &Path, missing: &'static str) -> Error {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
+    files.sort();
     if let Some((path, (what, help))) =
-        entries.map(|entry| entry.path()).find_map(|path| by_name(&path).map(|found| (path, found)))
+        files.iter().find_map(|path| by_name(path).map(|found| (path, found)))
     {
         let message =
             format!("`{}` is {what}, not weights that the converter reads", path.display());
-        return Err(crate::error::input(message, help));
+        return input(message, help);
     }
-    Err(Error::NotACheckpoint { path: folder.into(), missing: "model.safetensors" })
+    let model = |path: &&std::path::PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.ends_with(".bin") && !name.starts_with("pytorch_model") && !name.starts_with("tok")
+    };
+    match files.iter().find(model) {
+        Some(file) if missing == "config.json" => input(
+            format!("`{}` has no config.json", folder.display()),
+            format!("expected {CHECKPOINT}: if `{0}` is one, convert `{0}`", file.display()),
+        ),
+        _ => Error::NotACheckpoint { path: folder.into(), missing },
+    }
 }
 
 /// Reads one file, whatever it is called.
@@ -78,6 +95,9 @@ fn read_shards(folder: &Path, index: &Path, tensors: &mut Tensors) -> Result<()>
         extra.into_iter().find(|key| !["metadata", "weight_map"].contains(&key.as_str()))
     {
         return Err(malformed(format!("its key `{key}` is not known")));
+    }
+    if json.get("metadata").is_some_and(|metadata| !metadata.is_object()) {
+        return Err(malformed("`metadata` is no object".into()));
     }
     let map = json.get("weight_map").and_then(Value::as_object);
     let map = map.ok_or_else(|| malformed("`weight_map` is missing".into()))?;

@@ -10,7 +10,12 @@ use std::path::Path;
 /// Reads every tensor.
 pub(super) fn read(path: &Path, bytes: &[u8], tensors: &mut Tensors) -> Result<()> {
     let bad = |reason: String| Error::Malformed { path: path.into(), what: "PyTorch file", reason };
-    let archive = Archive::open(bytes).ok_or_else(|| bad("the zip archive is damaged".into()))?;
+    let archive = Archive::open(bytes).ok_or_else(|| {
+        bad(format!(
+            "the zip archive is damaged or cut, at {} bytes; copy or download it anew",
+            bytes.len()
+        ))
+    })?;
     let Some(pickle) = archive.names().find(|name| name.ends_with("data.pkl")) else {
         return Err(bad("it is a zip archive without `data.pkl`: not of `torch.save`".into()));
     };

@@ -47,9 +47,17 @@ fn sentence_transformers_modules_are_read() {
     let (body, pool, unit) =
         (("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize"));
     assert!(same(&with(&[body, pool, unit]).model(), &copy("bert-mean").model()));
-    let bare = with(&[body, pool]);
-    assert!(bare.refusal().contains("Normalize"));
-    assert!(same(&bare.load(&["Normalize"]).unwrap().model, &copy("bert-mean").model()));
+    // Without Normalize the embedding keeps its length, and has the same direction.
+    let bare = with(&[body, pool]).model();
+    assert!(bare.config.own_length);
+    let scaled = copy("bert-mean").model();
+    let [own, one] = [&bare, &scaled].map(|model| model.forward(&[2, 7, 9, 3]).outputs[0].clone());
+    let length = own.iter().map(|x| x * x).sum::<f32>().sqrt();
+    assert!((length - 1.0).abs() > 0.1, "{length}");
+    assert!(own.iter().zip(&one).all(|(a, b)| (a / length - b).abs() < 1e-6));
+    let sums = json!({ "pooling_mode": "mean_sqrt_len_tokens" }).to_string();
+    let sums = with(&[body, pool]).write("1_Pooling/config.json", sums);
+    sums.refused(&["1_Pooling/config.json", "mean_sqrt_len_tokens", "keeps its length"]);
     with(&[body, unit]).refused(&["modules.json", "Normalize"]);
     with(&[body, pool, ("LSTM", "2_LSTM"), unit]).refused(&["modules.json", "LSTM"]);
     let elsewhere = with(&[body, ("Pooling", "pool"), unit]);

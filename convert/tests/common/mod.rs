@@ -55,7 +55,8 @@ pub fn encode(model: &Model, ids: &[u32]) -> Vec<Vec<f32>> {
             (0..ids.len()).map(|row| real(encoder.label_logits(row).unwrap())).collect()
         }
         picoformer::config::Head::Embedding => {
-            vec![outputs.iter().map(|&x| x as f32 / (1u32 << 30) as f32).collect()]
+            let unit = 2f32.powi(model.config().output_exponent());
+            vec![outputs.iter().map(|&x| x as f32 * unit).collect()]
         }
         _ => vec![real(&outputs)],
     }
