@@ -19,11 +19,11 @@ pub fn assembly(product: &Product<ArmV6m>) -> Assembly {
     let Product { lanes, matrix } = product;
     match (matrix.packing, lanes.bits, lanes.rows) {
         (Packing::Paired, Bits::Eight, RowCount::Two) => linear::paired_2,
-        (Packing::Plain, Bits::Eight, RowCount::Two) => linear::plain_2,
+        (_, Bits::Eight, RowCount::Two) => linear::plain_2,
         (Packing::Paired, Bits::Eight, RowCount::One) => linear::paired_1,
-        (Packing::Plain, Bits::Eight, RowCount::One) => linear::plain_1,
+        (_, Bits::Eight, RowCount::One) => linear::plain_1,
         (Packing::Paired, Bits::Twelve, _) => linear::paired_wide_1,
-        (Packing::Plain, Bits::Twelve, _) => linear::plain_wide_1,
+        (_, Bits::Twelve, _) => linear::plain_wide_1,
     }
 }
 

@@ -17,8 +17,8 @@ pub fn assembly(product: &Product<RiscV>) -> Assembly {
     match (product.matrix.packing, product.lanes.rows) {
         (Packing::Paired, RowCount::Two) => products::paired_2,
         (Packing::Paired, RowCount::One) => products::paired_1,
-        (Packing::Plain, RowCount::Two) => plain::plain_2,
-        (Packing::Plain, RowCount::One) => products::plain_1,
+        (_, RowCount::Two) => plain::plain_2,
+        (_, RowCount::One) => products::plain_1,
     }
 }
 

@@ -75,12 +75,12 @@ fn some_words(
     rows::quantize(fours, quantizer, row, lanes);
     let at = fours.len() * lanes.rows.get() + row;
     match lanes.packing {
-        Packing::Plain => plain::quantize_word(rest, quantizer, row, lanes, fours.len()),
         Packing::Paired => {
             if let Some(lane) = lanes.data.as_chunks_mut::<4>().0.get_mut(at) {
                 *lane = portable::lane(rest, quantizer);
             }
         }
+        _ => plain::quantize_word(rest, quantizer, row, lanes, fours.len()),
     }
 }
 
