@@ -253,8 +253,10 @@ pub fn layers<K: Multiply, P: Multiply>(random: &mut Random) -> Verdict {
     if random.below(4) > 0 {
         scales[1].bias_shift = scales[0].bias_shift;
     }
-    let own =
-        scales.map(|scale| RowScale { shift: scale.shift.wrapping_sub_signed(surplus), ..scale });
+    let less = |by: i32| {
+        scales.map(|scale| RowScale { shift: scale.shift.wrapping_sub_signed(by.max(0)), ..scale })
+    };
+    let (own, scales) = (less(surplus), less(-surplus));
     let two = shape.rows == RowCount::Two;
     let (mut found, mut expected) = ([[1i16; OUTPUTS]; 2], [[1i16; OUTPUTS]; 2]);
     let (lanes, other) = (shape.lanes::<K>(&mut a)?, shape.lanes::<P>(&mut b)?);
