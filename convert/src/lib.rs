@@ -37,5 +37,6 @@ pub mod signing;
 pub mod sound;
 mod tagging;
 pub mod tokenizer;
+pub mod weight_bits;
 pub mod weights;
 pub mod writer;
