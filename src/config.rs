@@ -5,6 +5,7 @@
 
 mod base;
 mod bits;
+mod roles;
 
 pub use bits::{Role, Roles};
 

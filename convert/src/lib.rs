@@ -15,6 +15,7 @@ pub mod float_sensing;
 pub mod float_weights;
 pub mod four_bits;
 pub mod generation;
+pub mod grid;
 pub mod host;
 pub mod import;
 pub mod keep;

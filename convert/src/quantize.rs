@@ -3,22 +3,12 @@
 
 use crate::float_model::{FloatLinear, FloatNorm};
 use crate::float_weights::Rounded;
+pub use crate::grid::exponent_for;
+use crate::grid::grid;
 use crate::rounding;
 use picoformer::blob::{ALIGN, LinearLayout, META_BYTES};
 use picoformer::config::round_up;
 use picoformer::matrix::Packing;
-
-/// The smallest power of two that lets `largest` fit `limit`: `largest ≤ limit · 2^e`.
-pub fn exponent_for(largest: f64, limit: f64) -> i16 {
-    if largest <= 0.0 {
-        return 0;
-    }
-    let mut exponent = (largest / limit).log2().ceil() as i32;
-    while largest > limit * 2f64.powi(exponent) {
-        exponent += 1;
-    }
-    exponent.clamp(-100, 100) as i16
-}
 
 /// Numbers as `i16` with one power of two; returns the bytes and the exponent.
 pub fn halves(values: &[f32], padded_bytes: usize) -> (Vec<u8>, i16) {
@@ -42,14 +32,6 @@ pub struct Options {
     pub wide: bool,
     /// How the weights are packed.
     pub packing: Packing,
-}
-
-/// The multipliers and the power of two that stand for these steps, each as near as possible and not below.
-pub fn grid(steps: &[f64]) -> (Vec<u16>, i16) {
-    let exponent = exponent_for(steps.iter().copied().fold(0.0, f64::max), 32767.0);
-    let unit = 2f64.powi(exponent as i32);
-    let multiplier = |step: &f64| (step / unit).ceil().clamp(0.0, 32767.0) as u16;
-    (steps.iter().map(multiplier).collect(), exponent)
 }
 
 /// A layer's weights, rounded to eight bits: each to the nearest.
@@ -151,13 +133,6 @@ pub fn bound(layer: &FloatLinear, length: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn exponents_fit_tightly() {
-        assert_eq!(exponent_for(32767.0, 32767.0), 0);
-        assert_eq!(exponent_for(32768.0, 32767.0), 1);
-        assert_eq!(exponent_for(1.0, 32767.0), -14);
-    }
 
     #[test]
     fn folding_a_norm_changes_no_result() {

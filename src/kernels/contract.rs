@@ -1,8 +1,7 @@
 //! The contract between the engine and a set of inner loops.
 
-use super::formats::Formats;
+use super::formats::{Formats, Nibbles};
 use super::lanes::{HeadScale, LanesMut, Quantizer, Sums};
-use super::nibbles::Nibbles;
 use super::portable;
 use super::rows::{Curve, Ratio, Statistics};
 use super::streams::Attend;
@@ -95,7 +94,7 @@ pub trait Kernels: Sized {
 
     /// [`Kernels::matmul`] of weights of four bits; `s` is [`Kernels::NIBBLE_SHIFT`].
     fn matmul_nibbles(product: &Product<Nibbles<Self>>, sums: &mut [i32]) {
-        portable::matmul_nibbles::<Self>(product, sums);
+        portable::matmul_nibbles(product, sums);
     }
 
     /// [`Kernels::linear`] of weights of four bits.
@@ -184,6 +183,13 @@ impl<K: Kernels> Formats for K {
     const PACKINGS: &'static [Packing] = K::PACKINGS;
     const KEY_PACKING: Packing = K::KEY_PACKING;
     const PRODUCT_SHIFT: i32 = K::PRODUCT_SHIFT;
+    const MAX_KEYS: usize = K::MAX_KEYS;
+}
+
+impl<K: Kernels> Formats for Nibbles<K> {
+    const PACKINGS: &'static [Packing] = &[Packing::Nibbles];
+    const KEY_PACKING: Packing = K::KEY_PACKING;
+    const PRODUCT_SHIFT: i32 = K::NIBBLE_SHIFT;
     const MAX_KEYS: usize = K::MAX_KEYS;
 }
 

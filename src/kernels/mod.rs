@@ -40,8 +40,9 @@ mod weights;
 mod x86;
 
 pub use contract::{Kernels, Portable};
+pub use formats::Nibbles;
 pub use lanes::*;
-pub use nibbles::{Multiply, Nibbles};
+pub use nibbles::Multiply;
 pub use portable::CHUNK;
 pub(crate) use rows::interpolate;
 pub use rows::{Curve, Ratio, Statistics};

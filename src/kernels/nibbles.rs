@@ -2,22 +2,9 @@
 //! a build links what its model needs.
 
 use super::contract::Kernels;
-use super::formats::Formats;
+use super::formats::{Formats, Nibbles};
 use super::lanes::{LanesMut, Quantizer, Sums};
 use super::weights::{Channels, Linear, Product, RowScale};
-use crate::matrix::Packing;
-use core::marker::PhantomData;
-
-/// The kernels `K` where weights have four bits: what [`Packing::Nibbles`] is multiplied by.
-#[derive(Clone, Copy, Debug)]
-pub struct Nibbles<K>(PhantomData<K>);
-
-impl<K: Kernels> Formats for Nibbles<K> {
-    const PACKINGS: &'static [Packing] = &[Packing::Nibbles];
-    const KEY_PACKING: Packing = K::KEY_PACKING;
-    const PRODUCT_SHIFT: i32 = K::NIBBLE_SHIFT;
-    const MAX_KEYS: usize = K::MAX_KEYS;
-}
 
 /// What a linear layer is made of, for weights of one width: all [`Kernels`] are for weights of eight bits,
 /// and [`Nibbles`] of them for four. The names differ from those of [`Kernels`], whose methods these are.

@@ -1,6 +1,6 @@
 //! `convert --bits 4`: what gets four bits, and the texts for its rounding.
 
-use super::{Bits, ConvertArguments, WideRows};
+use clap::{Args, ValueEnum};
 use miette::Result;
 use picoformer::config::{Role, Roles};
 use picoformer_convert::error::{Error, input};
@@ -9,10 +9,42 @@ use picoformer_convert::float_model::FloatModel;
 use picoformer_convert::four_bits::{default_roles, fit};
 use picoformer_convert::host::Blob;
 use picoformer_convert::writer::{Wide, write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Rounds the weights of a model as the arguments say.
-pub fn convert(model: &mut FloatModel, arguments: &ConvertArguments, wide: Wide) -> Result<()> {
+/// How many bits weights have.
+#[derive(Args)]
+pub struct RoundingArguments {
+    /// Bits of the weights. 4: half the flash, rounded so that the results change least; layers of four bits
+    /// read 8-bit rows
+    #[arg(long, value_enum, default_value_t = Bits::Eight)]
+    bits: Bits,
+    /// With --bits 4: what keeps eight bits, any of embedding, q, k, v, o, gate, up, down, pooler, head,
+    /// decoder-embedding, cross-q, cross-k, cross-v, cross-o, or `none`; by default the keys of a decoder
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    eight: Vec<String>,
+    /// With --bits 4: a text as the device will read, a line each, from which the rounding learns which inputs go
+    /// together. Without it a decoder writes its own
+    #[arg(long, value_name = "TEXT")]
+    calibration: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Bits {
+    /// All weights have eight bits
+    #[value(name = "8")]
+    Eight,
+    /// All weights have four bits, but those named by --eight
+    #[value(name = "4")]
+    Four,
+}
+
+/// Rounds the weights of a model as the arguments say. `asked`: somebody asked for 12-bit rows.
+pub fn round(
+    model: &mut FloatModel,
+    arguments: &RoundingArguments,
+    asked: bool,
+    wide: Wide,
+) -> Result<()> {
     if arguments.bits == Bits::Eight {
         let given = if arguments.eight.is_empty() { "--calibration" } else { "--eight" };
         return match arguments.eight.is_empty() && arguments.calibration.is_none() {
@@ -26,7 +58,7 @@ pub fn convert(model: &mut FloatModel, arguments: &ConvertArguments, wide: Wide)
         true => default_roles(model),
         false => model.config.roles().except(named(&arguments.eight, model.config.roles())?),
     };
-    if matches!(arguments.wide, WideRows::Norm | WideRows::All) {
+    if asked {
         return Err(input(
             "--wide norm and --wide all ask for 12-bit rows, and weights of four bits read 8-bit rows",
             "leave --wide out: what keeps eight bits then has the rows it needs",

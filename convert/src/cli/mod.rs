@@ -132,18 +132,8 @@ struct ConvertArguments {
     /// What the keys of a decoder are stored less
     #[arg(long, value_enum, default_value_t = KeyBase::Auto)]
     key_base: KeyBase,
-    /// Bits of the weights. 4: half the flash, rounded so that the results change least; layers of four bits
-    /// read 8-bit rows
-    #[arg(long, value_enum, default_value_t = Bits::Eight)]
-    bits: Bits,
-    /// With --bits 4: what keeps eight bits, any of embedding, q, k, v, o, gate, up, down, pooler, head,
-    /// decoder-embedding, cross-q, cross-k, cross-v, cross-o, or `none`; by default the keys of a decoder
-    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
-    eight: Vec<String>,
-    /// With --bits 4: a text as the device will read, a line each, from which the rounding learns which inputs go
-    /// together. Without it a decoder writes its own
-    #[arg(long, value_name = "TEXT")]
-    calibration: Option<PathBuf>,
+    #[command(flatten)]
+    rounding: four_bits::RoundingArguments,
     /// How the weights are packed
     #[arg(long, value_enum, default_value_t = Layout::Paired)]
     layout: Layout,
@@ -196,16 +186,6 @@ enum KeyBase {
     Auto,
     /// Nothing
     None,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Bits {
-    /// All weights have eight bits
-    #[value(name = "8")]
-    Eight,
-    /// All weights have four bits, but those named by --eight
-    #[value(name = "4")]
-    Four,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -309,7 +289,8 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
     if matches!(arguments.key_base, KeyBase::Auto) {
         key_base::fit(&mut model, wide)?;
     }
-    four_bits::convert(&mut model, arguments, wide)?;
+    let asked = matches!(arguments.wide, WideRows::Norm | WideRows::All);
+    four_bits::round(&mut model, &arguments.rounding, asked, wide)?;
     let mut bytes = writer::write(&model, wide)?;
     let note = arguments.note.as_ref().map(|note| (NOTE, note.clone().into_bytes()));
     let kept = loaded.kept.as_ref().map(|kept| (ORIGINAL, kept.to_bytes()));

@@ -12,7 +12,7 @@ mod row;
 
 use crate::float_model::FloatLinear;
 use crate::float_weights::Rounded;
-use crate::quantize::grid;
+use crate::grid::grid;
 pub use moments::Moments;
 
 /// The layer's weights in four bits. `moments`: `H`, or nothing.

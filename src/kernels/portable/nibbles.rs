@@ -1,14 +1,13 @@
 //! Products of four-bit weights.
 
-use super::super::contract::Kernels;
+use super::super::formats::Nibbles;
 use super::super::lanes::{Bits, RowCount};
-use super::super::nibbles::Nibbles;
 use super::super::weights::Product;
 use super::linear::factors;
 use crate::matrix::Packing;
 
 /// See [`Kernels::matmul_nibbles`](super::super::Kernels::matmul_nibbles).
-pub fn matmul_nibbles<K: Kernels>(product: &Product<Nibbles<K>>, sums: &mut [i32]) {
+pub fn matmul_nibbles<K>(product: &Product<Nibbles<K>>, sums: &mut [i32]) {
     match product.lanes.rows {
         RowCount::One => groups::<K, 1>(product, sums),
         RowCount::Two => groups::<K, 2>(product, sums),
@@ -16,7 +15,7 @@ pub fn matmul_nibbles<K: Kernels>(product: &Product<Nibbles<K>>, sums: &mut [i32
 }
 
 /// The sums of all groups of four outputs: 256 Σ w x, as of 8-bit weights.
-fn groups<K: Kernels, const ROWS: usize>(product: &Product<Nibbles<K>>, sums: &mut [i32]) {
+fn groups<K, const ROWS: usize>(product: &Product<Nibbles<K>>, sums: &mut [i32]) {
     let matrix = &product.matrix;
     let lanes = product.lanes.data.as_chunks::<4>().0;
     let mut weights = matrix.bytes;
