@@ -30,6 +30,11 @@ mod contract;
 mod formats;
 mod lanes;
 mod nibbles;
+#[cfg(any(
+    all(target_arch = "arm", feature = "arm-v6m"),
+    all(target_arch = "riscv32", target_feature = "m")
+))]
+mod pairs;
 pub mod portable;
 #[cfg(all(target_arch = "riscv32", target_feature = "m"))]
 mod riscv;
