@@ -86,6 +86,7 @@ fn main() {
             bias: None,
             out_dim: config.vocab_size,
             in_dim: d,
+            ..FloatLinear::default()
         },
         positions: Some(random.numbers(config.context * d, 0.05)),
         embedding_norm: Some(random.norm(d)),

@@ -18,13 +18,27 @@ use super::lanes::{LanesMut, Quantizer};
 
 /// See [`Kernels::quantize_nibbles`](crate::kernels::Kernels::quantize_nibbles): lanes of row 0, lanes of row 1,
 /// then `−8 Σ x` of each.
-#[inline(never)]
-pub fn quantize<K>(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Nibbles<K>>) {
+///
+/// `eights(x, lanes)` may quantise eights of inputs from the first on, to eight lanes each, and returns how many and
+/// the sum of what it has written, taken as words: the lower half of that is `Σ x_{j+4}`, the upper one the rest.
+#[inline(always)]
+pub fn quantize<K>(
+    x: &[i16],
+    quantizer: &Quantizer,
+    row: usize,
+    lanes: &mut LanesMut<Nibbles<K>>,
+    eights: impl Fn(&[[i16; 8]], &mut [[i16; 8]]) -> (usize, i32),
+) {
     let rows = lanes.rows.get();
     let (row, inputs) = (if rows == 1 { 0 } else { row.min(1) }, 4 * lanes.words);
-    let (own, mut sum) = (lanes.data.get_mut(row * inputs..).unwrap_or_default(), 0);
-    let mut rest = x;
-    for eight in own.as_chunks_mut::<8>().0.iter_mut().take(inputs / 8) {
+    let own = lanes.data.get_mut(row * inputs..).unwrap_or_default();
+    let own = own.get_mut(..inputs).unwrap_or_default().as_chunks_mut::<8>().0;
+    let (done, words) = eights(x.as_chunks().0, own);
+    // Sums of halves: at most 256 numbers below 128 each.
+    let mut sum = words as i16 as i32;
+    sum += (words - sum) >> 16;
+    let mut rest = x.get(8 * done..).unwrap_or_default();
+    for eight in own.iter_mut().skip(done) {
         let mut q = [0; 8];
         let (now, later) = rest.split_at(rest.len().min(8));
         for (q, &x) in q.iter_mut().zip(now) {

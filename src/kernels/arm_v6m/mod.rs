@@ -19,7 +19,7 @@ mod rows;
 
 use super::{
     Attend, Channels, Curve, HeadScale, Kernels, LanesMut, Linear, Nibbles, Product, Quantizer,
-    Ratio, RowScale, Statistics, Sums, pairs, portable,
+    Ratio, RowScale, Statistics, Sums, portable,
 };
 pub use backend::ArmV6m;
 
@@ -59,7 +59,7 @@ impl Kernels for ArmV6m {
         row: usize,
         lanes: &mut LanesMut<Nibbles<Self>>,
     ) {
-        pairs::quantize(x, quantizer, row, lanes);
+        nibbles::quantize(x, quantizer, row, lanes);
     }
 
     fn matmul_nibbles(product: &Product<Nibbles<Self>>, sums: &mut [i32]) {
