@@ -26,6 +26,7 @@ impl Random {
             bias: Some(self.numbers(out_dim, 0.1)),
             out_dim,
             in_dim,
+            ..FloatLinear::default()
         }
     }
 
