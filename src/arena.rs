@@ -3,6 +3,8 @@
 
 use crate::config::*;
 use crate::error::RunError;
+use crate::kernels::room;
+use crate::matrix::Packing;
 use crate::slices;
 use crate::tokenizer::Token;
 
@@ -61,6 +63,10 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
     let (rows, keys, sources) = (c.rows(), c.keys(beams), c.source_keys());
     let widest = max(c.tile_width(), c.frame_len);
     let lanes = max(min(round_up(widest, 4), SEGMENT), c.head_dim);
+    let lanes = match c.four_bits.is_empty() {
+        true => 2 * lanes,
+        false => room(round_up(lanes, 8), Packing::Nibbles),
+    };
     let rotary = if matches!(c.position, Position::Rotary) { c.head_dim } else { 0 };
     let outputs = match c.head {
         Head::None => 0,
@@ -84,7 +90,7 @@ pub const fn buffers(c: &Config) -> [Buffer; BUFFERS] {
         buffer!("residual", 2, rows * c.d_model),
         buffer!("exponents", 2, rows),
         buffer!("tile", 2, c.tile_rows * c.tile_width()),
-        buffer!("lanes", 2, 2 * lanes),
+        buffer!("lanes", 2, lanes),
         buffer!("rotary", 2, c.tile_rows * rotary),
         buffer!("sums", 4, max(2 * c.d_model, 2 * c.head_dim)),
         buffer!("outputs", 4, outputs),

@@ -4,6 +4,10 @@
 //! It imports only the [`Packing`] of its weights.
 
 mod base;
+mod bits;
+mod roles;
+
+pub use bits::{Role, Roles};
 
 use crate::matrix::Packing;
 
@@ -180,8 +184,10 @@ pub struct Config {
     pub head: Head,
     /// How a classifier or embedding pools its rows.
     pub pooling: Pooling,
-    /// Packing of the weights.
+    /// Packing of the weights of eight bits.
     pub packing: Packing,
+    /// The linear layers whose weights have four bits ([`Packing::Nibbles`]).
+    pub four_bits: Roles,
     /// Feed-forward is `down(activation(gate x) ⊙ up x)` (Shazeer 2020, "GLU Variants").
     pub gated: bool,
     /// `q`, `k`, `v` have a bias (also when a norm's bias was folded into them).
@@ -343,6 +349,7 @@ impl Config {
         check!(!both || tokens, "input");
         check!(!both || !matches!(self.position, Position::Rotary), "position");
         check!(both || !self.separate_embedding, "separate_embedding");
+        check!(self.four_bits.except(self.roles()).is_empty(), "four_bits");
         check!(!relative || both || encoder, "position");
         check!(
             relative == (self.relative_distance > 0) && self.relative_distance <= 1 << 12,

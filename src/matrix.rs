@@ -1,8 +1,8 @@
-//! The memory layout of int8 matrices: words of four inputs, four outputs interleaved.
+//! The memory layout of matrices: words of four inputs, four outputs interleaved.
 //!
-//! Word `j` holds the weights `w[4j] … w[4j+3]` of one output; words `j` of outputs `4g … 4g+3` (a
-//! *group*) are adjacent, at bytes `(g · in_dim + 4j) · 4 + 4 · (output mod 4)`. [`Packing`]
-//! defines the format of a word; blob layout, validation, writer and kernels all use it.
+//! Word `j` holds the weights `w[4j] … w[4j+3]` of one output. Four bytes of each of the outputs
+//! `4g … 4g+3` (a *group*) are adjacent: a word of 8-bit weights, or two words of 4-bit weights.
+//! [`Packing`] defines the format of a word; blob layout, validation, writer and kernels all use it.
 
 /// How four weights become a word, and how words make a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,39 +15,64 @@ pub enum Packing {
     Paired = 0,
     /// Four int8 numbers, for cores that multiply bytes (Helium).
     Plain = 1,
+    /// Four weights of −8…7 in one little-endian halfword, the 16-bit number
+    /// `4096 · w[3] + 256 · (w[2] + 8) + 16 · (w[1] + 8) + (w[0] + 8)`; every halfword is valid. A
+    /// core that multiplies halfwords (SMLAD) uses it whole as the weight of `w[3]`, as
+    /// [`Packing::Paired`] is used for `w[1]`; all kernels multiply it by 8-bit rows, and a layer of any
+    /// model may have it.
+    Nibbles = 2,
 }
 
 impl Packing {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Paired, Self::Plain];
+    /// Those of 8-bit weights, one of which a header names.
+    pub const BYTES: [Self; 2] = [Self::Paired, Self::Plain];
 
     /// Its name in reports and errors.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Paired => "paired",
             Self::Plain => "plain",
+            Self::Nibbles => "nibbles",
         }
     }
 
-    /// The packing with this code in a header.
+    /// Bits of a weight.
+    pub const fn bits(self) -> usize {
+        match self {
+            Self::Paired | Self::Plain => 8,
+            Self::Nibbles => 4,
+        }
+    }
+
+    /// Inputs of a row are padded to a multiple of this number: what four bytes of an output hold.
+    #[inline(always)]
+    pub const fn inputs_per_word(self) -> usize {
+        32 / self.bits()
+    }
+
+    /// The packing of 8-bit weights with this code in a header.
     pub const fn of_code(code: u8) -> Option<Self> {
         let mut i = 0;
-        while i < Self::ALL.len() {
-            if Self::ALL[i] as u8 == code {
-                return Some(Self::ALL[i]);
+        while i < Self::BYTES.len() {
+            if Self::BYTES[i] as u8 == code {
+                return Some(Self::BYTES[i]);
             }
             i += 1;
         }
         None
     }
 
-    /// Bytes of a group of four outputs with `inputs` (a multiple of four) inputs each.
+    /// Bytes of a group of four outputs with `inputs` (a multiple of [`Packing::inputs_per_word`])
+    /// inputs each.
     #[inline(always)]
     pub const fn group_bytes(self, inputs: usize) -> usize {
-        4 * inputs
+        match self {
+            Self::Paired | Self::Plain => 4 * inputs,
+            Self::Nibbles => 2 * inputs,
+        }
     }
 
-    /// Bytes of a matrix; both dimensions are multiples of four.
+    /// Bytes of a matrix of `outputs` (a multiple of four) outputs.
     #[inline(always)]
     pub const fn matrix_bytes(self, outputs: usize, inputs: usize) -> usize {
         outputs / 4 * self.group_bytes(inputs)
@@ -56,15 +81,32 @@ impl Packing {
     /// Byte offset of word `word` (inputs `4 · word …`) of output `output`.
     #[inline(always)]
     pub const fn word_offset(self, output: usize, word: usize, inputs: usize) -> usize {
-        output / 4 * self.group_bytes(inputs) + 16 * word + 4 * (output % 4)
+        let group = output / 4 * self.group_bytes(inputs);
+        let within = match self {
+            Self::Paired | Self::Plain => 16 * word,
+            Self::Nibbles => 16 * (word / 2) + 2 * (word % 2),
+        };
+        group + within + 4 * (output % 4)
     }
 
-    /// A word of four weights, each in −127…127.
+    /// Bytes of a word.
+    #[inline(always)]
+    pub const fn word_bytes(self) -> usize {
+        self.bits() / 2
+    }
+
+    /// A word of four weights, each in −127…127 (−8…7 for [`Packing::Nibbles`], whose word is in the lower
+    /// half).
     #[inline(always)]
     pub const fn pack(self, w: [i8; 4]) -> u32 {
         match self {
             Self::Paired => pair_word(w),
             Self::Plain => u32::from_le_bytes([w[0] as u8, w[1] as u8, w[2] as u8, w[3] as u8]),
+            Self::Nibbles => {
+                let nibbles =
+                    4096 * w[3] as i32 + 256 * w[2] as i32 + 16 * w[1] as i32 + w[0] as i32;
+                (nibbles + 0x888) as u16 as u32
+            }
         }
     }
 
@@ -76,6 +118,16 @@ impl Packing {
             Self::Plain => {
                 let w = word.to_le_bytes();
                 [w[0] as i8 as i16, w[1] as i8 as i16, w[2] as i8 as i16, w[3] as i8 as i16]
+            }
+            Self::Nibbles => {
+                // The last one without the offset of the others: as if it had it, too.
+                let h = word as u16 ^ 0x8000;
+                [
+                    (h & 15) as i16 - 8,
+                    (h >> 4 & 15) as i16 - 8,
+                    (h >> 8 & 15) as i16 - 8,
+                    (h >> 12) as i16 - 8,
+                ]
             }
         }
     }
@@ -104,16 +156,30 @@ mod tests {
         for a in -127i8..=127 {
             for b in -127i8..=127 {
                 let w = [a, b, b, a];
-                for packing in Packing::ALL {
+                for packing in Packing::BYTES {
                     assert_eq!(packing.unpack(packing.pack(w)), w.map(i16::from));
                 }
             }
         }
     }
 
+    /// Every halfword is four weights, and the number that the format says.
+    #[test]
+    fn every_halfword_is_four_nibbles() {
+        let packing = Packing::Nibbles;
+        for half in (0..=u16::MAX).step_by(if cfg!(miri) { 911 } else { 1 }) {
+            let w = packing.unpack(half as u32);
+            assert!(w.iter().all(|w| (-8..=7).contains(w)), "{half:#x} {w:?}");
+            let [w0, w1, w2, w3] = w.map(i32::from);
+            let number = 4096 * w3 + 256 * (w2 + 8) + 16 * (w1 + 8) + (w0 + 8);
+            assert_eq!(number, half as i16 as i32);
+            assert_eq!(packing.pack(w.map(|w| w as i8)), half as u32);
+        }
+    }
+
     #[test]
     fn offsets_interleave_four_outputs() {
-        for packing in Packing::ALL {
+        for packing in Packing::BYTES {
             assert_eq!(packing.word_offset(0, 0, 8), 0);
             assert_eq!(packing.word_offset(3, 0, 8), 12);
             assert_eq!(packing.word_offset(0, 1, 8), 16);
@@ -121,6 +187,12 @@ mod tests {
             assert_eq!(packing.matrix_bytes(8, 8), 64);
             assert_eq!(Packing::of_code(packing as u8), Some(packing));
         }
+        let nibbles = Packing::Nibbles;
+        let offsets = [(0, 0), (3, 0), (0, 1), (3, 1), (0, 2), (4, 0), (5, 3)];
+        let offsets = offsets.map(|(output, word)| nibbles.word_offset(output, word, 16));
+        assert_eq!(offsets, [0, 12, 2, 14, 16, 32, 32 + 4 + 16 + 2]);
+        assert_eq!(nibbles.matrix_bytes(8, 16), 64);
+        assert_eq!(Packing::of_code(nibbles as u8), None, "no model has it in all its layers");
         assert_eq!(Packing::of_code(9), None);
     }
 }

@@ -180,6 +180,12 @@ pub(crate) const fn has_wide_rows<B: Build>() -> bool {
     c.d_model > SEGMENT || c.q_dim() > SEGMENT || c.d_ff > SEGMENT || c.frame_len > SEGMENT
 }
 
+/// Whether a linear layer may have weights of four bits.
+pub(crate) const fn has_nibbles<B: Build>() -> bool {
+    let Some(Expected { config: c, .. }) = header::<B>() else { return true };
+    !c.four_bits.is_empty()
+}
+
 /// Whether a text may be subject to rules.
 pub(crate) const fn has_rules<B: Build>() -> bool {
     match B::MODEL {

@@ -26,6 +26,7 @@ impl Random {
             bias: Some(self.numbers(out_dim, 0.1)),
             out_dim,
             in_dim,
+            ..FloatLinear::default()
         }
     }
 
@@ -86,6 +87,7 @@ fn main() {
             bias: None,
             out_dim: config.vocab_size,
             in_dim: d,
+            ..FloatLinear::default()
         },
         positions: Some(random.numbers(config.context * d, 0.05)),
         embedding_norm: Some(random.norm(d)),

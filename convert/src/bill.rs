@@ -3,11 +3,13 @@
 use crate::kept::Kept;
 use crate::longest::{Longest, longest};
 use crate::scope::score_name;
+use crate::weight_bits::weight_bits;
 use picoformer::Model;
 use picoformer::arena::buffers;
 use picoformer::blob::{ALIGN, META_BYTES, Section};
 use picoformer::config::*;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What a model is and costs. The fields are the keys of `picoformer inspect --json`.
 #[derive(Clone, Debug, Serialize)]
@@ -69,8 +71,12 @@ pub struct Bill {
     pub window: usize,
     /// Rows that share a pass over the flash.
     pub tile_rows: usize,
-    /// How weights are packed.
+    /// How weights of eight bits are packed.
     pub layout: &'static str,
+    /// Bits a weight of all linear layers, scales included.
+    pub bits_per_weight: f64,
+    /// The same by part, which is alike in all layers: `embedding`, `q`, `k` and so on.
+    pub bits_per_weight_by_layer: BTreeMap<&'static str, f64>,
     /// Whether the blob has a tokenizer.
     pub tokenizer: bool,
     /// What a classifier's labels are, in transformers' words: `single_label_classification`,
@@ -128,6 +134,7 @@ pub fn bill(model: &Model) -> Bill {
         (.., Input::Tokens) => ("tokens", 0),
     };
     let kept = Kept::of(model);
+    let (bits_per_weight, bits_per_weight_by_layer) = weight_bits(&c, model.layout());
     let embedding = (c.head == Head::Embedding).then_some(c.n_outputs());
     Bill {
         architecture: match c.architecture {
@@ -169,6 +176,8 @@ pub fn bill(model: &Model) -> Bill {
         window: c.window,
         tile_rows: c.tile_rows,
         layout: c.packing.name(),
+        bits_per_weight,
+        bits_per_weight_by_layer,
         tokenizer: model.header().tokenizer_bytes > 0,
         problem_type: (c.head == Head::Classifier).then(|| match model.problem() {
             Problem::SingleLabel => "single_label_classification",

@@ -68,6 +68,16 @@ impl FloatModel {
         ids.split_off(prompt.len())
     }
 
+    /// Reads a text, and where there is a decoder, writes what it answers and reads that, too: for what the
+    /// layers see meanwhile.
+    pub fn read_through(&self, tokens: &[u32]) {
+        let tokens = &tokens[..tokens.len().min(self.config.context)];
+        match self.read(tokens) {
+            Some(target) => drop(target.search(1, self.config.target_context)),
+            None => drop(self.forward(tokens)),
+        }
+    }
+
     /// The rows after the last norm.
     pub fn hidden(&self, tokens: &[u32]) -> Vec<Vec<f32>> {
         self.forward_rows(self.embed(tokens), &|query, key| self.visible(query, key)).hidden

@@ -1,8 +1,9 @@
 //! Canonical f32 weights of every supported family: what importers make and what is quantised.
 
 use picoformer::blob::{RULES, Tag};
-use picoformer::config::Config;
+use picoformer::config::{Config, Role};
 use picoformer::rules::Rules;
+use std::sync::{Arc, Mutex};
 
 /// `y = W x + b`, weights `(out_dim, in_dim)` row-major.
 #[derive(Clone, Debug, Default)]
@@ -15,11 +16,50 @@ pub struct FloatLinear {
     pub out_dim: usize,
     /// Inputs.
     pub in_dim: usize,
+    /// The weights as they are to be stored, if that is settled.
+    pub rounded: Option<Rounded>,
+    /// What [`FloatLinear::forward`] reads, while somebody collects it.
+    pub seen: Option<Seen>,
+}
+
+/// Weights as a blob stores them: `weight = code · multiplier[row] · 2^exponent`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rounded {
+    /// `(out_dim, in_dim)`.
+    pub codes: Vec<i8>,
+    /// `(out_dim)`.
+    pub multipliers: Vec<u16>,
+    /// Exponent of the unit.
+    pub exponent: i16,
+}
+
+/// The second moments of the rows that a layer read: `Σ x xᵀ`, `(in_dim, in_dim)`, shared by all copies of
+/// the layer.
+#[derive(Clone, Debug, Default)]
+pub struct Seen(Arc<Mutex<Vec<f64>>>);
+
+impl Seen {
+    /// Adds a row.
+    fn add(&self, x: &[f32]) {
+        let Ok(mut moments) = self.0.lock() else { return };
+        moments.resize(x.len() * x.len(), 0.0);
+        for (row, &a) in moments.chunks_exact_mut(x.len()).zip(x) {
+            row.iter_mut().zip(x).for_each(|(moment, &b)| *moment += (a * b) as f64);
+        }
+    }
+
+    /// The moments; empty if no row was read.
+    pub fn moments(&self) -> Vec<f64> {
+        self.0.lock().map(|moments| moments.clone()).unwrap_or_default()
+    }
 }
 
 impl FloatLinear {
     /// The layer applied to one row.
     pub fn forward(&self, x: &[f32]) -> Vec<f32> {
+        if let Some(seen) = &self.seen {
+            seen.add(x);
+        }
         let rows = self.weight.chunks_exact(self.in_dim);
         let mut y: Vec<f32> = rows.map(|row| dot(row, x)).collect();
         if let Some(bias) = &self.bias {
@@ -126,6 +166,40 @@ impl FloatModel {
         self.sections.retain(|section| section.0 != tag);
         self.sections.push((tag, data));
         self.sections.sort();
+    }
+
+    /// All linear layers with what they do; the embedding, too.
+    pub fn linears_mut(&mut self) -> Vec<(Role, &mut FloatLinear)> {
+        let mut all = vec![(Role::Embedding, &mut self.embedding)];
+        let own = self.layers.iter_mut();
+        let (mut other, mut cross) = (Vec::new(), Vec::new());
+        if let Some(decoder) = &mut self.decoder {
+            all.extend(decoder.embedding.iter_mut().map(|l| (Role::DecoderEmbedding, l)));
+            other.extend(&mut decoder.layers);
+            cross.extend(&mut decoder.cross);
+        }
+        for layer in own.chain(other) {
+            all.extend([
+                (Role::Query, &mut layer.q),
+                (Role::Key, &mut layer.k),
+                (Role::Value, &mut layer.v),
+                (Role::Output, &mut layer.o),
+                (Role::Up, &mut layer.up),
+                (Role::Down, &mut layer.down),
+            ]);
+            all.extend(layer.gate.iter_mut().map(|l| (Role::Gate, l)));
+        }
+        for layer in cross {
+            all.extend([
+                (Role::CrossQuery, &mut layer.q),
+                (Role::CrossKey, &mut layer.k),
+                (Role::CrossValue, &mut layer.v),
+                (Role::CrossOutput, &mut layer.o),
+            ]);
+        }
+        all.extend(self.pooler.iter_mut().map(|l| (Role::Pooler, l)));
+        all.extend(self.head.iter_mut().map(|l| (Role::Head, l)));
+        all
     }
 
     /// Its rules of generation.

@@ -7,20 +7,13 @@
 
 use crate::error::{Error, Result};
 use crate::float_model::FloatModel;
-use crate::host::{Blob, HeapArena};
+use crate::own_text::{write_texts, writer};
 use crate::pad::pad_heads;
-use crate::writer::{Wide, write};
+use crate::writer::Wide;
+use picoformer::Model;
 use picoformer::blob::KEY_BASE;
 use picoformer::config::{Architecture, Norm, NormOrder, Position};
 use picoformer::kernels::Native;
-use picoformer::sampler::{Sampler, Sampling};
-use picoformer::{Decoder, Model};
-
-/// Most texts, and the length of each in tokens.
-const TEXTS: usize = 16;
-const LENGTH: usize = 512;
-/// Multiplications that the texts may take together: a large model writes fewer, one at least.
-const WORK: usize = 1 << 31;
 
 /// Gives a decoder a base for its keys: the optional section [`KEY_BASE`] where they are rotated, and
 /// otherwise a change of the bias of `k`. Other models, and a decoder without such a bias, stay as they are.
@@ -29,7 +22,7 @@ const WORK: usize = 1 << 31;
 /// host; the keys of these texts are those of the f32 model.
 ///
 /// # Errors
-/// As [`write()`].
+/// As [`write()`](crate::writer::write).
 pub fn fit(model: &mut FloatModel, wide: Wide) -> Result<()> {
     let c = &model.config;
     let folded = c.norm_order == NormOrder::Pre && c.norm == Norm::Layer;
@@ -38,17 +31,11 @@ pub fn fit(model: &mut FloatModel, wide: Wide) -> Result<()> {
     if c.architecture != Architecture::Decoder || !(rotary || bias) {
         return Ok(());
     }
-    // As many positions as a text has: what the device's RAM would be the host needs not have.
-    let (context, window) = (c.context, c.window);
-    let short = context.min(LENGTH);
-    (model.config.context, model.config.window) = (short, window.min(short));
-    let blob = write(model, wide);
-    (model.config.context, model.config.window) = (context, window);
-    let blob = Blob::new(&blob?);
+    let blob = writer(model, wide)?;
     let parsed = blob.parse().map_err(|source| Error::Blob { path: "the model".into(), source })?;
     let mut means = vec![Mean::default(); model.config.n_layers];
     let padded = pad_heads(model);
-    for text in texts(&parsed, model.parameters)? {
+    for text in write_texts(&parsed, model.parameters)? {
         padded.each_key(&text, &mut |layer, row| means[layer].add(row));
     }
     let means: Vec<Vec<f64>> = means.into_iter().map(Mean::value).collect();
@@ -76,31 +63,6 @@ fn section(model: &Model, layer: usize, mean: &[f64]) -> Vec<u8> {
     let unit = 2f64.powi(weights.section.output_exponent(&model.layout().layer.attention.k));
     let half = |x: &f64| (x / unit).round().clamp(i16::MIN as f64, i16::MAX as f64) as i16;
     mean.iter().flat_map(|x| half(x).to_le_bytes()).collect()
-}
-
-/// Texts that the model writes: from its begin token, or from some token if it has none, at temperature 1.
-fn texts(model: &Model, parameters: usize) -> Result<Vec<Vec<u32>>> {
-    let c = model.config();
-    let begin = model.tokenizer().and_then(|tokenizer| tokenizer.vocabulary().begin());
-    let length = LENGTH.min(c.context);
-    let count = (WORK / (length * parameters.max(1))).clamp(1, TEXTS);
-    let mut arena = HeapArena::try_new(model.arena())?;
-    let mut decoder = Decoder::new(model, arena.parts())?;
-    let mut texts = Vec::with_capacity(count);
-    for seed in 1..=count as u64 {
-        let mut sampler = Sampler::new(Sampling::seeded(seed));
-        // All tokens alike: the first draw of a text without a begin token.
-        let mut uniform = vec![0; c.vocab_size];
-        let first = begin.unwrap_or_else(|| sampler.sample(&mut uniform));
-        let mut text = vec![first];
-        decoder.reset();
-        while text.len() < length {
-            decoder.advance(text[text.len() - 1])?;
-            text.push(sampler.sample(decoder.logits_mut()));
-        }
-        texts.push(text);
-    }
-    Ok(texts)
 }
 
 /// The mean of rows.

@@ -1,22 +1,14 @@
-//! From f32 layers to the sections of a blob: int8 weights with a multiplier per output, biases and
-//! gains of 16 bits, and the power-of-two units that the engine computes in.
+//! From f32 layers to the sections of a blob: weights of eight or four bits with a multiplier per output,
+//! biases and gains of 16 bits, and the power-of-two units that the engine computes in.
 
 use crate::float_model::{FloatLinear, FloatNorm};
+use crate::float_weights::Rounded;
+pub use crate::grid::exponent_for;
+use crate::grid::grid;
+use crate::rounding;
 use picoformer::blob::{ALIGN, LinearLayout, META_BYTES};
 use picoformer::config::round_up;
 use picoformer::matrix::Packing;
-
-/// The smallest power of two that lets `largest` fit `limit`: `largest ≤ limit · 2^e`.
-pub fn exponent_for(largest: f64, limit: f64) -> i16 {
-    if largest <= 0.0 {
-        return 0;
-    }
-    let mut exponent = (largest / limit).log2().ceil() as i32;
-    while largest > limit * 2f64.powi(exponent) {
-        exponent += 1;
-    }
-    exponent.clamp(-100, 100) as i16
-}
 
 /// Numbers as `i16` with one power of two; returns the bytes and the exponent.
 pub fn halves(values: &[f32], padded_bytes: usize) -> (Vec<u8>, i16) {
@@ -42,35 +34,46 @@ pub struct Options {
     pub packing: Packing,
 }
 
+/// A layer's weights, rounded to eight bits: each to the nearest.
+fn nearest(layer: &FloatLinear) -> Rounded {
+    let rows = || layer.weight.chunks_exact(layer.in_dim);
+    let largest = |row: &[f32]| row.iter().fold(0f64, |m, &w| m.max(w.abs() as f64));
+    let steps: Vec<f64> = rows().map(|row| largest(row) / 127.0).collect();
+    let (multipliers, exponent) = grid(&steps);
+    let unit = 2f64.powi(exponent as i32);
+    let code = |w: &f32, step: f64| (*w as f64 / step).round().clamp(-127.0, 127.0) as i8;
+    let steps = multipliers.iter().map(|&multiplier| multiplier.max(1) as f64 * unit);
+    let codes = rows().zip(steps).flat_map(|(row, step)| row.iter().map(move |w| code(w, step)));
+    Rounded { codes: codes.collect(), multipliers, exponent }
+}
+
 /// The section of a linear layer.
 pub fn linear(layer: &FloatLinear, options: Options) -> Vec<u8> {
     let layout =
         LinearLayout::new(layer.out_dim, layer.in_dim, layer.bias.is_some(), options.packing);
-    let rows: Vec<&[f32]> = layer.weight.chunks_exact(layer.in_dim).collect();
-    let scales: Vec<f64> = rows
-        .iter()
-        .map(|row| row.iter().fold(0f64, |m, &w| m.max(w.abs() as f64)) / 127.0)
-        .collect();
-    let exponent = exponent_for(scales.iter().copied().fold(0.0, f64::max), 32767.0);
-    let unit = 2f64.powi(exponent as i32);
+    let (packing, padded_in) = (layout.packing, layout.padded_in());
+    let rounded = match (&layer.rounded, packing) {
+        (Some(rounded), _) => rounded.clone(),
+        (None, Packing::Nibbles) => rounding::round(layer, &[]),
+        (None, _) => nearest(layer),
+    };
     let mut section = vec![0u8; layout.bytes()];
     let output_exponent = exponent_for(options.bound, 32767.0);
-    put(&mut section, 0, &exponent.to_le_bytes());
+    put(&mut section, 0, &rounded.exponent.to_le_bytes());
     put(&mut section, 4, &output_exponent.to_le_bytes());
     put(&mut section, 6, &(if options.wide { 12u16 } else { 8 }).to_le_bytes());
-    for (r, (row, scale)) in rows.iter().zip(&scales).enumerate() {
-        let multiplier = ((scale / unit).ceil().clamp(0.0, 32767.0)) as u16;
-        put(&mut section, layout.multipliers() + 2 * r, &multiplier.to_le_bytes());
-        let step = multiplier.max(1) as f64 * unit;
-        let quantized = |k: usize| {
-            let weight = row.get(k).copied().unwrap_or(0.0) as f64;
-            (weight / step).round().clamp(-127.0, 127.0) as i8
-        };
-        for word in 0..layout.padded_in() / 4 {
-            let packed = layout.packing.pack([0, 1, 2, 3].map(|i| quantized(4 * word + i)));
-            let at = META_BYTES + layout.packing.word_offset(r, word, layout.padded_in());
-            put(&mut section, at, &packed.to_le_bytes());
+    for r in 0..layout.padded_out() {
+        // Outputs and inputs that only fill up are 0, which need not be zero bytes.
+        let row = rounded.codes.chunks_exact(layer.in_dim).nth(r).unwrap_or_default();
+        for word in 0..padded_in / 4 {
+            let code = |i: usize| row.get(4 * word + i).copied().unwrap_or(0);
+            let packed = packing.pack([0, 1, 2, 3].map(code)).to_le_bytes();
+            let at = META_BYTES + packing.word_offset(r, word, padded_in);
+            put(&mut section, at, &packed[..packing.word_bytes()]);
         }
+    }
+    for (r, multiplier) in rounded.multipliers.iter().enumerate() {
+        put(&mut section, layout.multipliers() + 2 * r, &multiplier.to_le_bytes());
     }
     if let Some(bias) = &layer.bias {
         let (bytes, exponent) = halves(bias, round_up(2 * layout.padded_out(), ALIGN));
@@ -132,19 +135,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exponents_fit_tightly() {
-        assert_eq!(exponent_for(32767.0, 32767.0), 0);
-        assert_eq!(exponent_for(32768.0, 32767.0), 1);
-        assert_eq!(exponent_for(1.0, 32767.0), -14);
-    }
-
-    #[test]
     fn folding_a_norm_changes_no_result() {
         let layer = FloatLinear {
             weight: vec![1.0, -2.0, 0.5, 3.0],
             bias: Some(vec![0.1, -0.2]),
             out_dim: 2,
             in_dim: 2,
+            ..FloatLinear::default()
         };
         let norm = FloatNorm { gain: vec![2.0, -1.5], bias: Some(vec![0.25, 4.0]) };
         let n = [0.7f32, -1.1];

@@ -9,7 +9,7 @@ use picoformer::blob::{
     ALIGN, CHECKSUM_OFFSET, HEADER_BYTES, Header, Layout, META_BYTES, PROBLEM, RULES, TRIGGER, Tag,
     checksum,
 };
-use picoformer::config::{Config, Head, Input, Norm, NormOrder, Position, round_up};
+use picoformer::config::{Config, Head, Input, Norm, NormOrder, Position, Role, round_up};
 use picoformer::rules::Rules;
 
 /// Which linear layers get 12-bit input rows.
@@ -64,20 +64,20 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
         Wide::Never => false,
         Wide::Norm | Wide::All => true,
     };
-    let plain = Options { bound: 0.0, wide: wide == Wide::All, packing: config.packing };
+    let plain = |role: Role| options(&config, role, 0.0, wide == Wide::All);
 
     let mut blob = vec![0u8; HEADER_BYTES];
     let shared = model.decoder.as_ref().filter(|d| d.embedding.is_none());
-    let table = |table: &FloatLinear, decoder: Option<&FloatDecoder>| {
+    let table = |table: &FloatLinear, decoder: Option<&FloatDecoder>, role: Role| {
         let bias = decoder.and_then(|d| d.head_bias.clone());
         let zero = config.head_bias && config.head == Head::TiedVocabulary;
         let bias = bias.or(zero.then(|| vec![0.0; table.out_dim]));
-        linear(&FloatLinear { bias: bias.or(table.bias.clone()), ..table.clone() }, plain)
+        linear(&FloatLinear { bias: bias.or(table.bias.clone()), ..table.clone() }, plain(role))
     };
-    blob.extend(table(&model.embedding, shared));
+    blob.extend(table(&model.embedding, shared, Role::Embedding));
     let positions = [model.positions.as_deref(), Some(&model.relative[..])];
     blob.extend(position(&config, positions, &model.frequencies));
-    let layers = LayerWriter { config: &config, wide: after_norm, plain };
+    let layers = LayerWriter { config: &config, wide: after_norm, all_wide: wide == Wide::All };
     // Post-norm layers read the row that the norm before them made.
     let mut before = Row::embedded(&model.embedding, model.positions.as_deref(), &config);
     if let Some(n) = &model.embedding_norm {
@@ -95,16 +95,16 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
         before = Row::Normed(n);
     }
     if let Some(layer) = &model.pooler {
-        blob.extend(linear(layer, plain));
+        blob.extend(linear(layer, plain(Role::Pooler)));
     }
     if let Some(decoder) = &model.decoder {
         if let Some(own) = &decoder.embedding {
-            blob.extend(table(own, Some(decoder)));
+            blob.extend(table(own, Some(decoder), Role::DecoderEmbedding));
         }
         write_decoder(&mut blob, model, decoder, &layers, before);
     }
     if let Some(layer) = &model.head {
-        blob.extend(linear(layer, plain));
+        blob.extend(linear(layer, plain(Role::Head)));
     }
     for section in [&model.tokenizer, &labels] {
         blob.extend(section);
@@ -128,6 +128,12 @@ pub fn write(model: &FloatModel, wide: Wide) -> Result<Vec<u8>> {
     };
     seal(&mut blob, header);
     Ok(blob)
+}
+
+/// How a layer of a role is quantised; weights of four bits read 8-bit rows.
+fn options(config: &Config, role: Role, bound: f64, wide: bool) -> Options {
+    let packing = config.packing_of(role);
+    Options { bound, wide: wide && packing.bits() == 8, packing }
 }
 
 /// Writes the header, with length and checksum as the blob now is.
@@ -189,7 +195,8 @@ struct LayerWriter<'a> {
     config: &'a Config,
     /// 12-bit rows for the linear layers that read a norm.
     wide: bool,
-    plain: Options,
+    /// 12-bit rows for the others too.
+    all_wide: bool,
 }
 
 /// The parts of an attention.
@@ -199,11 +206,21 @@ struct Parts<'a> {
     v: &'a FloatLinear,
     o: &'a FloatLinear,
     score_scale: f32,
+    roles: [Role; 4],
 }
+
+/// The roles of a layer's attention to its own rows: q, k, v, o.
+const OWN: [Role; 4] = [Role::Query, Role::Key, Role::Value, Role::Output];
+/// Those of a cross-attention.
+const CROSS: [Role; 4] = [Role::CrossQuery, Role::CrossKey, Role::CrossValue, Role::CrossOutput];
 
 impl LayerWriter<'_> {
     fn pre(&self) -> bool {
         self.config.norm_order == NormOrder::Pre
+    }
+
+    fn plain(&self, role: Role) -> Options {
+        options(self.config, role, 0.0, self.all_wide)
     }
 
     fn norm(&self, n: &FloatNorm) -> Vec<u8> {
@@ -211,9 +228,16 @@ impl LayerWriter<'_> {
     }
 
     /// A layer that reads a row; `own` is the norm before it that is to be folded in (pre-norm).
-    fn reading(&self, l: &FloatLinear, row: Row, own: Option<&FloatNorm>, factor: f64) -> Vec<u8> {
+    fn reading(
+        &self,
+        l: &FloatLinear,
+        role: Role,
+        row: Row,
+        own: Option<&FloatNorm>,
+        factor: f64,
+    ) -> Vec<u8> {
         let row = own.map_or(row, Row::Normed);
-        let options = Options { bound: row.bound(l) * factor, wide: self.wide, ..self.plain };
+        let options = options(self.config, role, row.bound(l) * factor, self.wide);
         match own {
             Some(norm) => linear(&fold(l, norm), options),
             None => linear(l, options),
@@ -230,9 +254,9 @@ impl LayerWriter<'_> {
     ) {
         let rotary = self.config.position == Position::Rotary;
         let factor = if rotary { std::f64::consts::SQRT_2 } else { 1.0 };
-        let q = self.reading(parts.q, rows[0], norms[0], factor);
-        let k = self.reading(parts.k, rows[1], norms[1], factor);
-        let v = self.reading(parts.v, rows[1], norms[1], 1.0);
+        let q = self.reading(parts.q, parts.roles[0], rows[0], norms[0], factor);
+        let k = self.reading(parts.k, parts.roles[1], rows[1], norms[1], factor);
+        let v = self.reading(parts.v, parts.roles[2], rows[1], norms[1], 1.0);
         let unit = |section: &[u8]| i16::from_le_bytes([section[4], section[5]]) as i32;
         // log2 score = q·k · max|q| · max|k| · 2^(e_q + e_k) · scale · log2(e) / 127²
         let factor = parts.score_scale as f64 * std::f64::consts::LOG2_E / (127.0 * 127.0)
@@ -242,7 +266,7 @@ impl LayerWriter<'_> {
         let multiplier = (factor / 2f64.powi(exponent)).round() as u16;
         put(&mut attention, 0, &multiplier.to_le_bytes());
         put(&mut attention, 2, &(exponent as i16).to_le_bytes());
-        let o = linear(parts.o, self.plain);
+        let o = linear(parts.o, self.plain(parts.roles[3]));
         [attention, q, k, v, o].into_iter().for_each(|section| blob.extend(section));
     }
 
@@ -261,17 +285,18 @@ impl LayerWriter<'_> {
         middle: &FloatNorm,
     ) {
         let FloatLayer { q, k, v, o, score_scale, .. } = layer;
-        let parts = Parts { q, k, v, o, score_scale: *score_scale };
+        let parts = Parts { q, k, v, o, score_scale: *score_scale, roles: OWN };
         let own = self.pre().then_some(&layer.norm_1);
         self.attention(blob, &parts, [before; 2], [own; 2]);
         if !self.pre() {
             blob.extend(self.norm(&layer.norm_1));
         }
         let own = self.pre().then_some(&layer.norm_2);
-        for l in layer.gate.iter().chain([&layer.up]) {
-            blob.extend(self.reading(l, Row::Normed(middle), own, 1.0));
+        let gate = layer.gate.as_ref().map(|gate| (gate, Role::Gate));
+        for (l, role) in gate.into_iter().chain([(&layer.up, Role::Up)]) {
+            blob.extend(self.reading(l, role, Row::Normed(middle), own, 1.0));
         }
-        blob.extend(linear(&layer.down, self.plain));
+        blob.extend(linear(&layer.down, self.plain(Role::Down)));
         if !self.pre() {
             blob.extend(self.norm(&layer.norm_2));
         }
@@ -300,7 +325,7 @@ fn write_decoder(
     for (layer, cross) in decoder.layers.iter().zip(&decoder.cross) {
         layers.write_around(blob, layer, before, &cross.norm);
         let FloatCross { q, k, v, o, score_scale, .. } = cross;
-        let parts = Parts { q, k, v, o, score_scale: *score_scale };
+        let parts = Parts { q, k, v, o, score_scale: *score_scale, roles: CROSS };
         let own = layers.pre().then_some(&cross.norm);
         layers.attention(blob, &parts, [Row::Normed(&layer.norm_1), source], [own, None]);
         if !layers.pre() {

@@ -81,6 +81,7 @@ macro_rules! fields {
                 put(&mut bytes, 0, u32::from_le_bytes(MAGIC), 4);
                 put(&mut bytes, 4, VERSION as u32, 2);
                 put(&mut bytes, 6, HEADER_BYTES as u32, 2);
+                put(&mut bytes, FOUR_BITS, c.four_bits.0 as u32, 2);
                 put(&mut bytes, FLAGS, 0 $(| (c.$flag as u32) << $bit)*, 4);
                 $(put(&mut bytes, $code_at, c.$code as u32, 1);)*
                 $(put(&mut bytes, $size_at, c.$size as u32, size_of::<$size_type>());)*
@@ -96,6 +97,7 @@ macro_rules! fields {
                     return Err(FormatError::BadConfig { field: "flags" });
                 }
                 Ok(Config {
+                    four_bits: Roles(read_u16(blob, FOUR_BITS)),
                     $($code: match $code(read_u8(blob, $code_at)) {
                         Some(value) => value,
                         None => return Err(FormatError::BadConfig { field: stringify!($code) }),
@@ -116,7 +118,9 @@ macro_rules! fields {
 /// Offset of the flags.
 const FLAGS: usize = 28;
 /// Offsets of the bytes that no field uses.
-const RESERVED: [usize; 5] = [25, 26, 27, 94, 95];
+const RESERVED: [usize; 3] = [25, 94, 95];
+/// Offset of the roles of weights of four bits.
+const FOUR_BITS: usize = 26;
 
 // Offset (of a flag: its bit), name, type.
 fields! {

@@ -10,9 +10,10 @@ use crate::matrix::Packing;
 /// 0   i16 weight_exponent   real weight = w · multiplier[row] · 2^weight_exponent
 /// 2   i16 bias_exponent     real bias = bias[row] · 2^bias_exponent
 /// 4   i16 output_exponent   16-bit results are in units of 2^output_exponent
-/// 6   u16 input_bits        8: input rows in −127…127; 12: in −2047…2047
+/// 6   u16 input_bits        8: input rows in −127…127; 12: in −2047…2047, for weights of eight bits
 /// 8   8 zero bytes
-/// 16  weights               packed: out_dim and in_dim rounded up to multiples of 4
+/// 16  weights               packed: out_dim rounded up to a multiple of 4, in_dim to one of 4, or of 8
+///                           if weights have four bits
 ///     multipliers           u16 (0…32767) × padded out_dim
 ///     biases                i16 × padded out_dim, if the layer has a bias
 /// ```
@@ -37,9 +38,9 @@ impl LinearLayout {
     pub const fn padded_out(&self) -> usize {
         round_up(self.out_dim, 4)
     }
-    /// Inputs, rounded up to a multiple of 4.
+    /// Inputs, rounded up to a multiple of [`Packing::inputs_per_word`].
     pub const fn padded_in(&self) -> usize {
-        round_up(self.in_dim, 4)
+        round_up(self.in_dim, self.packing.inputs_per_word())
     }
     /// Bytes of the packed weights.
     pub const fn weight_bytes(&self) -> usize {
@@ -145,21 +146,25 @@ pub struct AttentionLayout {
 }
 
 impl AttentionLayout {
-    /// An attention that begins at `scores`. A cross-attention's is the same: its query reads a row that
-    /// a pre-norm has normalised, so it has a bias as the layer's own.
-    const fn new(c: &Config, scores: usize) -> Self {
+    /// An attention that begins at `scores`; `roles` are those of q, k, v and o. A cross-attention's is the
+    /// same: its query reads a row that a pre-norm has normalised, so it has a bias as the layer's own.
+    const fn new(c: &Config, scores: usize, roles: [Role; 4]) -> Self {
+        let [q, k, v, o] = roles;
         let q = Placed {
             offset: scores + META_BYTES,
-            layout: LinearLayout::new(c.q_dim(), c.d_model, c.qkv_bias, c.packing),
+            layout: LinearLayout::new(c.q_dim(), c.d_model, c.qkv_bias, c.packing_of(q)),
         };
         let k = Placed {
             offset: q.end(),
-            layout: LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias, c.packing),
+            layout: LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias, c.packing_of(k)),
         };
-        let v = Placed { offset: k.end(), layout: k.layout };
+        let v = Placed {
+            offset: k.end(),
+            layout: LinearLayout::new(c.kv_dim(), c.d_model, c.qkv_bias, c.packing_of(v)),
+        };
         let o = Placed {
             offset: v.end(),
-            layout: LinearLayout::new(c.d_model, c.q_dim(), c.output_bias, c.packing),
+            layout: LinearLayout::new(c.d_model, c.q_dim(), c.output_bias, c.packing_of(o)),
         };
         let norm = o.end();
         Self { scores, q, k, v, o, norm, end: norm + post_norm_bytes(c) }
@@ -198,16 +203,19 @@ pub struct LayerLayout {
 impl LayerLayout {
     /// Layout of every layer of a model.
     pub const fn new(c: &Config) -> Self {
-        let attention = AttentionLayout::new(c, 0);
+        let attention =
+            AttentionLayout::new(c, 0, [Role::Query, Role::Key, Role::Value, Role::Output]);
         let gate = Placed {
             offset: attention.end,
-            layout: LinearLayout::new(c.d_ff, c.d_model, c.up_bias, c.packing),
+            layout: LinearLayout::new(c.d_ff, c.d_model, c.up_bias, c.packing_of(Role::Gate)),
         };
-        let up =
-            Placed { offset: if c.gated { gate.end() } else { gate.offset }, layout: gate.layout };
+        let up = Placed {
+            offset: if c.gated { gate.end() } else { gate.offset },
+            layout: LinearLayout::new(c.d_ff, c.d_model, c.up_bias, c.packing_of(Role::Up)),
+        };
         let down = Placed {
             offset: up.end(),
-            layout: LinearLayout::new(c.d_model, c.d_ff, c.down_bias, c.packing),
+            layout: LinearLayout::new(c.d_model, c.d_ff, c.down_bias, c.packing_of(Role::Down)),
         };
         let norm = down.end();
         Self { attention, gate, up, down, norm, bytes: norm + post_norm_bytes(c) }
@@ -239,13 +247,15 @@ impl DecoderLayout {
     const fn new(c: &Config, start: usize) -> Self {
         let both = c.decoder_layers > 0;
         let norm = norm_bytes(c);
-        let embedding = Placed { offset: start, layout: Layout::embedding_layout(c) };
+        let embedding =
+            Placed { offset: start, layout: Layout::embedding_layout(c, Role::DecoderEmbedding) };
         let position = if c.separate_embedding { embedding.end() } else { start };
         let has_position = both && matches!(c.position, Position::Learned | Position::Relative);
         let position_len = if has_position { position_bytes(&c.decoder_side()) } else { 0 };
         let embedding_norm = position + position_len;
         let layers = embedding_norm + if both && c.embedding_norm { norm } else { 0 };
-        let cross = AttentionLayout::new(c, LayerLayout::new(c).bytes);
+        let roles = [Role::CrossQuery, Role::CrossKey, Role::CrossValue, Role::CrossOutput];
+        let cross = AttentionLayout::new(c, LayerLayout::new(c).bytes, roles);
         let layer_bytes = cross.end;
         let final_norm = layers + layer_bytes * c.decoder_layers;
         let end = final_norm + if both && c.final_norm { norm } else { 0 };
@@ -293,7 +303,8 @@ impl Layout {
             return None;
         }
         let norm = norm_bytes(c);
-        let embedding = Placed { offset: HEADER_BYTES, layout: Self::embedding_layout(c) };
+        let embedding =
+            Placed { offset: HEADER_BYTES, layout: Self::embedding_layout(c, Role::Embedding) };
         let position = embedding.end();
         let embedding_norm = position + position_bytes(c);
         let layers = embedding_norm + if c.embedding_norm { norm } else { 0 };
@@ -301,16 +312,19 @@ impl Layout {
         let final_norm = layers + layer.bytes * c.n_layers;
         let pooler = Placed {
             offset: final_norm + if c.final_norm { norm } else { 0 },
-            layout: LinearLayout::new(c.d_model, c.d_model, true, c.packing),
+            layout: LinearLayout::new(c.d_model, c.d_model, true, c.packing_of(Role::Pooler)),
         };
         let decoder = DecoderLayout::new(c, if c.pooler { pooler.end() } else { pooler.offset });
         let head = Placed {
             offset: decoder.end,
-            layout: LinearLayout::new(c.n_outputs(), c.d_model, c.head_bias, c.packing),
+            layout: LinearLayout::new(
+                c.n_outputs(),
+                c.d_model,
+                c.head_bias,
+                c.packing_of(Role::Head),
+            ),
         };
-        let has_head = matches!(c.head, Head::Vocabulary | Head::Classifier | Head::TokenLabels)
-            || matches!(c.head, Head::Embedding) && c.n_labels > 0;
-        let tokenizer = if has_head { head.end() } else { head.offset };
+        let tokenizer = if c.has_head() { head.end() } else { head.offset };
         let mut layout = Self {
             embedding,
             position,
@@ -343,11 +357,12 @@ impl Layout {
     }
 
     /// A tied head's bias stands with the table.
-    const fn embedding_layout(c: &Config) -> LinearLayout {
+    const fn embedding_layout(c: &Config, role: Role) -> LinearLayout {
         let bias = c.head_bias && matches!(c.head, Head::TiedVocabulary);
+        let packing = c.packing_of(role);
         match c.input {
-            Input::Tokens => LinearLayout::new(c.vocab_size, c.d_model, bias, c.packing),
-            Input::Frames => LinearLayout::new(c.d_model, c.frame_len, true, c.packing),
+            Input::Tokens => LinearLayout::new(c.vocab_size, c.d_model, bias, packing),
+            Input::Frames => LinearLayout::new(c.d_model, c.frame_len, true, packing),
         }
     }
 

@@ -16,6 +16,7 @@ impl Config {
             head: Head::None,
             pooling: Pooling::First,
             packing: Packing::Paired,
+            four_bits: Roles::NONE,
             gated: false,
             qkv_bias: false,
             output_bias: false,

@@ -1,6 +1,6 @@
 //! The contract between the engine and a set of inner loops.
 
-use super::formats::Formats;
+use super::formats::{Formats, Nibbles};
 use super::lanes::{HeadScale, LanesMut, Quantizer, Sums};
 use super::portable;
 use super::rows::{Curve, Ratio, Statistics};
@@ -21,13 +21,16 @@ pub trait Kernels: Sized {
 
     /// Packings of weights that this backend multiplies, the fastest (for one row) first. A model
     /// with another packing is refused.
-    const PACKINGS: &'static [Packing] = &Packing::ALL;
+    const PACKINGS: &'static [Packing] = &Packing::BYTES;
 
     /// How [`Kernels::write_key`] packs the keys of a block; one of [`Kernels::PACKINGS`].
     const KEY_PACKING: Packing = Packing::Paired;
 
     /// Products of 8-bit lanes are `2^PRODUCT_SHIFT · Σ w x`; 0 … 8.
     const PRODUCT_SHIFT: i32 = 8;
+
+    /// Products of [`Packing::Nibbles`] are `2^NIBBLE_SHIFT · Σ w x`; 0 … 12.
+    const NIBBLE_SHIFT: i32 = 8;
 
     /// Maximum number of keys that a query can see; a model with a longer context is refused. At most
     /// 2¹⁷: softmax numerators are below 2¹⁵, and their sum has 32 bits.
@@ -44,7 +47,7 @@ pub trait Kernels: Sized {
     }
 
     /// Quantises row `row` into the lanes; of two rows, 0 comes before 1. `x` has as many numbers
-    /// as the lanes have inputs, or up to three fewer: the missing ones are 0.
+    /// as the lanes have inputs, or up to seven fewer: the missing ones are 0.
     fn quantize(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<Self>) {
         portable::quantize(x, quantizer, row, lanes);
     }
@@ -77,6 +80,31 @@ pub trait Kernels: Sized {
     /// As [`Kernels::linear`] in 32 bits ([`Kernels::rescale_32`]).
     fn linear_32(linear: Linear<Self, i32>) {
         portable::linear(linear, Self::matmul, Self::rescale_32);
+    }
+
+    /// [`Kernels::quantize`] for lanes that are multiplied by weights of four bits.
+    fn quantize_nibbles(
+        x: &[i16],
+        quantizer: &Quantizer,
+        row: usize,
+        lanes: &mut LanesMut<Nibbles<Self>>,
+    ) {
+        portable::quantize(x, quantizer, row, lanes);
+    }
+
+    /// [`Kernels::matmul`] of weights of four bits; `s` is [`Kernels::NIBBLE_SHIFT`].
+    fn matmul_nibbles(product: &Product<Nibbles<Self>>, sums: &mut [i32]) {
+        portable::matmul_nibbles(product, sums);
+    }
+
+    /// [`Kernels::linear`] of weights of four bits.
+    fn linear_nibbles(linear: Linear<Nibbles<Self>, i16>) {
+        portable::linear(linear, Self::matmul_nibbles, Self::rescale);
+    }
+
+    /// [`Kernels::linear_32`] of weights of four bits.
+    fn linear_32_nibbles(linear: Linear<Nibbles<Self>, i32>) {
+        portable::linear(linear, Self::matmul_nibbles, Self::rescale_32);
     }
 
     /// Gain and bias of an explicit norm:
@@ -155,6 +183,13 @@ impl<K: Kernels> Formats for K {
     const PACKINGS: &'static [Packing] = K::PACKINGS;
     const KEY_PACKING: Packing = K::KEY_PACKING;
     const PRODUCT_SHIFT: i32 = K::PRODUCT_SHIFT;
+    const MAX_KEYS: usize = K::MAX_KEYS;
+}
+
+impl<K: Kernels> Formats for Nibbles<K> {
+    const PACKINGS: &'static [Packing] = &[Packing::Nibbles];
+    const KEY_PACKING: Packing = K::KEY_PACKING;
+    const PRODUCT_SHIFT: i32 = K::NIBBLE_SHIFT;
     const MAX_KEYS: usize = K::MAX_KEYS;
 }
 

@@ -1,6 +1,7 @@
 //! What operands must know of the kernels that they are made for.
 
 use crate::matrix::Packing;
+use core::marker::PhantomData;
 
 /// The constants of [`Kernels`](super::Kernels) that the types of operands ask for; all kernels have them.
 pub trait Formats {
@@ -13,3 +14,7 @@ pub trait Formats {
     /// Keys that a query can see at most.
     const MAX_KEYS: usize;
 }
+
+/// The kernels `K` where weights have four bits: what [`Packing::Nibbles`] is multiplied by.
+#[derive(Clone, Copy, Debug)]
+pub struct Nibbles<K>(PhantomData<K>);

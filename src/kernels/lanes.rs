@@ -166,11 +166,11 @@ impl HeadScale {
     }
 }
 
-/// A buffer for one or two quantised rows, see the [module on kernels](super): two 16-bit numbers
-/// per input, for one row as for two. The kernels `K` choose the format of the contents.
+/// A buffer for one or two quantised rows, see the [module on kernels](super): [`room`] for two rows,
+/// also for one. The kernels `K` choose the format of the contents.
 #[derive(Debug)]
 pub struct LanesMut<'a, K> {
-    /// At least `8 · words` numbers, at a multiple of four bytes.
+    /// At least [`room`] for `4 · words` inputs, at a multiple of four bytes.
     pub(super) data: &'a mut [i16],
     pub(super) rows: RowCount,
     /// Words of four inputs, 1 … [`SEGMENT`] / 4.
@@ -183,7 +183,7 @@ pub struct LanesMut<'a, K> {
 /// One or two quantised rows, written by the kernels `K` for their own products.
 #[derive(Debug)]
 pub struct Lanes<'a, K> {
-    /// At least `8 · words` numbers, at a multiple of four bytes.
+    /// At least [`room`] for `4 · words` inputs, at a multiple of four bytes.
     pub(super) data: &'a [i16],
     pub(super) rows: RowCount,
     /// Words of four inputs, 1 … [`SEGMENT`] / 4.
@@ -205,9 +205,9 @@ impl<'a, K: Formats> LanesMut<'a, K> {
     /// A buffer for `rows` rows of `inputs` numbers of `bits` bits, to be multiplied by weights in
     /// `packing`.
     ///
-    /// `None` if `inputs` is not a multiple of 4 in 4 … [`SEGMENT`], if `buffer` is shorter than
-    /// two numbers per input or does not begin at a multiple of four bytes, or if `K` does not
-    /// multiply such weights.
+    /// `None` if `inputs` is not a multiple of [`Packing::inputs_per_word`] in 4 … [`SEGMENT`], if
+    /// `buffer` is shorter than [`room`] or does not begin at a multiple of four bytes, or if `K` does
+    /// not multiply such weights by rows of so many bits.
     #[inline(always)]
     pub fn new(
         buffer: &'a mut [i16],
@@ -256,11 +256,13 @@ impl<'a, K: Formats> Lanes<'a, K> {
         packing: Packing,
         bits: Bits,
     ) -> Option<Self> {
+        let format = only::<K>(packing);
         let fits = inputs.wrapping_sub(4) <= SEGMENT - 4
-            && inputs.is_multiple_of(4)
-            && buffer.len() >= 2 * inputs
+            && inputs.is_multiple_of(format.inputs_per_word())
+            && buffer.len() >= room(inputs, format)
             && buffer.as_ptr().addr().is_multiple_of(4)
-            && multiplies::<K>(packing);
+            && multiplies::<K>(packing)
+            && (format.bits() == 8 || matches!(bits, Bits::Eight));
         let (words, kernels) = (inputs / 4, PhantomData);
         if fits { Some(Self { data: buffer, rows, words, packing, bits, kernels }) } else { None }
     }
@@ -275,6 +277,16 @@ impl<'a, K: Formats> Lanes<'a, K> {
     #[inline(always)]
     pub fn inputs(&self) -> usize {
         4 * self.words
+    }
+}
+
+/// 16-bit numbers that lanes of `inputs` inputs take: two per input, and four more where the weights are
+/// stored with an offset, for a sum of each row.
+#[inline(always)]
+pub const fn room(inputs: usize, packing: Packing) -> usize {
+    match packing {
+        Packing::Paired | Packing::Plain => 2 * inputs,
+        Packing::Nibbles => 2 * inputs + 4,
     }
 }
 

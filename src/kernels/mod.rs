@@ -15,7 +15,7 @@
 //! With the paired weights of [`matrix`](crate::matrix), halfword `H = 256·w1 + w0`, the sum
 //! `H·x1 + w0·(256·x0 − x1) = 256·(w0·x0 + w1·x1)` is exact, and only `w0` must be extracted. The
 //! lanes of two rows that are multiplied together alternate: four of row 0, four of row 1, and so
-//! on.
+//! on. Lanes for weights of four bits are those of 8-bit rows here; a backend may choose others.
 
 #[cfg(all(target_arch = "arm", feature = "arm-dsp"))]
 mod arm_dsp;
@@ -29,6 +29,12 @@ pub mod check;
 mod contract;
 mod formats;
 mod lanes;
+mod nibbles;
+#[cfg(any(
+    all(target_arch = "arm", feature = "arm-v6m"),
+    all(target_arch = "riscv32", target_feature = "m")
+))]
+mod pairs;
 pub mod portable;
 #[cfg(all(target_arch = "riscv32", target_feature = "m"))]
 mod riscv;
@@ -39,7 +45,9 @@ mod weights;
 mod x86;
 
 pub use contract::{Kernels, Portable};
+pub use formats::Nibbles;
 pub use lanes::*;
+pub use nibbles::Multiply;
 pub use portable::CHUNK;
 pub(crate) use rows::interpolate;
 pub use rows::{Curve, Ratio, Statistics};

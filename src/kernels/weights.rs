@@ -8,13 +8,14 @@ use crate::matrix::Packing;
 /// Maximum number of inputs of a matrix, in words of four.
 const MAX_WORDS: usize = 1 << 13;
 
-/// A packed matrix: groups of four outputs, each of words of four inputs.
+/// A packed matrix: groups of four outputs, each of words of four inputs (see
+/// [`matrix`](crate::matrix)).
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     /// From the first group to the end of the last, at a multiple of four bytes.
     pub(super) bytes: &'a [u8],
     pub(super) packing: Packing,
-    /// Words of four inputs, at least 1.
+    /// Words of four inputs, at least 1; an even number of [`Packing::Nibbles`].
     pub(super) words: usize,
     /// Groups of four outputs, at least 1.
     pub(super) groups: usize,
@@ -32,8 +33,9 @@ impl<'a> Matrix<'a> {
         stride: 16,
     };
 
-    /// A matrix of `outputs` outputs and `inputs` inputs, both multiples of four and not 0. `None`
-    /// if `bytes` does not hold it at a multiple of four bytes.
+    /// A matrix of `outputs` outputs and `inputs` inputs, multiples of four and of
+    /// [`Packing::inputs_per_word`], not 0. `None` if `bytes` does not hold it at a multiple of four
+    /// bytes.
     #[inline(always)]
     pub fn new(bytes: &'a [u8], packing: Packing, outputs: usize, inputs: usize) -> Option<Self> {
         let stride = packing.group_bytes(inputs);
@@ -52,7 +54,8 @@ impl<'a> Matrix<'a> {
         let (groups, words) = (outputs / 4, inputs / 4);
         let before = groups.checked_sub(1)?.checked_mul(stride)?;
         let fits = (1..=MAX_WORDS).contains(&words)
-            && (outputs | inputs | stride).is_multiple_of(4)
+            && (outputs | stride).is_multiple_of(4)
+            && inputs.is_multiple_of(packing.inputs_per_word())
             && bytes.as_ptr().addr().is_multiple_of(4)
             && before.checked_add(packing.group_bytes(inputs))? <= bytes.len();
         if fits { Some(Self { bytes, packing, words, groups, stride }) } else { None }
@@ -87,12 +90,13 @@ impl<'a> Matrix<'a> {
         outputs.is_multiple_of(4).then_some(Self { bytes, groups, ..self })
     }
 
-    /// The `inputs` inputs from `first` on, both multiples of four; `None` beyond the last input.
+    /// The `inputs` inputs from `first` on, both multiples of [`Packing::inputs_per_word`]; `None` beyond
+    /// the last input.
     #[inline(always)]
     pub fn segment(self, first: usize, inputs: usize) -> Option<Self> {
         let fits = first.checked_add(inputs)? <= self.inputs()
             && inputs > 0
-            && (first | inputs).is_multiple_of(4);
+            && (first | inputs).is_multiple_of(self.packing.inputs_per_word());
         let bytes = self.bytes.get(self.packing.word_offset(0, first / 4, self.inputs())..)?;
         if fits { Some(Self { bytes, words: inputs / 4, ..self }) } else { None }
     }
@@ -102,8 +106,14 @@ impl<'a> Matrix<'a> {
     pub fn word<K: Formats>(&self, output: usize, word: usize) -> [i16; 4] {
         let packing = only::<K>(self.packing);
         let at = (output / 4) * self.stride + packing.word_offset(output % 4, word, 4 * self.words);
-        let bytes = self.bytes.get(at..).and_then(|bytes| bytes.first_chunk::<4>());
-        packing.unpack(bytes.map_or(0, |&word| u32::from_le_bytes(word)))
+        let bytes = self.bytes.get(at..).unwrap_or_default();
+        let word = match packing {
+            Packing::Paired | Packing::Plain => {
+                bytes.first_chunk().map(|&word| u32::from_le_bytes(word))
+            }
+            Packing::Nibbles => bytes.first_chunk().map(|&half| u16::from_le_bytes(half) as u32),
+        };
+        word.map_or([0; 4], |word| packing.unpack(word))
     }
 }
 

@@ -3,9 +3,10 @@
 use crate::blob::{AttentionLayout, META_BYTES, Placed, read_i16, read_u16};
 use crate::config::{Config, Norm, round_up};
 use crate::kernels::{Channels, Matrix, Weights};
+use crate::matrix::Packing;
 use crate::slices::{part, rest, split};
 
-/// One linear layer: `y = W x + b`, weights int8 with a scale per output.
+/// One linear layer: `y = W x + b`, weights of eight or four bits with a scale per output.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear<'a> {
     /// The packed matrix, a scale for every output, and perhaps biases.
@@ -37,6 +38,14 @@ pub struct NormWeights<'a> {
 /// demand: all views of a layer at once would take most of a kilobyte of a small core's stack.
 #[derive(Clone, Copy, Debug)]
 pub struct Section<'a>(pub(super) &'a [u8]);
+
+impl Linear<'_> {
+    /// Whether the weights have four bits.
+    #[inline(always)]
+    pub fn has_nibbles(&self) -> bool {
+        matches!(self.weights.matrix().packing(), Packing::Nibbles)
+    }
+}
 
 impl<'a> Section<'a> {
     /// The bytes from `offset` on.

@@ -234,7 +234,7 @@ impl Sections<'_> {
         let (offset, layout) = (base + at.offset, &at.layout);
         self.meta(offset, 3, 8, section);
         let bits = read_u16(self.bytes, offset + 6);
-        if bits != 8 && bits != 12 {
+        if bits != 8 && (bits != 12 || layout.packing.bits() != 8) {
             self.bad(section, offset + 6);
         }
         let multipliers = offset + layout.multipliers();

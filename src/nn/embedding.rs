@@ -5,6 +5,7 @@ use super::position::sinusoid;
 use super::row::{Input, add, halves, renormalize};
 use crate::config::Position;
 use crate::fixed::RowShift;
+use crate::kernels::Nibbles;
 use crate::model::EmbeddingWeights;
 use crate::slices::{first_mut, rest};
 use crate::target::{self, Build};
@@ -28,7 +29,11 @@ pub fn token<B: Build>(
     let shift = exponent - table.weight_exponent;
     let (multiplier, down) = (multiplier << -shift.min(0), RowShift::new(shift.max(0)));
     for (i, four) in sums.chunks_mut(4).enumerate() {
-        for (sum, weight) in four.iter_mut().zip(matrix.word::<B::Kernels>(token, i)) {
+        let word = match target::has_nibbles::<B>() && table.has_nibbles() {
+            true => matrix.word::<Nibbles<B::Kernels>>(token, i),
+            false => matrix.word::<B::Kernels>(token, i),
+        };
+        for (sum, weight) in four.iter_mut().zip(word) {
             *sum = down.apply(weight as i32 * multiplier);
         }
     }

@@ -8,8 +8,7 @@ use xtask::safety::{fuzz, miri, prove, soak, stack};
 use xtask::source::{floors, lines};
 use xtask::{
     bench, board, boards, c, cards, chips, demo, endure, examples, image, layers, qemu, readme,
-    test,
-    update,
+    test, update,
 };
 
 #[derive(Parser)]

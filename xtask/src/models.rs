@@ -30,6 +30,17 @@ pub fn stories() -> Result<Option<PathBuf>> {
     Ok(Some(blob))
 }
 
+/// The same checkpoint with weights of four bits.
+pub fn stories_in_four_bits() -> Result<Option<PathBuf>> {
+    let Some(data) = data() else {
+        eprintln!("stories260K in four bits: skipped, set PICOFORMER_DATA to a folder with it");
+        return Ok(None);
+    };
+    let blob = target("stories260K-4")?;
+    convert_with(&data.join("stories260K/stories260K.bin"), &blob, &["--bits", "4"])?;
+    Ok(Some(blob))
+}
+
 /// An encoder of the shape in which others were measured, with random weights.
 pub fn random_encoder(name: &str) -> Result<PathBuf> {
     let blob = target(name)?;
@@ -46,6 +57,11 @@ fn target(name: &str) -> Result<PathBuf> {
 
 /// Converts a checkpoint.
 fn convert(checkpoint: &Path, blob: &Path) -> Result<()> {
+    convert_with(checkpoint, blob, &[])
+}
+
+/// Converts a checkpoint with options.
+fn convert_with(checkpoint: &Path, blob: &Path, options: &[&str]) -> Result<()> {
     let arguments: [&OsStr; 7] = [
         "--bin".as_ref(),
         "picoformer".as_ref(),
@@ -55,7 +71,8 @@ fn convert(checkpoint: &Path, blob: &Path) -> Result<()> {
         "--output".as_ref(),
         blob.as_ref(),
     ];
-    converter(&arguments)
+    let options = options.iter().map(OsStr::new);
+    converter(&arguments.into_iter().chain(options).collect::<Vec<_>>())
 }
 
 /// Writes a blob as C into a folder; as an array, or as what suits its size.

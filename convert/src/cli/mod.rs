@@ -4,6 +4,7 @@
 mod answer;
 mod encoded;
 mod export_c;
+mod four_bits;
 mod inspect;
 mod phrase;
 mod reference;
@@ -126,6 +127,8 @@ struct ConvertArguments {
     /// What the keys of a decoder are stored less
     #[arg(long, value_enum, default_value_t = KeyBase::Auto)]
     key_base: KeyBase,
+    #[command(flatten)]
+    rounding: four_bits::RoundingArguments,
     /// How the weights are packed
     #[arg(long, value_enum, default_value_t = Layout::Paired)]
     layout: Layout,
@@ -278,6 +281,8 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
     if matches!(arguments.key_base, KeyBase::Auto) {
         key_base::fit(&mut model, wide)?;
     }
+    let asked = matches!(arguments.wide, WideRows::Norm | WideRows::All);
+    four_bits::round(&mut model, &arguments.rounding, asked, wide)?;
     let mut bytes = writer::write(&model, wide)?;
     let note = arguments.note.as_ref().map(|note| (NOTE, note.clone().into_bytes()));
     let kept = loaded.kept.as_ref().map(|kept| (ORIGINAL, kept.to_bytes()));

@@ -116,6 +116,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
             bias: None,
             out_dim: config.vocab_size,
             in_dim: d,
+            ..FloatLinear::default()
         },
         positions: Some(positions),
         embedding_norm: Some(norm(c, &format!("{prefix}embeddings.LayerNorm"), d, true)?),

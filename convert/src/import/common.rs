@@ -89,6 +89,7 @@ pub fn linear(
         bias: if bias { Some(c.tensor(&format!("{name}.bias"), &[out])?) } else { None },
         out_dim: out,
         in_dim: inp,
+        ..FloatLinear::default()
     })
 }
 

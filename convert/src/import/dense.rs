@@ -62,6 +62,7 @@ impl Dense {
             bias: if bias { Some(module.tensor("linear.bias", &[out_dim])?) } else { None },
             out_dim,
             in_dim: width,
+            ..FloatLinear::default()
         };
         module.finish()?;
         Ok(Self { layer, tanh })
@@ -142,5 +143,5 @@ fn product(b: &FloatLinear, a: &FloatLinear) -> FloatLinear {
     };
     let weight = rows.flat_map(|row| (0..a.in_dim).map(move |i| entry(row, i))).collect();
     let bias = a.bias.as_ref().map(|bias| b.forward(bias)).or(b.bias.clone());
-    FloatLinear { weight, bias, out_dim: b.out_dim, in_dim: a.in_dim }
+    FloatLinear { weight, bias, out_dim: b.out_dim, in_dim: a.in_dim, ..FloatLinear::default() }
 }

@@ -59,6 +59,7 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
             bias: qkv.bias.as_ref().map(|b| b[j * d..][..d].to_vec()),
             out_dim: d,
             in_dim: d,
+            ..FloatLinear::default()
         };
         let mut score_scale = if scaled { 1.0 / (head_dim as f32).sqrt() } else { 1.0 };
         if by_layer {
@@ -81,7 +82,12 @@ pub fn import(c: &Checkpoint) -> Result<FloatModel> {
         config,
         epsilon: epsilon(c, "layer_norm_epsilon", 1e-5)?,
         frequencies: Vec::new(),
-        embedding: FloatLinear { weight: embedding, bias: None, out_dim: vocab_size, in_dim: d },
+        embedding: FloatLinear {
+            weight: embedding,
+            out_dim: vocab_size,
+            in_dim: d,
+            ..FloatLinear::default()
+        },
         positions: Some(table("wpe", learned)?),
         embedding_norm: None,
         layers,
@@ -103,5 +109,5 @@ fn conv1d(c: &Checkpoint, name: &str, out: usize, inp: usize) -> Result<FloatLin
     let transposed = c.tensor(&format!("{name}.weight"), &[inp, out])?;
     let weight = (0..out * inp).map(|i| transposed[i % inp * out + i / inp]).collect();
     let bias = Some(c.tensor(&format!("{name}.bias"), &[out])?);
-    Ok(FloatLinear { weight, bias, out_dim: out, in_dim: inp })
+    Ok(FloatLinear { weight, bias, out_dim: out, in_dim: inp, ..FloatLinear::default() })
 }

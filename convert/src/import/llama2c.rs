@@ -296,5 +296,5 @@ fn assemble(config: Config, weights: Weights) -> std::result::Result<FloatModel,
 }
 
 fn matrix(weight: Vec<f32>, out_dim: usize, in_dim: usize) -> FloatLinear {
-    FloatLinear { weight, bias: None, out_dim, in_dim }
+    FloatLinear { weight, out_dim, in_dim, ..FloatLinear::default() }
 }

@@ -37,6 +37,7 @@ impl Random {
             bias: bias.then(|| self.normals(out_dim, 0.3)),
             out_dim,
             in_dim,
+            ..FloatLinear::default()
         }
     }
 

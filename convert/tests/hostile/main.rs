@@ -9,8 +9,10 @@ mod sizes;
 
 use common::every::{golden, models};
 use picoformer::blob::{CHECKSUM_OFFSET, HEADER_BYTES, Layout};
+use picoformer::config::Roles;
 use picoformer::kernels::Native;
 use picoformer::{FormatError, Model};
+use picoformer_convert::four_bits::fit;
 use picoformer_convert::host::Blob;
 use picoformer_convert::writer::{self, Wide};
 use picoformer_forge::{Room, tasks};
@@ -21,7 +23,15 @@ fn blobs() -> &'static [Vec<u8>] {
     static BLOBS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     BLOBS.get_or_init(|| {
         let wide = [Wide::Never, Wide::All].into_iter().cycle();
-        models().iter().zip(wide).map(|(model, wide)| writer::write(model, wide).unwrap()).collect()
+        let whole = models().into_iter().zip(wide);
+        // Every second model once more with weights of four bits, all of them or but a few.
+        let four = models().into_iter().step_by(2).zip([0, 0x0a54].into_iter().cycle());
+        let four = four.map(|(mut model, but)| {
+            let roles = Roles(model.config.roles().0 & !but);
+            fit(&mut model, roles, Wide::Never, &[]).unwrap();
+            (model, Wide::Never)
+        });
+        whole.chain(four).map(|(model, wide)| writer::write(&model, wide).unwrap()).collect()
     })
 }
 
@@ -180,7 +190,8 @@ fn every_header_field_is_named() {
     for (i, name) in codes.into_iter().enumerate() {
         assert_eq!(field(16 + i, &[200]), name);
     }
-    for reserved in [25, 26, 27, 94, 95] {
+    assert_eq!(field(26, &u16::MAX.to_le_bytes()), "four_bits");
+    for reserved in [25, 94, 95] {
         assert_eq!(error(reserved, &[1]), FormatError::BadPadding { offset: reserved });
     }
     assert_eq!(field(100, &u16::MAX.to_le_bytes()), "decoder_layers");

@@ -1,8 +1,7 @@
 //! Matrix products and whole linear layers: from the operands to the assembly.
 
-use super::backend::ArmDsp;
 use super::linear::Tail;
-use super::product::multiply;
+use super::product::Loops;
 use super::rescale::{self, Rescale, Row};
 use super::slow;
 use crate::kernels::{Bits, Channels, Linear, Product, RowCount, RowScale};
@@ -10,7 +9,7 @@ use core::mem::MaybeUninit;
 
 /// See [`Kernels::linear`](crate::kernels::Kernels::linear).
 #[inline(always)]
-pub fn halves(linear: Linear<ArmDsp, i16>) {
+pub fn halves<K: Loops>(linear: Linear<K, i16>) {
     let tail = match (linear.product.lanes.rows, linear.channels.has_biases()) {
         (RowCount::One, false) => rescale::halves_1,
         (RowCount::One, true) => rescale::biased_halves_1,
@@ -22,7 +21,7 @@ pub fn halves(linear: Linear<ArmDsp, i16>) {
 
 /// See [`Kernels::linear_32`](crate::kernels::Kernels::linear_32).
 #[inline(always)]
-pub fn words(linear: Linear<ArmDsp, i32>) {
+pub fn words<K: Loops>(linear: Linear<K, i32>) {
     let tail = match (linear.product.lanes.rows, linear.channels.has_biases()) {
         (RowCount::One, false) => rescale::words_1,
         (RowCount::One, true) => rescale::biased_words_1,
@@ -33,7 +32,7 @@ pub fn words(linear: Linear<ArmDsp, i32>) {
 }
 
 #[inline(always)]
-fn layer<T>(linear: Linear<ArmDsp, T>, tail: Tail) {
+fn layer<K: Loops, T>(linear: Linear<K, T>, tail: Tail) {
     let len = linear.len();
     let Linear { product, channels, mut scales, out } = linear;
     let out = out.map(|out| out.as_mut_ptr().cast());
@@ -48,8 +47,8 @@ fn layer<T>(linear: Linear<ArmDsp, T>, tail: Tail) {
 /// The matrix and the channels have `len` outputs, and each row's `out` room for so many numbers of `width`
 /// halfwords, the width that `tail` writes.
 #[inline(never)]
-unsafe fn outputs(
-    product: &Product<ArmDsp>,
+unsafe fn outputs<K: Loops>(
+    product: &Product<K>,
     channels: &Channels,
     scales: &mut [RowScale; 2],
     len: usize,
@@ -75,8 +74,8 @@ unsafe fn outputs(
 /// # Safety
 /// As for [`outputs`].
 #[inline(always)]
-unsafe fn run(
-    product: &Product<ArmDsp>,
+unsafe fn run<K: Loops>(
+    product: &Product<K>,
     channels: &Channels,
     scales: &[RowScale; 2],
     outputs: usize,
@@ -101,8 +100,8 @@ unsafe fn run(
         let over = (scale.scale >> 15) as u32;
         let (mut shift, mut up) = (scale.shift - over, 0);
         if shift < 33 {
-            // Sums of 8-bit lanes, times 256, are below 2²² for every input, those of 12-bit lanes below
-            // 2¹⁸; of 32 bits, the rest makes up for too small a shift.
+            // Sums of 8-bit lanes, times 256 (or 4096, for weights of four bits), are below 2²² for every input,
+            // those of 12-bit lanes below 2¹⁸; of 32 bits, the rest makes up for too small a shift.
             let bits = if lanes.bits == Bits::Eight { 22 } else { 18 } + usize::BITS;
             (up, shift) = (33 - shift, 33);
             if width == 1 || bits - (4 * words - 1).leading_zeros() + up > 31 {
@@ -138,7 +137,7 @@ unsafe fn run(
         let rows_only = &raw const (*rescale).rows;
         if two && biased { rescale.cast_const().cast() } else { rows_only.cast() }
     };
-    let (multiply, step) = multiply(product);
+    let (multiply, step) = K::multiply(product);
     let (weights, lanes, end) =
         (matrix.bytes.as_ptr(), lanes.data.as_ptr(), cursor.wrapping_add(2 * outputs));
     // SAFETY: as for `matmul` and as promised by the caller; `Channels`: factors and biases are aligned to

@@ -72,7 +72,7 @@ macro_rules! next_group {
         pop {{r4-r11, pc}}"
     };
 }
-pub(super) use next_group;
+pub(super) use {multiply, next_group};
 
 /// Writes the sums at the cursor.
 ///

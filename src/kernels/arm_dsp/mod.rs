@@ -13,6 +13,7 @@ mod attention;
 mod curves;
 mod dense;
 mod linear;
+mod nibbles;
 mod pointwise;
 mod product;
 mod quantize;
@@ -22,8 +23,8 @@ mod slow;
 mod stream;
 
 use super::{
-    Attend, Channels, Curve, HeadScale, Kernels, LanesMut, Linear, Product, Quantizer, Ratio,
-    RowScale, Statistics, Sums, Visible,
+    Attend, Channels, Curve, HeadScale, Kernels, LanesMut, Linear, Nibbles, Product, Quantizer,
+    Ratio, RowScale, Statistics, Sums, Visible,
 };
 pub use backend::ArmDsp;
 
@@ -35,6 +36,7 @@ use core::mem::MaybeUninit;
 impl Kernels for ArmDsp {
     const NAME: &'static str = "arm-dsp";
     const PACKINGS: &'static [Packing] = &[Packing::Paired];
+    const NIBBLE_SHIFT: i32 = 12;
     const MAX_KEYS: usize = stream::MAX_KEYS;
 
     fn largest(x: &[i16]) -> u32 {
@@ -67,6 +69,29 @@ impl Kernels for ArmDsp {
 
     fn matmul(product: &Product<Self>, sums: &mut [i32]) {
         product::matmul(product, sums);
+    }
+
+    fn quantize_nibbles(
+        x: &[i16],
+        quantizer: &Quantizer,
+        row: usize,
+        lanes: &mut LanesMut<Nibbles<Self>>,
+    ) {
+        nibbles::quantize(x, quantizer, row, lanes);
+    }
+
+    fn matmul_nibbles(product: &Product<Nibbles<Self>>, sums: &mut [i32]) {
+        product::matmul(product, sums);
+    }
+
+    #[inline(always)]
+    fn linear_nibbles(linear: Linear<Nibbles<Self>, i16>) {
+        dense::halves(linear);
+    }
+
+    #[inline(always)]
+    fn linear_32_nibbles(linear: Linear<Nibbles<Self>, i32>) {
+        dense::words(linear);
     }
 
     fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) {

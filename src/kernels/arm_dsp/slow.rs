@@ -2,7 +2,7 @@
 //! instructions, rows of several segments. They are small rather than fast, because they hardly ever run.
 
 use super::backend::ArmDsp;
-use super::product;
+use super::product::{self, Loops};
 use crate::fixed::{round_shift, saturate, saturate_16};
 use crate::kernels::{
     Channels, Curve, LanesMut, Product, Quantizer, Ratio, RowScale, Sums, interpolate,
@@ -34,8 +34,8 @@ fn rescale_one(x: i32, factor: i16, bias: i16, scale: &RowScale) -> i32 {
 /// # Safety
 /// The matrix has these outputs, and each `out` room for them: numbers of `width` halfwords.
 #[inline(never)]
-pub unsafe fn outputs(
-    product: &Product<ArmDsp>,
+pub unsafe fn outputs<K: Loops>(
+    product: &Product<K>,
     channels: &Channels,
     scales: &[RowScale; 2],
     outputs: Range<usize>,

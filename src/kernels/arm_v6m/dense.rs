@@ -1,9 +1,9 @@
 //! Whole linear layers: products and rescaling alternate, without checks or clearing in between.
 
-use super::backend::ArmV6m;
+use super::passes;
+use super::product::Loops;
 use super::rows::{self, Rescale};
-use super::{passes, product};
-use crate::kernels::{Bits, CHUNK, Channels, Kernels, Linear, Ratio, RowCount, RowScale, portable};
+use crate::kernels::{Bits, CHUNK, Channels, Linear, Ratio, RowCount, RowScale, portable};
 use core::mem::MaybeUninit;
 
 /// Parameters of the assembly that rescales one row.
@@ -93,10 +93,13 @@ pub unsafe fn divide(sums: *const i32, rows: RowCount, ratio: &Ratio, out: &mut 
 /// Multiplies chunk by chunk; `write` gets the row, its sums, the first channel and the row's part of `out`.
 /// Not for two rows of 12 bits.
 #[inline(always)]
-fn chunks<T>(linear: Linear<ArmV6m, T>, write: impl Fn(usize, *const i32, &Channels, &mut [T])) {
+fn chunks<K: Loops, T>(
+    linear: Linear<K, T>,
+    write: impl Fn(usize, *const i32, &Channels, &mut [T]),
+) {
     let Linear { product, channels, out, .. } = linear;
     let (lanes, matrix) = (product.lanes, product.matrix);
-    let (assembly, rows) = (product::assembly(&product), lanes.rows.get());
+    let rows = lanes.rows.get();
     let mut buffer = [const { MaybeUninit::<i32>::uninit() }; 2 * CHUNK];
     let sums = buffer.as_mut_ptr().cast::<i32>();
     let (mut weights, mut channels) = (matrix.bytes.as_ptr(), channels);
@@ -105,10 +108,7 @@ fn chunks<T>(linear: Linear<ArmV6m, T>, write: impl Fn(usize, *const i32, &Chann
         let end = sums.wrapping_add(a.len().next_multiple_of(4) * rows);
         // SAFETY: `Linear`: lanes and weights hold `words` words for each row and group, and there are as
         // many groups as results; the sums of a chunk fit the buffer.
-        unsafe {
-            let x = lanes.data.as_ptr().cast();
-            assembly(weights, x, matrix.words, matrix.stride, sums, end);
-        }
+        unsafe { K::multiply(&product, weights, sums, end) };
         write(0, sums, &channels, a);
         if let (RowCount::Two, Some(b)) = (lanes.rows, b.next()) {
             write(1, sums.wrapping_add(1), &channels, b);
@@ -119,16 +119,16 @@ fn chunks<T>(linear: Linear<ArmV6m, T>, write: impl Fn(usize, *const i32, &Chann
 }
 
 /// Whether the products are for [`chunks`].
-fn ordinary<T>(linear: &Linear<ArmV6m, T>) -> bool {
+fn ordinary<K: Loops, T>(linear: &Linear<K, T>) -> bool {
     let lanes = &linear.product.lanes;
     matches!(lanes.rows, RowCount::One) || matches!(lanes.bits, Bits::Eight)
 }
 
 /// See [`Kernels::linear`](crate::kernels::Kernels::linear).
-pub fn linear(linear: Linear<ArmV6m, i16>) {
+pub fn linear<K: Loops>(linear: Linear<K, i16>) {
     let rows = linear.product.lanes.rows;
     if !ordinary(&linear) || linear.scales.iter().take(rows.get()).any(|scale| scale.shift < 33) {
-        return portable::linear(linear, product::matmul, ArmV6m::rescale);
+        return portable::linear(linear, K::products, K::results);
     }
     let rescalers = linear.scales.map(|scale| Rescaler::new(rows, &linear.channels, &scale));
     chunks(linear, |row, sums, channels, out| {
@@ -139,9 +139,9 @@ pub fn linear(linear: Linear<ArmV6m, i16>) {
 }
 
 /// See [`Kernels::linear_32`](crate::kernels::Kernels::linear_32).
-pub fn linear_32(linear: Linear<ArmV6m, i32>) {
+pub fn linear_32<K: Loops>(linear: Linear<K, i32>) {
     if !ordinary(&linear) {
-        return portable::linear(linear, product::matmul, ArmV6m::rescale_32);
+        return portable::linear(linear, K::products, K::results_32);
     }
     let (rows, scales) = (linear.product.lanes.rows, linear.scales);
     let rescalers = scales.map(|scale| Rescaler::new(rows, &linear.channels, &scale));

@@ -91,17 +91,17 @@ pub unsafe extern "C" fn expand(from: *const i16, to: *mut i32, words: usize) {
 
 /// Parameters of the assembly.
 #[repr(C)]
-struct Quantize {
+pub struct Quantize {
     /// See [`Quantizer`].
-    multiply: i32,
+    pub multiply: i32,
     /// Shift to the right; a shift to the left is part of `inverse`.
-    shift: u32,
+    pub shift: u32,
     /// See [`Quantizer`].
-    inverse: i32,
+    pub inverse: i32,
     /// The end of the row.
-    end: *const i16,
+    pub end: *const i16,
     /// Minus what is subtracted.
-    add: i32,
+    pub add: i32,
 }
 
 /// Quantises `$x`: r2 multiplies, r8 is added, r3 shifts, r4 multiplies, r9 is half, `$bits` shifts.

@@ -12,13 +12,14 @@ mod dense;
 mod elements;
 mod lanes;
 mod linear;
+mod nibbles;
 mod passes;
 mod product;
 mod rows;
 
 use super::{
-    Attend, Channels, Curve, HeadScale, Kernels, LanesMut, Linear, Product, Quantizer, Ratio,
-    RowScale, Statistics, Sums, portable,
+    Attend, Channels, Curve, HeadScale, Kernels, LanesMut, Linear, Nibbles, Product, Quantizer,
+    Ratio, RowScale, Statistics, Sums, portable,
 };
 pub use backend::ArmV6m;
 
@@ -50,6 +51,27 @@ impl Kernels for ArmV6m {
 
     fn matmul(product: &Product<Self>, sums: &mut [i32]) {
         product::matmul(product, sums);
+    }
+
+    fn quantize_nibbles(
+        x: &[i16],
+        quantizer: &Quantizer,
+        row: usize,
+        lanes: &mut LanesMut<Nibbles<Self>>,
+    ) {
+        nibbles::quantize(x, quantizer, row, lanes);
+    }
+
+    fn matmul_nibbles(product: &Product<Nibbles<Self>>, sums: &mut [i32]) {
+        product::matmul_nibbles(product, sums);
+    }
+
+    fn linear_nibbles(linear: Linear<Nibbles<Self>, i16>) {
+        dense::linear(linear);
+    }
+
+    fn linear_32_nibbles(linear: Linear<Nibbles<Self>, i32>) {
+        dense::linear_32(linear);
     }
 
     fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) {

@@ -1,8 +1,8 @@
 //! Selection of the product for a shape.
 
 use super::backend::ArmV6m;
-use super::{lanes, linear};
-use crate::kernels::{Bits, Product, RowCount};
+use super::{lanes, linear, nibbles};
+use crate::kernels::{Bits, Multiply, Nibbles, Product, RowCount};
 use crate::matrix::Packing;
 use core::mem::MaybeUninit;
 
@@ -19,12 +19,48 @@ pub fn assembly(product: &Product<ArmV6m>) -> Assembly {
     let Product { lanes, matrix } = product;
     match (matrix.packing, lanes.bits, lanes.rows) {
         (Packing::Paired, Bits::Eight, RowCount::Two) => linear::paired_2,
-        (Packing::Plain, Bits::Eight, RowCount::Two) => linear::plain_2,
+        (_, Bits::Eight, RowCount::Two) => linear::plain_2,
         (Packing::Paired, Bits::Eight, RowCount::One) => linear::paired_1,
-        (Packing::Plain, Bits::Eight, RowCount::One) => linear::plain_1,
+        (_, Bits::Eight, RowCount::One) => linear::plain_1,
         (Packing::Paired, Bits::Twelve, _) => linear::paired_wide_1,
-        (Packing::Plain, Bits::Twelve, _) => linear::plain_wide_1,
+        (_, Bits::Twelve, _) => linear::plain_wide_1,
     }
+}
+
+/// Weights of one width.
+pub trait Loops: Multiply {
+    /// The sums from `sums` to `end`, those of one group at least.
+    ///
+    /// # Safety
+    /// `weights` is a group of the product's matrix, and every four outputs of each row have one. Not for two
+    /// rows of 12 bits.
+    unsafe fn multiply(product: &Product<Self>, weights: *const u8, sums: *mut i32, end: *mut i32);
+}
+
+impl Loops for ArmV6m {
+    #[inline(always)]
+    unsafe fn multiply(product: &Product<Self>, weights: *const u8, sums: *mut i32, end: *mut i32) {
+        let (x, words) = (product.lanes.data.as_ptr().cast(), product.matrix.words);
+        // SAFETY: `Product`: lanes and weights hold `words` words for each row and group; the caller's promise.
+        unsafe { assembly(product)(weights, x, words, product.matrix.stride, sums, end) };
+    }
+}
+
+impl Loops for Nibbles<ArmV6m> {
+    #[inline(always)]
+    unsafe fn multiply(product: &Product<Self>, weights: *const u8, sums: *mut i32, end: *mut i32) {
+        // SAFETY: the caller's promise.
+        unsafe { nibbles::multiply(product, weights, sums, end) };
+    }
+}
+
+/// See [`Kernels::matmul_nibbles`](super::Kernels::matmul_nibbles).
+pub fn matmul_nibbles(product: &Product<Nibbles<ArmV6m>>, sums: &mut [i32]) {
+    let len = product.groups(sums.len()) * 4 * product.lanes.rows.get();
+    let Some(sums) = sums.get_mut(..len).filter(|sums| !sums.is_empty()) else { return };
+    let ends = sums.as_mut_ptr_range();
+    // SAFETY: there is at least one group, and the sums of all have room.
+    unsafe { nibbles::multiply(product, product.matrix.bytes.as_ptr(), ends.start, ends.end) };
 }
 
 /// See [`Kernels::matmul`](super::Kernels::matmul).

@@ -1,8 +1,8 @@
 //! Operands of any shape: whatever they are, only the output may be written.
 
 use super::super::{
-    Attend, Bits, Channels, HeadScale, Kernels, KeyRun, Lanes, LanesMut, Linear, Matrix, Product,
-    Quantizer, Queries, Ratio, RowCount, RowScale, Sums, Visible, Weights,
+    Attend, Bits, Channels, HeadScale, Kernels, KeyRun, Lanes, LanesMut, Linear, Matrix, Multiply,
+    Nibbles, Product, Quantizer, Queries, Ratio, RowCount, RowScale, Sums, Visible, Weights,
 };
 use super::passes::curve;
 use super::random::Random;
@@ -48,10 +48,10 @@ pub fn guard<K: Kernels>(seed: u32, operands: u32) -> Result<u32, &'static str> 
 /// Calls one method with random operands; false if they could not be constructed.
 fn call<K: Kernels>(random: &mut Random, from: &Source) -> Result<bool, &'static str> {
     let r = random;
-    match r.below(16) {
+    match r.below(20) {
         0 => guarded(r, 0i16, "quantize", |r, out| quantize::<K>(r, from, out)),
         1 => guarded(r, 0i32, "matmul", |r, out| matmul::<K>(r, from, out)),
-        2 => guarded(r, 0i16, "linear", |r, out| linear(r, from, out, K::linear)),
+        2 => guarded(r, 0i16, "linear", |r, out| linear::<K, _>(r, from, out, K::linear)),
         3 => guarded(r, 0i32, "linear_32", |r, out| linear(r, from, out, K::linear_32)),
         4 => guarded(r, 0i16, "rescale", |r, out| rescale(r, from, out, K::rescale)),
         5 => guarded(r, 0i32, "rescale_32", |r, out| rescale(r, from, out, K::rescale_32)),
@@ -97,6 +97,12 @@ fn call<K: Kernels>(random: &mut Random, from: &Source) -> Result<bool, &'static
             let ratio = Ratio::new(r.next() >> r.below(32), r.next() as i32 >> r.below(32));
             K::divide(&sums, &ratio, out);
             true
+        }),
+        15 => guarded(r, 0i16, "quantize_nibbles", |r, out| quantize::<Nibbles<K>>(r, from, out)),
+        16 => guarded(r, 0i32, "matmul_nibbles", |r, out| matmul::<Nibbles<K>>(r, from, out)),
+        17 => guarded(r, 0i16, "linear_nibbles", |r, out| linear(r, from, out, K::linear_nibbles)),
+        18 => guarded(r, 0i32, "linear_32_nibbles", |r, out| {
+            linear(r, from, out, K::linear_32_nibbles)
         }),
         _ => guarded(r, 0i32, "attend", |r, out| attend::<K>(r, from, out)),
     }
@@ -154,7 +160,8 @@ fn bits(random: &mut Random) -> Bits {
 }
 
 fn packing(random: &mut Random) -> Packing {
-    Packing::ALL.get(random.below(Packing::ALL.len())).copied().unwrap_or(Packing::Paired)
+    let all = [Packing::Paired, Packing::Plain, Packing::Nibbles];
+    all.get(random.below(all.len())).copied().unwrap_or(Packing::Paired)
 }
 
 fn quantizer(random: &mut Random) -> Quantizer {
@@ -181,7 +188,7 @@ fn sums<'a>(random: &mut Random, from: &'a Source) -> Option<Sums<'a>> {
     Sums::new(part(random, &from.words.0), rows(random), random.below(3))
 }
 
-fn lanes<'a, K: Kernels>(random: &mut Random, from: &'a Source) -> Option<Lanes<'a, K>> {
+fn lanes<'a, K: Multiply>(random: &mut Random, from: &'a Source) -> Option<Lanes<'a, K>> {
     let (buffer, inputs) = (part(random, &from.lanes.0), size(random, 48));
     Lanes::new(buffer, rows(random), inputs, packing(random), bits(random))
 }
@@ -196,25 +203,25 @@ fn matrix<'a, K>(random: &mut Random, from: &'a Source, lanes: &Lanes<K>) -> Opt
     Matrix::with_stride(bytes, packing, outputs, inputs, stride)
 }
 
-fn quantize<K: Kernels>(random: &mut Random, from: &Source, out: &mut [i16]) -> bool {
+fn quantize<K: Multiply>(random: &mut Random, from: &Source, out: &mut [i16]) -> bool {
     let (rows, inputs) = (rows(random), size(random, 64));
     let (packing, bits) = (packing(random), bits(random));
     let Some(mut lanes) = LanesMut::<K>::new(out, rows, inputs, packing, bits) else {
         return false;
     };
-    K::quantize(part(random, &from.halves.0), &quantizer(random), random.below(3), &mut lanes);
+    K::quantize_row(part(random, &from.halves.0), &quantizer(random), random.below(3), &mut lanes);
     true
 }
 
-fn matmul<K: Kernels>(random: &mut Random, from: &Source, out: &mut [i32]) -> bool {
+fn matmul<K: Multiply>(random: &mut Random, from: &Source, out: &mut [i32]) -> bool {
     let product = lanes::<K>(random, from).and_then(|lanes| {
         let matrix = matrix(random, from, &lanes)?;
         Product::new(lanes, matrix)
     });
-    product.inspect(|product| K::matmul(product, out)).is_some()
+    product.inspect(|product| K::products(product, out)).is_some()
 }
 
-fn linear<K: Kernels, T>(
+fn linear<K: Multiply, T>(
     random: &mut Random,
     from: &Source,
     out: &mut [T],

@@ -10,7 +10,7 @@ mod mutants;
 mod passes;
 mod random;
 
-use super::{Channels, Kernels, RowScale};
+use super::{Channels, Kernels, Nibbles, Portable, RowScale};
 use random::Random;
 
 /// `Ok`, or the name of the method that differs.
@@ -30,19 +30,32 @@ pub fn check<K: Kernels>(rounds: u32) -> Result<u32, &'static str> {
 /// # Errors
 /// As [`check`].
 pub fn check_from<K: Kernels>(seed: u32, rounds: u32) -> Result<u32, &'static str> {
-    const PARTS: u32 = 8;
+    const PARTS: u32 = 10;
     let mut random = Random(seed.max(1));
     for _ in 0..rounds {
         passes::measuring::<K>(&mut random)?;
         passes::adding::<K>(&mut random)?;
         passes::curves::<K>(&mut random)?;
-        layers::products::<K>(&mut random)?;
+        layers::products::<K, Portable>(&mut random)?;
         layers::rescaling::<K>(&mut random)?;
-        layers::layers::<K>(&mut random)?;
+        layers::layers::<K, Portable>(&mut random)?;
+        layers::products::<Nibbles<K>, Nibbles<Portable>>(&mut random).map_err(of_nibbles)?;
+        layers::layers::<Nibbles<K>, Nibbles<Portable>>(&mut random).map_err(of_nibbles)?;
         attention::caching::<K>(&mut random)?;
         attention::attending::<K>(&mut random)?;
     }
     Ok(rounds * PARTS)
+}
+
+/// The name of a method for weights of four bits.
+fn of_nibbles(name: &'static str) -> &'static str {
+    match name {
+        "quantize" => "quantize_nibbles",
+        "matmul" => "matmul_nibbles",
+        "linear" => "linear_nibbles",
+        "linear_32" => "linear_32_nibbles",
+        other => other,
+    }
 }
 
 /// Calls a backend with `operands` random operands, most of them inconsistent or extreme, and looks
@@ -110,8 +123,8 @@ mod tests {
     #[test]
     fn the_native_backend_equals_portable() {
         let rounds = if cfg!(miri) { 8 } else { 2000 };
-        assert_eq!(check::<Native>(rounds), Ok(8 * rounds));
-        assert_eq!(check::<NewCore>(rounds / 20), Ok(rounds / 20 * 8));
+        assert_eq!(check::<Native>(rounds), Ok(10 * rounds));
+        assert_eq!(check::<NewCore>(rounds / 20), Ok(rounds / 20 * 10));
     }
 
     /// Default bodies honour how a backend packs its keys.
@@ -139,8 +152,8 @@ mod tests {
     #[test]
     fn default_bodies_are_right_for_any_constants() {
         let rounds = if cfg!(miri) { 3 } else { 300 };
-        assert_eq!(check::<PlainKeys>(rounds), Ok(8 * rounds));
-        assert_eq!(check::<ShiftedProducts>(rounds), Ok(8 * rounds));
+        assert_eq!(check::<PlainKeys>(rounds), Ok(10 * rounds));
+        assert_eq!(check::<ShiftedProducts>(rounds), Ok(10 * rounds));
     }
 
     /// Operands that once led beyond their slices cannot be constructed.

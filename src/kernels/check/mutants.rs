@@ -7,7 +7,7 @@ use super::check;
 struct Wrong<const METHOD: usize>;
 
 /// Names of the methods, indexed by `METHOD`.
-const METHODS: [&str; 19] = [
+const METHODS: [&str; 23] = [
     "largest",
     "statistics",
     "quantize",
@@ -27,6 +27,10 @@ const METHODS: [&str; 19] = [
     "write_value",
     "divide",
     "attend",
+    "quantize_nibbles",
+    "matmul_nibbles",
+    "linear_nibbles",
+    "linear_32_nibbles",
 ];
 
 /// Flips the lowest bit of the first number.
@@ -82,6 +86,35 @@ impl<const METHOD: usize> Kernels for Wrong<METHOD> {
         let [a, b] = linear.out;
         portable::linear(Linear { out: [&mut *a, b], ..linear }, Self::matmul, Self::rescale_32);
         flip!(7, a);
+    }
+
+    fn quantize_nibbles(
+        x: &[i16],
+        quantizer: &Quantizer,
+        row: usize,
+        lanes: &mut LanesMut<Nibbles<Self>>,
+    ) {
+        portable::quantize(x, quantizer, row, lanes);
+        flip!(19, lanes.data.get_mut(4 * row..).unwrap_or_default());
+    }
+
+    fn matmul_nibbles(product: &Product<Nibbles<Self>>, sums: &mut [i32]) {
+        portable::matmul_nibbles(product, sums);
+        flip!(20, sums);
+    }
+
+    fn linear_nibbles(linear: Linear<Nibbles<Self>, i16>) {
+        let [a, b] = linear.out;
+        let linear = Linear { out: [&mut *a, b], ..linear };
+        portable::linear(linear, Self::matmul_nibbles, Self::rescale);
+        flip!(21, a);
+    }
+
+    fn linear_32_nibbles(linear: Linear<Nibbles<Self>, i32>) {
+        let [a, b] = linear.out;
+        let linear = Linear { out: [&mut *a, b], ..linear };
+        portable::linear(linear, Self::matmul_nibbles, Self::rescale_32);
+        flip!(22, a);
     }
 
     fn gain(
@@ -153,17 +186,17 @@ fn named<const METHOD: usize>() -> &'static str {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "300 rounds of 20 backends take an hour")]
+#[cfg_attr(miri, ignore = "300 rounds of 24 backends take an hour")]
 fn a_wrong_method_is_named() {
     macro_rules! mutants {
         ($($method:literal)*) => {
             [$(named::<$method>(),)*]
         };
     }
-    let named = mutants!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18);
+    let named = mutants!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22);
     for (name, method) in named.iter().zip(METHODS) {
         let first = name.split(':').next();
         assert_eq!(first, Some(method));
     }
-    assert_eq!(check::<Wrong<19>>(20), Ok(160));
+    assert_eq!(check::<Wrong<23>>(20), Ok(200));
 }

@@ -11,8 +11,9 @@ use crate::matrix::Packing;
 pub fn quantize<K: Formats>(x: &[i16], quantizer: &Quantizer, row: usize, lanes: &mut LanesMut<K>) {
     let (row, rows) = (lanes.row(row), lanes.rows.get());
     let words = lanes.data.as_chunks_mut::<4>().0.iter_mut().skip(row).step_by(rows);
-    for (lane, x) in words.take(lanes.words).zip(x.chunks(4)) {
-        *lane = self::lane(x, quantizer);
+    let mut fours = x.chunks(4);
+    for lane in words.take(lanes.words) {
+        *lane = self::lane(fours.next().unwrap_or_default(), quantizer);
     }
 }
 
@@ -50,6 +51,7 @@ fn groups<K: Formats, const ROWS: usize>(product: &Product<K>, sums: &mut [i32])
         let words = weights.as_chunks::<16>().0.iter().take(matrix.words);
         for (word, x) in words.zip(lanes.chunks_exact(ROWS)) {
             for (sums, &word) in sums.iter_mut().zip(word.as_chunks::<4>().0) {
+                let word = u32::from_le_bytes(word);
                 let factors = factors(packing, product.lanes.bits, word);
                 for (sum, x) in sums.iter_mut().zip(x) {
                     for (w, &x) in factors.iter().zip(x) {
@@ -66,8 +68,8 @@ fn groups<K: Formats, const ROWS: usize>(product: &Product<K>, sums: &mut [i32])
 /// The factors of a word's four lanes. For 8-bit lanes, the first two are the paired halfwords
 /// themselves, `256 · w[odd] + w[even]`; see the [module on kernels](super::super).
 #[inline(always)]
-fn factors(packing: Packing, bits: Bits, word: [u8; 4]) -> [i32; 4] {
-    let [w0, w1, w2, w3] = packing.unpack(u32::from_le_bytes(word)).map(i32::from);
+pub(super) fn factors(packing: Packing, bits: Bits, word: u32) -> [i32; 4] {
+    let [w0, w1, w2, w3] = packing.unpack(word).map(i32::from);
     match bits {
         Bits::Eight => [256 * w1 + w0, 256 * w3 + w2, w0, w2],
         Bits::Twelve => [w1, w3, w0, w2],

@@ -3,12 +3,14 @@
 
 mod attention;
 mod linear;
+mod nibbles;
 mod rows;
 
 pub use attention::{
     attend, attend_block, largest_seen, numerators, raise, scores, weigh, write_key, write_value,
 };
 pub use linear::{CHUNK, lane, linear, matmul, quantize, rescale, rescale_32};
+pub use nibbles::matmul_nibbles;
 pub use rows::{
     activate, activate_gated, add, divide, gain, largest, magnitude, moments, narrow, range,
     rotate, statistics,

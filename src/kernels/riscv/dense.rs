@@ -1,9 +1,9 @@
 //! A whole linear layer: chunk after chunk of products and their rescaling.
 
 use super::backend::RiscV;
-use super::{linear as products, plain};
+use super::{linear as products, nibbles, plain};
 use crate::kernels::{
-    Bits, Channels, Kernels, Linear, Product, RowCount, RowScale, Sums, portable,
+    Bits, Channels, Linear, Multiply, Nibbles, Product, RowCount, RowScale, Sums, portable,
 };
 use crate::matrix::Packing;
 use core::mem::MaybeUninit;
@@ -17,8 +17,36 @@ pub fn assembly(product: &Product<RiscV>) -> Assembly {
     match (product.matrix.packing, product.lanes.rows) {
         (Packing::Paired, RowCount::Two) => products::paired_2,
         (Packing::Paired, RowCount::One) => products::paired_1,
-        (Packing::Plain, RowCount::Two) => plain::plain_2,
-        (Packing::Plain, RowCount::One) => products::plain_1,
+        (_, RowCount::Two) => plain::plain_2,
+        (_, RowCount::One) => products::plain_1,
+    }
+}
+
+/// Weights of one width.
+pub trait Loops: Multiply {
+    /// The sums of `groups` groups, one at least.
+    ///
+    /// # Safety
+    /// `weights` is a group of the product's matrix that has so many after it, itself included, and `sums` has
+    /// room for four numbers each a row. Not for 12-bit lanes.
+    unsafe fn multiply(product: &Product<Self>, weights: *const u8, sums: *mut i32, groups: usize);
+}
+
+impl Loops for RiscV {
+    #[inline(always)]
+    unsafe fn multiply(product: &Product<Self>, weights: *const u8, sums: *mut i32, groups: usize) {
+        let Product { lanes, matrix } = product;
+        let x = lanes.data.as_ptr();
+        // SAFETY: `Product`: lanes and weights hold `words` words for each row and group; the caller's promise.
+        unsafe { assembly(product)(weights, x, matrix.words, matrix.stride, sums, groups) };
+    }
+}
+
+impl Loops for Nibbles<RiscV> {
+    #[inline(always)]
+    unsafe fn multiply(product: &Product<Self>, weights: *const u8, sums: *mut i32, groups: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { nibbles::multiply(product, weights, sums, groups) };
     }
 }
 
@@ -27,15 +55,14 @@ const SUMS: usize = 128;
 
 /// See [`Kernels::linear`](crate::kernels::Kernels::linear); 12-bit lanes are left to [`portable`].
 #[inline(always)]
-pub fn linear<T>(
-    linear: Linear<RiscV, T>,
+pub fn linear<K: Loops, T>(
+    linear: Linear<K, T>,
     rescale: impl Fn(&Sums, &Channels, &RowScale, &mut [T]),
 ) {
     if matches!(linear.product.lanes.bits, Bits::Twelve) {
-        return portable::linear(linear, RiscV::matmul, rescale);
+        return portable::linear(linear, K::products, rescale);
     }
     let Linear { product, channels, scales, mut out } = linear;
-    let multiply = assembly(&product);
     let (lanes, matrix) = (product.lanes, product.matrix);
     let mut buffer = MaybeUninit::<[i32; SUMS]>::uninit();
     let to = buffer.as_mut_ptr().cast::<i32>();
@@ -46,7 +73,7 @@ pub fn linear<T>(
         // SAFETY: `Linear`: lanes and weights hold `words` words for each row and group, and there are as
         // many groups as results. All of the slice is written.
         let sums = unsafe {
-            multiply(weights, lanes.data.as_ptr(), lanes.words, matrix.stride, to, groups);
+            K::multiply(&product, weights, to, groups);
             core::slice::from_raw_parts(to, 4 * groups * lanes.rows.get())
         };
         weights = weights.wrapping_add(groups * matrix.stride);

@@ -9,13 +9,14 @@ mod attention;
 mod backend;
 mod dense;
 mod linear;
+mod nibbles;
 mod plain;
 mod rows;
 mod sums;
 
 use super::{
-    Attend, Bits, Channels, Kernels, LanesMut, Linear, Product, Quantizer, RowCount, RowScale,
-    Statistics, Sums, portable,
+    Attend, Bits, Channels, Kernels, LanesMut, Linear, Nibbles, Product, Quantizer, RowCount,
+    RowScale, Statistics, Sums, pairs, portable,
 };
 pub use backend::RiscV;
 
@@ -75,12 +76,12 @@ fn some_words(
     rows::quantize(fours, quantizer, row, lanes);
     let at = fours.len() * lanes.rows.get() + row;
     match lanes.packing {
-        Packing::Plain => plain::quantize_word(rest, quantizer, row, lanes, fours.len()),
         Packing::Paired => {
             if let Some(lane) = lanes.data.as_chunks_mut::<4>().0.get_mut(at) {
                 *lane = portable::lane(rest, quantizer);
             }
         }
+        _ => plain::quantize_word(rest, quantizer, row, lanes, fours.len()),
     }
 }
 
@@ -126,6 +127,32 @@ impl Kernels for RiscV {
         // SAFETY: `Product`: lanes and weights hold `words` words for each row and group; the sums of so many
         // groups have room.
         unsafe { dense::assembly(product)(w, x, matrix.words, matrix.stride, to, groups) };
+    }
+
+    fn quantize_nibbles(
+        x: &[i16],
+        quantizer: &Quantizer,
+        row: usize,
+        lanes: &mut LanesMut<Nibbles<Self>>,
+    ) {
+        pairs::quantize(x, quantizer, row, lanes, |_, _| (0, 0));
+    }
+
+    fn matmul_nibbles(product: &Product<Nibbles<Self>>, sums: &mut [i32]) {
+        let groups = product.groups(sums.len());
+        if groups > 0 {
+            let weights = product.matrix.bytes.as_ptr();
+            // SAFETY: so many groups have room, and the matrix has them.
+            unsafe { nibbles::multiply(product, weights, sums.as_mut_ptr(), groups) };
+        }
+    }
+
+    fn linear_nibbles(linear: Linear<Nibbles<Self>, i16>) {
+        dense::linear(linear, rescale);
+    }
+
+    fn linear_32_nibbles(linear: Linear<Nibbles<Self>, i32>) {
+        dense::linear(linear, rescale_32);
     }
 
     fn rescale(sums: &Sums, channels: &Channels, scale: &RowScale, out: &mut [i16]) {

@@ -198,9 +198,9 @@ pub fn quantize(x: &[[i16; 4]], quantizer: &Quantizer, row: usize, lanes: &mut L
     unsafe {
         match (lanes.packing, rows, row) {
             (Packing::Paired, ..) => paired(x, quantizer, to.add(4 * row), 8 * rows.get()),
-            (Packing::Plain, RowCount::One, _) => plain_single(x, quantizer, to, 8),
-            (Packing::Plain, _, 0) => plain_first(x, quantizer, to, 16),
-            (Packing::Plain, ..) => plain_second(x, quantizer, to, 16),
+            (_, RowCount::One, _) => plain_single(x, quantizer, to, 8),
+            (_, _, 0) => plain_first(x, quantizer, to, 16),
+            _ => plain_second(x, quantizer, to, 16),
         }
     }
 }

@@ -54,7 +54,7 @@ impl Kernels for X86 {
         match (product.matrix.packing, product.lanes.bits) {
             (Packing::Paired, Bits::Eight) => linear::matmul::<false>(product, sums),
             (Packing::Paired, Bits::Twelve) => linear::matmul::<true>(product, sums),
-            (Packing::Plain, _) => portable::matmul(product, sums),
+            _ => portable::matmul(product, sums),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The models whose cases are counted, and where their blobs come from.
 
-use crate::models::{random_encoder, stories};
+use crate::models::{random_encoder, stories, stories_in_four_bits};
 use crate::steps::root;
 use anyhow::Result;
 use std::path::PathBuf;
@@ -25,8 +25,9 @@ impl Model {
 const DECODER: &[&str] = &["token/*/16", "decode/*", "prefill/*/64", "advance/*/64"];
 
 /// All of them.
-pub const MODELS: [Model; 5] = [
+pub const MODELS: [Model; 6] = [
     Model { name: "stories260k", cases: DECODER, blob: stories },
+    Model { name: "stories260k-4", cases: DECODER, blob: stories_in_four_bits },
     Model { name: "tales", cases: DECODER, blob: || shipped("tales") },
     Model { name: "intent", cases: &["classify/*"], blob: || shipped("intent") },
     Model { name: "g2p", cases: &["pronounce/*"], blob: || shipped("g2p") },
