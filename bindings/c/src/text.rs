@@ -50,9 +50,8 @@ pub unsafe fn slice<'t, T>(data: *const T, n: usize, what: &'static str) -> Resu
 
 /// Whether memory can have so many elements: a negative number as a length cannot be one.
 pub fn check_length<T>(n: usize) -> Result<(), Error> {
-    let most = isize::MAX as usize / size_of::<T>();
-    match n > most {
-        true => Err(Error::new(code::BAD_ARGUMENT).about("length").numbers(most, n)),
+    match n > isize::MAX as usize / size_of::<T>() {
+        true => Err(Error::new(code::BAD_ARGUMENT).about("length")),
         false => Ok(()),
     }
 }
