@@ -68,5 +68,17 @@ pub fn models() -> Vec<FloatModel> {
     models[7].tokenizer = json("intent");
     models[7].set_section(TEXT_LABELS, 1u32.to_le_bytes().to_vec());
     models.extend(["t5-gated", "marian-separate", "bart"].map(golden));
+    // The kinds of tokenizers that no shipped model has; that of cl100k has the tables of the byte-level one.
+    let small = |name: &str| from_json(&root().join("fuzz/bases").join(name)).unwrap();
+    let mut words = small("byte_level.json");
+    for (kind, seed) in [(3, 21), (5, 22)] {
+        let config = Config { n_layers: 1, vocab_size: pieces(&words), ..llama() };
+        words[0] = kind;
+        let tokenizer = words.clone();
+        models.push(FloatModel { tokenizer, ..random(config, seed) });
+    }
+    let tokenizer = small("unigram.json");
+    let config = Config { vocab_size: pieces(&tokenizer), ..classifier };
+    models.push(FloatModel { tokenizer, ..random(config, 23) });
     models
 }

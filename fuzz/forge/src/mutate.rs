@@ -1,6 +1,9 @@
 //! Changes to a blob that know its structure.
 
-use picoformer::blob::{CHECKSUM_OFFSET, HEADER_BYTES, Layout, checksum};
+use picoformer::blob::{
+    AUDIO, CHECKSUM_OFFSET, HEADER_BYTES, KEY_BASE, Layout, MOTION, NOTE, PROBLEM, RULES, SCOPE,
+    TEXT_LABELS, TRIGGER, Tag, checksum,
+};
 
 /// Bytes that say what is done; zeros behind the last one.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +125,26 @@ const EXTREMES: [u32; 20] = [
 /// decoder layers and beams, target context, relative distance, start, end, suppressed, forced token.
 const FREE: [usize; 11] = [64, 68, 72, 76, 100, 104, 108, 112, 116, 120, 124];
 
+/// Tags that one section may have instead of another's.
+const TAGS: [Tag; 9] = [AUDIO, KEY_BASE, MOTION, NOTE, PROBLEM, RULES, SCOPE, TEXT_LABELS, TRIGGER];
+
+/// Where the optional section of this number begins, or the last one.
+fn optional(blob: &[u8], layout: &Layout, number: u8) -> usize {
+    let mut at = layout.end;
+    for _ in 0..number {
+        let Some(&[a, b, c, d]) = blob.get(at + 4..).and_then(<[u8]>::first_chunk) else { break };
+        let length = u32::from_le_bytes([a, b, c, d]) as usize;
+        match at
+            .checked_add(16)
+            .and_then(|data| data.checked_add(length.checked_next_multiple_of(16)?))
+        {
+            Some(next) if next < blob.len() => at = next,
+            _ => break,
+        }
+    }
+    at
+}
+
 fn put(blob: &mut [u8], at: usize, bytes: &[u8]) {
     if let Some(to) = at.checked_add(bytes.len()).and_then(|end| blob.get_mut(at..end)) {
         to.copy_from_slice(bytes);
@@ -146,7 +169,7 @@ pub fn mutate(blob: &mut [u8], layout: &Layout, mut script: Script) -> usize {
             break;
         }
         let s = &mut script;
-        match s.u8() % 14 {
+        match s.u8() % 15 {
             0 => put(blob, s.u8() as usize % HEADER_BYTES, &[s.u8()]),
             1 => {
                 let (field, value) = (s.u8() as usize % 25, EXTREMES[s.below(EXTREMES.len())]);
@@ -198,6 +221,15 @@ pub fn mutate(blob: &mut [u8], layout: &Layout, mut script: Script) -> usize {
                 let (from, to, n) = (s.below(blob.len()), s.below(blob.len()), s.u8() as usize);
                 let n = n.min(blob.len() - from).min(blob.len() - to);
                 blob.copy_within(from..from + n, to);
+            }
+            14 => {
+                let at = optional(blob, layout, s.u8() % 4);
+                match s.u8() % 4 {
+                    0 => put(blob, at, &TAGS[s.below(TAGS.len())]),
+                    1 => put(blob, at + 4, &u32::from(s.u8()).to_le_bytes()),
+                    // The first numbers of its data, or of the next section, whose tag may come first.
+                    _ => put(blob, at + 16 + 4 * (s.u8() as usize % 6), &[s.u8(), 0, 0, 0]),
+                }
             }
             _ => match s.u8() {
                 // The end is lost, and the header says so.
