@@ -160,19 +160,19 @@ fn a_front_end_that_does_not_fit_is_refused() {
     };
     features("n_mels", json!(9))
         .refused(&["`n_mels` · `frames_per_row` is 18", "`frame_len` is 16"]);
-    features("kind", json!("video")).refused(&["config.json: features", "`kind`", "motion"]);
-    features("n_fft", json!(100)).refused(&["`n_fft`", "power of two"]);
-    features("hop_length", json!(65)).refused(&["`hop_length`", "at most"]);
-    features("f_min", json!(4000)).refused(&["`f_min`"]);
-    features("f_max", json!(4001)).refused(&["`f_max`", "half the sample rate"]);
-    features("f_max", json!(100)).refused(&["`f_max`", "above"]);
-    features("preemphasis", json!(0.97)).refused(&["config.json: features", "`preemphasis`"]);
-    features("sample_rate", json!("8000")).refused(&["`sample_rate`", "whole number"]);
-    trigger("nothing", json!(3)).refused(&["config.json: trigger", "`nothing`", "label"]);
-    trigger("nothing", json!("maybe")).refused(&["`nothing`"]);
-    trigger("threshold", json!(1.0)).refused(&["`threshold`", "below 1"]);
-    trigger("smooth", json!(0)).refused(&["`smooth`"]);
-    trigger("hysteresis", json!(0.5)).refused(&["`hysteresis`"]);
+    features("kind", json!("video")).refused(&["config.json", "`features.kind`", "motion"]);
+    features("n_fft", json!(100)).refused(&["n_fft`", "power of two"]);
+    features("hop_length", json!(65)).refused(&["hop_length`", "at most"]);
+    features("f_min", json!(4000)).refused(&["f_min`"]);
+    features("f_max", json!(4001)).refused(&["f_max`", "half the sample rate"]);
+    features("f_max", json!(100)).refused(&["f_max`", "above"]);
+    features("preemphasis", json!(0.97)).refused(&["config.json", "`features.preemphasis`"]);
+    features("sample_rate", json!("8000")).refused(&["sample_rate`", "whole number"]);
+    trigger("nothing", json!(3)).refused(&["config.json", "`trigger.nothing`", "label"]);
+    trigger("nothing", json!("maybe")).refused(&["nothing`"]);
+    trigger("threshold", json!(1.0)).refused(&["threshold`", "below 1"]);
+    trigger("smooth", json!(0)).refused(&["smooth`"]);
+    trigger("hysteresis", json!(0.5)).refused(&["hysteresis`"]);
     copy("plain-keyword").unset("features").refused(&["`trigger`, but no `features`"]);
     let tokens = copy("plain-tokens").set("features", json!({ "kind": "audio" }));
     tokens.refused(&["`input` is not `frames`"]);
@@ -198,9 +198,9 @@ fn motion_has_a_section() {
     let blob = blob(&model);
     let found = blob.parse().unwrap().features().motion.unwrap();
     assert_eq!((found.channels, found.samples_per_row), (4, 4));
-    edit(motion(), "window", json!(24)).refused(&["`window` is 24", "20"]);
-    edit(motion(), "offset", json!([0, 1, 2])).refused(&["`offset`", "one for each channel"]);
-    edit(motion(), "multiplier", json!([0.5, 1, 1, 1])).refused(&["`multiplier`", "whole numbers"]);
-    edit(motion(), "shift", json!(47)).refused(&["`shift`", "0 to 46"]);
-    edit(motion(), "samples_per_frame", json!(5)).refused(&["`frame_len` is 16"]);
+    edit(motion(), "window", json!(24)).refused(&["window` is 24", "20"]);
+    edit(motion(), "offset", json!([0, 1, 2])).refused(&["offset`", "one for each channel"]);
+    edit(motion(), "multiplier", json!([0.5, 1, 1, 1])).refused(&["multiplier`", "whole numbers"]);
+    edit(motion(), "shift", json!(47)).refused(&["shift`", "0 to 46"]);
+    edit(motion(), "samples_per_frame", json!(5)).refused(&["frame_len` is 16"]);
 }

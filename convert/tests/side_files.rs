@@ -81,7 +81,7 @@ fn vocabularies_without_tokenizer_json_are_read() {
     let twice = bare().write("vocab.txt", format!("{text}the\n"));
     twice.refused(&["vocab.txt", "`the`", "twice"]);
     bare().write("spiece.model", "x").refused(&["spiece.model", "SentencePiece model"]);
-    bare().write("source.spm", "x").refused(&["source.spm", "save_pretrained", "--tokenizer none"]);
+    bare().write("source.spm", "x").refused(&["source.spm", "MarianTokenizer", "--tokenizer none"]);
     assert!(bare().model().tokenizer.is_empty());
     // GPT-2's two files are the tokenizer.json that they were made from.
     let folder = copy("gpt2-tied");
@@ -141,7 +141,13 @@ fn added_tokens_are_found() {
 fn rules_that_the_engine_does_not_have_are_refused() {
     type Change = Box<dyn Fn(&mut Value)>;
     let set = |path: &'static str, value: Value| -> Change {
-        Box::new(move |json| *json.pointer_mut(path).unwrap() = value.clone())
+        Box::new(move |json| match json.pointer_mut(path) {
+            Some(place) => *place = value.clone(),
+            None => {
+                let (parent, key) = path.rsplit_once('/').unwrap();
+                json.pointer_mut(parent).unwrap()[key] = value.clone();
+            }
+        })
     };
     let put = |key: &'static str, value: Value| -> Change {
         Box::new(move |json| json["model"][key] = value.clone())
@@ -168,9 +174,50 @@ fn rules_that_the_engine_does_not_have_are_refused() {
         ("tales", put("end_of_word_suffix", json!("</w>")), "end_of_word_suffix"),
         ("tales", set("/model/type", json!("WordLevel")), "--tokenizer none"),
         ("tales", set("/post_processor/special_tokens/<s>/ids", json!([1, 2])), "post_processor"),
+        // What the crate does not read was read as if it were not there.
+        (
+            "intent",
+            set(
+                "/post_processor",
+                json!({ "type": "BertProcessing", "cls": ["[CLS]", 2], "sep": "x" }),
+            ),
+            "post_processor",
+        ),
+        ("intent", set("/added_tokens", json!("4")), "added_tokens"),
+        ("intent", set("/added_tokens/0/rstrip", json!([])), "added_tokens"),
+        ("intent", set("/normalizer/lowercase", json!(4.5)), "normalizer"),
+        ("intent", set("/version", json!({})), "version"),
+        ("intent", set("/added_tokens/1/new", json!(1)), "added_tokens.1.new"),
+        ("tales", set("/normalizer/new", json!(1)), "normalizer.new"),
+        (
+            "tales",
+            set("/post_processor/special_tokens/<s>/new", json!(1)),
+            "special_tokens.<s>.new",
+        ),
+        ("tales", put("byte_fallback", json!("true")), "model.byte_fallback"),
+        // Another text would be written.
+        ("tales", set("/decoder", json!({ "type": "ByteLevel" })), "decoder"),
+        ("tales", set("/decoder/decoders/0/content", json!("_")), "decoder"),
+        ("tales", set("/decoder/decoders/3/start", json!(2)), "decoder"),
     ];
     for (model, change, word) in cases {
         copy(model).edit("tokenizer.json", |json| change(json)).refused(&["tokenizer.json", word]);
+    }
+}
+
+/// Classes that do something of their own with a text, and settings of a wrong type.
+#[test]
+fn settings_of_tokenizers_are_read_or_refused() {
+    for (key, value) in [
+        ("tokenizer_class", json!("BertJapaneseTokenizer")),
+        ("model_max_length", json!("512")),
+        ("model_max_length", json!([])),
+        ("legacy", json!("yes")),
+    ] {
+        let mut config = json!({ "tokenizer_class": "BertTokenizerFast" });
+        config[key] = value;
+        let folder = copy("intent").write("tokenizer_config.json", config.to_string());
+        folder.refused(&["tokenizer_config.json", key]);
     }
 }
 

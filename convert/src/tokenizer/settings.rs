@@ -84,6 +84,8 @@ pub struct Settings {
     around: [Option<bool>; 2],
     /// `extra_ids`: sentinels of T5's classes.
     extra_ids: Option<usize>,
+    /// The class of transformers, without `Fast`; empty where no file names one.
+    class: String,
     /// `clean_up_tokenization_spaces`: the original takes spaces out of what it writes.
     cleans: bool,
 }
@@ -151,6 +153,7 @@ impl Settings {
             special_tokens: checkpoint.options.special_tokens,
             around,
             extra_ids,
+            class: class.to_owned(),
             cleans,
         })
     }
@@ -219,6 +222,16 @@ impl Settings {
                 ));
             }
         }
+        let prepends = |part: &Value| part["type"] == "Prepend" && part["prepend"] == "\u{2581}";
+        // Transformers 5 makes these classes' normalizer anew.
+        let llama = matches!(self.class.as_str(), "LlamaTokenizer" | "CodeLlamaTokenizer");
+        if llama && parts(&json["normalizer"], "normalizers").iter().any(prepends) {
+            notes.push(
+                "tokenizer.json rules, as in transformers 4; the class LlamaTokenizer of transformers 5 puts no \
+                 space before a text that begins with one"
+                    .into(),
+            );
+        }
         if self.cleans && !matches!(self.family.as_str(), "bert") {
             notes.push(
                 "tokenizer_config.json: `clean_up_tokenization_spaces` is true; the blob writes every space \
@@ -233,6 +246,11 @@ impl Settings {
     /// it or mask it. With `--special-tokens` they are found as in the original.
     pub(super) fn spell(&self, json: &mut Value, notes: &mut Vec<String>) {
         if self.special_tokens {
+            if self.class == "ByT5Tokenizer" {
+                notes.push(
+                    "a text that ends with </s> has it twice; the original's class puts none behind it then".into(),
+                );
+            }
             return;
         }
         let mut names = Vec::new();

@@ -89,14 +89,22 @@ impl Choice {
         if has(CONFIG) && parse_json(&folder.join(CONFIG))?["tokenizer_class"] == "ByT5Tokenizer" {
             return Ok(Self::ByT5(folder.join(CONFIG)));
         }
-        for name in ["sentencepiece.bpe.model", "source.spm"] {
-            if has(name) {
-                return Err(input(
-                    format!("`{}` has `{name}` and no tokenizer.json", folder.display()),
-                    "make one with transformers: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER); \
-                     or say --tokenizer none, for ids in and ids out",
-                ));
-            }
+        let without = [
+            (
+                "sentencepiece.bpe.model",
+                "make one with transformers: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER); \
+                 or say --tokenizer none, for ids in and ids out",
+            ),
+            (
+                "source.spm",
+                "Marian's class splits with it and takes ids from vocab.json, and transformers makes no \
+                 tokenizer.json of the two: say --tokenizer none, for ids in and ids out, and encode with \
+                 MarianTokenizer; or train with a tokenizer of the tokenizers library",
+            ),
+        ];
+        if let Some((name, help)) = without.into_iter().find(|(name, _)| has(name)) {
+            let message = format!("`{}` has `{name}` and no tokenizer.json", folder.display());
+            return Err(input(message, help));
         }
         Self::llama2c_beside(folder)
     }

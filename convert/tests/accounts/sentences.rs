@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 /// `modules.json` of these modules and folders.
 fn modules_json(list: &[(&str, &str)]) -> String {
-    let module = |(kind, path): &(&str, &str)| {
-        json!({ "idx": 0, "name": "0", "path": path,
+    let module = |(place, (kind, path)): (usize, &(&str, &str))| {
+        json!({ "idx": place, "name": place.to_string(), "path": path,
             "type": format!("sentence_transformers.base.modules.x.{kind}") })
     };
-    Value::from(list.iter().map(module).collect::<Vec<_>>()).to_string()
+    Value::from(list.iter().enumerate().map(module).collect::<Vec<_>>()).to_string()
 }
 
 /// Class B: what sentence-transformers does around a body, in the schemas of versions 2 to 6.
@@ -60,6 +60,19 @@ fn sentence_transformers_modules_are_read() {
     sums.refused(&["1_Pooling/config.json", "mean_sqrt_len_tokens", "keeps its length"]);
     with(&[body, unit]).refused(&["modules.json", "Normalize"]);
     with(&[body, pool, ("LSTM", "2_LSTM"), unit]).refused(&["modules.json", "LSTM"]);
+    for (place, key, value) in [
+        (1, "idx", json!(0)),
+        (1, "idx", json!("1")),
+        (0, "name", json!(4)),
+        (2, "kwargs", json!(["task"])),
+        (0, "new", json!(true)),
+    ] {
+        let mut list: serde_json::Value =
+            serde_json::from_str(&modules_json(&[body, pool, unit])).unwrap();
+        list[place][key] = value;
+        let folder = copy("bert-mean").write("modules.json", list.to_string());
+        folder.refused(&["modules.json", &format!("{place}.{key}")]);
+    }
     let elsewhere = with(&[body, ("Pooling", "pool"), unit]);
     let elsewhere =
         elsewhere.write("pool/config.json", json!({ "pooling_mode": "cls" }).to_string());
