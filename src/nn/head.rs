@@ -129,7 +129,7 @@ mod tests {
         widen(&[3, -2, i16::MAX], -16, &mut out);
         assert_eq!(out, [3, -2, 32767]);
         widen(&[1, -1, 0], 20, &mut out);
-        assert_eq!(out, [i32::MAX, -i32::MAX, 0]);
+        assert_eq!(out, [i32::MAX, i32::MIN, 0]);
     }
 
     #[test]
