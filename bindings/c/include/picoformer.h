@@ -23,7 +23,7 @@
  * each core, and the header that `picoformer export-c` writes has it as MODEL_LONGEST_CORTEX_M4 and so on.
  *
  * Units. Logits are Q15.16: 65536 is 1. Log-probabilities are natural logarithms, Q15.16. Embeddings are
- * Q1.30. Texts are UTF-8 with a length in bytes; a length of PICOFORMER_NUL_TERMINATED takes it up to its NUL.
+ * Q1.30, or Q15.16 where the checkpoint does not scale them to length one. Texts are UTF-8 with a length in bytes; a length of PICOFORMER_NUL_TERMINATED takes it up to its NUL.
  *
  * What the caller promises (nothing can check it): pointers are NULL or point to as much memory as the
  * length beside them says; a blob never changes; a model stays where it is, and is not opened again, while a
@@ -510,7 +510,8 @@ static inline int32_t picoformer_classify(picoformer_classifier *self, const cha
     return status == PICOFORMER_OK ? picoformer_classifier_answer(self, answer, error) : status;
 }
 
-/* The embedding of a text: `n` numbers in Q1.30, a vector of length one. */
+/* The embedding of a text: `n` numbers in Q1.30, a vector of length one; in Q15.16, one of any length, where the
+ * checkpoint does not scale it. */
 static inline int32_t picoformer_embed(picoformer_classifier *self, const char *text, size_t bytes,
                                        const int32_t **embedding, size_t *n, picoformer_error *error)
 {

@@ -96,7 +96,11 @@ fn normalizer(json: &Value) -> Result<(u8, Option<BTreeMap<String, String>>)> {
         let replaced = (&normalizer["pattern"]["Regex"], normalizer["content"].as_str());
         match normalizer["type"].as_str() {
             Some("Precompiled") if map.is_none() && !strips && !joins => {
-                map = match normalizer["precompiled_charsmap"].as_str() {
+                let found = &normalizer["precompiled_charsmap"];
+                if !(found.is_string() || found.is_null()) {
+                    return Err(unsupported("normalizer.precompiled_charsmap", found, "a text"));
+                }
+                map = match found.as_str() {
                     Some("") | None => None,
                     Some(base64) => Some(charsmap::entries(base64)?),
                 };
