@@ -256,7 +256,8 @@ impl<'a, K: Formats> Lanes<'a, K> {
         packing: Packing,
         bits: Bits,
     ) -> Option<Self> {
-        let format = only::<K>(packing);
+        // All packings of `K` have weights of one width.
+        let format = const { K::PACKINGS[0] };
         let fits = inputs.wrapping_sub(4) <= SEGMENT - 4
             && inputs.is_multiple_of(format.inputs_per_word())
             && buffer.len() >= room(inputs, format)

@@ -56,8 +56,7 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
         cache: &mut Cache,
     ) {
         let (c, at) = (self.config(), self.layout());
-        // Values first: where keys alone have weights of eight bits, q, v share the quantised rows.
-        for (linear, keys) in [(&at.v, false), (&at.k, true)] {
+        for (linear, keys) in [(&at.k, true), (&at.v, false)] {
             let rotary = if keys { rotary } else { &[] };
             let rows = self.project(x, linear, c.kv_dim(), pair, tile, rotary);
             for (i, row) in rows.into_iter().enumerate().take(pair.count) {

@@ -27,7 +27,7 @@ const DECODER: &[&str] = &["token/*/16", "decode/*", "prefill/*/64", "advance/*/
 /// All of them.
 pub const MODELS: [Model; 6] = [
     Model { name: "stories260k", cases: DECODER, blob: stories },
-    Model { name: "stories260k-4", cases: DECODER, blob: stories_in_four_bits },
+    Model { name: "4bit-stories260k", cases: DECODER, blob: stories_in_four_bits },
     Model { name: "tales", cases: DECODER, blob: || shipped("tales") },
     Model { name: "intent", cases: &["classify/*"], blob: || shipped("intent") },
     Model { name: "g2p", cases: &["pronounce/*"], blob: || shipped("g2p") },
