@@ -36,18 +36,22 @@ impl Packing {
         }
     }
 
+    /// 1 if weights have four bits, 0 if eight: sizes follow by shifts.
+    #[inline(always)]
+    const fn halved(self) -> usize {
+        self as usize >> 1
+    }
+
     /// Bits of a weight.
+    #[inline(always)]
     pub const fn bits(self) -> usize {
-        match self {
-            Self::Paired | Self::Plain => 8,
-            Self::Nibbles => 4,
-        }
+        8 >> self.halved()
     }
 
     /// Inputs of a row are padded to a multiple of this number: what four bytes of an output hold.
     #[inline(always)]
     pub const fn inputs_per_word(self) -> usize {
-        32 / self.bits()
+        4 << self.halved()
     }
 
     /// The packing of 8-bit weights with this code in a header.
@@ -66,10 +70,7 @@ impl Packing {
     /// inputs each.
     #[inline(always)]
     pub const fn group_bytes(self, inputs: usize) -> usize {
-        match self {
-            Self::Paired | Self::Plain => 4 * inputs,
-            Self::Nibbles => 2 * inputs,
-        }
+        (4 * inputs) >> self.halved()
     }
 
     /// Bytes of a matrix of `outputs` (a multiple of four) outputs.
@@ -92,7 +93,7 @@ impl Packing {
     /// Bytes of a word.
     #[inline(always)]
     pub const fn word_bytes(self) -> usize {
-        self.bits() / 2
+        4 >> self.halved()
     }
 
     /// A word of four weights, each in −127…127 (−8…7 for [`Packing::Nibbles`], whose word is in the lower

@@ -102,7 +102,7 @@ PICOFORMER_API const char *picoformer_kernels(void);
 #define PICOFORMER_ERROR_PACKING (-41)
 #define PICOFORMER_ERROR_TOO_MANY_KEYS (-42)
 #define PICOFORMER_ERROR_BEAM_TOO_WIDE (-43)
-#define PICOFORMER_ERROR_EMPTY (-44)            /* the input is empty, or there is none yet */
+#define PICOFORMER_ERROR_EMPTY (-44)            /* no input yet, or an empty one */
 #define PICOFORMER_ERROR_TOO_LONG (-45)         /* positions needed and there */
 #define PICOFORMER_ERROR_IN_FLIGHT (-46)        /* the steps are not done */
 #define PICOFORMER_ERROR_NO_LOGITS (-47)

@@ -37,10 +37,10 @@ codes! {
     EVENT = 7, "something was detected";
 
     NULL = -1, "a pointer is null";
-    NOT_OPEN = -2, "the object is not open, of another kind, or was moved";
+    NOT_OPEN = -2, "not open, of another kind, or moved";
     OBJECT_TOO_SMALL = -3, "the object's memory is too small (bytes)";
     OBJECT_MISALIGNED = -4, "the object is misaligned (bytes)";
-    OTHER_VERSION = -5, "header and library have different versions";
+    OTHER_VERSION = -5, "header and library differ in version";
     ARENA_MISALIGNED = -6, "the arena is misaligned (bytes)";
     BLOB_MISALIGNED = -7, "the blob is misaligned (bytes)";
     ARENA_TOO_SMALL = -8, "the arena is too small (bytes)";
@@ -48,11 +48,11 @@ codes! {
     NO_UNIT = -10, "the FPU, which the kernels need, is off";
     BAD_ARGUMENT = -11, "an argument is out of range";
 
-    BLOB_TOO_SHORT = -20, "the blob is too short for a header (bytes)";
+    BLOB_TOO_SHORT = -20, "too short for a header (bytes)";
     BLOB_MAGIC = -21, "not a blob: it does not begin with PICO";
     BLOB_VERSION = -22, "unknown version of the blob";
     BLOB_CONFIG = -23, "a field of the header is out of range";
-    BLOB_OTHER_MODEL = -24, "not the model of this library: differs at byte";
+    BLOB_OTHER_MODEL = -24, "not this library's model: differs at byte";
     BLOB_LENGTH = -25, "wrong length of the blob (bytes)";
     BLOB_PADDING = -26, "padding that is not zero, at byte";
     BLOB_SECTION = -27, "a section is out of range, at byte";
@@ -67,14 +67,14 @@ codes! {
     WRONG_MODEL = -40, "the model cannot do that; needed";
     PACKING = -41, "no kernels for this --layout";
     TOO_MANY_KEYS = -42, "too many positions for the kernels";
-    BEAM_TOO_WIDE = -43, "the beam is too wide for this library";
-    EMPTY = -44, "the input is empty, or there is none yet";
+    BEAM_TOO_WIDE = -43, "too wide a beam for this library";
+    EMPTY = -44, "no input yet, or an empty one";
     TOO_LONG = -45, "too long for the context (positions)";
     IN_FLIGHT = -46, "steps are left";
     NO_LOGITS = -47, "nothing predicts the next token";
     TOKEN_RANGE = -48, "no such token";
     TOO_MANY_SAMPLES = -49, "too many samples for a call";
-    FRAME_LENGTH = -50, "the features are not whole frames";
+    FRAME_LENGTH = -50, "no whole frames";
     NO_SUCH_LABEL = -51, "no such label";
     OTHER = -52, "the model cannot run";
     SPLIT_PREFIX = -53, "a prefix must be fed at once";

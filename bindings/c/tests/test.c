@@ -62,7 +62,7 @@ static void errors(void)
     CHECK(picoformer_error_text(NULL, NULL, 0) > 1);
     IS(picoformer_parse(&model, intent_blob, 5, &error), PICOFORMER_ERROR_BLOB_TOO_SHORT);
     needed = picoformer_error_text(&error, whole, sizeof whole);
-    CHECK(strcmp(whole, "the blob is too short for a header (bytes), needed 128, given 5") == 0);
+    CHECK(strcmp(whole, "too short for a header (bytes), needed 128, given 5") == 0);
     CHECK(needed == strlen(whole) + 1 && picoformer_error_text(&error, text, sizeof text) == needed);
     CHECK(strlen(text) == sizeof text - 1 && strncmp(text, whole, sizeof text - 1) == 0);
     printf("errors\n");
