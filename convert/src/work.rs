@@ -147,7 +147,7 @@ impl<'a> Counts<'a> {
         Some(self.row(c, keys, sources, false)? + self.head(c)?)
     }
 
-    /// A model's unit of work (see [`unit`]).
+    /// A model's unit of work (see [`unit()`]).
     pub fn model(self, c: &Config) -> Option<f64> {
         let seen = |context: usize| match c.window {
             0 => context as f64 / 2.0,

@@ -1,4 +1,4 @@
-//! Checks that a backend equals [`Portable`](super::Portable) bit for bit and stays within its
+//! Checks that a backend equals [`Portable`] bit for bit and stays within its
 //! operands: random shapes on both sides of every block and chunk boundary, extreme values, buffers
 //! full of other numbers. Runs as a test on a host and as firmware on a board.
 
