@@ -41,3 +41,47 @@ fn groups<K, const ROWS: usize>(product: &Product<Nibbles<K>>, sums: &mut [i32])
         weights = weights.get(matrix.stride..).unwrap_or_default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{LanesMut, Matrix, Multiply, Portable, Quantizer};
+    use super::*;
+    use crate::Aligned;
+
+    /// The definition itself against sums of the weights that [`Matrix::word`] reads, for one row and two, and
+    /// a row that ends within its last word.
+    #[test]
+    fn products_are_256_times_the_sums() {
+        const INPUTS: usize = 24;
+        let mut bytes = Aligned([0u8; 2 * 4 * INPUTS / 2]);
+        for (i, byte) in bytes.0.iter_mut().enumerate() {
+            *byte = (i * 89 + i / 7 * 31 + 5) as u8;
+        }
+        let matrix = Matrix::new(&bytes.0, Packing::Nibbles, 8, INPUTS).unwrap();
+        let (quantizer, _) = Quantizer::new(1, 0, 127, Bits::Eight);
+        let x = [3usize, 11].map(|seed| {
+            core::array::from_fn::<i16, { INPUTS - 5 }, _>(|i| ((i * 37 + seed) % 255) as i16 - 127)
+        });
+        for rows in [RowCount::One, RowCount::Two] {
+            let mut buffer = Aligned([-1i16; 2 * INPUTS + 4]);
+            let packing = Packing::Nibbles;
+            let lanes = LanesMut::new(&mut buffer.0, rows, INPUTS, packing, Bits::Eight);
+            let mut lanes = lanes.unwrap();
+            for (row, x) in x.iter().enumerate().take(rows.get()) {
+                Nibbles::<Portable>::quantize_row(x, &quantizer, row, &mut lanes);
+            }
+            let product = Product::new(lanes.into_lanes(), matrix).unwrap();
+            let mut sums = [0; 16];
+            matmul_nibbles(&product, &mut sums);
+            for output in 0..8 {
+                for (row, x) in x.iter().enumerate().take(rows.get()) {
+                    let weight =
+                        |i: usize| matrix.word::<Nibbles<Portable>>(output, i / 4)[i % 4] as i32;
+                    let sum = |(i, x): (usize, &i16)| weight(i) * quantizer.quantize(*x) as i32;
+                    let expected: i32 = x.iter().enumerate().map(sum).sum();
+                    assert_eq!(sums[output * rows.get() + row], 256 * expected, "{output} {row}");
+                }
+            }
+        }
+    }
+}
