@@ -124,7 +124,7 @@ fn memory(rows: &[Row], bounds: &[StackRow]) -> Result<String> {
         "Memory in bytes (`cargo xtask qemu`); stack and code are the largest of all cores; 'engine' is what the \
          symbols and the debug information of the Cortex-M4's image attribute to the crate `picoformer`. Stack: the \
          deepest that a run painted, and the most that the code can take (`cargo xtask stack`), per core in \
-         docs/SECURITY.md; interrupts come on top:\n\n\
+         docs/SECURITY.md; a program's own interrupts come on top:\n\n\
          | demo | model in flash | code in flash | engine on a Cortex-M4 | RAM: arena | RAM: stack | stack, at most |\n\
          | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
@@ -134,15 +134,19 @@ fn memory(rows: &[Row], bounds: &[StackRow]) -> Result<String> {
         };
         let engine = rows.iter().find(|row| row.demo == demo && row.core == "Cortex-M4");
         // No bound on one core is no bound.
-        let bounds = bounds.iter().filter(|row| row.image == demo).map(|row| row.bound);
-        let bound: Option<Vec<u64>> = bounds.collect();
-        let bound = bound.and_then(|bounds| bounds.into_iter().max());
-        let painted = rows.iter().filter(|row| row.demo == demo).map(|row| row.stack_bytes).max();
-        if bound.is_some() && bound < painted {
-            bail!(
-                "{demo}: {painted:?} bytes of stack are more than {bound:?} (cargo xtask stack --record)"
-            );
+        let of_demo = bounds.iter().filter(|row| row.image == demo);
+        for (row, bound) in of_demo.clone().filter_map(|row| Some((row, row.bound?))) {
+            let run = rows.iter().find(|run| run.demo == demo && run.core == row.core);
+            if let Some(run) = run.filter(|run| run.stack_bytes > bound) {
+                bail!(
+                    "{demo} on {}: {} bytes of stack are more than {bound} (cargo xtask stack --record)",
+                    row.core,
+                    run.stack_bytes
+                );
+            }
         }
+        let bound: Option<Vec<u64>> = of_demo.map(|row| row.bound).collect();
+        let bound = bound.and_then(|bounds| bounds.into_iter().max());
         let bound = bound.map_or("–".into(), grouped);
         text += &format!(
             "| {demo} | {} | {} | {} | {} | {} | {bound} |\n",
