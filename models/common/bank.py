@@ -104,10 +104,14 @@ def uniform(shape, low, high, g):
 
 
 class Mixer:
-    """From placed recordings to the model's rows; noise is at most as loud as `noisiest`, in dB from it to the speech."""
+    """From placed recordings to the model's rows; noise is at most as loud as `noisiest`, in dB from it to the speech.
+    `narrow` of the windows lack what is above some frequency from 3.4 kHz on."""
 
-    def __init__(self, config, noise, per_row, rows, strength=1.0, noisiest=3.0):
-        self.config, self.noise, self.noisiest = config, noise, noisiest
+    def __init__(self, config, noise, per_row, rows, strength=1.0, noisiest=3.0, narrow=0.0):
+        self.config, self.noise, self.noisiest, self.narrow = config, noise, noisiest, narrow
+        hertz = (np.arange(config["n_fft"] // 2 + 1)) * config["sample_rate"] / config["n_fft"]
+        filters = frontend.mel_filters(config)
+        self.centres = torch.tensor((filters @ hertz) / np.maximum(filters.sum(1), 1e-9), dtype=torch.float32)
         self.per_row, self.rows, self.frames = per_row, rows, per_row * rows
         self.strength = strength
 
@@ -152,6 +156,10 @@ class Mixer:
         ratio = 10 ** (uniform((n, 1, 1), self.noisiest if s else 60, 45, g) / 10)
         quiet = torch.rand(n, 1, 1, generator=g) < alone
         energy = energy + torch.where(quiet, torch.zeros(()), noise * gain / ratio)
+        if self.narrow:
+            limit = uniform((n, 1, 1), 3400, self.config["sample_rate"] / 2, g)
+            out = (torch.rand(n, 1, 1, generator=g) < self.narrow) & (self.centres > limit)
+            energy = energy.masked_fill(out, 0.0)
         return self.finish(energy, begun, g if s else None)
 
     def _voice(self, energy, g):

@@ -29,11 +29,11 @@ class Batches:
         self.negative = torch.where(positive, torch.zeros(()), (bank.lengths.float() + 60) * share)
         self.other = torch.nonzero(~positive).flatten()
 
-    def mine(self, model, first, step):
-        """From now on half of the other speech is windows in which `model` hears a word: those found earlier, drawn half
-        as often as before, and those in every `step`th recording from `first` on. Returns how many were found."""
+    def mine(self, model):
+        """From now on half of the other speech is windows in which `model` hears a word, and those found earlier, drawn half
+        as often as before. Returns how many were found."""
         bank, mixer, found = self.bank, self.mixer, []
-        for which in self.other[first::step].tolist():
+        for which in self.other.tolist():
             begin, length = int(bank.begins[which]), int(bank.lengths[which])
             energy = np.exp2(bank.flat[begin : begin + length].numpy() / 256.0) - 1.0
             after = np.zeros((30, energy.shape[1]))  # words are heard late

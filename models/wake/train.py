@@ -7,7 +7,7 @@
 DIR/wakewords holds the flac files of `clips.tar` and `others.tar` (LABEL-HASH.flac); `--tts` holds what
 `speech.py` made for training, `--digits` FSDD's recordings. Recordings labelled `other…` or `nothing`
 must not trigger; `hey_computer` is put under `computer`. The split is by the hash of a file's
-name. The first steps learn from windows drawn at random; then, in five rounds, half of the windows without a word are those in which
+name. The first steps learn from windows drawn at random; then, in eight rounds, half of the windows without a word are those in which
 the model so far hears one (`batches.py`). Needs torch, numpy, scipy, soundfile, safetensors. One CPU thread, seeded.
 """
 
@@ -33,8 +33,9 @@ CONFIG = frontend.WAKE
 PER_ROW, ROWS = 4, 20  # frames a row, rows: 80 ms and 1.6 s
 FRAMES = PER_ROW * ROWS
 TRIGGER = {"smooth": 4, "threshold": 0.9, "refractory": 20}
-ROUNDS = (3 / 8, 1 / 8, 1 / 8, 1 / 8, 1 / 8, 1 / 8)  # of the steps
-PASSES = 3  # rounds in which all other speech is searched once for windows that sound like words
+ROUNDS = (0.32,) + 8 * (0.085,)  # of the steps; all other speech is searched before each but the first
+NARROW = 0.15  # of the windows lack their upper bands, as sound of a telephone or a headset does
+SLOWER = 0.7  # the rate of each round is so much of the one before
 
 
 def label_of(name):
@@ -98,7 +99,7 @@ def main():
     parser.add_argument("--test", action="store_true", help="judge the test clips; once, at the end")
     parser.add_argument("--test-folder", type=Path, help="copies the test's recordings there and ends")
     parser.add_argument("--pictures", type=Path, help="a folder for training.svg")
-    parser.add_argument("--steps", type=int, default=16000)
+    parser.add_argument("--steps", type=int, default=23500)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--feed-forward", type=int, default=176)
@@ -145,19 +146,19 @@ def main():
     torch.manual_seed(args.seed)
     model = Encoder(config, args.dropout)
     print("parameters", parameters(model), flush=True)
-    batch = Batches(bank, Mixer(CONFIG, noise, PER_ROW, ROWS, args.strength, noisiest=0.0), 64)
+    batch = Batches(bank, Mixer(CONFIG, noise, PER_ROW, ROWS, args.strength, noisiest=0.0, narrow=NARROW), 64)
     judge = lambda m: {"val": judge_clips(m, clips, labels, TRIGGER)[0]}  # noqa: E731
     history, rate = [], args.rate
     for number, share in enumerate(ROUNDS):
         state = args.state.with_suffix(f".{number}{args.state.suffix}") if args.state else None
         if number:
-            print("windows that sound like words:", batch.mine(model, number % PASSES, PASSES), flush=True)
+            print("windows that sound like words:", batch.mine(model), flush=True)
         steps = max(1, int(args.steps * share))
         run = train(model, batch, steps, state, rate, smoothing=args.smoothing, seed=args.seed + number, judge=judge,
                     every=min(1000, steps))
         before = history[-1]["step"] if history else 0
         history += [{**r, "step": before + r["step"]} for r in run.history]
-        model, rate = run.average, args.rate / 2
+        model, rate = run.average, rate * SLOWER
     if args.pictures:
         pictures.training(args.pictures / "training.svg", history)
     if args.out:
