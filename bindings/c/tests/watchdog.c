@@ -1,6 +1,7 @@
 /* How long each call keeps the core, and a watchdog of that length: SysTick, which the start-up file lets end the run.
  * It is fed before every call. LONGEST(MODEL) is its length in instructions, TICKS(n) the timer's ticks in n of them; the
- * lines tell the longest call of each kind, in ticks. The texts fill the contexts. */
+ * lines tell the longest call of each kind, in ticks. The texts fill the contexts. On RISC-V a tick is an instruction, and
+ * there is no watchdog. */
 #include "digits.h"
 #include "g2p.h"
 #include "intent.h"
@@ -11,6 +12,34 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef __riscv
+static uint32_t fed;
+
+static uint32_t instructions(void)
+{
+    uint32_t n;
+    __asm__ volatile("csrr %0, minstret" : "=r"(n));
+    return n;
+}
+
+static void feed(void)
+{
+    fed = instructions();
+}
+
+static uint32_t since(void)
+{
+    return instructions() - fed;
+}
+
+static void on(uint64_t ticks_at_most)
+{
+    (void)ticks_at_most;
+}
+
+static void pause(void) {}
+static void resume(void) {}
+#else
 #define CONTROL (*(volatile uint32_t *)0xE000E010)
 #define RELOAD (*(volatile uint32_t *)0xE000E014)
 #define CURRENT (*(volatile uint32_t *)0xE000E018)
@@ -27,6 +56,25 @@ static uint32_t since(void)
     uint32_t left = CURRENT;
     return left == 0 ? 0 : watchdog - left;
 }
+
+static void pause(void)
+{
+    CONTROL = 0;
+}
+
+static void resume(void)
+{
+    CONTROL = 7; /* core clock, interrupt, on */
+}
+
+static void on(uint64_t ticks_at_most)
+{
+    watchdog = ticks_at_most > 0xFFFFFFu ? 0xFFFFFFu : (uint32_t)ticks_at_most;
+    RELOAD = watchdog;
+    CURRENT = 0;
+    resume();
+}
+#endif
 
 struct longest {
     const char *call;
@@ -58,7 +106,7 @@ static char text[2048];
 
 static int fail(const char *call)
 {
-    CONTROL = 0;
+    pause();
     picoformer_error_text(&error, text, sizeof text);
     printf("%s: %s\n", call, text);
     return 1;
@@ -68,7 +116,7 @@ static int tell(const char *name)
 {
     struct longest *all[] = {&parse, &check, &open, &begin, &step, &finish};
     size_t i;
-    CONTROL = 0; /* printing is nobody's business */
+    pause(); /* printing is nobody's business */
     for (i = 0; i < sizeof all / sizeof all[0]; i++) {
         printf("%s %s %lu\n", name, all[i]->call, (unsigned long)all[i]->ticks);
         all[i]->ticks = 0;
@@ -79,10 +127,7 @@ static int tell(const char *name)
 static int read_blob(const unsigned char *blob, size_t bytes, uint64_t ticks_at_most)
 {
     int32_t status;
-    watchdog = ticks_at_most > 0xFFFFFFu ? 0xFFFFFFu : (uint32_t)ticks_at_most;
-    RELOAD = watchdog;
-    CURRENT = 0;
-    CONTROL = 7; /* core clock, interrupt, on */
+    on(ticks_at_most);
     TIMED(parse, status, picoformer_parse(&model, blob, bytes, &error));
     do {
         TIMED(check, status, picoformer_model_check_step(&model, 4096, &error));
@@ -111,11 +156,11 @@ static int classify(const char *name, const unsigned char *blob, size_t bytes, u
         return 1;
     }
     TIMED(open, status, picoformer_classifier_init(&classifier, &model, arena, sizeof arena, &error));
-    CONTROL = 0; /* texts that are too long are not measured */
+    pause(); /* texts that are too long are not measured */
     while (picoformer_classifier_begin(&classifier, text, n, &error) < 0 && words > 0) {
         n = --words * 5;
     }
-    CONTROL = 7;
+    resume();
     TIMED(begin, status, picoformer_classifier_begin(&classifier, text, n, &error));
     while (status == PICOFORMER_WORKING) {
         TIMED(step, status, picoformer_classifier_step(&classifier, &error));
@@ -148,13 +193,13 @@ static int generate(void)
         return 1;
     }
     TIMED(open, status, picoformer_generator_init(&generator, &model, arena, sizeof arena, &sampling, &error));
-    CONTROL = 0;
+    pause();
     while (picoformer_generator_begin(&generator, text, n, &error) < 0 && words > 0) {
         n = --words * 12;
     }
     words -= words > 4 ? 4 : 0; /* room for an answer */
     n = words * 12;
-    CONTROL = 7;
+    resume();
     TIMED(begin, status, picoformer_generator_begin(&generator, text, n, &error));
     do {
         TIMED(step, status, picoformer_generator_step(&generator, forget, NULL, &error));

@@ -106,6 +106,13 @@ pub fn report(model: &Model, chips: &Chips) -> Report {
          or a cache that always hits)"
             .into(),
     ];
+    if !c.four_bits.is_empty() {
+        assumptions.push(
+            "four-bit weights: a product takes what it takes in the counted stories260K of four bits (`--bits 4`); on \
+             M55 that is the portable loop"
+                .into(),
+        );
+    }
     if c.input == Input::Frames && need.ram() > picoformer::arena::ArenaSize::new(c).total_bytes() {
         assumptions
             .push("the front end is not in the time; the context is the front end's window".into());

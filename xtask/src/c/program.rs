@@ -25,11 +25,12 @@ pub struct Core {
 }
 
 /// The cores on which CI runs all examples, and more for `--all`.
-pub const CORES: [Core; 4] = [
+pub const CORES: [Core; 5] = [
     core("Cortex-M4", "cortex-m4", "cortex-m4", "mps2-an386", "soft"),
     core("Cortex-M0+", "cortex-m0plus", "cortex-m0plus", "mps2-an385", "soft"),
     core("Cortex-M33", "cortex-m33", "cortex-m33", "mps2-an505", "soft"),
     core("Cortex-M55", "cortex-m55", "cortex-m55", "mps3-an547", "hard"),
+    core("Cortex-M7", "cortex-m4", "cortex-m7", "mps2-an500", "soft"),
 ];
 
 const fn core(
@@ -107,7 +108,7 @@ pub fn build_library(core: &Core) -> Result<check::Found> {
 /// Compiles a program against an archive; returns the ELF file and its map.
 pub fn build(core: &Core, program: &Program, library: &Path) -> Result<(PathBuf, PathBuf)> {
     let own = |path: &str| root().join(path).to_string_lossy().into_owned();
-    let name = format!("{}-{}-{}", program.name, core.archive, program.float);
+    let name = format!("{}-{}-{}", program.name, core.cpu, program.float);
     let read = |path: String| std::fs::read_to_string(&path).context(path);
     let script = read(own(&format!("firmware/boards/{}.x", core.board)))?;
     let script = script + &read(own("bindings/c/examples/qemu/sections.ld"))?;
