@@ -124,6 +124,8 @@ fn on(core: &str, model: &Model) -> Option<Longest> {
     };
     let position = match model.tokenizer().map(|tokenizer| tokenizer.kind()) {
         Some(Kind::WordPiece) => texts(&["intent", "slots"]),
+        Some(Kind::Bpe) => texts(&["tales", "g2p"]),
+        // Of a kind that was not counted: the most of those that were.
         _ => texts(&["intent", "slots", "tales", "g2p"]),
     };
     let begin = match c.input {
