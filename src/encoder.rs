@@ -93,6 +93,10 @@ impl<'m, 'a, B: Build> Encoder<'m, 'a, B> {
 
     /// Takes tokens as input. Then [`Encoder::step`] until done.
     ///
+    /// Where the last row is pooled ([`Pooling::Last`]), padding at the end of the input
+    /// ([`Config::suppressed_token`] of such a model) is no part of it: [`Encoder::rows`] are the rows before
+    /// it. Of padding alone, the first token is kept.
+    ///
     /// An input before that one is abandoned, with its outputs.
     ///
     /// # Errors

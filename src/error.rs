@@ -243,6 +243,13 @@ pub enum RunError {
         /// Rows that the context holds (or has left).
         given: usize,
     },
+    /// No target has so few tokens, or so many.
+    LimitOutOfRange {
+        /// Tokens that a target has at most; it has one at least.
+        greatest: usize,
+        /// The limit given.
+        given: usize,
+    },
     /// The positions of a prefix must be fed together, in one tile, and first.
     SplitPrefix {
         /// Positions of the prefix.
@@ -314,6 +321,9 @@ impl fmt::Display for RunError {
             Self::EmptyInput => write!(f, "the input is empty"),
             Self::TooLong { needed, given } => {
                 write!(f, "the input needs {needed} positions, the context has {given}")
+            }
+            Self::LimitOutOfRange { greatest, given } => {
+                write!(f, "a limit of {given} tokens, but it may be 1 to {greatest}")
             }
             Self::SplitPrefix { needed, given } => {
                 write!(f, "a prefix of {needed} positions must be fed at once, given are {given}")

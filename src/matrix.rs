@@ -153,6 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic without memory")]
     fn every_pair_of_weights_survives_packing() {
         for a in -127i8..=127 {
             for b in -127i8..=127 {

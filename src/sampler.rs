@@ -14,10 +14,10 @@ pub const ONE: u32 = 1 << 16;
 pub struct Sampling {
     /// The logits are divided by it, Q16.16; 0 takes the likeliest token (greedy).
     pub temperature: u32,
-    /// Only the `top_k` likeliest tokens are kept; 0 keeps all (Fan et al. 2018, §5.1).
+    /// Only the `top_k` likeliest tokens are kept; 0, and more than there are, keep all (Fan et al. 2018, §5.1).
     pub top_k: usize,
-    /// Only the likeliest tokens whose probabilities together reach this are kept, Q16.16; [`ONE`]
-    /// keeps all (nucleus sampling, Holtzman et al. 2020, §3.1).
+    /// Only the likeliest tokens whose probabilities together reach this are kept, Q16.16: the likeliest one
+    /// always; [`ONE`] and more keep all (nucleus sampling, Holtzman et al. 2020, §3.1).
     pub top_p: u32,
     /// Seed of the random numbers.
     pub seed: u64,
@@ -255,6 +255,30 @@ mod tests {
         close(&draw(Sampling::seeded(4).with_top_p(ONE * 3 / 10)), &softmax(1.0, &[2]));
         close(&draw(Sampling::seeded(4).with_top_p(ONE * 7 / 10)), &softmax(1.0, &[2, 4]));
         close(&draw(Sampling::seeded(4).with_top_p(ONE * 8 / 10)), &softmax(1.0, &[0, 2, 4]));
+    }
+
+    /// What keeps all, and what only the likeliest: the rule at the ends of the ranges.
+    #[test]
+    fn beyond_the_ends_of_a_range_all_or_the_likeliest_is_kept() {
+        let draws = |sampling: Sampling| {
+            let mut sampler = Sampler::new(sampling);
+            let draws = if cfg!(miri) { 20 } else { 200 };
+            (0..draws).map(|_| sampler.sample(&mut logits())).collect::<Vec<_>>()
+        };
+        let all = draws(Sampling::seeded(5));
+        for k in [0, 7, 8, usize::MAX] {
+            assert_eq!(draws(Sampling::seeded(5).with_top_k(k)), all, "{k}");
+        }
+        assert_ne!(draws(Sampling::seeded(5).with_top_k(2)), all);
+        for p in [ONE, ONE + 1, u32::MAX] {
+            assert_eq!(draws(Sampling::seeded(5).with_top_p(p)), all, "{p}");
+        }
+        for p in [0, 1] {
+            assert!(
+                draws(Sampling::seeded(5).with_top_p(p)).iter().all(|&token| token == 2),
+                "{p}"
+            );
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::nn::layer::Layer;
 use crate::nn::residual::{Tile, normalize};
 use crate::probability::log_probability;
 use crate::progress::Progress;
+use crate::seq2seq::search::check_limit;
 use crate::slices::{at, first_mut, part as slice};
 use crate::target::{self, Build};
 use crate::tokenizer::Token;
@@ -81,7 +82,7 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         Ok(Self {
             model,
             state: RunState::new(&target::lengths::<B>(config), arena.into())?,
-            search: Search::new(model.config(), config.target_context),
+            search: Search::start(model.config(), config.target_context),
             limit: config.target_context,
             rows: 0,
             part: Part::Done,
@@ -112,11 +113,16 @@ impl<'m, 'a, B: Build> Seq2Seq<'m, 'a, B> {
         self.part
     }
 
-    /// Limits the targets of future sources to `tokens` tokens, including the end token: at least
-    /// one, and at most (and by default) the model's target context. [`Found::complete`] says whether
-    /// a target was cut there.
-    pub fn set_limit(&mut self, tokens: usize) {
+    /// Limits the targets of future sources to `tokens` tokens, including the end token; by default to the
+    /// model's target context. [`Found::complete`] says whether a target was cut there.
+    ///
+    /// # Errors
+    /// [`RunError::LimitOutOfRange`] for other limits than 1 … [`Config::target_context`]. The limit
+    /// before then holds.
+    pub fn set_limit(&mut self, tokens: usize) -> Result<(), RunError> {
+        check_limit(self.config(), tokens)?;
         self.limit = tokens;
+        Ok(())
     }
 
     /// Takes a source. Then [`Seq2Seq::step`] until done. A source before that one is abandoned,

@@ -31,7 +31,7 @@ fn a_translation_is_the_same_and_never_cut_off() {
     assert_eq!(translator.text::<4>("cat"), Err(TaskError::Write));
     // Three phonemes and the end token.
     for (limit, complete) in [(1, false), (3, false), (4, true)] {
-        translator.engine().set_limit(limit);
+        translator.engine().set_limit(limit).unwrap();
         let expected = if complete { Ok(text.clone()) } else { Err(TaskError::Incomplete) };
         assert_eq!(translator.text("cat"), expected, "{limit} tokens");
     }

@@ -115,7 +115,7 @@ pub(crate) fn targets(
         count(0, &tokens);
         if let Some(read) = reference.and_then(|float| float.read(&ids)) {
             let config = model.config();
-            let float = read.search(config.beams, config.target_context);
+            let float = read.search(config.beams, config.target_context)?;
             count(1, &float);
             same += (float == tokens) as usize;
         }

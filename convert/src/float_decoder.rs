@@ -5,6 +5,7 @@ pub use crate::float_weights::{FloatCross, FloatDecoder};
 
 use crate::float_model::{relative, softmax};
 use crate::float_weights::{FloatLinear, FloatModel, FloatNorm, dot};
+use picoformer::RunError;
 use picoformer::config::{Head, NormOrder};
 use picoformer::kernels::Native;
 use picoformer::seq2seq::Search;
@@ -49,11 +50,14 @@ impl FloatTarget<'_> {
 
     /// The best target of at most `limit` tokens by the engine's search with `beams` hypotheses, without
     /// start and end token.
-    pub fn search(&self, beams: usize, limit: usize) -> Vec<u32> {
+    ///
+    /// # Errors
+    /// Those of [`Search::new`].
+    pub fn search(&self, beams: usize, limit: usize) -> Result<Vec<u32>, RunError> {
         let mut config = self.model.config;
         config.beams = beams;
         let rules = self.model.rules();
-        let mut search = Search::new(&config, limit);
+        let mut search = Search::new(&config, limit)?;
         let mut history = vec![0; beams * config.target_context];
         let mut slots = vec![Slot(vec![Cached::default(); self.decoder.layers.len()]); beams];
         while !search.is_done() {
@@ -74,7 +78,7 @@ impl FloatTarget<'_> {
         let mut tokens = vec![0; config.target_context];
         let len = search.tokens(&history, &mut tokens);
         tokens.truncate(len);
-        tokens
+        Ok(tokens)
     }
 
     /// Feeds a token at a position; the logits of what follows.

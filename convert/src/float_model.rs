@@ -73,7 +73,7 @@ impl FloatModel {
     pub fn read_through(&self, tokens: &[u32]) {
         let tokens = &tokens[..tokens.len().min(self.config.context)];
         match self.read(tokens) {
-            Some(target) => drop(target.search(1, self.config.target_context)),
+            Some(target) => drop(target.search(1, self.config.target_context).ok()),
             None => drop(self.forward(tokens)),
         }
     }

@@ -47,7 +47,7 @@ fn texts_are_those_of_transformers() {
         let model = case.model();
         let limit = case.limit();
         let found = match model.read(&case.ids) {
-            Some(read) => read.search(model.config.beams, limit),
+            Some(read) => read.search(model.config.beams, limit).unwrap(),
             None => model.write(&case.ids, limit),
         };
         assert_eq!(found, case.written, "{} {:?} {}", case.checkpoint, case.ids, case.rules);

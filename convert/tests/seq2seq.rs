@@ -50,7 +50,7 @@ fn the_reference_is_hugging_faces() {
                 }
             }
             for (beams, expected) in case["beams"].as_object().unwrap() {
-                let found = read.search(beams.parse().unwrap(), LIMIT);
+                let found = read.search(beams.parse().unwrap(), LIMIT).unwrap();
                 assert_eq!(found, ids(expected), "{name}, {beams} beams");
             }
         }
@@ -120,7 +120,7 @@ fn searching_and_scoring_agree() {
                 let forced = model.config.forced_token > 0;
                 with_engine(&model, Wide::Auto, beams, |engine, parsed| {
                     assert_eq!(parsed.config().beams, beams);
-                    engine.set_limit(LIMIT);
+                    engine.set_limit(LIMIT).unwrap();
                     let found = engine.run(&source).unwrap();
                     let mut tokens = vec![0; found.len];
                     assert_eq!(engine.tokens(&mut tokens), found.len);
@@ -202,7 +202,7 @@ fn the_work_of_a_step_is_bounded() {
     let model = model("t5-gated");
     let (c, source) = (model.config, [5, 6, 7, 8, 9]);
     with_engine(&model, Wide::Auto, 3, |engine, _| {
-        engine.set_limit(1);
+        engine.set_limit(1).unwrap();
         engine.begin(&source).unwrap();
         let mut steps = Vec::new();
         while engine.part() != Part::Done {

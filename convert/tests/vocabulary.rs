@@ -185,9 +185,9 @@ fn shipped_models_keep_their_answers() {
     let (kept, small) = (small.kept.unwrap(), small.model);
     for line in &pairs[150..155] {
         let source = ids(&whole, line.split('\t').next().unwrap());
-        let written = whole.read(&source).unwrap().search(2, 24);
+        let written = whole.read(&source).unwrap().search(2, 24).unwrap();
         let Some(expected) = new(&kept, &written) else { continue };
-        let found = small.read(&new(&kept, &source).unwrap()).unwrap().search(2, 24);
+        let found = small.read(&new(&kept, &source).unwrap()).unwrap().search(2, 24).unwrap();
         assert_eq!(found, expected, "{line}");
     }
 }

@@ -4,7 +4,8 @@ use super::front_end::FrontEnd;
 use crate::blob::{part, read_u16, read_u32};
 use crate::fixed::round_shift;
 
-/// The section `Moti` of a blob.
+/// The section `Moti` of a blob. A value of a sample becomes the feature
+/// `round((sample − offset) · multiplier / 2^shift)`, half up; beyond 16 bits it is the nearest number of 16 bits.
 #[derive(Clone, Copy, Debug)]
 pub struct MotionParameters<'m> {
     /// Values of a sample.

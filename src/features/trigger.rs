@@ -14,7 +14,7 @@ pub struct Trigger {
     pub smooth: usize,
     /// Rows after an event without another one.
     pub refractory: usize,
-    /// The score that makes an event.
+    /// The score that makes an event, below 1.0: no score is more than 1 − 2⁻¹⁵.
     pub threshold: u16,
 }
 
@@ -28,7 +28,7 @@ impl Trigger {
             threshold: read_u16(data, 6),
         };
         let smooth = own.smooth >= 1 && own.smooth <= 1024;
-        let threshold = own.threshold >= 1 && own.threshold <= 1 << 15;
+        let threshold = own.threshold >= 1 && own.threshold < 1 << 15;
         if data.len() == 8 && smooth && threshold { Some(own) } else { None }
     }
 }
@@ -152,5 +152,20 @@ mod tests {
         assert_eq!(Trigger::parse(&[0; 8]), None);
         assert_eq!(Trigger::parse(&[0, 0, 1, 0, 0, 0, 1, 0, 0]), None);
         assert!(Trigger::parse(&[0, 0, 1, 0, 0, 0, 1, 0]).is_some());
+    }
+
+    /// A certain label has 1 − 2⁻¹⁵: the highest threshold is reached, one above would never be.
+    #[test]
+    fn every_threshold_that_is_accepted_can_be_reached() {
+        let of = |threshold: u16| {
+            let [low, high] = threshold.to_le_bytes();
+            Trigger::parse(&[0, 0, 2, 0, 0, 0, low, high])
+        };
+        let (mut ring, highest) = ([0; 6], of((1 << 15) - 1).unwrap());
+        let mut scores = Scores::new(&mut ring, highest, 3);
+        let certain = [i32::MIN, i32::MAX, i32::MIN];
+        assert_eq!(scores.push(&certain), None);
+        assert_eq!(scores.push(&certain), Some((1, (1 << 15) - 1)));
+        assert_eq!((of(0), of(1 << 15), of(u16::MAX)), (None, None, None));
     }
 }

@@ -73,10 +73,24 @@ pub struct Search {
 
 impl Search {
     /// A search for targets of at most `limit` tokens, including the end token.
-    pub fn new(config: &Config, limit: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`RunError::BeamTooWide`] for beams other than 1 … [`MAX_BEAMS`];
+    /// [`RunError::LimitOutOfRange`] for a limit other than 1 … [`Config::target_context`].
+    pub fn new(config: &Config, limit: usize) -> Result<Self, RunError> {
+        let (needed, given) = (config.beams, MAX_BEAMS);
+        if needed == 0 || needed > given {
+            return Err(RunError::BeamTooWide { needed, given });
+        }
+        check_limit(config, limit)?;
+        Ok(Self::start(config, limit))
+    }
+
+    /// [`Search::new`] for what was checked: the beams of a parsed model, a limit that [`check_limit`] took.
+    pub(super) fn start(config: &Config, limit: usize) -> Self {
         Self {
-            beams: config.beams.clamp(1, MAX_BEAMS),
-            limit: limit.clamp(1, config.target_context.max(1)),
+            beams: config.beams,
+            limit,
             len: 0,
             live: 1,
             added: 0,
@@ -89,11 +103,10 @@ impl Search {
         }
     }
 
-    /// Starts a new search in place; not inlined, so that the temporary is not in the caller's
-    /// stack frame.
+    /// [`Search::start`] in place; not inlined, so that the temporary is not in the caller's stack frame.
     #[inline(never)]
-    pub fn restart(&mut self, config: &Config, limit: usize) {
-        *self = Self::new(config, limit);
+    pub(super) fn restart(&mut self, config: &Config, limit: usize) {
+        *self = Self::start(config, limit);
     }
 
     /// Tokens of each live hypothesis.
@@ -398,6 +411,15 @@ impl Search {
             }
         }
         best.steps + best.last.is_some() as usize
+    }
+}
+
+/// Refuses a limit that no target keeps: a target has one token at least, and no more than the context holds.
+pub(super) fn check_limit(config: &Config, limit: usize) -> Result<(), RunError> {
+    let (greatest, given) = (config.target_context, limit);
+    match given == 0 || given > greatest {
+        true => Err(RunError::LimitOutOfRange { greatest, given }),
+        false => Ok(()),
     }
 }
 

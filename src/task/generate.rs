@@ -239,7 +239,8 @@ impl<'m, 'a, B: Build> Generator<'m, 'a, B> {
     }
 
     /// Tells how many new tokens the caller takes of a text at most: with a rule about the last one,
-    /// that one ends the text. [`Generator::generate`] does so itself, for its text alone.
+    /// that one ends the text; 0 is as 1, since a token is asked for one at a time. Without such a rule it
+    /// changes nothing. [`Generator::generate`] does so itself, for its text alone.
     pub fn set_limit(&mut self, tokens: usize) {
         self.limit = tokens;
     }

@@ -18,31 +18,47 @@ pub(super) fn split(
     encode: &mut dyn FnMut(&str, bool, &mut Output) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
     let mut begins = true;
-    parts(v, text, 0, out, &mut |text, out| {
-        parts(v, text, SECOND, out, &mut |text, out| {
+    for (outer, token) in Parts::new(v, text, 0) {
+        for (inner, second) in Parts::new(v, outer, SECOND) {
             let begins = core::mem::take(&mut begins);
-            if text.is_empty() { Ok(()) } else { encode(text, begins, out) }
-        })
-    })
+            if !inner.is_empty() {
+                encode(inner, begins, out)?;
+            }
+            second.into_iter().for_each(|token| out.push(token));
+        }
+        token.into_iter().for_each(|token| out.push(token));
+    }
+    Ok(())
 }
 
-/// One pass: the tokens whose options agree with `pass`, and `rest` for what lies between.
-fn parts(
-    v: &Vocabulary,
-    text: &str,
+/// One pass: what lies between the tokens whose options agree with `pass`, each with the token behind it; the last
+/// part has none.
+struct Parts<'p, 't> {
+    v: &'p Vocabulary<'p>,
+    text: Option<&'t str>,
     pass: u32,
-    out: &mut Output,
-    rest: &mut dyn FnMut(&str, &mut Output) -> Result<(), EncodeError>,
-) -> Result<(), EncodeError> {
-    let mut text = text;
-    while let Some((at, len, token, options)) = first(v, text, pass) {
+}
+
+impl<'p, 't> Parts<'p, 't> {
+    fn new(v: &'p Vocabulary<'p>, text: &'t str, pass: u32) -> Self {
+        Self { v, text: Some(text), pass }
+    }
+}
+
+impl<'t> Iterator for Parts<'_, 't> {
+    type Item = (&'t str, Option<u32>);
+
+    #[inline(never)] // both passes by the same code
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.text.take()?;
+        let Some((at, len, token, options)) = first(self.v, text, self.pass) else {
+            return Some((text, None));
+        };
         let (before, behind) = text.split_at_checked(at).unwrap_or((text, ""));
         let behind = behind.get(len..).unwrap_or_default();
-        rest(if options & STRIP_BEFORE != 0 { before.trim_end() } else { before }, out)?;
-        out.push(token);
-        text = if options & STRIP_BEHIND != 0 { behind.trim_start() } else { behind };
+        self.text = Some(if options & STRIP_BEHIND != 0 { behind.trim_start() } else { behind });
+        Some((if options & STRIP_BEFORE != 0 { before.trim_end() } else { before }, Some(token)))
     }
-    rest(text, out)
 }
 
 /// Where the first token of a pass begins, its length, its id and its options.

@@ -231,10 +231,11 @@ mod tests {
     #[test]
     fn the_tree_merges_as_the_scan() {
         let (state, mut merges) = (&mut 5, 0);
-        for round in 0..300 {
+        let rounds = if cfg!(miri) { 12 } else { 300 };
+        for round in 0..rounds {
             let section = section(state);
             let tokenizer = Tokenizer::parse(&section).unwrap();
-            let n = 1 + round % 150;
+            let n = 1 + round * 300 / rounds % 150;
             let word: Vec<u32> = (0..n).map(|_| random(state) as u32 % 8).collect();
             let merged = |merge: Merge, room: usize| {
                 let mut tokens = word.clone();
@@ -251,6 +252,6 @@ mod tests {
             assert_eq!(merged(tree, 4 * n), expected);
             assert_eq!(merged(tree, n / 2), expected, "without room for the tree");
         }
-        assert!(merges > 2000, "{merges}");
+        assert!(merges > 7 * rounds, "{merges}");
     }
 }

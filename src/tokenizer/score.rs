@@ -35,6 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic without memory")]
     fn sums_have_the_bits_of_f64() {
         let mut state = 1u64;
         for round in 0..200_000 {

@@ -1,12 +1,13 @@
 //! `cargo xtask test`: everything that CI runs.
 
-use crate::board::{BOARDS, Board, TARGETS, setup};
+use crate::board::{BOARDS, Board, TARGETS, install, setup};
 use crate::boards::{self, Options};
 use crate::qemu;
+use crate::safety::soak::HOST_32;
 use crate::source::floors;
 use crate::steps::{Report, run, run_in, run_with};
 use crate::{bench, c, endure, examples, image, models, readme, update};
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 /// The engine's optional dependencies: none is needed, each must build alone.
 const FEATURES: [&str; 5] = ["heapless", "defmt", "libm", "micromath", "signed"];
@@ -94,6 +95,11 @@ fn tests(report: &mut Report) {
     report.step("tests", || {
         run("cargo test --quiet --workspace")?;
         run("cargo test --quiet --package picoformer --features heapless,libm,micromath,signed")
+    });
+    report.step("tests of the engine on 32 bits", || {
+        install(&[HOST_32], &[])?;
+        run(&format!("cargo test --quiet --package picoformer --lib --target {HOST_32}"))
+            .context("a host of 32 bits needs a linker and a C library: apt-get install gcc-multilib")
     });
     report.step("shipped blobs are what their checkpoints convert to", models::fresh);
     report.step("tests of the demos", || {

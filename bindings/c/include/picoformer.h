@@ -360,6 +360,8 @@ PICOFORMER_API int32_t picoformer_translator_step(picoformer_translator *self, p
 PICOFORMER_API int32_t picoformer_translator_part(picoformer_translator *self, picoformer_error *error);
 PICOFORMER_API int32_t picoformer_translator_logits(picoformer_translator *self, const int32_t **logits,
                                                     size_t *n, picoformer_error *error);
+/* Limits the translations to come to so many tokens, with the end token. 0, and more than the target context, are
+ * PICOFORMER_ERROR_TOO_LONG. */
 PICOFORMER_API int32_t picoformer_translator_set_limit(picoformer_translator *self, uint32_t tokens,
                                                        picoformer_error *error);
 /* Writes the translation once the steps are done. `found` may be NULL. */

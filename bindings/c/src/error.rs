@@ -156,7 +156,10 @@ impl From<RunError> for Error {
                 new(code::BEAM_TOO_WIDE).numbers(needed, given)
             }
             RunError::EmptyInput => new(code::EMPTY),
-            RunError::TooLong { needed, given } => new(code::TOO_LONG).numbers(needed, given),
+            RunError::TooLong { needed, given }
+            | RunError::LimitOutOfRange { greatest: given, given: needed } => {
+                new(code::TOO_LONG).numbers(needed, given)
+            }
             RunError::SplitPrefix { needed, given } => {
                 new(code::SPLIT_PREFIX).numbers(needed, given)
             }

@@ -121,9 +121,9 @@ pub unsafe extern "C" fn picoformer_translator_set_limit(
     error: *mut CError,
 ) -> i32 {
     // SAFETY: by this function's contract.
-    let set = unsafe { Handle::get(self_) }.map(|Task(task)| {
-        task.engine().set_limit(tokens as usize);
-        code::OK
+    let set = unsafe { Handle::get(self_) }.and_then(|Task(task)| {
+        task.engine().set_limit(tokens as usize)?;
+        Ok(code::OK)
     });
     report(error, set)
 }

@@ -380,6 +380,10 @@ static void translate(void)
     CHECK(bill.beams == 2 && bill.arena_bytes < G2P_ARENA_BYTES);
     CHECK(picoformer_translator_init(&translator, &model, arena, bill.arena_bytes, &error) == PICOFORMER_OK);
     IS(picoformer_translator_write(&translator, keep, written, &found, &error), PICOFORMER_ERROR_EMPTY);
+    IS(picoformer_translator_set_limit(&translator, 0, &error), PICOFORMER_ERROR_TOO_LONG);
+    IS(picoformer_translator_set_limit(&translator, UINT32_MAX, &error), PICOFORMER_ERROR_TOO_LONG);
+    CHECK(error.needed == UINT32_MAX && error.given > 0 && error.given < 1000);
+    CHECK(picoformer_translator_set_limit(&translator, error.given, &error) == PICOFORMER_OK);
     CHECK(picoformer_translator_begin(&translator, "hello", WHOLE, &error) == PICOFORMER_WORKING);
     IS(picoformer_translator_write(&translator, keep, written, &found, &error), PICOFORMER_ERROR_IN_FLIGHT);
     while (picoformer_translator_step(&translator, &error) == PICOFORMER_WORKING) {

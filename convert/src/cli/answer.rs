@@ -203,7 +203,10 @@ fn answer_file(model: &Model, file: &Path, arguments: &RunArguments) -> Result<(
 fn translate(model: &Model, ids: &[u32], arguments: &RunArguments) -> Result<Value> {
     let mut arena = HeapArena::try_new(model.arena())?;
     let mut engine = Seq2Seq::new(model, arena.parts()).map_err(Error::from)?;
-    engine.set_limit(arguments.max_tokens.unwrap_or(usize::MAX));
+    // More than the context holds is no limit.
+    if let Some(most) = arguments.max_tokens.filter(|&most| most < model.config().target_context) {
+        engine.set_limit(most).map_err(Error::from)?;
+    }
     let (tokens, log_probability, complete) = error_rates::run(&mut engine, ids)?;
     Ok(json!({
         "text": error_rates::text(model, &tokens),

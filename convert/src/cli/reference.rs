@@ -6,7 +6,7 @@ use miette::Result;
 use picoformer::config::Architecture;
 use picoformer_convert::account::Ignored;
 use picoformer_convert::checkpoint::{Keep, Options};
-use picoformer_convert::error::input;
+use picoformer_convert::error::{Error, input};
 use picoformer_convert::float_model::FloatModel;
 use picoformer_convert::load::load_with;
 use picoformer_convert::output::say;
@@ -53,8 +53,11 @@ pub fn run(arguments: &ReferenceArguments) -> Result<()> {
                 let read =
                     model.read(ids).ok_or_else(|| input("no decoder", "another checkpoint"))?;
                 let config = model.config;
-                let limit = config.target_context.min(arguments.max_tokens.max(1));
-                json!({ "outputs": read.forward(&target), "written": read.search(config.beams, limit) })
+                let written = match config.target_context.min(arguments.max_tokens) {
+                    0 => Vec::new(),
+                    limit => read.search(config.beams, limit).map_err(Error::from)?,
+                };
+                json!({ "outputs": read.forward(&target), "written": written })
             }
             Architecture::Encoder => json!({ "outputs": model.forward(ids).outputs }),
             Architecture::Decoder => json!({

@@ -70,7 +70,7 @@ fn obvious(c: &Config, limit: usize, seed: u64) -> Answer {
 
 /// The engine's search, with texts in place of keys and values.
 fn search(c: &Config, limit: usize, seed: u64) -> Answer {
-    let mut search = Search::new(c, limit);
+    let mut search = Search::new(c, limit).unwrap();
     let mut history = vec![-1; c.target_context * c.beams];
     let mut slots: Vec<Vec<u32>> = vec![Vec::new(); c.beams];
     while !search.is_done() {
@@ -133,7 +133,7 @@ fn calls_in_a_wrong_order_change_nothing() {
             end_token: r.below(7),
             ..Config::base(Architecture::EncoderDecoder)
         };
-        let (mut search, mut history) = (Search::new(&c, 6), vec![-1; 6 * c.beams]);
+        let (mut search, mut history) = (Search::new(&c, 6).unwrap(), vec![-1; 6 * c.beams]);
         let mut slots: Vec<Vec<u32>> = vec![Vec::new(); c.beams];
         let advance = |search: &mut Search, history: &mut [i32], slots: &mut Vec<Vec<u32>>| {
             search.advance::<Portable>(&c, Rules::NONE, history, |from, to| {
@@ -182,7 +182,7 @@ fn the_worst_targets_are_still_compared() {
         suppressed_token: 3,
         ..Config::base(Architecture::EncoderDecoder)
     };
-    let (mut search, mut history) = (Search::new(&c, context), vec![-1; 2 * context]);
+    let (mut search, mut history) = (Search::new(&c, context).unwrap(), vec![-1; 2 * context]);
     while !search.is_done() {
         while search.wants().is_some() {
             // Token 2 has all the probability and is suppressed; 1 is likelier than 0, which ends.
@@ -194,4 +194,21 @@ fn the_worst_targets_are_still_compared() {
     let (score, len, complete) = search.best().unwrap();
     assert!(score < -(1 << 47), "the sum is not large: {score}");
     assert_eq!((len, complete), (context, false), "the longest target is the best a token");
+}
+
+/// Beams and limits that no search has are refused: none is taken for another.
+#[test]
+fn beams_and_limits_out_of_range_are_refused() {
+    use picoformer::RunError::{BeamTooWide, LimitOutOfRange};
+    let config =
+        |beams| Config { beams, target_context: 9, ..Config::base(Architecture::EncoderDecoder) };
+    for limit in [0, 10, usize::MAX] {
+        let refused = LimitOutOfRange { greatest: 9, given: limit };
+        assert_eq!(Search::new(&config(1), limit).err(), Some(refused));
+    }
+    for needed in [0, MAX_BEAMS + 1, usize::MAX] {
+        let refused = BeamTooWide { needed, given: MAX_BEAMS };
+        assert_eq!(Search::new(&config(needed), 9).err(), Some(refused));
+    }
+    assert!(Search::new(&config(MAX_BEAMS), 9).is_ok() && Search::new(&config(1), 1).is_ok());
 }

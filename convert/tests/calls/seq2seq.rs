@@ -20,7 +20,7 @@ struct Run {
 fn fresh(model: &Model, source: &[u32], limit: usize) -> Run {
     let mut arena = HeapArena::new(model.arena());
     let mut engine = Seq2Seq::new(model, arena.parts()).unwrap();
-    engine.set_limit(limit);
+    engine.set_limit(limit).unwrap();
     engine.begin(source).unwrap();
     let mut logits = Vec::new();
     while engine.part() != Part::Done {
@@ -129,9 +129,14 @@ fn encoder_decoders_answer_calls_in_any_order() {
                         }
                     }
                     7 => {
-                        limit = 1 + r.below(5);
-                        calls.push("set_limit", limit);
-                        engine.set_limit(limit);
+                        let given =
+                            [0, 1 + r.below(5), c.target_context, c.target_context + 1][r.below(4)];
+                        calls.push("set_limit", given);
+                        let taken = (1..=c.target_context).contains(&given);
+                        let greatest = c.target_context;
+                        let refused = RunError::LimitOutOfRange { greatest, given };
+                        calls.equal(engine.set_limit(given), taken.then_some(()).ok_or(refused));
+                        limit = if taken { given } else { limit };
                     }
                     _ => {
                         calls.push("steps to the end", ());

@@ -286,6 +286,11 @@ fn a_limit_is_for_one_text() {
     assert!(generator.generate("", 3, &mut text).is_err());
     generator.prompt("ab").unwrap();
     assert_eq!(next(&mut generator, 2), [expected[0], 7]);
+    for least in [1, 0] {
+        generator.set_limit(least);
+        generator.prompt("ab").unwrap();
+        assert_eq!(next(&mut generator, 1), [7], "{least}");
+    }
 }
 
 /// What a decoder was fed before it was handed over is the prompt, whether its rows are done or not.

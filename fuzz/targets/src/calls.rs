@@ -149,7 +149,7 @@ pub fn search(data: &[u8]) {
     let valid = Rules::are_valid(&records, &config);
     let rules = if valid { Rules::of_valid(&records) } else { Rules::NONE };
     let limit = 1 + script.u8() as usize % 10;
-    let mut search = Search::new(&config, limit);
+    let mut search = Search::new(&config, limit).unwrap();
     let mut history = vec![-1; 10 * config.beams];
     let mut steps = 0;
     while !search.is_done() {

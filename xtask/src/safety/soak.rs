@@ -38,7 +38,7 @@ const BOARDS: [&str; 2] = ["mps2-an386", "riscv32-virt"];
 /// Mutations that one run of an emulator works through, by blob.
 const BATCH: u32 = 50;
 /// A host of 32 bits.
-const HOST_32: &str = "i686-unknown-linux-gnu";
+pub const HOST_32: &str = "i686-unknown-linux-gnu";
 
 // What `picoformer-soak` writes for a mutation: 9 bytes, of which the first holds these.
 const ACCEPTED: u8 = 1;
