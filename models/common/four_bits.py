@@ -13,6 +13,7 @@ finds that and keeps every code. Norms before a layer are folded into it first, 
 """
 
 import copy
+import inspect
 import math
 import re
 
@@ -148,7 +149,7 @@ class Rounded(nn.Module):
 
     def forward(self, **batch):
         self.last = (None, None)
-        out = functional_call(self.model, self.weights(), kwargs={**batch, "use_cache": False} if "labels" not in batch else batch)
+        out = functional_call(self.model, self.weights(), kwargs=batch)
         self.last = (None, None)
         return out.logits
 
@@ -174,11 +175,12 @@ def write_texts(model, count, length, seed, at_once=256):
     """(count, length) token ids that a decoder writes at temperature 1, from its begin token or, without one, from any."""
     g, rows = torch.Generator().manual_seed(seed), []
     begin = model.config.bos_token_id
+    named = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
     while len(rows) * at_once < count:
         ids = torch.full((at_once, 1), begin) if begin is not None else torch.randint(model.config.vocab_size, (at_once, 1), generator=g)
         cache, text = None, [ids]
         for _ in range(length - 1):
-            out = model(input_ids=text[-1], cache=cache, use_cache=True)
+            out = model(input_ids=text[-1], use_cache=True, **{named: cache})
             cache = out.past_key_values
             text.append(torch.multinomial(out.logits[:, -1].float().softmax(-1), 1, generator=g))
         rows.append(torch.cat(text, 1))
@@ -206,8 +208,14 @@ def finetune(model, batch=None, eight=("k",), steps=2000, rate=1e-3, rows=4096, 
     before = copy.deepcopy(model).requires_grad_(False)
     if batch is None:
         length = min(length or 256, model.config.max_position_embeddings)
-        own = write_texts(before, texts, length, seed)
-        print(f"{len(own)} texts of {length} tokens are written", flush=True)
+        kept = state and state.with_suffix(".texts.pt")
+        if kept and kept.exists():
+            own = torch.load(kept, weights_only=True)
+        else:
+            own = write_texts(before, texts, length, seed)
+            print(f"{len(own)} texts of {length} tokens are written", flush=True)
+            if kept:
+                torch.save(own, kept)
         count = max(1, rows // length)
         batch = lambda g: {"input_ids": own[torch.randint(len(own), (count,), generator=g)]}  # noqa: E731
     student = Rounded(model, eight)
