@@ -3,12 +3,13 @@
 use crate::error::{Error, Result};
 use crate::float_model::{FloatLinear, FloatModel, FloatNorm};
 use crate::float_weights::Seen;
-use crate::own_text::{write_texts, writer};
+use crate::own_text::{SEEDS, write_texts, writer};
 use crate::pad::pad_heads;
 use crate::quantize::fold;
 use crate::rounding::round;
 use crate::writer::Wide;
 use picoformer::config::{Architecture, NormOrder, Role, Roles};
+use std::ops::Range;
 
 /// The roles that get four bits where nobody says otherwise: all that the model has, but for the keys of a
 /// decoder. These are few weights and a quarter of a small decoder's loss.
@@ -26,8 +27,23 @@ pub fn default_roles(model: &FloatModel) -> Roles {
 /// # Errors
 /// As [`write()`](crate::writer::write).
 pub fn fit(model: &mut FloatModel, roles: Roles, wide: Wide, texts: &[Vec<u32>]) -> Result<()> {
+    *model = rounded(model, roles, wide, texts)?;
+    Ok(())
+}
+
+/// The model as [`fit`] leaves it: heads padded, norms folded into the layers that read them, and the layers of
+/// these roles rounded.
+///
+/// # Errors
+/// As [`fit`].
+pub fn rounded(
+    model: &mut FloatModel,
+    roles: Roles,
+    wide: Wide,
+    texts: &[Vec<u32>],
+) -> Result<FloatModel> {
     let own = match model.config.architecture {
-        Architecture::Decoder if texts.is_empty() => own_texts(model, wide)?,
+        Architecture::Decoder if texts.is_empty() => own_texts(model, wide, SEEDS)?,
         _ => Vec::new(),
     };
     let texts = if texts.is_empty() { &own } else { texts };
@@ -43,14 +59,29 @@ pub fn fit(model: &mut FloatModel, roles: Roles, wide: Wide, texts: &[Vec<u32>])
         let moments = layer.seen.take().map(|seen| seen.moments()).unwrap_or_default();
         layer.rounded = Some(round(layer, &moments));
     }
-    *model = padded;
-    Ok(())
+    Ok(padded)
 }
 
-fn own_texts(model: &mut FloatModel, wide: Wide) -> Result<Vec<Vec<u32>>> {
+/// A rounded model of which only these roles keep four bits.
+pub fn with_roles(rounded: &FloatModel, roles: Roles) -> FloatModel {
+    let mut model = rounded.clone();
+    model.config.four_bits = roles;
+    for (role, layer) in model.linears_mut() {
+        if !roles.contains(role) {
+            layer.rounded = None;
+        }
+    }
+    model
+}
+
+/// Texts that a decoder with weights of eight bits writes.
+///
+/// # Errors
+/// As [`fit`].
+pub fn own_texts(model: &mut FloatModel, wide: Wide, seeds: Range<u64>) -> Result<Vec<Vec<u32>>> {
     let blob = writer(model, wide)?;
     let parsed = blob.parse().map_err(|source| Error::Blob { path: "the model".into(), source })?;
-    write_texts(&parsed, model.parameters)
+    write_texts(&parsed, model.parameters, seeds)
 }
 
 /// Puts the gains and biases of a pre-norm model's norms into the layers that read them, as its blob has them:

@@ -7,7 +7,7 @@
 
 use crate::error::{Error, Result};
 use crate::float_model::FloatModel;
-use crate::own_text::{write_texts, writer};
+use crate::own_text::{SEEDS, write_texts, writer};
 use crate::pad::pad_heads;
 use crate::writer::Wide;
 use picoformer::Model;
@@ -35,7 +35,7 @@ pub fn fit(model: &mut FloatModel, wide: Wide) -> Result<()> {
     let parsed = blob.parse().map_err(|source| Error::Blob { path: "the model".into(), source })?;
     let mut means = vec![Mean::default(); model.config.n_layers];
     let padded = pad_heads(model);
-    for text in write_texts(&parsed, model.parameters)? {
+    for text in write_texts(&parsed, model.parameters, SEEDS)? {
         padded.each_key(&text, &mut |layer, row| means[layer].add(row));
     }
     let means: Vec<Vec<f64>> = means.into_iter().map(Mean::value).collect();

@@ -26,6 +26,7 @@ pub mod key_base;
 pub mod labelled;
 pub mod load;
 pub mod longest;
+pub mod mixed;
 pub mod motion_file;
 pub mod output;
 pub mod own_text;

@@ -6,11 +6,13 @@ use crate::host::{Blob, HeapArena};
 use crate::writer::{Wide, write};
 use picoformer::sampler::{Sampler, Sampling};
 use picoformer::{Decoder, Model};
+use std::ops::Range;
 
-/// Most texts, and the length of each in tokens.
-const TEXTS: usize = 16;
+/// The seeds of the texts from which a model's rounding is found.
+pub const SEEDS: Range<u64> = 1..17;
+/// The length of a text in tokens.
 const LENGTH: usize = 512;
-/// Multiplications that the texts may take together: a large model writes fewer, one at least.
+/// Multiplications that sixteen texts may take together: a large model writes fewer, one at least.
 const WORK: usize = 1 << 31;
 
 /// A decoder's blob with as many positions as a text has: what the device's RAM would be the host needs not
@@ -28,19 +30,20 @@ pub fn writer(model: &mut FloatModel, wide: Wide) -> Result<Blob> {
     Ok(Blob::new(&blob?))
 }
 
-/// Texts that the model writes: from its begin token, or from some token if it has none, at temperature 1.
+/// Texts that the model writes: from its begin token, or from some token if it has none, at temperature 1; one
+/// a seed, fewer if that takes too long.
 ///
 /// # Errors
 /// A model that needs more memory than there is.
-pub fn write_texts(model: &Model, parameters: usize) -> Result<Vec<Vec<u32>>> {
+pub fn write_texts(model: &Model, parameters: usize, seeds: Range<u64>) -> Result<Vec<Vec<u32>>> {
     let c = model.config();
     let begin = model.tokenizer().and_then(|tokenizer| tokenizer.vocabulary().begin());
     let length = LENGTH.min(c.context);
-    let count = (WORK / (length * parameters.max(1))).clamp(1, TEXTS);
+    let count = (WORK / (length * parameters.max(1))).max(1);
     let mut arena = HeapArena::try_new(model.arena())?;
     let mut decoder = Decoder::new(model, arena.parts())?;
-    let mut texts = Vec::with_capacity(count);
-    for seed in 1..=count as u64 {
+    let mut texts = Vec::new();
+    for seed in seeds.take(count) {
         let mut sampler = Sampler::new(Sampling::seeded(seed));
         // All tokens alike: the first draw of a text without a begin token.
         let mut uniform = vec![0; c.vocab_size];

@@ -280,7 +280,7 @@ fn table() -> String {
         (LOG2_E_Q30 as f64 / exp2(30) / LOG2_E - 1.0).abs(),
     ]);
     let units = "units of the last place";
-    let rows: Vec<(&str, String, &str)> = vec![
+    let mut rows: Vec<(&str, String, &str)> = vec![
         ("requantisation `round(a · m / 2^s)`", format!("{:.2}", requantization()), units),
         ("row to 16 bits (`renormalize`)", format!("{:.2}", renormalization()), units),
         ("scale of 15 bits (`Scale`)", format!("{scales:.1e}"), "relative"),
@@ -322,6 +322,7 @@ fn table() -> String {
         ("log-mel, 8 kHz (`digits`)", format!("{:.2}", log_mels(1)), "units of 2^-8 octaves"),
         ("ln 2 and log2 e as constants", format!("{constants:.1e}"), "relative"),
     ];
+    rows.extend(common::weights::rows());
     let mut text =
         String::from("| function | largest error against f64 | in |\n| --- | --- | --- |\n");
     rows.iter().for_each(|(name, error, unit)| text += &format!("| {name} | {error} | {unit} |\n"));

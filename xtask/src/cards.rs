@@ -3,9 +3,11 @@
 //! A folder of `models/` with a `model.pico` has a `figures.json`: its data, and for each test what
 //! `picoformer eval` measured, with the checksum of the blob that it was measured on. The table takes
 //! flash, RAM and parameters from the blob itself. A blob that is not the one measured fails the check.
+//! A folder `four-bits` in it has the same for the blob with weights of four bits, of which the card tells, too.
 
 use crate::figures::grouped;
 use crate::markers;
+use crate::models::{FOUR_BITS, Shipped, shipped};
 use crate::steps::root;
 use anyhow::{Context, Result, bail, ensure};
 use picoformer::Model;
@@ -19,6 +21,9 @@ use std::process::Command;
 struct Figures {
     /// Data sets and their licences.
     data: String,
+    /// What `picoformer convert` is told, beyond the checkpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    convert: Vec<String>,
     /// Of the blob that was measured: CRC-32 in its header.
     checksum: String,
     tests: Vec<Test>,
@@ -72,30 +77,30 @@ pub fn table(check: bool) -> Result<()> {
 /// # Errors
 /// A test without data; what `picoformer eval` says.
 pub fn measure(name: &str, folders: &[PathBuf]) -> Result<()> {
-    let folder = root().join("models").join(name);
-    let mut card = Card::read(&folder)?;
+    let shipped = Shipped::new(name);
+    let mut card = Card::read(&shipped)?;
     let mut given = folders.iter();
     for test in &mut card.figures.tests {
-        let data = test.data.as_ref().map(|data| folder.join(data));
+        let data = test.data.as_ref().map(|data| shipped.model.join(data));
         let data = data.or_else(|| given.next().cloned()).with_context(|| {
             format!("{}: say where they are with --data (models/{name}/README.md)", test.on)
         })?;
-        test.measured = evaluate(&folder, &data, test)?;
+        test.measured = evaluate(&shipped, &data, test)?;
     }
     card.figures.checksum = card.checksum;
     let text = serde_json::to_string_pretty(&card.figures)?;
-    std::fs::write(folder.join("figures.json"), text + "\n")?;
+    std::fs::write(shipped.folder.join("figures.json"), text + "\n")?;
     table(false)
 }
 
 /// `picoformer eval`, with the optimisation of the tests.
-fn evaluate(folder: &Path, data: &Path, test: &Test) -> Result<Map<String, Value>> {
+fn evaluate(shipped: &Shipped, data: &Path, test: &Test) -> Result<Map<String, Value>> {
     let mut command = Command::new("cargo");
     command.args(["run", "--quiet", "--profile", "test", "--package", "picoformer-convert"]);
     command.args(["--bin", "picoformer", "--", "eval", "--json"]).args(&test.arguments);
-    command.arg(folder.join("model.pico")).arg("--data").arg(data);
+    command.arg(shipped.folder.join("model.pico")).arg("--data").arg(data);
     if test.reference {
-        command.arg("--reference").arg(folder.join("checkpoint"));
+        command.arg("--reference").arg(shipped.model.join("checkpoint"));
     }
     let output = command.current_dir(root()).output().context("cargo cannot be started")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -103,30 +108,24 @@ fn evaluate(folder: &Path, data: &Path, test: &Test) -> Result<Map<String, Value
 }
 
 fn cards() -> Result<Vec<Card>> {
-    let mut cards = Vec::new();
-    for entry in std::fs::read_dir(root().join("models"))? {
-        let path = entry?.path();
-        if path.join("model.pico").is_file() {
-            cards.push(Card::read(&path)?);
-        }
-    }
+    let cards: Vec<Card> = shipped()?.iter().map(Card::read).collect::<Result<_>>()?;
     ensure!(!cards.is_empty(), "no model is shipped");
-    cards.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(cards)
 }
 
 impl Card {
-    fn read(folder: &Path) -> Result<Self> {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = |file: &str| {
-            let path = folder.join(file);
+    fn read(shipped: &Shipped) -> Result<Self> {
+        let Shipped { name, folder, model } = shipped;
+        let text = |path: PathBuf| {
             std::fs::read_to_string(&path).with_context(|| path.display().to_string())
         };
-        let figures = serde_json::from_str(&text("figures.json")?).context("figures.json")?;
-        let text = text("README.md")?;
+        let figures = serde_json::from_str(&text(folder.join("figures.json"))?);
+        let figures = figures.with_context(|| format!("{name}/figures.json"))?;
+        let text = text(model.join("README.md"))?;
         let first = text.lines().next().unwrap_or_default();
-        let task = first.strip_prefix(&format!("# {name}: "));
-        let task = task.with_context(|| format!("{name}/README.md begins with `{first}`"))?.into();
+        let of = name.trim_end_matches(FOUR_BITS).trim_end_matches('/');
+        let task = first.strip_prefix(&format!("# {of}: "));
+        let task = task.with_context(|| format!("{of}/README.md begins with `{first}`"))?.into();
         let bytes = std::fs::read(folder.join("model.pico"))?;
         let model =
             Model::parse_checked(&bytes).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
@@ -138,7 +137,7 @@ impl Card {
             flash: model.flash_bytes() as u64,
             ram: model.arena().total_bytes() as u64,
             text,
-            name,
+            name: name.clone(),
         })
     }
 
@@ -158,9 +157,21 @@ impl Card {
             }
         }
         for figure in needed {
-            ensure!(text.contains(&figure), "models/{name}/README.md does not say `{figure}`");
+            ensure!(text.contains(&figure), "the card of models/{name} does not say `{figure}`");
         }
         Ok(())
+    }
+}
+
+impl Card {
+    /// Its name, and where to read of it.
+    fn link(&self) -> String {
+        match self.name.strip_suffix(FOUR_BITS) {
+            Some(model) => {
+                format!("[{0}]({0}/README.md), weights of four bits", model.trim_end_matches('/'))
+            }
+            None => format!("[{0}]({0}/README.md)", self.name),
+        }
     }
 }
 
@@ -205,14 +216,14 @@ impl Test {
 
 fn rows(cards: &[Card]) -> String {
     let mut text =
-        "\n| model | task | data | measured in int8 | parameters | flash, bytes | RAM, bytes |\n\
+        "\n| model | task | data | measured | parameters | flash, bytes | RAM, bytes |\n\
                     | --- | --- | --- | --- | ---: | ---: | ---: |\n"
             .to_owned();
     for card in cards {
         let measured: Vec<String> = card.figures.tests.iter().map(Test::words).collect();
         text += &format!(
-            "| [{0}]({0}/README.md) | {1} | {2} | {3} | {4} | {5} | {6} |\n",
-            card.name,
+            "| {} | {} | {} | {} | {} | {} | {} |\n",
+            card.link(),
             card.task,
             card.figures.data,
             measured.join("; "),
@@ -236,7 +247,7 @@ mod tests {
 
     #[test]
     fn another_blob_is_noticed() {
-        let mut card = Card::read(&root().join("models/digits")).unwrap();
+        let mut card = Card::read(&Shipped::new("digits")).unwrap();
         card.check().unwrap();
         card.text = card.text.replace(&grouped(card.flash), "1");
         assert!(card.check().unwrap_err().to_string().contains("does not say"));

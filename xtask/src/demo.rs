@@ -44,9 +44,8 @@ pub fn demo() -> Result<()> {
         println!("  (the text is equal, too)\n{}\n", bill(&row));
     }
     progress.step("compiling the converter and its dependencies", models::build_converter)?;
-    for folder in &shipped {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        progress.step(&format!("converting models/{name} again"), || models::check(folder))?;
+    for blob in &shipped {
+        progress.step(&format!("converting models/{} again", blob.name), || models::check(blob))?;
     }
     println!("\nThe blobs in models/ are what their checkpoints convert to, byte for byte.");
     println!("{}", progress.summary());

@@ -6,16 +6,60 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Every folder below `models/` that ships a checkpoint and its blob.
-pub fn shipped() -> Result<Vec<PathBuf>> {
+/// A blob that is shipped.
+pub struct Shipped {
+    /// Its folder below `models/`: a model's name, for weights of four bits with [`FOUR_BITS`] behind it.
+    pub name: String,
+    /// The folder, with `model.pico` and `figures.json`.
+    pub folder: PathBuf,
+    /// The folder of the model, with its card and its checkpoint.
+    pub model: PathBuf,
+}
+
+/// The folder in a model's folder with its blob of four-bit weights, and its own checkpoint where it was trained
+/// further.
+pub const FOUR_BITS: &str = "four-bits";
+
+impl Shipped {
+    /// What lies in `models/NAME`, or in `models/NAME/four-bits`.
+    pub fn new(name: &str) -> Self {
+        let folder = root().join("models").join(name);
+        let model = match name.strip_suffix(FOUR_BITS) {
+            Some(model) => root().join("models").join(model),
+            None => folder.clone(),
+        };
+        Self { name: name.into(), folder, model }
+    }
+
+    /// The checkpoint from which the blob is converted.
+    pub fn checkpoint(&self) -> PathBuf {
+        let own = self.folder.join("checkpoint");
+        if own.is_dir() { own } else { self.model.join("checkpoint") }
+    }
+
+    /// What else `picoformer convert` is told: `convert` of `figures.json`.
+    fn options(&self) -> Result<Vec<String>> {
+        let path = self.folder.join("figures.json");
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let figures: serde_json::Value = serde_json::from_str(&text)?;
+        let options = figures.get("convert").cloned().unwrap_or_else(|| serde_json::json!([]));
+        serde_json::from_value(options).context("figures.json: `convert` is a list of words")
+    }
+}
+
+/// Every blob below `models/`.
+pub fn shipped() -> Result<Vec<Shipped>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(root().join("models"))? {
-        let path = entry?.path();
-        if path.join("checkpoint").is_dir() && path.join("model.pico").is_file() {
-            found.push(path);
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        for name in [name.clone(), format!("{name}/{FOUR_BITS}")] {
+            let shipped = Shipped::new(&name);
+            if shipped.folder.join("model.pico").is_file() {
+                found.push(shipped);
+            }
         }
     }
-    found.sort();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
@@ -117,12 +161,13 @@ pub fn build_converter() -> Result<()> {
     run(line)
 }
 
-/// A shipped model, converted again, is what is shipped, to the byte.
-pub fn check(folder: &Path) -> Result<()> {
-    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let fresh = target(name)?;
-    convert(&folder.join("checkpoint"), &fresh)?;
-    let kept = folder.join("model.pico");
+/// A shipped blob, converted again, is what is shipped, to the byte.
+pub fn check(shipped: &Shipped) -> Result<()> {
+    let fresh = target(&shipped.name.replace('/', "-"))?;
+    let options = shipped.options()?;
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    convert_with(&shipped.checkpoint(), &fresh, &options)?;
+    let kept = shipped.folder.join("model.pico");
     let read = |path: &Path| std::fs::read(path).with_context(|| path.display().to_string());
     if read(&fresh)? != read(&kept)? {
         bail!("{} is not what its checkpoint converts to", kept.display());
@@ -136,5 +181,5 @@ pub fn fresh() -> Result<()> {
     if shipped.is_empty() {
         bail!("no model is shipped");
     }
-    shipped.iter().try_for_each(|folder| check(folder))
+    shipped.iter().try_for_each(check)
 }

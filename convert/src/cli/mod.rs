@@ -23,6 +23,7 @@ use picoformer_convert::checkpoint::{Keep, Options};
 use picoformer_convert::error::Error;
 use picoformer_convert::evaluate::evaluate;
 use picoformer_convert::evaluation::Rejection;
+use picoformer_convert::float_model::FloatModel;
 use picoformer_convert::generation::beam_width;
 use picoformer_convert::host::Blob;
 use picoformer_convert::kept::{Kept, ORIGINAL};
@@ -282,18 +283,23 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
         key_base::fit(&mut model, wide)?;
     }
     let asked = matches!(arguments.wide, WideRows::Norm | WideRows::All);
-    four_bits::round(&mut model, &arguments.rounding, asked, wide)?;
-    let mut bytes = writer::write(&model, wide)?;
     let note = arguments.note.as_ref().map(|note| (NOTE, note.clone().into_bytes()));
     let kept = loaded.kept.as_ref().map(|kept| (ORIGINAL, kept.to_bytes()));
-    for (tag, data) in note.into_iter().chain(kept) {
-        bytes = with_section(&bytes, tag, &data)
-            .map_err(|source| Error::Blob { path: arguments.output.clone(), source })?;
-    }
-    if let Some(asked) = &arguments.out_of_scope {
-        let without = Blob::new(&bytes);
-        bytes = asked.put(&without.model(&arguments.output)?, &bytes)?;
-    }
+    let sections: Vec<_> = note.into_iter().chain(kept).collect();
+    let blob = |model: &FloatModel| {
+        let mut bytes = writer::write(model, wide)?;
+        for (tag, data) in &sections {
+            bytes = with_section(&bytes, *tag, data)
+                .map_err(|source| Error::Blob { path: arguments.output.clone(), source })?;
+        }
+        match &arguments.out_of_scope {
+            Some(asked) => asked.put(&Blob::new(&bytes).model(&arguments.output)?, &bytes),
+            None => Ok(bytes),
+        }
+    };
+    let size = |model: &FloatModel| Ok(blob(model)?.len());
+    four_bits::round(&mut model, &arguments.rounding, asked, wide, &size)?;
+    let bytes = blob(&model)?;
     let bytes = Blob::new(&bytes);
     // What was written is what a device will accept.
     let parsed = bytes.model(&arguments.output)?;

@@ -5,10 +5,12 @@
 //! the layer's results by `(w − ŵ)ᵀ H (w − ŵ)`, summed over the inputs; that is what is made small: first by
 //! the solution of Frantar et al. 2022 ("GPTQ", §3: one weight after the other, each error spread over the
 //! rest by the inverse of `H`), then one weight at a time, as long as that helps (coordinate descent).
-//! Without moments, every weight is rounded to the nearest.
+//! Without moments, every weight is rounded to the nearest. Weights that were trained on a grid of four bits
+//! stay on it.
 
 mod moments;
 mod row;
+mod settled;
 
 use crate::float_model::FloatLinear;
 use crate::float_weights::Rounded;
@@ -17,6 +19,9 @@ pub use moments::Moments;
 
 /// The layer's weights in four bits. `moments`: `H`, or nothing.
 pub fn round(layer: &FloatLinear, moments: &[f64]) -> Rounded {
+    if let Some(rounded) = settled::settled(layer) {
+        return rounded;
+    }
     let moments = Moments::new(moments, layer.in_dim);
     let rows = || layer.weight.chunks_exact(layer.in_dim);
     let steps: Vec<f64> = rows().map(|row| row::step(row, &moments)).collect();

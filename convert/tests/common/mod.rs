@@ -5,6 +5,7 @@ pub mod checkpoints;
 pub mod every;
 pub mod front_end;
 pub mod synthetic;
+pub mod weights;
 
 use picoformer::{Decoder, Encoder, Model};
 use picoformer_convert::float_model::FloatModel;
