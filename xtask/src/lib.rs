@@ -19,6 +19,7 @@ pub mod layers;
 pub mod markers;
 pub mod models;
 pub mod progress;
+pub mod python;
 pub mod qemu;
 pub mod readme;
 pub mod safety;
