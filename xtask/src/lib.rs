@@ -22,6 +22,7 @@ pub mod progress;
 pub mod python;
 pub mod qemu;
 pub mod readme;
+pub mod release;
 pub mod safety;
 pub mod source;
 pub mod steps;

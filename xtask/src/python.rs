@@ -9,6 +9,8 @@ use std::process::Command;
 
 /// What builds wheels, from PyPI.
 const TOOLS: [&str; 1] = ["maturin>=1.9,<2"];
+/// What links them for other systems.
+const CROSS: [&str; 2] = ["maturin>=1.9,<2", "ziglang"];
 /// What the tests need beside the wheel, which brings NumPy.
 const TESTS: [&str; 1] = ["pytest"];
 /// What the long tests need beside that: the notebook runs in a kernel.
@@ -29,24 +31,28 @@ pub struct Options {
     /// With --long: keeps the outputs of the notebook that was run
     #[arg(long, requires = "long")]
     record: bool,
-    /// Other wheels, built before: only the tests
+    /// A wheel that was built before: only the tests
     #[arg(long, value_name = "WHEEL", conflicts_with = "long")]
     wheel: Option<PathBuf>,
+    /// The published wheel of this machine, by the name of its target; then the tests (macOS, Windows)
+    #[arg(long, value_name = "TARGET", conflicts_with_all = ["long", "wheel"])]
+    wheels: Option<String>,
 }
 
 impl Options {
     /// As in CI: without torch.
     pub const fn ci() -> Self {
-        Self { long: false, with: None, record: false, wheel: None }
+        Self { long: false, with: None, record: false, wheel: None, wheels: None }
     }
 }
 
 /// Builds the wheel, installs it into a fresh environment and tests it there.
 pub fn python(options: &Options) -> Result<()> {
     let profile = if options.long { "wheel" } else { "dev" };
-    let wheel = match &options.wheel {
-        Some(wheel) => wheel.clone(),
-        None => wheel(profile, &[])?,
+    let wheel = match (&options.wheel, &options.wheels) {
+        (Some(wheel), _) => wheel.clone(),
+        (None, Some(target)) => build("tools", &TOOLS, "wheel", target, &["--target", target])?,
+        (None, None) => build("tools", &TOOLS, profile, profile, &[])?,
     };
     // The command that cargo builds, which must say the same.
     run("cargo build --quiet --package picoformer-convert")?;
@@ -78,17 +84,33 @@ pub fn python(options: &Options) -> Result<()> {
     execute(pytest.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(tests))
 }
 
+/// Builds the wheel for another system with Zig, into a folder of that name; the file.
+pub fn cross_wheel(target: &str, system: &str) -> Result<PathBuf> {
+    let more = ["--zig", "--target", target, "--compatibility", system];
+    build("cross", &CROSS, "wheel", target, &more)
+}
+
 /// Builds the wheel with a profile of Cargo's; the file.
-pub fn wheel(profile: &str, more: &[&str]) -> Result<PathBuf> {
-    let tools: Vec<&OsStr> = TOOLS.iter().map(OsStr::new).collect();
-    let tools = kept("tools", &tools)?;
-    let folder = root().join("target/python/wheels").join(profile);
+fn build(
+    tools: &str,
+    packages: &[&str],
+    profile: &str,
+    name: &str,
+    more: &[&str],
+) -> Result<PathBuf> {
+    let packages: Vec<&OsStr> = packages.iter().map(OsStr::new).collect();
+    let tools = kept(tools, &packages)?;
+    let folder = root().join("target/python/wheels").join(name);
     // What is left from before is no answer.
     let _ = std::fs::remove_dir_all(&folder);
     let mut maturin = Command::new(program(&tools, "maturin"));
     maturin.args(["build", "--quiet", "--profile", profile, "--out"]).arg(&folder);
     maturin.arg("--manifest-path").arg(root().join("bindings/python/Cargo.toml")).args(more);
-    execute(&mut maturin)?;
+    // Zig is found as a module of the environment's Python.
+    let own = program(&tools, "");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let paths = std::iter::once(own).chain(std::env::split_paths(&path));
+    execute(maturin.env("PATH", std::env::join_paths(paths)?))?;
     only_wheel(&folder)
 }
 
@@ -119,7 +141,7 @@ fn environment(name: &str, base: &Path, packages: &[&OsStr]) -> Result<PathBuf> 
 }
 
 /// A virtual environment that stays.
-pub fn kept(name: &str, packages: &[&OsStr]) -> Result<PathBuf> {
+fn kept(name: &str, packages: &[&OsStr]) -> Result<PathBuf> {
     let folder = root().join("target/python").join(name);
     let done = folder.join("complete");
     let wanted = packages.join(OsStr::new(" "));
@@ -132,7 +154,7 @@ pub fn kept(name: &str, packages: &[&OsStr]) -> Result<PathBuf> {
 }
 
 /// A program of an environment.
-pub fn program(environment: &Path, name: &str) -> PathBuf {
+fn program(environment: &Path, name: &str) -> PathBuf {
     environment.join(if cfg!(windows) { "Scripts" } else { "bin" }).join(name)
 }
 

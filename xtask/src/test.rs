@@ -27,8 +27,8 @@ pub fn test(only: String) -> bool {
             })
         })
     });
-    report.step("package for crates.io", || {
-        run("cargo publish --dry-run --quiet --package picoformer --allow-dirty")
+    report.step("packages for crates.io", || {
+        run("cargo publish --dry-run --quiet --workspace --allow-dirty")
     });
     report.step("size, panic sites, soft float, allocator", || {
         image::check(false).map(|rows| print!("{}", image::table(&rows)))

@@ -81,7 +81,11 @@ impl Blob {
         let (model, features) = (self.0.model(), self.0.model().features());
         let audio = features.audio.map(|audio| (audio.sample_rate, 1));
         let motion = features.motion.map(|motion| motion.channels);
-        (model.config().frame_len, audio.map(|(rate, _)| rate), motion.or(audio.map(|(_, one)| one)))
+        (
+            model.config().frame_len,
+            audio.map(|(rate, _)| rate),
+            motion.or(audio.map(|(_, one)| one)),
+        )
     }
 
     /// Ids and pieces of a text, as JSON.
@@ -113,7 +117,8 @@ impl Blob {
             let features = match floats {
                 true => {
                     let (parts, _) = features.as_chunks();
-                    let parts: Vec<f32> = parts.iter().map(|&part| f32::from_le_bytes(part)).collect();
+                    let parts: Vec<f32> =
+                        parts.iter().map(|&part| f32::from_le_bytes(part)).collect();
                     let mut units = vec![0; parts.len()];
                     let exponent = model.header().frame_exponent.into();
                     float::features(&parts, exponent, &mut units).map_err(of_float)?;
@@ -147,9 +152,8 @@ impl Blob {
     ) -> PyResult<String> {
         detached(py, |signals| {
             // A copy that may keep fewer hypotheses.
-            let model = Model::parse(self.0.borrow_owner().bytes()).map_err(|source| {
-                error::Error::Blob { path: "blob".into(), source }
-            })?;
+            let model = Model::parse(self.0.borrow_owner().bytes())
+                .map_err(|source| error::Error::Blob { path: "blob".into(), source })?;
             let model = match beams {
                 Some(beams) => model.with_beams(beam_width(beams)?),
                 None => model,
@@ -277,7 +281,8 @@ impl Blob {
                 (Architecture::EncoderDecoder, Some(target)) => {
                     let target = targets(model, &target)?;
                     let mut engine = Seq2Seq::new(model, arena.parts())?;
-                    engine.score(&ids, &target, |_, _, row| outputs.add(row.iter().copied(), -16))?;
+                    engine
+                        .score(&ids, &target, |_, _, row| outputs.add(row.iter().copied(), -16))?;
                 }
                 (Architecture::EncoderDecoder, None) => return Err(needs_target()),
                 (_, Some(_)) => return Err(wrong("an encoder-decoder")),

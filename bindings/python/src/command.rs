@@ -10,7 +10,10 @@ use std::ffi::OsString;
 
 /// Converts a checkpoint by the words of `picoformer convert`; returns the blob and the notes.
 #[pyfunction]
-pub fn convert(py: Python<'_>, words: Vec<OsString>) -> PyResult<(Bound<'_, PyBytes>, Vec<String>)> {
+pub fn convert(
+    py: Python<'_>,
+    words: Vec<OsString>,
+) -> PyResult<(Bound<'_, PyBytes>, Vec<String>)> {
     let converted = aside(py, move || {
         in_memory(words).map_err(|refused| match refused {
             Refused::Arguments(error) => Failure::Arguments(error),
