@@ -12,7 +12,7 @@ struct Image {
 }
 
 static IMAGES: LazyLock<Vec<Image>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../firmware/record.json")).unwrap_or_default()
+    serde_json::from_str(include_str!("../records/images.json")).unwrap_or_default()
 });
 
 /// Code and stack, bytes: the largest of all demos on a core, or on any core if it was not counted.

@@ -1,10 +1,15 @@
-//! From trained checkpoints to picoformer blobs, and back to numbers that say what it cost.
+//! From trained checkpoints to picoformer blobs, and back to numbers that say what it cost. The command
+//! `picoformer` is [`cli`].
+
+// So that the command's files read the same inside this crate as outside.
+extern crate self as picoformer_convert;
 
 pub mod account;
 pub mod bill;
 pub mod checkpoint;
 pub mod chips;
 mod classification;
+pub mod cli;
 pub mod error;
 pub mod error_rates;
 pub mod evaluate;

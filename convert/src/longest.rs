@@ -26,7 +26,7 @@ pub struct Call {
 }
 
 static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../bench/calls.json")).unwrap_or_default()
+    serde_json::from_str(include_str!("../records/calls.json")).unwrap_or_default()
 });
 
 /// Instructions at most between two returns on a core.

@@ -1,9 +1,8 @@
 //! `picoformer`: converts trained checkpoints, shows what they cost, runs and evaluates them, on the very
 //! engine that runs on the device.
 
-mod cli;
-
 use clap::Parser;
+use picoformer_convert::cli;
 
 fn main() -> miette::Result<()> {
     cli::run(cli::Arguments::parse())

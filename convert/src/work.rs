@@ -21,7 +21,7 @@ struct Count {
 }
 
 static RECORD: LazyLock<Vec<Count>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../bench/record.json")).unwrap_or_default()
+    serde_json::from_str(include_str!("../records/bench.json")).unwrap_or_default()
 });
 
 /// The counts of one core.

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use xtask::safety::{fuzz, miri, prove, soak, stack};
 use xtask::source::{floors, lines};
 use xtask::{
-    bench, board, boards, c, cards, chips, demo, endure, examples, image, layers, qemu, readme,
-    test, update,
+    bench, board, boards, c, cards, chips, demo, endure, examples, image, layers, python, qemu,
+    readme, release, test, update,
 };
 
 #[derive(Parser)]
@@ -53,6 +53,18 @@ enum Command {
     /// Makes target/dist: the C library for every core (or for one model), and packages for Arduino, ESP-IDF and
     /// Zephyr
     Dist(c::DistOptions),
+    /// Builds the Python package, installs it into a fresh environment and tests it there
+    Python(python::Options),
+    /// Builds every artefact of a release with its checksum into one folder (docs/RELEASE.md)
+    Release(release::Options),
+    /// Checks the oldest Rust that the manifests name
+    Msrv,
+    /// Checks what changed for users since a revision, if cargo-semver-checks is installed
+    Semver {
+        /// A tag or commit
+        #[arg(long, value_name = "REVISION")]
+        baseline: String,
+    },
     /// Writes docs/CHIPS.md, the table of microcontrollers, from what `picoformer inspect --chips` says
     Chips,
     /// Counts instructions of kernels and models on every core, against the record and others
@@ -141,6 +153,10 @@ fn main() -> ExitCode {
         Command::Boards(options) => boards::boards(&options),
         Command::C(options) => c::c(&options),
         Command::Dist(options) => c::dist(&options),
+        Command::Python(options) => python::python(&options),
+        Command::Release(options) => release::release(&options),
+        Command::Msrv => release::msrv(),
+        Command::Semver { baseline } => release::semver(&baseline),
         Command::Chips => chips::table(false),
         Command::Bench(options) => bench::bench(&options),
         Command::Size { json, bless } => {

@@ -6,7 +6,7 @@ use crate::qemu;
 use crate::safety::soak::HOST_32;
 use crate::source::floors;
 use crate::steps::{Report, run, run_in, run_with};
-use crate::{bench, c, endure, examples, image, models, readme, update};
+use crate::{bench, c, endure, examples, image, models, python, readme, update};
 use anyhow::{Context, Result};
 
 /// The engine's optional dependencies: none is needed, each must build alone.
@@ -28,8 +28,8 @@ pub fn test(only: String) -> bool {
             })
         })
     });
-    report.step("package for crates.io", || {
-        run("cargo publish --dry-run --quiet --package picoformer --allow-dirty")
+    report.step("packages for crates.io", || {
+        run("cargo publish --dry-run --quiet --workspace --allow-dirty")
     });
     report.step("size, panic sites, soft float, allocator", || {
         image::check(false).map(|rows| print!("{}", image::table(&rows)))
@@ -53,6 +53,7 @@ pub fn test(only: String) -> bool {
     report.step("shells on the boards that have an emulator", || boards::boards(&Options::ci()));
     report.step("models that do not fit a board are refused", boards::refusal);
     report.step("C library, its examples and tests", || c::c(&c::Options::default()));
+    report.step("Python package", || python::python(&python::Options::ci()));
     report.step("commands in README.md", readme::commands);
     report.step("instructions of kernels and models, and the record", bench::check);
     report.step("figures in README.md, docs/BENCHMARKS.md and docs/CHIPS.md", || {

@@ -31,16 +31,28 @@ fn softmax(names: &[String], logits: &[i32]) -> serde_json::Map<String, Value> {
 }
 
 /// The answer for ids.
+///
+/// # Errors
+/// The engine's.
 pub fn answer(model: &Model, ids: &[u32]) -> Result<Value> {
     let mut arena = HeapArena::try_new(model.arena())?;
     let mut encoder = Encoder::new(model, arena.parts()).map_err(Error::from)?;
-    let outputs = encoder.run(ids).map_err(Error::from)?.to_vec();
+    encoder.run(ids).map_err(Error::from)?;
+    told(model, &mut encoder, ids)
+}
+
+/// What an encoder that has run says of its input: `ids`, or none of frames.
+///
+/// # Errors
+/// The engine's.
+pub fn told(model: &Model, encoder: &mut Encoder, ids: &[u32]) -> Result<Value> {
+    let outputs = encoder.outputs().to_vec();
     Ok(match model.config().head {
         Head::Classifier => classified(model, &outputs, ids),
         Head::TokenLabels => {
             let (names, of_text) = (names(model), model.text_labels());
             let (mut labels, mut first) = (Vec::new(), Vec::new());
-            for row in 0..ids.len() {
+            for row in 0..encoder.rows() {
                 let logits = encoder.label_logits(row).map_err(Error::from)?;
                 if row == 0 {
                     first = logits[..of_text].to_vec();
@@ -74,7 +86,7 @@ pub fn answer(model: &Model, ids: &[u32]) -> Result<Value> {
                 let (x, exponent) = encoder.hidden(row);
                 x.iter().map(|&x| x as f64 * 2f64.powi(exponent)).collect::<Vec<f64>>()
             };
-            json!({ "hidden": (0..ids.len()).map(row).collect::<Vec<_>>(), "ids": ids })
+            json!({ "hidden": (0..encoder.rows()).map(row).collect::<Vec<_>>(), "ids": ids })
         }
     })
 }
@@ -123,6 +135,9 @@ fn classified(model: &Model, outputs: &[i32], ids: &[u32]) -> Value {
 
 /// Adds the entities of a text to what its tokens are, if the tokenizer tells words apart and some label is one
 /// of entities.
+///
+/// # Errors
+/// The engine's; a text that is too long.
 pub fn add_entities(model: &Model, text: &str, value: &mut Value) -> Result<()> {
     let words = model.tokenizer().is_some_and(|tokenizer| tokenizer.kind() == Kind::WordPiece);
     let labels = 0..model.config().n_labels;

@@ -2,15 +2,19 @@
 //! error.
 
 mod answer;
-mod encoded;
+pub mod encoded;
 mod export_c;
 mod four_bits;
+mod in_memory;
 mod inspect;
-mod phrase;
+pub mod phrase;
 mod reference;
 mod show;
 mod sign;
 mod tokenize;
+
+pub use in_memory::{Refused, in_memory};
+pub use tokenize::tokens;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -255,7 +259,19 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
 }
 
-fn convert(arguments: &ConvertArguments) -> Result<()> {
+/// A blob, and what the user should know about how it was made.
+#[derive(Debug)]
+pub struct Converted {
+    /// The blob, which was parsed as a device will.
+    pub blob: Blob,
+    /// Keys that the user accepted.
+    pub ignored: Vec<String>,
+    /// What is no fault and yet worth a word.
+    pub notes: Vec<String>,
+}
+
+/// Converts as the arguments say; writes nothing.
+fn converted(arguments: &ConvertArguments) -> Result<Converted> {
     let options = Options {
         context: arguments.context,
         target_context: arguments.target_context,
@@ -302,23 +318,28 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
     let bytes = blob(&model)?;
     let bytes = Blob::new(&bytes);
     // What was written is what a device will accept.
-    let parsed = bytes.model(&arguments.output)?;
+    bytes.model(&arguments.output)?;
+    Ok(Converted { blob: bytes, ignored: loaded.ignored, notes: loaded.notes })
+}
+
+fn convert(arguments: &ConvertArguments) -> Result<()> {
+    let Converted { blob, ignored, notes } = converted(arguments)?;
     let mut inputs = vec![arguments.checkpoint.as_path()];
     inputs.extend(arguments.tokenizer.as_deref());
     inputs.extend(arguments.keep_vocabulary.as_deref());
-    write_whole(&arguments.output, bytes.bytes(), &inputs)?;
-    let bill = bill(&parsed);
+    write_whole(&arguments.output, blob.bytes(), &inputs)?;
+    let bill = bill(&blob.model(&arguments.output)?);
     if arguments.json {
         let mut value = json!(bill);
         // A name need not be UTF-8; JSON has to be.
         value["output"] = json!(arguments.output.to_string_lossy());
-        value["notes"] = json!(loaded.notes);
+        value["notes"] = json!(notes);
         return Ok(say(&value)?);
     }
-    for note in &loaded.notes {
+    for note in &notes {
         eprintln!("note: {note}");
     }
-    for key in &loaded.ignored {
+    for key in &ignored {
         eprintln!("ignored: {key}");
     }
     Ok(say(&format_args!("{bill}\n\nwritten to {}", arguments.output.display()))?)

@@ -49,7 +49,10 @@ pub fn run(arguments: &TokenizeArguments) -> Result<()> {
 }
 
 /// `ids` and `pieces` of a text; an empty one has the tokens around it alone.
-fn tokens(model: &Model, text: &str) -> Result<Value> {
+///
+/// # Errors
+/// A model without a tokenizer; a character that has no token.
+pub fn tokens(model: &Model, text: &str) -> Result<Value> {
     let ids = match (text, model.tokenizer()) {
         ("", Some(tokenizer)) => {
             let mut ids = vec![0; tokenizer.specials()];
