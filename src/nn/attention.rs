@@ -288,7 +288,7 @@ fn attend<K: Kernels>(queries: &mut Queries<K>, run: KeyRun, visible: Visible, s
 /// `out = sums / sum · 2^shift / 127`: the weighted mean of the values, in the unit of v.
 ///
 /// With `l` = the 16 leading bits of `sum`, `floor(2^31 / l) · (128/127)` is the reciprocal in 15
-/// bits.
+/// bits; it is at most 2^16, so that the product fits 32 bits.
 fn divide<K: Kernels>(sums: &Sums, sum: u32, shift: u32, out: &mut [i16]) {
     let zeros = sum.leading_zeros();
     let leading = sum.checked_shl(zeros).unwrap_or(0) >> 16;
@@ -296,6 +296,6 @@ fn divide<K: Kernels>(sums: &Sums, sum: u32, shift: u32, out: &mut [i16]) {
         out.fill(0);
         return;
     };
-    let factor = ((reciprocal as u64 * 33026 + (1 << 15)) >> 16) as u32;
+    let factor = (reciprocal * 33026 + (1 << 15)) >> 16;
     K::divide(sums, &Ratio::new(factor, 53 - zeros as i32 - shift as i32), out);
 }

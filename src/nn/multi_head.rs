@@ -88,8 +88,9 @@ impl<'m, B: Build> MultiHead<'_, 'm, B> {
         rotary: &[i16],
     ) -> [&'t mut [i16]; 2] {
         let (c, stride) = (self.config(), self.config().tile_width());
-        x.forward::<B>(&self.layer.section.linear(at), 0, pair.of(tile, stride, width));
         let mut rows = pair.of(tile, stride, width);
+        let [a, b] = &mut rows;
+        x.forward::<B>(&self.layer.section.linear(at), 0, [a, b]);
         if matches!(c.position, Position::Rotary) && !rotary.is_empty() {
             for (i, x) in rows.iter_mut().enumerate().take(pair.count) {
                 <B::Kernels>::rotate(x, row(rotary, pair.first + i, c.head_dim));

@@ -58,10 +58,18 @@ pub unsafe extern "C" fn scores(
     )
 }
 
+/// A key that counts: its index in the block, and its numerator times the scale of its value.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Weighed {
+    pub key: usize,
+    pub weight: i32,
+}
+
 /// Parameters of [`weigh`].
 #[repr(C)]
 pub struct Weigh {
-    /// The end of the scores.
+    /// The end of the scores; then that of what is written.
     pub end: *const i32,
     /// Largest score so far.
     pub maximum: i32,
@@ -71,40 +79,45 @@ pub struct Weigh {
     pub factor_high: u32,
     /// [`EXP2`](crate::fixed::EXP2).
     pub table: *const u16,
-    /// What is added before the shift.
-    pub half: u32,
+    /// Keys so far below the maximum, or further, have a numerator of 0; so may nearer ones.
+    pub limit: u32,
     /// Shift of the products.
     pub shift: u32,
 }
 
-/// Softmax numerators times the values' scales as 32-bit numbers; returns the sum of the numerators.
+/// Softmax numerators times the values' scales of all keys that count; returns the sum of the
+/// numerators.
 ///
 /// # Safety
-/// `scores` < `by.end`; `codes` and `weights` hold as many; `by.table` has 256 entries.
+/// `scores` < `by.end`; `codes` holds as many, and so does `weighed` at most; `by.table` has 256 entries. The
+/// scores may be the upper half of `weighed`, if that has room for twice as many words.
 #[unsafe(naked)]
 pub unsafe extern "C" fn weigh(
     scores: *const i32,
     codes: *const u8,
-    weights: *mut i32,
-    by: *const Weigh,
+    weighed: *mut Weighed,
+    by: *mut Weigh,
 ) -> u32 {
     naked_asm!(
         save!(),
+        "mov r9, r1",
+        "mov lr, r3",
         "ldmia r3!, {{r4-r7}}",
         "push {{r4, r5}}",
-        "mov r4, r3",
-        "ldr r5, [r4]",
-        "mov r8, r5",
-        "ldr r5, [r4, #4]",
-        "mov r11, r5",
-        "ldr r5, [r4, #8]",
+        "ldmia r3!, {{r1, r4, r5}}",
+        "mov r8, r1",
+        "mov r11, r4",
         "mov r12, r5",
-        "movs r5, #0",
-        "mov r10, r5",
+        "mov r1, lr",
+        "push {{r1}}",
+        "movs r1, #0",
+        "mov r10, r1",
         "2:",
         "ldmia r0!, {{r4}}",
-        "ldr r5, [sp, #4]",
+        "ldr r5, [sp, #8]",
         "subs r4, r5, r4",
+        "cmp r4, r11",
+        "bhs 3f",
         // The high word of distance (r4) times factor (r6, r7).
         "uxth r5, r4",
         "lsrs r4, r4, #16",
@@ -125,56 +138,34 @@ pub unsafe extern "C" fn weigh(
         "adds r4, r4, r5",
         // 2^-(that / 256)
         "lsrs r5, r4, #8",
-        "cmp r5, #31",
-        "bhi 4f",
+        "cmp r5, #15",
+        "bhs 3f",
         "uxtb r4, r4",
         "lsls r4, r4, #1",
         "add r4, r8",
         "ldrh r4, [r4]",
         "lsrs r4, r5",
         "add r10, r4",
-        "ldrb r5, [r1]",
+        "mov r5, r9",
+        "ldrb r5, [r5, r1]",
         decode!("r5", "r3"),
         "muls r4, r5, r4",
-        "add r4, r11",
+        // Rounded: the last bit that is shifted out is the carry.
         "mov r5, r12",
         "lsrs r4, r5",
+        "movs r5, #0",
+        "adcs r4, r5",
+        "stmia r2!, {{r1, r4}}",
         "3:",
         "adds r1, #1",
-        "stmia r2!, {{r4}}",
-        "ldr r5, [sp]",
+        "ldr r5, [sp, #4]",
         "cmp r0, r5",
         "bne 2b",
+        "pop {{r3-r5}}",
+        "str r2, [r3]",
         "mov r0, r10",
-        "add sp, #8",
         restore!(),
-        "4:",
-        "movs r4, #0",
-        "b 3b",
     )
-}
-
-/// Four products of the word of values at r0 + `$at` into `$sum`; weights are in r2–r5.
-macro_rules! values {
-    ($at:literal, $sum:literal) => {
-        lines!(
-            "ldr r6, [r0, #" $at "]";
-            "sxtb r7, r6";
-            "muls r7, r2, r7";
-            "add " $sum ", r7";
-            "lsls r7, r6, #16";
-            "asrs r7, r7, #24";
-            "muls r7, r3, r7";
-            "add " $sum ", r7";
-            "lsls r7, r6, #8";
-            "asrs r7, r7, #24";
-            "muls r7, r4, r7";
-            "add " $sum ", r7";
-            "asrs r6, r6, #24";
-            "muls r6, r5, r6";
-            "add " $sum ", r6";
-        )
-    };
 }
 
 /// Adds `$sum` to the number at r2 and steps on by the stride in r3.
@@ -187,23 +178,30 @@ macro_rules! add_sum {
 /// Parameters of [`weighted`].
 #[repr(C)]
 pub struct Weighted {
-    /// The end of the weights: four for every four keys.
-    pub end: *const i32,
+    /// The end of the keys.
+    pub end: *const Weighed,
     /// Bytes from one sum to the next.
     pub stride: usize,
     /// The end of the values.
     pub values_end: *const u8,
 }
 
-/// `sums[d] += Σ weights · values[d]`, four dimensions at a time.
+/// The value of the key in r2 in the dimension at `$at`, times its weight in r3, into `$sum`.
+macro_rules! value {
+    ($at:literal, $sum:literal) => {
+        lines!("ldrsb r7, [" $at ", r2]"; "muls r7, r3, r7"; "add " $sum ", r7";)
+    };
+}
+
+/// `sums[d] += Σ weight · values[d][key]`, four dimensions at a time.
 ///
 /// # Safety
 /// `values` < `by.values_end` by a multiple of 64 bytes, one sum for every sixteen of them;
-/// `weights` < `by.end` by a multiple of 16 bytes, at most 64.
+/// `weighed` < `by.end`, and its keys are below 16.
 #[unsafe(naked)]
 pub unsafe extern "C" fn weighted(
     values: *const u8,
-    weights: *const i32,
+    weighed: *const Weighed,
     sums: *mut i32,
     by: *const Weighted,
 ) {
@@ -211,22 +209,24 @@ pub unsafe extern "C" fn weighted(
         save!(),
         "ldmia r3!, {{r4-r6}}",
         "mov r12, r4",
-        "push {{r1, r2, r5, r6}}", // weights, sums, stride, end of the values
+        "push {{r1, r2, r5, r6}}", // keys, sums, stride, end of the values
         "2:",
-        "mov lr, r0",
         "ldr r1, [sp]",
         "movs r2, #0",
         "mov r8, r2",
         "mov r9, r2",
         "mov r10, r2",
         "mov r11, r2",
+        "movs r2, #16",
+        "adds r4, r0, r2",
+        "adds r5, r4, r2",
+        "adds r6, r5, r2",
         "3:",
-        "ldmia r1!, {{r2-r5}}",
-        values!("0", "r8"),
-        values!("16", "r9"),
-        values!("32", "r10"),
-        values!("48", "r11"),
-        "adds r0, #4",
+        "ldmia r1!, {{r2, r3}}",
+        value!("r0", "r8"),
+        value!("r4", "r9"),
+        value!("r5", "r10"),
+        value!("r6", "r11"),
         "cmp r1, r12",
         "bne 3b",
         "ldr r2, [sp, #4]",
@@ -236,7 +236,6 @@ pub unsafe extern "C" fn weighted(
         add_sum!("r10"),
         add_sum!("r11"),
         "str r2, [sp, #4]",
-        "mov r0, lr",
         "adds r0, #64",
         "ldr r4, [sp, #12]",
         "cmp r0, r4",

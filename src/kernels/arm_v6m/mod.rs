@@ -162,8 +162,9 @@ impl Kernels for ArmV6m {
 
     fn attend(attend: Attend<Self>) {
         let shift = attend.shift;
+        let plain = block::Attention::new(attend.queries, shift);
         attend.by_blocks(|queries, block, seen, biases| match biases {
-            None => block::attend(queries, block, seen, shift),
+            None => plain.block(queries, block, seen),
             Some(_) => {
                 portable::attend_block(queries, block, seen, shift, biases, product::matmul);
             }

@@ -6,12 +6,13 @@ use super::super::lanes::{HeadScale, Sums};
 use super::super::streams::{Attend, Biases, KeyBlock, Queries, Softmax};
 use super::super::weights::Product;
 use crate::config::KEY_BLOCK;
-use crate::fixed::{exp2_negative, round_shift, saturate};
+use crate::fixed::{exp2_negative, saturate};
 
-/// `round(x · inverse / 2^shift)` of a head's vector.
+/// `round(x · inverse / 2^shift)` of a head's vector; at most 30 bits and half of the last place.
 #[inline(always)]
 fn int8(x: i16, scale: HeadScale) -> i8 {
-    round_shift((x as i32 * scale.inverse as i32) as i64, scale.shift()) as i8
+    let half = (1 << scale.shift()) >> 1;
+    ((x as i32 * scale.inverse as i32 + half) >> scale.shift()) as i8
 }
 
 /// See [`Kernels::write_key`](super::super::Kernels::write_key).
