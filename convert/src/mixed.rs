@@ -184,7 +184,10 @@ impl<'t> Judge<'t> {
         for text in texts {
             let text = &text[..text.len().min(model.config.context)];
             let target = match model.read(text) {
-                Some(read) => read.search(1, model.config.target_context.saturating_sub(1)),
+                Some(read) => {
+                    let most = model.config.target_context.saturating_sub(1);
+                    read.search(1, most).unwrap_or_default() // of a context of one, the start alone
+                }
                 None => Vec::new(),
             };
             let start = model.config.start_token as u32;

@@ -25,7 +25,7 @@ import stream  # noqa: E402
 from encoder import Encoder  # noqa: E402
 from train import label_of, split  # noqa: E402
 
-REACH = {"clips": 0.98, "false_an_hour": 1.0, "latency": 0.25}  # seconds, with something to spare
+REACH = {"clips": 0.98, "false_an_hour": 1.0, "latency": 0.26}  # seconds, with something to spare
 
 
 def word_end(samples, rate):

@@ -160,7 +160,9 @@ impl Blob {
             };
             let mut arena = HeapArena::try_new(model.arena())?;
             let mut engine = Seq2Seq::new(&model, arena.parts())?;
-            engine.set_limit(max_tokens.unwrap_or(usize::MAX));
+            if let Some(most) = max_tokens {
+                engine.set_limit(most)?;
+            }
             let engine = std::cell::RefCell::new((engine, signals));
             let one = |ids: &[u32]| -> Result<Value, Failure> {
                 let (engine, signals) = &mut *engine.borrow_mut();
