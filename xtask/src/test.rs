@@ -98,8 +98,9 @@ fn tests(report: &mut Report) {
     });
     report.step("tests of the engine on 32 bits", || {
         install(&[HOST_32], &[])?;
-        run(&format!("cargo test --quiet --package picoformer --lib --target {HOST_32}"))
-            .context("a host of 32 bits needs a linker and a C library: apt-get install gcc-multilib")
+        run(&format!("cargo test --quiet --package picoformer --lib --target {HOST_32}")).context(
+            "a host of 32 bits needs a linker and a C library: apt-get install gcc-multilib",
+        )
     });
     report.step("shipped blobs are what their checkpoints convert to", models::fresh);
     report.step("tests of the demos", || {
