@@ -144,7 +144,7 @@ impl<'k, F: NorFlash> Store<'k, F> {
     }
 
     /// The oldest version that an update may have: that of the newest blob which was ever confirmed, or one more than
-    /// that of the slot which answers.
+    /// that of the slot which answers; where that has the greatest number, the same once more.
     pub fn at_least(&self) -> u32 {
         let picked = self.content().map_or(0, |content| content.version.saturating_add(1));
         self.state.at_least.max(picked)

@@ -8,12 +8,15 @@ mod every;
 mod synthetic;
 
 use picoformer::blob::Tag;
+use picoformer::config::{Config, Input};
 use picoformer::rules::Kind;
 use picoformer_convert::host::Blob;
 use picoformer_convert::load::load;
 use picoformer_convert::rules::Records;
 use picoformer_convert::sections::with_section;
+use picoformer_convert::tokenizer::from_bytes;
 use picoformer_convert::writer::{self, Wide};
+use picoformer_forge::sign;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -93,6 +96,40 @@ pub fn golden(name: &str) -> usize {
     // They are the last but one with rules.
     let first = small().len() - 1 - GOLDEN.len();
     first + GOLDEN.iter().position(|&known| known == name).expect("no such checkpoint")
+}
+
+/// Blobs whose parts are right and do not fit one another: what no change of a good one becomes. Made once.
+pub fn contradictory() -> &'static [Blob] {
+    static BLOBS: OnceLock<Vec<Blob>> = OnceLock::new();
+    BLOBS.get_or_init(|| {
+        use synthetic::{bert, llama, random};
+        let frames = Config { input: Input::Frames, vocab_size: 0, frame_len: 7, ..bert() };
+        let smaller = Config { vocab_size: 29, ..llama() };
+        let full = Config { vocab_size: 256, context: 1, ..llama() };
+        let mut blobs: Vec<Vec<u8>> = [frames, smaller, full]
+            .into_iter()
+            .map(|config| {
+                let mut model = random(config, 61);
+                model.tokenizer = from_bytes(256).unwrap();
+                // A token at the beginning of every text.
+                model.tokenizer[8..12].copy_from_slice(&7u32.to_le_bytes());
+                writer::write(&model, Wide::Auto).unwrap()
+            })
+            .collect();
+        // The header's fields: the forced token is suppressed; sizes that no blob has (d_model, n_layers, d_ff).
+        for (name, fields) in [
+            ("bart", &[(120, 5), (124, 5)][..]),
+            ("llama-tied", &[(40, 8192), (44, 64), (60, 8192)]),
+        ] {
+            let mut bytes = small()[golden(name)].bytes().to_vec();
+            for &(at, value) in fields {
+                bytes[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
+            }
+            sign(&mut bytes);
+            blobs.push(bytes);
+        }
+        blobs.iter().map(|bytes| Blob::new(bytes)).collect()
+    })
 }
 
 /// The shipped blobs with their names; made once.

@@ -1,7 +1,9 @@
 //! Every fuzz target on the inputs that are kept, and on a few random ones: on the stable compiler, without libFuzzer.
 
+use picoformer::FormatError;
 use picoformer_forge::Random;
-use picoformer_fuzz_targets::{TARGETS, bases::root};
+use picoformer_fuzz_targets::TARGETS;
+use picoformer_fuzz_targets::bases::{contradictory, root};
 use std::collections::BTreeSet;
 
 /// Random inputs of each target. Beyond that: `PICOFORMER_INPUTS=100000 cargo test -p picoformer-fuzz-targets`.
@@ -54,4 +56,15 @@ macro_rules! targets {
 targets! {
     blob kernels tokenizer_section tokenizer_ids tokenizer_json decoder_calls search_calls sampler_calls
     stream_calls safetensors config torch llama2c
+}
+
+/// What mutations of good blobs do not become is among the blobs that are made so.
+#[test]
+fn contradictions_are_refused_by_name() {
+    let field = |blob: &picoformer_convert::host::Blob| match blob.parse().err() {
+        Some(FormatError::Contradiction { field, .. } | FormatError::BadConfig { field }) => field,
+        other => panic!("{other:?}"),
+    };
+    let found: Vec<_> = contradictory().iter().map(field).collect();
+    assert_eq!(found, ["input", "vocab_size", "context", "forced_token", "total_bytes"]);
 }

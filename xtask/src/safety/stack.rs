@@ -93,7 +93,9 @@ pub fn bound(image: &Image, core: &str, demo: &str, painted: Option<u64>) -> Row
         image.functions.iter().map(|(&start, function)| (start, frame(image, function))).collect();
     let mut taken: BTreeSet<u64> =
         image.words.values().filter_map(|&word| image.pointed(word)).collect();
-    taken.extend(frames.values().flat_map(|frame| &frame.taken));
+    // What only a panic takes the address of, only its message is written by.
+    let own = frames.iter().filter(|(address, _)| !name(image, **address).starts_with(PANIC));
+    taken.extend(own.flat_map(|(_, frame)| &frame.taken));
     let indirect_calls = frames.values().map(|frame| frame.indirect.len() as u64).sum();
     let mut search = Search {
         image,
