@@ -224,8 +224,9 @@ impl<'t> Judge<'t> {
     fn lost(&self, expected: &[f32], found: &[f32]) -> f64 {
         let pairs = expected.iter().zip(found).map(|(&p, &q)| (p as f64, q as f64));
         if self.exclusive {
-            let pairs = pairs.filter(|(p, _)| *p > 0.0);
-            return pairs.map(|(p, q)| p * (p / q.max(f64::MIN_POSITIVE)).ln()).sum();
+            // With q − p, which sums to 0 but for rounding, no term is below 0.
+            let log = |p: f64, q: f64| p * (p / q.max(f64::MIN_POSITIVE)).ln();
+            return pairs.map(|(p, q)| if p > 0.0 { log(p, q) + q - p } else { q }).sum();
         }
         let (error, length) =
             pairs.fold((0.0, 0.0), |(e, l), (p, q)| (e + (p - q).powi(2), l + p.powi(2)));

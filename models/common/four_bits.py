@@ -209,9 +209,8 @@ def finetune(model, batch=None, eight=("k",), steps=2000, rate=1e-3, rows=4096, 
     if batch is None:
         length = min(length or 256, model.config.max_position_embeddings)
         kept = state and state.with_suffix(".texts.pt")
-        if kept and kept.exists():
-            own = torch.load(kept, weights_only=True)
-        else:
+        own = torch.load(kept, weights_only=True) if kept and kept.exists() else None
+        if own is None or own.shape != (texts, length):
             own = write_texts(before, texts, length, seed)
             print(f"{len(own)} texts of {length} tokens are written", flush=True)
             if kept:

@@ -1,4 +1,4 @@
-"""Runs the recipes on twenty lines or recordings of a user's own: python models/common/try_recipes.py [texts|sensors]
+"""Runs the recipes on twenty lines or recordings of a user's own: python models/common/try_recipes.py [texts|sensors|four_bits]
 
 Trains nothing worth keeping; fails if a recipe does not end with a checkpoint, or refuses bad data without naming it.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from safetensors.numpy import load_file
 
 MODELS = Path(__file__).resolve().parent.parent
 
@@ -196,6 +197,63 @@ def bad_lines(folder):
     print("bad lines are named")
 
 
+def four_bits():
+    """A decoder, a classifier and an encoder-decoder: what gets four bits ends on a grid, what keeps eight does not."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        (folder / "texts").write_text("turn the lights on\nwhat time is it in paris\n" * 4)
+        (folder / "words").write_text("ba\tB AA1\ndo\tD UW1\n" * 4)
+        golden = MODELS.parent / "tests/golden/gpt2-tied"
+        for name, source, words in (
+            ("decoder", golden, ("--texts", 8, "--length", 16, "--rows", 32)),
+            ("classifier", MODELS / "intent/checkpoint", ("--data", folder / "texts")),
+            ("encoder-decoder", MODELS / "g2p/checkpoint", ("--data", folder / "words")),
+        ):
+            eight = "k" if name == "decoder" else "v"
+            for out in ("first", "second"):
+                command = [MODELS / "common/finetune.py", source, "--out", folder / out, "--steps", 3, "--batch", 4, "--eight", eight, *words]
+                done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True)
+                if done.returncode:
+                    raise SystemExit(f"{name}: {done.stderr[-2000:]}")
+            first, second = (load_file(folder / out / "model.safetensors") for out in ("first", "second"))
+            if any((first[n] != second[n]).any() for n in first):
+                raise SystemExit(f"{name}: two runs of one seed differ")
+            grids = {n: all(on_grid(row) for row in rows) for n, rows in linear(first, eight)}
+            wrong = [n for n, grid in grids.items() if grid != (not n.endswith("/" + eight))]
+            if wrong or not any(grids.values()) or all(grids.values()):
+                raise SystemExit(f"{name}: {wrong}")
+            print(f"{name}: four bits are on their grids")
+        for words, needle in (((), "--data FILE"), (("--data", folder / "texts", "--eight", "kk"), "--eight kk")):
+            command = [MODELS / "common/finetune.py", MODELS / "intent/checkpoint", "--out", folder / "no", *words]
+            done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True)
+            if done.returncode == 0 or needle not in done.stderr or "Traceback" in done.stderr:
+                raise SystemExit(f"{needle} was not named: {done.stderr[-500:]}")
+
+
+def linear(weights, eight):
+    """(name/role, rows) of the linear layers of three families, with the outputs in the first dimension."""
+    marks = {"k": (".self.key.", ".k."), "v": (".self.value.", ".v.")}[eight]
+    for name, weight in weights.items():
+        if weight.ndim != 2 or "position" in name or "relative" in name or "token_type" in name or "wpe" in name:
+            continue
+        if ".c_attn." in name:
+            yield from ((f"{name}/{role}", part.T) for role, part in zip("qkv", np.split(weight, 3, 1)))
+        elif ".c_" in name:
+            yield name, weight.T
+        else:
+            keeps = any(mark in name for mark in marks) and "EncDec" not in name
+            yield name + ("/" + eight if keeps else ""), weight
+
+
+def on_grid(row):
+    """Whether all weights are a code of four bits times one step."""
+    largest = np.abs(row).max().astype(float)
+    if largest == 0:
+        return True
+    codes = (row * (code / largest) for code in range(1, 9))
+    return any(np.abs(c - c.round()).max() < 1e-4 and c.round().max() <= 7 for c in codes)
+
+
 if __name__ == "__main__":
-    for kind in sys.argv[1:] or ["sensors", "texts"]:
-        {"sensors": sensors, "texts": texts}[kind]()
+    for kind in sys.argv[1:] or ["sensors", "texts", "four_bits"]:
+        {"sensors": sensors, "texts": texts, "four_bits": four_bits}[kind]()
