@@ -170,10 +170,15 @@ def _read(blob: Any, bill: Any, model: Any, tokenizer: Any, text: str, tokens: d
         if not hasattr(outputs, wanted):
             raise TypeError(f"the model gives no `{wanted}`, and the blob answers with {answers}")
         a = np.atleast_2d(_numbers(getattr(outputs, wanted)[0]))
+        if answers == "embedding":
+            # A body alone has no pooling of its own: the converter takes the mean, as sentence-transformers does.
+            a = a.mean(0, keepdims=True)
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(
             f"the model gives {a.shape[-1]} numbers a row, the blob {b.shape[-1]}: they do not belong together"
         )
+    if bill["unit_length"]:
+        a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
     if a.shape != b.shape:
         # Other tokens: no row of one is a row of the other.
         name = f"{len(theirs)} tokens", f"{len(ours)} tokens"
