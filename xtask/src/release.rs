@@ -125,7 +125,9 @@ fn manifest(file: &str) -> Result<String> {
 
 /// The crates as they would be uploaded, each built from its package alone.
 fn crates(version: &str, folder: &Path) -> Result<()> {
-    run("cargo publish --workspace --dry-run --quiet --allow-dirty")?;
+    let packages: Vec<String> =
+        CRATES.iter().map(|(name, _)| format!("--package {name}")).collect();
+    run(&format!("cargo package --quiet --allow-dirty {}", packages.join(" ")))?;
     for (name, _) in CRATES {
         let file = format!("{name}-{version}.crate");
         std::fs::copy(root().join("target/package").join(&file), folder.join(&file))

@@ -29,7 +29,9 @@ pub fn test(only: String) -> bool {
         })
     });
     report.step("packages for crates.io", || {
-        run("cargo publish --dry-run --quiet --workspace --allow-dirty")
+        run("cargo publish --dry-run --quiet --package picoformer --allow-dirty")?;
+        // Compiling the converter and all that it needs once more is for `cargo xtask release`.
+        run("cargo publish --dry-run --quiet --workspace --no-verify --allow-dirty")
     });
     report.step("size, panic sites, soft float, allocator", || {
         image::check(false).map(|rows| print!("{}", image::table(&rows)))

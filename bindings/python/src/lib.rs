@@ -6,6 +6,7 @@ mod command;
 mod failure;
 mod outputs;
 mod pieces;
+mod question;
 mod work;
 
 use pyo3::prelude::*;

@@ -1,7 +1,8 @@
 //! The text that a model writes, piece by piece.
 
-use crate::blob::{Parsed, feed};
+use crate::blob::Parsed;
 use crate::failure::Failure;
+use crate::question::feed;
 use crate::work::{Signals, detached};
 use picoformer::task::{Event, Generator, Stop, TextStream};
 use picoformer::{Decoder, RunError, Sampling, Tokenizer};

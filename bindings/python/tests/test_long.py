@@ -176,12 +176,15 @@ def test_the_notebook(tmp_path: Path) -> None:
     path = ROOT / "docs/notebooks/first_model.ipynb"
     notebook = nbformat.read(path, as_version=4)
     recorded = output(notebook)
-    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    nbclient.NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert (tmp_path / "first.pico").stat().st_size > 10_000
     assert "answered as by the original" in output(notebook)
     if os.environ.get("PICOFORMER_RECORD"):
         for cell in notebook.cells:
             cell.get("metadata", {}).pop("execution", None)
+            # Progress bars, and what libraries say of the machine.
+            if "outputs" in cell:
+                cell.outputs = [part for part in cell.outputs if part.get("name") != "stderr"]
         nbformat.write(notebook, path)
     else:
         assert "answered as by the original" in recorded, "record it: cargo xtask python --long --record"
@@ -210,7 +213,7 @@ def test_only_python_3_9_is_needed() -> None:
 
 
 def test_embeddings_of_a_model_in_memory(tmp_path: Path) -> None:
-    """Hidden rows of a BERT without a head, against the original's."""
+    """The mean over the rows of a BERT without a head, against the original's."""
     import transformers
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(MODELS / "intent/checkpoint")
@@ -226,4 +229,4 @@ def test_embeddings_of_a_model_in_memory(tmp_path: Path) -> None:
     blob = picoformer.convert(model, tokenizer)
     comparison = blob.compare(model, tokenizer, TEXTS)
     assert comparison.kl is None and comparison.cosine > 0.99
-    assert np.isfinite(blob.logits(TEXTS[0])).all()
+    assert np.linalg.norm(blob.embed(TEXTS[0])) > 0 and blob.embed(TEXTS).shape == (5, 32)

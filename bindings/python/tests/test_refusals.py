@@ -251,7 +251,7 @@ def test_arrays_of_any_layout_are_right_or_refused(framed: Blob) -> None:
         (frames > 0, TypeError, "bool"),
         (np.full((5, 6), np.nan), Error, "NaN|number"),
         (np.full((5, 6), 1e30), Error, "range|fit|large"),
-        (np.full((5, 6), 1e300), Error, ""),
+        (np.full((5, 6), 1e300), Error, "."),
         (np.full((5, 6), 40000), ValueError, "16 bits"),
         (np.full((5, 6), 2**63, np.uint64), ValueError, "16 bits"),
         ([[1, 2], [3]], TypeError, "no array"),

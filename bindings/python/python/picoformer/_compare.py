@@ -81,7 +81,7 @@ class Comparison:
         lines = [
             f"{n} texts: {n - len(self.different)} answered as by the original, {len(self.different)} differently",
             f"agreement {100 * self.agreement:.2f} %, cosine {self.cosine:.6f}"
-            + ("" if self.kl is None else f", KL divergence {self.kl:.6f} nats"),
+            + ("" if self.kl is None else f", KL divergence {self.kl:.1e} nats"),
         ]
         if self.other_tokens:
             first = self.other_tokens[0].text
@@ -94,7 +94,7 @@ class Comparison:
         lines = [*self._summary(), "the worst:"]
         for row in self.worst:
             sign = "=" if row.agreement == 1 else "≠"
-            kl = "" if row.kl is None else f" KL {row.kl:.6f}"
+            kl = "" if row.kl is None else f" KL {row.kl:.1e}"
             lines.append(
                 f"  {sign} {row.text!r}: original {row.original}, int8 {row.ours}; cosine {row.cosine:.6f}{kl}"
             )
@@ -104,7 +104,7 @@ class Comparison:
         head = "".join(f"<th>{name}</th>" for name in ("text", "original", "int8", "cosine", "KL (nats)"))
         body = ""
         for row in self.worst:
-            kl = "" if row.kl is None else f"{row.kl:.6f}"
+            kl = "" if row.kl is None else f"{row.kl:.1e}"
             cells = (row.text, row.original, row.ours, f"{row.cosine:.6f}", kl)
             style = "" if row.agreement == 1 else " style='font-weight:bold'"
             body += f"<tr{style}>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
@@ -170,10 +170,15 @@ def _read(blob: Any, bill: Any, model: Any, tokenizer: Any, text: str, tokens: d
         if not hasattr(outputs, wanted):
             raise TypeError(f"the model gives no `{wanted}`, and the blob answers with {answers}")
         a = np.atleast_2d(_numbers(getattr(outputs, wanted)[0]))
+        if answers == "embedding":
+            # A body alone has no pooling of its own: the converter takes the mean, as sentence-transformers does.
+            a = a.mean(0, keepdims=True)
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(
             f"the model gives {a.shape[-1]} numbers a row, the blob {b.shape[-1]}: they do not belong together"
         )
+    if bill["unit_length"]:
+        a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
     if a.shape != b.shape:
         # Other tokens: no row of one is a row of the other.
         name = f"{len(theirs)} tokens", f"{len(ours)} tokens"
