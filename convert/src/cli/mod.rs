@@ -23,6 +23,7 @@ use picoformer_convert::checkpoint::{Keep, Options};
 use picoformer_convert::error::Error;
 use picoformer_convert::evaluate::evaluate;
 use picoformer_convert::evaluation::Rejection;
+use picoformer_convert::fidelity;
 use picoformer_convert::generation::beam_width;
 use picoformer_convert::host::Blob;
 use picoformer_convert::kept::{Kept, ORIGINAL};
@@ -300,16 +301,18 @@ fn convert(arguments: &ConvertArguments) -> Result<()> {
     let mut inputs = vec![arguments.checkpoint.as_path()];
     inputs.extend(arguments.tokenizer.as_deref());
     inputs.extend(arguments.keep_vocabulary.as_deref());
+    let mut notes = loaded.notes;
+    notes.extend(fidelity::note(&model, &parsed)?);
     write_whole(&arguments.output, bytes.bytes(), &inputs)?;
     let bill = bill(&parsed);
     if arguments.json {
         let mut value = json!(bill);
         // A name need not be UTF-8; JSON has to be.
         value["output"] = json!(arguments.output.to_string_lossy());
-        value["notes"] = json!(loaded.notes);
+        value["notes"] = json!(notes);
         return Ok(say(&value)?);
     }
-    for note in &loaded.notes {
+    for note in &notes {
         eprintln!("note: {note}");
     }
     for key in &loaded.ignored {
