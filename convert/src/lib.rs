@@ -15,6 +15,7 @@ pub mod error_rates;
 pub mod evaluate;
 pub mod evaluation;
 pub mod export_c;
+pub mod fidelity;
 pub mod float_decoder;
 pub mod float_model;
 pub mod float_sensing;

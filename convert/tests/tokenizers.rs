@@ -328,6 +328,40 @@ fn lower_casing_equals_the_crate() {
     assert_eq!(known, 54);
 }
 
+/// A template that names one token and gives the id of another is no template: which of the two counts, readers
+/// of the file disagree about.
+#[test]
+fn a_template_names_the_tokens_of_its_ids() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("template.json");
+    let original = models().join("tales/checkpoint/tokenizer.json");
+    let mut json: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(original).unwrap()).unwrap();
+    let own = json["added_tokens"][0].clone();
+    let (name, id) = (own["content"].as_str().unwrap(), own["id"].as_u64().unwrap());
+    for (ids, tokens, right) in [
+        (vec![id], vec![name], true),
+        (vec![id + 1], vec![name], false),
+        (vec![id], vec!["no token"], false),
+        (vec![id, id], vec![name], false),
+        (vec![id], vec![], false),
+    ] {
+        json["post_processor"] = serde_json::json!({
+            "type": "TemplateProcessing",
+            "single": [{ "SpecialToken": { "id": name, "type_id": 0 } },
+                { "Sequence": { "id": "A", "type_id": 0 } }],
+            "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 1 } }],
+            "special_tokens": { name: { "id": name, "ids": ids, "tokens": tokens } }
+        });
+        std::fs::write(&path, json.to_string()).unwrap();
+        let found = from_json(&path);
+        assert_eq!(found.is_ok(), right, "{ids:?} {tokens:?}: {found:?}");
+        if let Err(error) = found {
+            let text = format!("{error}");
+            assert!(text.contains("post_processor.special_tokens"), "{text}");
+        }
+    }
+}
+
 /// A vocabulary of llama2.c that ends before its first number.
 #[test]
 fn a_file_that_ends_at_once_is_refused() {

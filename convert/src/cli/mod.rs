@@ -27,6 +27,7 @@ use picoformer_convert::checkpoint::{Keep, Options};
 use picoformer_convert::error::Error;
 use picoformer_convert::evaluate::evaluate;
 use picoformer_convert::evaluation::Rejection;
+use picoformer_convert::fidelity;
 use picoformer_convert::float_model::FloatModel;
 use picoformer_convert::generation::beam_width;
 use picoformer_convert::host::Blob;
@@ -318,8 +319,9 @@ fn converted(arguments: &ConvertArguments) -> Result<Converted> {
     let bytes = blob(&model)?;
     let bytes = Blob::new(&bytes);
     // What was written is what a device will accept.
-    bytes.model(&arguments.output)?;
-    Ok(Converted { blob: bytes, ignored: loaded.ignored, notes: loaded.notes })
+    let mut notes = loaded.notes;
+    notes.extend(fidelity::note(&model, &bytes.model(&arguments.output)?)?);
+    Ok(Converted { blob: bytes, ignored: loaded.ignored, notes })
 }
 
 fn convert(arguments: &ConvertArguments) -> Result<()> {

@@ -1,5 +1,5 @@
-//! `picoformer reference`: a checkpoint in f32, as the converter read it. `tools/compare.py` compares it with
-//! the original library.
+//! `picoformer reference`: a checkpoint in f32, as the converter read it, and beside it what a blob made from it
+//! computes. `tools/compare.py` and `tools/fidelity.py` compare them with the original library.
 
 use clap::Args;
 use miette::Result;
@@ -7,7 +7,9 @@ use picoformer::config::Architecture;
 use picoformer_convert::account::Ignored;
 use picoformer_convert::checkpoint::{Keep, Options};
 use picoformer_convert::error::{Error, input};
+use picoformer_convert::fidelity::outputs;
 use picoformer_convert::float_model::FloatModel;
+use picoformer_convert::host::Blob;
 use picoformer_convert::load::load_with;
 use picoformer_convert::output::say;
 use serde_json::{Value, json};
@@ -23,6 +25,9 @@ pub struct ReferenceArguments {
     /// Encoder-decoder: as many targets, the start token first
     #[arg(long)]
     targets: Option<PathBuf>,
+    /// A blob of this checkpoint: its outputs are printed, too
+    #[arg(long)]
+    blob: Option<PathBuf>,
     /// Models that write: tokens to write at most
     #[arg(long, default_value_t = 0)]
     max_tokens: usize,
@@ -34,7 +39,8 @@ pub struct ReferenceArguments {
     keep_vocabulary: Option<PathBuf>,
 }
 
-/// Prints `outputs` and `written` for every list of ids, an object a line.
+/// Prints `outputs` and `written` for every list of ids, an object a line; with a blob also `engine`, what the blob
+/// gives for them, as real numbers.
 pub fn run(arguments: &ReferenceArguments) -> Result<()> {
     let options = Options {
         ignored: Ignored::new(&arguments.ignore),
@@ -44,9 +50,14 @@ pub fn run(arguments: &ReferenceArguments) -> Result<()> {
     let model = load_with(&arguments.checkpoint, None, options)?.model;
     let sources = lists(&arguments.ids)?;
     let targets = arguments.targets.as_deref().map(lists).transpose()?.unwrap_or_default();
+    let bytes = arguments.blob.as_deref().map(Blob::open).transpose()?;
+    let blob = match (&bytes, &arguments.blob) {
+        (Some(bytes), Some(path)) => Some(bytes.model(path)?),
+        _ => None,
+    };
     for (i, ids) in sources.iter().enumerate() {
         check(&model, ids)?;
-        let value = match model.config.architecture {
+        let mut value = match model.config.architecture {
             Architecture::EncoderDecoder => {
                 let target = targets.get(i).cloned().unwrap_or_default();
                 check(&model, &target)?;
@@ -65,6 +76,13 @@ pub fn run(arguments: &ReferenceArguments) -> Result<()> {
                 "written": model.write(ids, arguments.max_tokens),
             }),
         };
+        if let Some(blob) = &blob {
+            let target = targets.get(i).map_or(&[][..], Vec::as_slice);
+            let one = (blob.config().output_exponent() as f64).exp2();
+            let real = |row: Vec<i32>| row.iter().map(|&x| x as f64 * one).collect();
+            let rows = outputs(blob, ids, target)?.into_iter().map(real);
+            value["engine"] = json!(rows.collect::<Vec<Vec<f64>>>());
+        }
         say(&value)?;
     }
     Ok(())

@@ -248,6 +248,15 @@ pub fn template(json: &Value, processor: &Value) -> Result<(Vec<u32>, Vec<u32>)>
         let Some(ids) = ids else {
             return Err(unsupported("post_processor.special_tokens", name, "tokens with ids"));
         };
+        // Whoever reads the file must not find one token by its name and another by its id.
+        let names = processor["special_tokens"][name]["tokens"].as_array();
+        let named = names.map(|names| names.iter().map(|n| id(json, n.as_str()?)).collect());
+        let named: Option<Vec<Option<u32>>> = named;
+        if named.is_some_and(|named| named != ids.iter().copied().map(Some).collect::<Vec<_>>()) {
+            let found = shown(&processor["special_tokens"][name]);
+            let supported = "`ids` that are those of the `tokens`; re-save the tokenizer";
+            return Err(unsupported("post_processor.special_tokens", found, supported));
+        }
         if texts == 0 { before.extend(ids) } else { after.extend(ids) }
     }
     match texts {
