@@ -3,7 +3,8 @@
 use crate::failure::Failure;
 use crate::work::{aside, detached};
 use clap::Parser;
-use picoformer_convert::cli::{self, Arguments, Refused, in_memory};
+use picoformer_convert::cli::in_memory::{Refused, in_memory};
+use picoformer_convert::cli::{self, Arguments};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::ffi::OsString;

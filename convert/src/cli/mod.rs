@@ -5,7 +5,7 @@ mod answer;
 pub mod encoded;
 mod export_c;
 mod four_bits;
-mod in_memory;
+pub mod in_memory;
 mod inspect;
 pub mod phrase;
 mod reference;
@@ -13,7 +13,6 @@ mod show;
 mod sign;
 mod tokenize;
 
-pub use in_memory::{Refused, in_memory};
 pub use tokenize::tokens;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
