@@ -1,5 +1,5 @@
-//! Instructions per byte of text for every tokenizer, counted by valgrind's callgrind, for texts of 10 KB and
-//! 100 KB. Run by hand; the table is in docs/BENCHMARKS.md.
+//! Instructions per byte of text for every tokenizer, counted by valgrind's callgrind, and memory, told by GNU
+//! time, for texts of 10 KB, 100 KB and 1 MB. Run by hand; the table is in docs/BENCHMARKS.md.
 //!
 //! ```sh
 //! cargo test -p picoformer-convert --test instructions -- --ignored --nocapture
@@ -17,7 +17,7 @@ use std::process::Command;
 use texts::{models, sentences, tales};
 use trained::changed;
 
-const SIZES: [usize; 2] = [10_000, 100_000];
+const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 
 fn sections() -> Vec<(&'static str, Vec<u8>)> {
     let golden = |file: &str| models().join("../tests/golden").join(file);
@@ -64,6 +64,15 @@ fn instructions(program: &Path, arguments: [&str; 3]) -> u64 {
     total.trim().parse().unwrap()
 }
 
+/// Greatest memory of one run in KB.
+fn memory(program: &Path, arguments: [&str; 3]) -> u64 {
+    let mut command = Command::new("/usr/bin/time");
+    let done = command.args(["-f", "%M"]).arg(program).args(arguments).output().unwrap();
+    let text = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success(), "{text}");
+    text.trim().parse().unwrap()
+}
+
 #[test]
 #[ignore = "builds the engine for release and runs it under valgrind"]
 fn instructions_per_byte() {
@@ -81,27 +90,33 @@ fn instructions_per_byte() {
     // Cut anywhere it is text.
     let all: String =
         [tales(), sentences()].concat().join("\n").chars().filter(char::is_ascii).collect();
-    let normal: String = all.chars().cycle().take(SIZES[1]).collect();
+    let normal: String = all.chars().cycle().take(SIZES[2]).collect();
     let word = "abcdefghij".repeat(SIZES[1] / 10);
     println!(
-        "| tokenizer | 10 KB of text | 100 KB | one word of 100 KB |\n| --- | ---: | ---: | ---: |"
+        "| tokenizer | 10 KB of text | 100 KB | 1 MB | one word of 100 KB | memory, KB |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: |"
     );
     for (name, section) in sections() {
         let path = folder.join("counted.section");
         std::fs::write(&path, &section).unwrap();
-        let count = |text: &str, size: usize| {
-            let file = folder.join("counted.text");
+        let file = folder.join("counted.text");
+        let of = |text: &str, size: usize, measure: fn(&Path, [&str; 3]) -> u64| {
             std::fs::write(&file, text).unwrap();
-            let run = |size: usize| {
-                let size = size.to_string();
-                instructions(&program, [path.to_str().unwrap(), file.to_str().unwrap(), &size])
-            };
-            // Without what a text of one byte takes.
-            (run(size) - run(1)) / size as u64
+            let size = size.to_string();
+            measure(&program, [path.to_str().unwrap(), file.to_str().unwrap(), &size])
         };
-        let [small, large] = SIZES.map(|size| count(&normal, size));
+        // Without what a text of one byte takes.
+        let count = |text: &str, size: usize| {
+            (of(text, size, instructions) - of(text, 1, instructions)) / size as u64
+        };
+        let [small, large, larger] = SIZES.map(|size| count(&normal, size));
         let endless = count(&word, SIZES[1]);
-        println!("| {name} | {small} | {large} | {endless} |");
-        assert!(large < 2 * small && endless < 20 * small, "{name}");
+        // The text as long as it is, so that the file, too, grows.
+        let peaks = SIZES.map(|size| of(&normal[..size], size, memory));
+        let [a, b, c] = peaks;
+        println!("| {name} | {small} | {large} | {larger} | {endless} | {a} → {b} → {c} |");
+        assert!(large < 2 * small && larger < 2 * large && endless < 20 * small, "{name}");
+        // Ten times as much, and a page or two for every ten bytes of the text at most.
+        assert!(c - b < 12 * (b - a).max(4_000), "{name}: {peaks:?} KB");
     }
 }
