@@ -11,7 +11,7 @@ use picoformer_convert::writer::{Wide, write};
 fn tried(model: &FloatModel) -> (f64, Option<String>) {
     let blob = Blob::new(&write(model, Wide::Auto).unwrap());
     let parsed = blob.parse().unwrap();
-    (fidelity::of(model, &parsed).unwrap().unwrap(), fidelity::note(model, &parsed).unwrap())
+    (fidelity::of(model, &parsed).unwrap(), fidelity::note(model, &parsed))
 }
 
 /// Scores a thousand times as large, and attention that counts ten times as much as the row it is added to.

@@ -319,7 +319,7 @@ fn converted(arguments: &ConvertArguments) -> Result<Converted> {
     let bytes = Blob::new(&bytes);
     // What was written is what a device will accept.
     let mut notes = loaded.notes;
-    notes.extend(fidelity::note(&model, &bytes.model(&arguments.output)?)?);
+    notes.extend(fidelity::note(&model, &bytes.model(&arguments.output)?));
     Ok(Converted { blob: bytes, ignored: loaded.ignored, notes })
 }
 

@@ -4,9 +4,10 @@ use crate::float_model::FloatLinear;
 use crate::float_weights::Rounded;
 use crate::grid::exponent_for;
 
-/// How far a weight may be off the grid, in steps: the rounding of a file in bfloat16. That all weights of a
-/// layer are as near by chance does not happen.
-const NEAR: f64 = 0.02;
+/// How far a weight may be off the grid, in steps: a file in bfloat16 rounds it by up to 2^-9, and the largest, by
+/// which steps are found, as much: together 8 · 2^-8 steps. That all weights of a layer are as near by chance
+/// does not happen.
+const NEAR: f64 = 0.032;
 
 /// The codes and steps of a layer of which every row is on a grid; `None` if some row is not.
 pub fn settled(layer: &FloatLinear) -> Option<Rounded> {
