@@ -206,6 +206,15 @@ pub fn install(targets: &[&str], emulators: &[(&str, &str)]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
+    let install = apt(&packages);
+    if missing().next().is_some() {
+        bail!("an emulator is not installed and could not be; install it by hand: {install}");
+    }
+    Ok(())
+}
+
+/// Tries to install Debian packages; the command, for a message to who has to do it by hand.
+pub fn apt(packages: &[&str]) -> String {
     eprintln!("installing the Debian packages {} …", packages.join(", "));
     let install = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     let sudo = if have("sudo") { "sudo -n " } else { "" };
@@ -215,10 +224,7 @@ pub fn install(targets: &[&str], emulators: &[(&str, &str)]) -> Result<()> {
         .env("DEBIAN_FRONTEND", "noninteractive")
         .stdout(Stdio::null())
         .status();
-    if missing().next().is_some() {
-        bail!("an emulator is not installed and could not be; install it by hand: {install}");
-    }
-    Ok(())
+    install
 }
 
 /// The emulator of a board, about to run an ELF file.

@@ -1,5 +1,6 @@
 //! `cargo xtask python`: the wheel, installed into a fresh environment, and its tests.
 
+use crate::board::apt;
 use crate::steps::{execute, root, run};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -48,6 +49,11 @@ impl Options {
 
 /// Builds the wheel, installs it into a fresh environment and tests it there.
 pub fn python(options: &Options) -> Result<()> {
+    // Debian's Python comes without what makes environments.
+    let venv = || Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
+    if !venv().is_ok_and(|output| output.status.success()) {
+        apt(&["python3-venv"]);
+    }
     let profile = if options.long { "wheel" } else { "dev" };
     let wheel = match (&options.wheel, &options.wheels) {
         (Some(wheel), _) => wheel.clone(),
