@@ -3,6 +3,8 @@
     python models/tales/recipe.py --tales DIR/fairytaleqa --novels DIR/novels.tar.xz --work DIR --out DIR/checkpoint
     python models/tales/recipe.py --data FOLDER --work DIR --out DIR/checkpoint     # texts of your own
 
+    python models/tales/recipe.py --tales DIR/fairytaleqa --lines FILE              # a passage a line, for common/finetune.py
+
 `--tales` is the folder of FairytaleQA's `train`, `val` and `test` (Apache-2.0), `--novels` an archive of plain texts
 (public domain); `--data` a folder of `.txt` files instead of both, of which every tenth validates. `--work` keeps the state:
 the same command goes on from there. Needs torch, transformers, tokenizers; one CPU thread; seeded.
@@ -46,13 +48,16 @@ def clean(text):
     return re.sub(r" ([,.;:!?])", r"\1", text).strip()
 
 
-def tales(folder):
-    """Documents of a FairytaleQA split: the sections of each story, joined."""
-    documents = []
+def stories(folder):
+    """The stories of a FairytaleQA split, each a list of its sections."""
     for path in sorted(folder.glob("*.csv")):
         with path.open(newline="", encoding="utf-8") as file:
-            documents.append(clean(" ".join(row["text"] for row in csv.DictReader(file))))
-    return documents
+            yield [clean(row["text"]) for row in csv.DictReader(file)]
+
+
+def tales(folder):
+    """Documents of a split: the sections of each story, joined."""
+    return [clean(" ".join(sections)) for sections in stories(folder)]
 
 
 def passages(archive):
@@ -142,8 +147,9 @@ def main():
     parser.add_argument("--tales", type=Path)
     parser.add_argument("--novels", type=Path)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--lines", type=Path, help="writes the sections of the tales that are trained on, a line each, and ends")
     parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--batch", type=int, default=32, help="windows")
     parser.add_argument("--hidden", type=int, default=128)
@@ -159,6 +165,13 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--test", action="store_true", help="look at the test split: once, at the end")
     args = parser.parse_args()
+    if args.lines:
+        if args.tales is None:
+            parser.error("--lines needs --tales")
+        some = (section for story in stories(args.tales / "train") for section in story if len(section) > 200)
+        return args.lines.write_text("\n".join(some) + "\n")
+    if args.work is None or args.out is None:
+        parser.error("--work and --out are needed")
     torch.set_num_threads(1)
     args.work.mkdir(parents=True, exist_ok=True)
 
