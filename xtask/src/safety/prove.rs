@@ -163,10 +163,11 @@ mod tests {
         let mut count = 0;
         for test in all {
             let (module, name) = test.rsplit_once("::").unwrap();
-            let module = module.trim_end_matches("::tests").replace("::", "/");
-            let path = root().join(format!("src/{module}.rs"));
-            let text =
-                std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{}", path.display()));
+            // A file of tests, or tests at the end of their module.
+            let file = |module: &str| root().join(format!("src/{}.rs", module.replace("::", "/")));
+            let text = std::fs::read_to_string(file(module))
+                .or_else(|_| std::fs::read_to_string(file(module.trim_end_matches("::tests"))))
+                .unwrap_or_else(|_| panic!("no file of {module}"));
             assert!(text.contains(&format!("fn {name}()")), "{test}");
             count += 1;
         }
