@@ -165,6 +165,20 @@ fn scores_mean_what_they_say() {
     assert!(two["scores"]["same [1]"].is_number(), "{two}");
 }
 
+/// A context that this host's kernels do not reach is no reason not to convert: a device's may.
+#[test]
+fn contexts_beyond_the_hosts_kernels_are_converted() {
+    let folder = copy("llama-bias").set("max_position_embeddings", json!(1 << 18));
+    let blob = folder.0.join("x.pico");
+    let words = ["convert".as_ref(), folder.0.as_os_str(), "-o".as_ref(), blob.as_os_str()];
+    let output = run(&words);
+    assert!(output.status.success(), "{}", error(&output));
+    let words = ["run".as_ref(), blob.as_os_str(), "--ids".as_ref(), "1".as_ref()];
+    let output = run(&words);
+    assert!(!output.status.success());
+    assert!(error(&output).contains("the kernels to"), "{}", error(&output));
+}
+
 /// A host that does not have the memory says so.
 #[test]
 fn memory_that_is_not_there_is_told() {

@@ -252,6 +252,7 @@ mod tests {
             assert_eq!(merged(tree, 4 * n), expected);
             assert_eq!(merged(tree, n / 2), expected, "without room for the tree");
         }
-        assert!(merges > 7 * rounds, "{merges}");
+        // Miri's few words have 6.7 each.
+        assert!(merges > 6 * rounds, "{merges}");
     }
 }

@@ -187,4 +187,27 @@ mod tests {
     fn quotes_keep_words_together() {
         assert_eq!(words("run a \"b c\" -n 5"), ["run", "a", "b c", "-n", "5"]);
     }
+
+    /// The largest bound of all cores is no bound for each of them.
+    #[test]
+    fn a_stack_beyond_the_bound_of_its_core_is_refused() {
+        let rows = record().unwrap();
+        let bound = |row: &Row, bytes| StackRow {
+            core: row.core.clone(),
+            image: row.demo.clone(),
+            bound: Some(bytes),
+            painted: None,
+            indirect_calls: 0,
+            unbounded: Vec::new(),
+            chain: Vec::new(),
+        };
+        let mut bounds: Vec<_> = rows.iter().map(|row| bound(row, row.stack_bytes)).collect();
+        assert!(memory(&rows, &bounds).is_ok());
+        bounds[0].bound = Some(rows[0].stack_bytes - 1);
+        let refused = memory(&rows, &bounds).unwrap_err().to_string();
+        assert!(
+            refused.starts_with(&format!("{} on {}:", rows[0].demo, rows[0].core)),
+            "{refused}"
+        );
+    }
 }

@@ -9,13 +9,8 @@ from typing import Any
 from ._native import Pieces
 
 
-class Answer(Mapping):
-    """What an encoder says of an input. A mapping with the keys of ``picoformer run --json``.
-
-    Attributes are those keys: ``label`` (``None`` if the text is none of the labels), ``scores`` (label → probability),
-    ``logits``, ``ids``; ``labels`` of a model with several; ``values`` of a regression; ``nearest``, ``in_scope`` and
-    ``score`` of a model with a threshold; ``embedding`` or ``hidden`` of a model without labels.
-    """
+class _Fields(Mapping):
+    """The keys and values of a JSON object."""
 
     def __init__(self, fields: dict) -> None:
         self._fields = fields
@@ -28,6 +23,15 @@ class Answer(Mapping):
 
     def __len__(self) -> int:
         return len(self._fields)
+
+
+class Answer(_Fields):
+    """What an encoder says of an input. A mapping with the keys of ``picoformer run --json``.
+
+    Attributes are those keys: ``label`` (``None`` if the text is none of the labels), ``scores`` (label → probability),
+    ``logits``, ``ids``; ``labels`` of a model with several; ``values`` of a regression; ``nearest``, ``in_scope`` and
+    ``score`` of a model with a threshold; ``embedding`` or ``hidden`` of a model without labels.
+    """
 
     def __getattr__(self, name: str) -> Any:
         # Copying and pickling ask for names before there are fields.
@@ -107,22 +111,13 @@ class Generation:
         return self._text
 
 
-class Bill(Mapping):
+class Bill(_Fields):
     """What a model is and costs: a mapping with the keys of ``picoformer inspect --json``; a table in a notebook, the
     command's text elsewhere."""
 
     def __init__(self, fields: dict, text: str) -> None:
-        self._fields = fields
+        super().__init__(fields)
         self._text = text
-
-    def __getitem__(self, key: str) -> Any:
-        return self._fields[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
-
-    def __len__(self) -> int:
-        return len(self._fields)
 
     def __repr__(self) -> str:
         return self._text
