@@ -170,6 +170,27 @@ def test_options_are_those_of_the_command() -> None:
     assert {option.replace("-", "_") for option in options} == known
 
 
+def test_every_option_reaches_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the command does with them is its own tests' matter."""
+    import inspect
+
+    from picoformer import _convert
+
+    heard = []
+
+    def convert(words: list) -> tuple:
+        heard.extend(words)
+        raise picoformer.Error("heard")
+
+    monkeypatch.setattr(_convert._native, "convert", convert)
+    options = dict.fromkeys(set(inspect.signature(picoformer.convert).parameters) - {"model"}, "some")
+    with pytest.raises(picoformer.Error, match="heard"):
+        picoformer.convert(tmp_path, **{**options, "special_tokens": True})
+    told = {word.split("=")[0].removeprefix("--").replace("-", "_") for word in heard[:-2]}
+    assert told == set(options)
+    assert all(word == "--special-tokens" or word.endswith("=some") for word in heard[:-2])
+
+
 def test_options_reach_the_blob(tmp_path: Path) -> None:
     blob = picoformer.convert(MODELS / "intent/checkpoint", context=32, tile_rows=1, note="-from a test")
     bill = blob.bill()

@@ -59,9 +59,9 @@ def test_threads_share_one_generation(tales: Blob) -> None:
     assert sorted(found) == expected and shared.ids == alone.ids
 
 
-def test_the_lock_is_released(tales: Blob) -> None:
-    """A thread goes on counting while another is in the engine: with the lock held it could not."""
-    ids = tales.tokenize("Once upon a time there was a king who had a son")["ids"] * 12
+def test_the_lock_is_released(g2p: Blob) -> None:
+    """A thread goes on counting while another is in the engine: with the lock held it could not, for Python itself
+    does not take the lock away here."""
     counted, running = 0, True
 
     def count() -> None:
@@ -70,14 +70,19 @@ def test_the_lock_is_released(tales: Blob) -> None:
             counted += 1
             time.sleep(0.001)
 
-    thread = threading.Thread(target=count)
-    thread.start()
-    while counted == 0:
-        time.sleep(0.001)
-    before = counted
-    tales.logits(ids)  # one call
-    during = counted - before
-    running = False
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    try:
+        thread = threading.Thread(target=count)
+        thread.start()
+        while counted == 0:
+            time.sleep(0.001)
+        before = counted
+        g2p.translate("antidisestablishment " * 10)  # one call
+        during = counted - before
+    finally:
+        running = False
+        sys.setswitchinterval(interval)
     thread.join()
     assert during >= 2
 

@@ -253,6 +253,7 @@ def test_arrays_of_any_layout_are_right_or_refused(framed: Blob) -> None:
         (np.full((5, 6), 1e30), Error, "range|fit|large"),
         (np.full((5, 6), 1e300), Error, "."),
         (np.full((5, 6), 40000), ValueError, "16 bits"),
+        (np.full((5, 6), -32769), ValueError, "16 bits"),
         (np.full((5, 6), 2**63, np.uint64), ValueError, "16 bits"),
         ([[1, 2], [3]], TypeError, "no array"),
         (None, TypeError, "object"),
@@ -268,6 +269,7 @@ def test_samples_of_wrong_shape_or_type() -> None:
         (np.zeros((100, 2), np.int16), ValueError),
         (np.zeros(100, np.float32), TypeError),
         (np.full(100, 40000), ValueError),
+        (np.full(100, -32769), ValueError),
         (np.zeros((2, 2, 2), np.int16), ValueError),
     ]:
         with pytest.raises(kind, match="samples"):
